@@ -1,0 +1,42 @@
+//! The contract of a model that one can talk to.
+
+use async_trait::async_trait;
+use serde::Serialize;
+
+use crate::{Conversation, Generate, Generation, ModelError};
+
+/// What a model says of itself.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelCard {
+    /// How the user named it: `bundled:glance`, a folder, an address.
+    pub name: String,
+    /// The family that hosts it: `smolvlm`, `llava`, `scripted`, …
+    pub family: String,
+    /// The device it runs on, in words: `cpu`, `webgpu:0`, `remote`.
+    pub device: String,
+    /// The longest conversation in tokens, prompt and reply together.
+    pub context: usize,
+    /// How many images one conversation may hold; `None` if only the context limits it.
+    pub max_images: Option<usize>,
+    /// The screen size in pixels that the model works best on, `[width, height]`, where it has one.
+    pub screen: Option<[u32; 2]>,
+    /// Whether a thought before the action is this model's better default.
+    pub thinks: bool,
+    /// What a user should know before trusting a result: quantised weights, nodes off the device, …
+    pub notes: Vec<String>,
+}
+
+/// A model that one can talk to: local, remote or scripted.
+#[async_trait]
+pub trait ChatModel: Send + Sync {
+    /// What the model is.
+    fn card(&self) -> &ModelCard;
+
+    /// Starts a reply to the conversation; its events arrive through the [`Generation`].
+    ///
+    /// # Errors
+    ///
+    /// A [`ModelError`] if the conversation can't be taken as it is; a failure on the way arrives in the
+    /// stream.
+    async fn generate(&self, conversation: &Conversation, options: &Generate) -> Result<Generation, ModelError>;
+}

@@ -1,0 +1,142 @@
+//! What a model is told: messages of text and images, in order.
+
+use std::{fmt, sync::Arc};
+
+use image::RgbImage;
+use sha2::{Digest, Sha256};
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Standing instructions.
+    System,
+    /// The person, and what the agent passes on to the model.
+    User,
+    /// The model itself, earlier.
+    Assistant,
+    /// What a tool brought back.
+    Tool,
+}
+
+/// The SHA-256 of an image's size and pixels: equal images are equal wherever they came from.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ContentHash(pub [u8; 32]);
+
+impl fmt::Display for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ContentHash({self})")
+    }
+}
+
+/// An image in a message: shared pixels and their hash, computed once.
+#[derive(Debug, Clone)]
+pub struct ImageContent {
+    pixels: Arc<RgbImage>,
+    hash: ContentHash,
+}
+
+impl ImageContent {
+    /// Takes the image and hashes it.
+    pub fn new(pixels: Arc<RgbImage>) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(pixels.width().to_le_bytes());
+        hasher.update(pixels.height().to_le_bytes());
+        hasher.update(pixels.as_raw());
+        Self { pixels, hash: ContentHash(hasher.finalize().into()) }
+    }
+
+    /// The pixels.
+    pub fn pixels(&self) -> &Arc<RgbImage> {
+        &self.pixels
+    }
+
+    /// The hash of size and pixels.
+    pub fn hash(&self) -> ContentHash {
+        self.hash
+    }
+}
+
+/// One piece of a message.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Content {
+    /// Text.
+    Text(String),
+    /// An image.
+    Image(ImageContent),
+}
+
+/// One turn.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// In the order they should be read.
+    pub content: Vec<Content>,
+}
+
+impl Message {
+    /// A turn of text alone.
+    pub fn text(role: Role, text: impl Into<String>) -> Self {
+        Self { role, content: vec![Content::Text(text.into())] }
+    }
+
+    /// The same turn with one more image.
+    #[must_use]
+    pub fn with_image(mut self, pixels: Arc<RgbImage>) -> Self {
+        self.content.push(Content::Image(ImageContent::new(pixels)));
+        self
+    }
+
+    /// The same turn with one more piece of text.
+    #[must_use]
+    pub fn with_text(mut self, text: impl Into<String>) -> Self {
+        self.content.push(Content::Text(text.into()));
+        self
+    }
+}
+
+/// Messages in order. It is only ever appended to, so that an engine finds what it has already read.
+#[derive(Debug, Clone, Default)]
+pub struct Conversation {
+    messages: Vec<Message>,
+}
+
+impl Conversation {
+    /// An empty conversation.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a turn at the end.
+    pub fn push(&mut self, message: Message) -> &mut Self {
+        self.messages.push(message);
+        self
+    }
+
+    /// Every turn, oldest first.
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// Every image, oldest first.
+    pub fn images(&self) -> impl Iterator<Item = &ImageContent> {
+        self.messages.iter().flat_map(|message| &message.content).filter_map(|content| match content {
+            Content::Image(image) => Some(image),
+            Content::Text(_) => None,
+        })
+    }
+}
+
+impl FromIterator<Message> for Conversation {
+    fn from_iter<T: IntoIterator<Item = Message>>(messages: T) -> Self {
+        Self { messages: messages.into_iter().collect() }
+    }
+}

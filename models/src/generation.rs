@@ -1,0 +1,134 @@
+//! What comes back: a stream of what the model writes, and at its end the whole reply with its cost.
+
+use std::pin::Pin;
+
+use futures::{Stream, StreamExt};
+use serde::{Deserialize, Serialize};
+
+use crate::ModelError;
+
+/// Tokens and time that a generation took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Prompt tokens that were computed now, image tokens included.
+    pub fresh_tokens: usize,
+    /// Prompt tokens whose keys and values were still in the cache.
+    pub cached_tokens: usize,
+    /// Tokens of the reply, forced ones included.
+    pub output_tokens: usize,
+    /// Tokens of the reply that the grammar left no choice about.
+    pub forced_tokens: usize,
+    /// Where the time went.
+    pub stage: Stage,
+}
+
+/// Milliseconds by stage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Stage {
+    /// Image preprocessing and the vision encoder.
+    pub vision: f64,
+    /// Reading the prompt.
+    pub prefill: f64,
+    /// Writing the reply.
+    pub decode: f64,
+}
+
+/// Why the model stopped writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// It wrote its end-of-sequence token, or the grammar was complete.
+    End,
+    /// It wrote one of the stop texts.
+    StopText,
+    /// It reached the most tokens it was given.
+    MaxTokens,
+    /// The context is full.
+    Context,
+    /// It was cancelled.
+    Cancelled,
+}
+
+/// A call as the model wrote it, its points in pixels of the screenshot it was shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// The function's name.
+    pub function: String,
+    /// Its arguments, by the function's schema, with `[x, y]` points in screenshot pixels.
+    pub arguments: serde_json::Value,
+}
+
+/// One token of a reply with its natural-log probability under the model (after grammar and temperature).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TokenRecord {
+    /// Its id.
+    pub id: u32,
+    /// Its text alone.
+    pub text: String,
+    /// Log-probability; 0 for a forced token.
+    pub log_probability: f32,
+    /// Whether the grammar left no choice.
+    pub forced: bool,
+}
+
+/// A whole reply.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Completion {
+    /// Free text before the call; empty if there was none.
+    pub thought: String,
+    /// The reply as text: everything written, without thought, markers and special tokens.
+    pub text: String,
+    /// The call, where one was asked for: `Err` says why the text isn't one (it was cut off, or a remote
+    /// model broke the rules).
+    pub call: Option<Result<Call, String>>,
+    /// Why the model stopped.
+    pub stop: StopReason,
+    /// What it took.
+    pub usage: Usage,
+    /// Each token, if [`Generate::log_probabilities`](crate::Generate::log_probabilities) asked for them.
+    pub tokens: Vec<TokenRecord>,
+}
+
+/// What happens while a model replies.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum GenerationEvent {
+    /// More of the thought.
+    Thought(String),
+    /// More of the text or of the call.
+    Text(String),
+    /// The end; nothing follows.
+    Done(Box<Completion>),
+}
+
+/// A reply on its way: a stream of [`GenerationEvent`]s that ends with [`GenerationEvent::Done`] or an error.
+/// Dropping it stops the model.
+pub struct Generation {
+    events: Pin<Box<dyn Stream<Item = Result<GenerationEvent, ModelError>> + Send>>,
+}
+
+impl Generation {
+    /// Wraps a stream that keeps the rule above.
+    pub fn new(events: impl Stream<Item = Result<GenerationEvent, ModelError>> + Send + 'static) -> Self {
+        Self { events: Box::pin(events) }
+    }
+
+    /// The next event; `None` after the last.
+    pub async fn next(&mut self) -> Option<Result<GenerationEvent, ModelError>> {
+        self.events.next().await
+    }
+
+    /// Waits for the whole reply.
+    ///
+    /// # Errors
+    ///
+    /// Whatever ended the stream early.
+    pub async fn complete(mut self) -> Result<Completion, ModelError> {
+        while let Some(event) = self.next().await {
+            if let GenerationEvent::Done(completion) = event? {
+                return Ok(*completion);
+            }
+        }
+        Err(ModelError::Interrupted)
+    }
+}

@@ -1,0 +1,22 @@
+//! What belongs to one call alone: its deadline, its cancellation, its key, and the frame its points mean.
+
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::Frame;
+
+/// The circumstances of one tool call.
+#[derive(Debug, Clone, Default)]
+pub struct ToolContext {
+    /// When the call must be over; `None` if nothing limits it.
+    pub deadline: Option<Instant>,
+    /// Cancelled when the run is; a tool that waits selects on it.
+    pub cancel: CancellationToken,
+    /// The same for every attempt at the same step (`run/sequence/tool`), so that an effect which
+    /// supports idempotency keys happens once.
+    pub idempotency_key: String,
+    /// The screenshot that the call's [`Point`](crate::Point)s and [`Region`](crate::Region)s were
+    /// chosen on; `None` in a run without a screen.
+    pub frame: Option<Frame>,
+}

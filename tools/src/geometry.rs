@@ -1,0 +1,156 @@
+//! Where things are, in types that can't be mixed up: screenshot pixels and screen points.
+//!
+//! A model's own grid is the business of `percept-models`, which hands out [`Point`]s in the pixels of
+//! the screenshot that the model was shown. This file alone converts between those pixels and the points
+//! of the screen; a screen's implementation converts points to its device's pixels, if it needs them.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+/// The key under which a JSON Schema marks a [`Point`] or a [`Region`].
+pub const MARK: &str = "x-percept";
+
+/// Width and height of an image in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PixelSize {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+}
+
+/// One pixel of a screenshot, counted from its top left corner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PixelPoint {
+    /// Column, from 0.
+    pub x: u32,
+    /// Row, from 0.
+    pub y: u32,
+}
+
+/// A rectangle of screenshot pixels; `right` and `bottom` lie just outside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PixelRegion {
+    /// First column.
+    pub left: u32,
+    /// First row.
+    pub top: u32,
+    /// One past the last column.
+    pub right: u32,
+    /// One past the last row.
+    pub bottom: u32,
+}
+
+/// A place in the coordinates that a screen takes input in: CSS pixels for a browser, logical pixels for a desktop.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ScreenPoint {
+    /// From the left edge.
+    pub x: f64,
+    /// From the top edge.
+    pub y: f64,
+}
+
+/// The geometry of one screenshot: its size in pixels and how many of them make a screen point.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Frame {
+    /// The screenshot's size.
+    pub size: PixelSize,
+    /// Screenshot pixels to a screen point: 1 on an ordinary display, 2 on most HiDPI ones. Not
+    /// necessarily whole.
+    pub scale: f64,
+}
+
+impl Frame {
+    /// Whether the pixel lies on the screenshot.
+    pub fn contains(&self, point: PixelPoint) -> bool {
+        point.x < self.size.width && point.y < self.size.height
+    }
+
+    /// The screen point at the pixel's centre, so that rounding never falls into a neighbour.
+    pub fn to_screen(&self, point: PixelPoint) -> ScreenPoint {
+        ScreenPoint {
+            x: (f64::from(point.x) + 0.5) / self.scale,
+            y: (f64::from(point.y) + 0.5) / self.scale,
+        }
+    }
+}
+
+/// A tool's argument that names one pixel of the current screenshot; `[x, y]` on the wire.
+///
+/// Its JSON Schema carries a mark and no numbers: the agent puts the screenshot's size beside the mark,
+/// and the model's dialect turns it into bounds in the grid which that model writes points in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "[u32; 2]", into = "[u32; 2]")]
+pub struct Point(pub PixelPoint);
+
+impl From<[u32; 2]> for Point {
+    fn from([x, y]: [u32; 2]) -> Self {
+        Self(PixelPoint { x, y })
+    }
+}
+
+impl From<Point> for [u32; 2] {
+    fn from(Point(PixelPoint { x, y }): Point) -> Self {
+        [x, y]
+    }
+}
+
+impl JsonSchema for Point {
+    fn schema_name() -> Cow<'static, str> {
+        "Point".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "array",
+            "items": { "type": "integer", "minimum": 0 },
+            "minItems": 2,
+            "maxItems": 2,
+            MARK: { "kind": "point" }
+        })
+    }
+}
+
+/// A tool's argument that names a rectangle of the current screenshot; `[left, top, right, bottom]` on
+/// the wire, marked like a [`Point`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "[u32; 4]", into = "[u32; 4]")]
+pub struct Region(pub PixelRegion);
+
+impl From<[u32; 4]> for Region {
+    fn from([left, top, right, bottom]: [u32; 4]) -> Self {
+        Self(PixelRegion { left, top, right, bottom })
+    }
+}
+
+impl From<Region> for [u32; 4] {
+    fn from(Region(r): Region) -> Self {
+        [r.left, r.top, r.right, r.bottom]
+    }
+}
+
+impl JsonSchema for Region {
+    fn schema_name() -> Cow<'static, str> {
+        "Region".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "array",
+            "items": { "type": "integer", "minimum": 0 },
+            "minItems": 4,
+            "maxItems": 4,
+            MARK: { "kind": "region" }
+        })
+    }
+}

@@ -1,0 +1,118 @@
+//! Something that can be looked at and acted on: a browser page, a desktop, a still image.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use image::RgbImage;
+use serde::{Deserialize, Serialize};
+
+use crate::{Frame, ScreenError, ScreenPoint};
+
+/// What a screen showed at one moment.
+#[derive(Debug, Clone)]
+pub struct Screenshot {
+    /// The pixels.
+    pub pixels: Arc<RgbImage>,
+    /// Their geometry.
+    pub frame: Frame,
+    /// The address shown, where the screen has one: a page's URL, an image's path.
+    pub location: Option<String>,
+    /// Things a reader of this screenshot must know: "the page kept changing", "a dialog was dismissed: …".
+    pub notes: Vec<String>,
+}
+
+/// Which button of the mouse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum MouseButton {
+    /// The main one.
+    #[default]
+    Left,
+    /// The wheel.
+    Middle,
+    /// The one that opens a context menu.
+    Right,
+}
+
+/// A key or a chord, in the names of the W3C UI Events `KeyboardEvent.key` values: `Enter`, `Tab`, `a`,
+/// `Control+a`, `Shift+Tab`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key(pub String);
+
+/// One thing done to a screen. Points are the screen's own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Input {
+    /// Presses and releases a button `count` times at one place.
+    Click {
+        /// Where.
+        at: ScreenPoint,
+        /// Which button.
+        button: MouseButton,
+        /// 1 for a click, 2 for a double click.
+        count: u32,
+    },
+    /// Presses at `from`, moves to `to`, releases.
+    Drag {
+        /// Where the button goes down.
+        from: ScreenPoint,
+        /// Where it comes up.
+        to: ScreenPoint,
+    },
+    /// Turns the wheel over a place; positive `down` shows what is further down.
+    Scroll {
+        /// Where the pointer is.
+        at: ScreenPoint,
+        /// Screen points to the right.
+        right: f64,
+        /// Screen points downwards.
+        down: f64,
+    },
+    /// Types text into whatever has the focus.
+    Text(String),
+    /// Presses and releases a key or a chord.
+    Press(Key),
+    /// Opens an address.
+    Navigate(String),
+}
+
+/// The eyes and the mechanical hands of an agent.
+///
+/// Implementations are shared between the loop and the tools, so both methods take `&self`; what they do
+/// is done in the order of the calls.
+#[async_trait]
+pub trait Screen: Send + Sync {
+    /// Waits until the screen has come to rest, and takes a screenshot.
+    ///
+    /// # Errors
+    ///
+    /// [`ScreenError::Gone`] if there is nothing left to look at.
+    async fn look(&self) -> Result<Screenshot, ScreenError>;
+
+    /// Does one thing to the screen.
+    ///
+    /// # Errors
+    ///
+    /// [`ScreenError::Unsupported`] if the screen can't do that, [`ScreenError::Refused`] if it makes no
+    /// sense here, [`ScreenError::Gone`] if there is nothing left to act on.
+    async fn act(&self, input: &Input) -> Result<(), ScreenError>;
+
+    /// The text that a person could read on the screen now, for checking evidence.
+    ///
+    /// # Errors
+    ///
+    /// [`ScreenError::Unsupported`] where the screen has only pixels.
+    async fn visible_text(&self) -> Result<String, ScreenError> {
+        Err(ScreenError::Unsupported { what: "tell its text".into() })
+    }
+
+    /// Ends the screen and everything it started. Further calls fail with [`ScreenError::Gone`].
+    ///
+    /// # Errors
+    ///
+    /// [`ScreenError::Broken`] if something that the screen started is still there.
+    async fn close(&self) -> Result<(), ScreenError> {
+        Ok(())
+    }
+}
