@@ -52,6 +52,15 @@ pub struct ScreenPoint {
     pub y: f64,
 }
 
+/// Width and height in the coordinates that a screen takes input in; see [`ScreenPoint`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ScreenSize {
+    /// From the left edge to the right one.
+    pub width: u32,
+    /// From the top edge to the bottom one.
+    pub height: u32,
+}
+
 /// The geometry of one screenshot: its size in pixels and how many of them make a screen point.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Frame {
@@ -68,12 +77,17 @@ impl Frame {
         point.x < self.size.width && point.y < self.size.height
     }
 
+    /// Whether the rectangle lies on the screenshot and holds at least one pixel.
+    pub fn holds(&self, region: PixelRegion) -> bool {
+        region.left < region.right
+            && region.top < region.bottom
+            && region.right <= self.size.width
+            && region.bottom <= self.size.height
+    }
+
     /// The screen point at the pixel's centre, so that rounding never falls into a neighbour.
     pub fn to_screen(&self, point: PixelPoint) -> ScreenPoint {
-        ScreenPoint {
-            x: (f64::from(point.x) + 0.5) / self.scale,
-            y: (f64::from(point.y) + 0.5) / self.scale,
-        }
+        ScreenPoint { x: (f64::from(point.x) + 0.5) / self.scale, y: (f64::from(point.y) + 0.5) / self.scale }
     }
 }
 

@@ -6,6 +6,7 @@
 //! Start with [`Tool`]: implement it for a type of yours, put it into a [`Toolbox`], and any agent can
 //! call it. [`Screen`] is the other contract: something that can be looked at and acted on.
 
+pub mod builtin;
 mod card;
 mod context;
 mod error;
@@ -17,9 +18,11 @@ mod toolbox;
 
 pub use card::{Effect, ToolCard};
 pub use context::ToolContext;
-pub use error::{ScreenError, ToolError, ToolboxError};
-pub use geometry::{Frame, PixelPoint, PixelRegion, PixelSize, Point, Region, ScreenPoint};
+pub use error::{Cause, ScreenError, ToolError, ToolboxError};
+pub use geometry::{Frame, MARK, PixelPoint, PixelRegion, PixelSize, Point, Region, ScreenPoint, ScreenSize};
 pub use observation::{Observation, Part, PartBody, Source, Then};
+pub use screen::browser::{Browser, BrowserOptions, Settling};
+pub use screen::still::StillImage;
 pub use screen::{Input, Key, MouseButton, Screen, Screenshot};
 pub use tool::Tool;
 pub use toolbox::{OfferedTool, Toolbox};

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Frame, ScreenError, ScreenPoint};
 
+pub(crate) mod browser;
+pub(crate) mod still;
+
 /// What a screen showed at one moment.
 #[derive(Debug, Clone)]
 pub struct Screenshot {
@@ -75,6 +78,20 @@ pub enum Input {
     Press(Key),
     /// Opens an address.
     Navigate(String),
+}
+
+impl Input {
+    /// What is done, as an infinitive: "click", "type text".
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Click { .. } => "click",
+            Self::Drag { .. } => "drag",
+            Self::Scroll { .. } => "scroll",
+            Self::Text(_) => "type text",
+            Self::Press(_) => "press a key",
+            Self::Navigate(_) => "open an address",
+        }
+    }
 }
 
 /// The eyes and the mechanical hands of an agent.

@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
-use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde_json::Value;
+
+mod schema;
 
 use crate::{Observation, Tool, ToolCard, ToolContext, ToolError, ToolboxError};
 
@@ -47,8 +48,13 @@ impl Toolbox {
         if self.tools.contains_key(&name) {
             return Err(ToolboxError::NameClash(name));
         }
-        self.tools.insert(name, Arc::new(tool));
+        self.put(name, tool);
         Ok(self)
+    }
+
+    /// Puts a tool of this crate in; a test shows that their names are names and distinct.
+    pub(crate) fn put(&mut self, name: String, tool: impl Tool + 'static) {
+        self.tools.insert(name, Arc::new(tool));
     }
 
     /// The toolbox that has only these tools.
@@ -81,7 +87,12 @@ impl Toolbox {
     ///
     /// [`ToolError::BadArguments`] if no tool has that name or the arguments don't fit its schema;
     /// otherwise what the tool says.
-    pub async fn call(&self, name: &str, arguments: Value, cx: &ToolContext) -> Result<Observation, ToolError> {
+    pub async fn call(
+        &self,
+        name: &str,
+        arguments: Value,
+        cx: &ToolContext,
+    ) -> Result<Observation, ToolError> {
         let tool =
             self.tools.get(name).ok_or_else(|| ToolError::BadArguments(self.unknown(name).to_string()))?;
         tool.call(arguments, cx).await
@@ -107,11 +118,7 @@ impl<T: Tool> ErasedTool for T {
     }
 
     fn schema(&self) -> Value {
-        let settings = SchemaSettings::draft2020_12().with(|s| {
-            s.meta_schema = None;
-            s.inline_subschemas = true;
-        });
-        settings.into_generator().into_root_schema_for::<T::Args>().to_value()
+        schema::of::<T::Args>()
     }
 
     async fn call(&self, arguments: Value, cx: &ToolContext) -> Result<Observation, ToolError> {
