@@ -11,9 +11,16 @@ mod conversation;
 mod error;
 mod generate;
 mod generation;
+mod images;
+mod processor;
 
 pub use chat::{ChatModel, ModelCard};
 pub use conversation::{Content, ContentHash, Conversation, ImageContent, Message, Role};
 pub use error::ModelError;
 pub use generate::{Function, Generate, Reply, Sampling, Thought};
+pub use images::LoadedImage;
+pub use processor::{
+    Filter, FirstSize, ImageProcessor, MAX_PIXELS, Normalise, ProcessedImage, SingleImage, TargetSize, TileGrid, TiledImage,
+    resize,
+};
 pub use generation::{Call, Completion, Generation, GenerationEvent, Stage, StopReason, TokenRecord, Usage};

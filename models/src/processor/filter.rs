@@ -1,0 +1,125 @@
+//! Resampling filters as Pillow defines them, and the fixed-point weights made of them.
+
+use std::f64::consts::PI;
+
+use serde::Serialize;
+
+/// How pixels are weighed when an image changes its size. The numbers are Pillow's `resample` codes, which
+/// is how processor configurations name them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Filter {
+    /// 0: the nearest pixel, unweighted.
+    Nearest,
+    /// 1: a sinc windowed by a wider sinc, over three pixels.
+    Lanczos,
+    /// 2: a triangle over one pixel.
+    Bilinear,
+    /// 3: Keys' cubic with a = −0.5, over two pixels.
+    Bicubic,
+    /// 4: equal weights over half a pixel.
+    Box,
+    /// 5: a sinc windowed by a Hamming window, over one pixel.
+    Hamming,
+}
+
+impl Filter {
+    /// The filter of Pillow's code; `None` for a code that Pillow lacks.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Some(match code {
+            0 => Self::Nearest,
+            1 => Self::Lanczos,
+            2 => Self::Bilinear,
+            3 => Self::Bicubic,
+            4 => Self::Box,
+            5 => Self::Hamming,
+            _ => return None,
+        })
+    }
+
+    /// Half the filter's width in source pixels at scale 1.
+    fn support(self) -> f64 {
+        match self {
+            Self::Nearest => 0.0,
+            Self::Box => 0.5,
+            Self::Bilinear | Self::Hamming => 1.0,
+            Self::Bicubic => 2.0,
+            Self::Lanczos => 3.0,
+        }
+    }
+
+    /// The weight at distance `x`, before normalisation.
+    fn weight(self, x: f64) -> f64 {
+        match self {
+            Self::Nearest => 0.0,
+            Self::Box if x > -0.5 && x <= 0.5 => 1.0,
+            Self::Bilinear if x.abs() < 1.0 => 1.0 - x.abs(),
+            Self::Hamming if x == 0.0 => 1.0,
+            Self::Hamming if x.abs() < 1.0 => {
+                let angle = x.abs() * PI;
+                angle.sin() / angle * (0.54 + 0.46 * angle.cos())
+            }
+            Self::Bicubic => cubic(x.abs()),
+            Self::Lanczos if (-3.0..3.0).contains(&x) => sinc(x) * sinc(x / 3.0),
+            Self::Box | Self::Bilinear | Self::Hamming | Self::Lanczos => 0.0,
+        }
+    }
+}
+
+fn cubic(x: f64) -> f64 {
+    const A: f64 = -0.5;
+    // Written as Pillow writes it: another order of operations rounds differently.
+    if x < 1.0 {
+        ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0
+    } else if x < 2.0 {
+        (((x - 5.0) * x + 8.0) * x - 4.0) * A
+    } else {
+        0.0
+    }
+}
+
+fn sinc(x: f64) -> f64 {
+    if x == 0.0 {
+        return 1.0;
+    }
+    let angle = x * PI;
+    angle.sin() / angle
+}
+
+/// Bits after the point of a weight: what is left of 32 after 8 for the pixel and 2 to keep sums from overflowing.
+pub(super) const FRACTION_BITS: u32 = 32 - 8 - 2;
+
+/// The source pixels that one output pixel is made of.
+pub(super) struct Taps {
+    /// The first of them.
+    pub(super) first: usize,
+    /// Their weights, with [`FRACTION_BITS`] after the point.
+    pub(super) weights: Vec<i32>,
+}
+
+/// The taps of every output pixel along one axis.
+pub(super) fn taps(source: u32, target: u32, filter: Filter) -> Vec<Taps> {
+    let scale = f64::from(source) / f64::from(target);
+    // Shrinking widens the filter, so that every source pixel counts; enlarging leaves it as it is.
+    let stretch = scale.max(1.0);
+    let support = filter.support() * stretch;
+    let shrink = 1.0 / stretch;
+    (0..target)
+        .map(|place| {
+            let centre = (f64::from(place) + 0.5) * scale;
+            let first = (centre - support + 0.5).max(0.0) as usize;
+            let end = ((centre + support + 0.5) as usize).min(source as usize);
+            let weights: Vec<f64> =
+                (first..end).map(|at| filter.weight((at as f64 - centre + 0.5) * shrink)).collect();
+            let sum: f64 = weights.iter().sum();
+            let norm = if sum == 0.0 { 1.0 } else { sum };
+            Taps { first, weights: weights.iter().map(|weight| fixed(weight / norm)).collect() }
+        })
+        .collect()
+}
+
+/// Rounds half away from zero into fixed point.
+fn fixed(weight: f64) -> i32 {
+    let scaled = weight * f64::from(1 << FRACTION_BITS);
+    (if weight < 0.0 { scaled - 0.5 } else { scaled + 0.5 }) as i32
+}

@@ -1,0 +1,45 @@
+//! From bytes to the numbers that a vision encoder takes: rescaled, normalised, planes instead of pixels.
+
+use image::RgbImage;
+
+/// The two arithmetic steps of a processor. The order of operations and the precision of each are the
+/// reference's (`rescale` and `normalize` of transformers' `image_transforms.py`), so that results are
+/// equal bit for bit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Normalise {
+    /// Multiplied with each byte, in double precision; `None` leaves the bytes.
+    pub rescale: Option<f64>,
+    /// Mean and standard deviation of each channel; `None` leaves the rescaled values.
+    pub mean_and_deviation: Option<[[f32; 3]; 2]>,
+}
+
+impl Normalise {
+    /// The value of one byte in each channel: `table[channel][byte]`.
+    ///
+    /// A channel has 256 values, so that the arithmetic is done 768 times whatever the image's size.
+    pub(super) fn tables(&self) -> [Vec<f32>; 3] {
+        [0, 1, 2].map(|channel| (0..=u8::MAX).map(|byte| self.value(channel, byte)).collect())
+    }
+
+    fn value(&self, channel: usize, byte: u8) -> f32 {
+        let rescaled = self.rescale.map_or(f32::from(byte), |factor| (f64::from(byte) * factor) as f32);
+        match self.mean_and_deviation {
+            Some([mean, deviation]) => (rescaled - mean[channel]) / deviation[channel],
+            None => rescaled,
+        }
+    }
+
+    /// Appends the image as three planes of `height`×`width`, padded with zeros below and to the right.
+    pub(super) fn append_planes(&self, image: &RgbImage, height: usize, width: usize, planes: &mut Vec<f32>) {
+        let tables = self.tables();
+        let own_width = image.width() as usize;
+        for (channel, table) in tables.iter().enumerate() {
+            let start = planes.len();
+            for row in image.as_raw().chunks_exact(3 * own_width) {
+                planes.extend(row.chunks_exact(3).map(|pixel| table[usize::from(pixel[channel])]));
+                planes.extend(std::iter::repeat_n(0.0, width - own_width));
+            }
+            planes.resize(start + height * width, 0.0);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Processors that make one picture of fixed size of an image: those of CLIP, LLaVA, `SigLIP` and `ViT`.
+
+use image::RgbImage;
+
+use super::{
+    ProcessedImage,
+    crop::{centre_crop, pad_to_square},
+    filter::Filter,
+    normalise::Normalise,
+    resize::{check_area, resize},
+};
+use crate::ModelError;
+
+/// The size that an image is resized to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetSize {
+    /// Exactly this, whatever the aspect.
+    Exact {
+        /// Columns.
+        width: u32,
+        /// Rows.
+        height: u32,
+    },
+    /// The shorter side becomes this long, the other follows.
+    ShortestEdge(u32),
+}
+
+impl TargetSize {
+    /// Width and height for an image of this width and height, rounded as the reference rounds.
+    fn of(self, width: u32, height: u32) -> (u32, u32) {
+        match self {
+            Self::Exact { width, height } => (width, height),
+            Self::ShortestEdge(edge) => {
+                let (short, long) = (width.min(height), width.max(height));
+                let product = u64::from(edge) * u64::from(long);
+                let other = (product as f64 / f64::from(short)).min(f64::from(u32::MAX)) as u32;
+                if width <= height { (edge, other) } else { (other, edge) }
+            }
+        }
+    }
+}
+
+/// The steps, in the order in which they are done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SingleImage {
+    /// The colour of the ground on which the image is padded to a square first.
+    pub pad: Option<[u8; 3]>,
+    /// Size and filter of the resize.
+    pub resize: Option<(TargetSize, Filter)>,
+    /// Width and height of the centre crop.
+    pub crop: Option<(u32, u32)>,
+    /// The arithmetic at the end.
+    pub normalise: Normalise,
+}
+
+impl SingleImage {
+    /// Processes one image into `[1, 3, height, width]`.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Image`] if a step would need an image larger than [`super::MAX_PIXELS`].
+    pub fn process(&self, image: &RgbImage) -> Result<ProcessedImage, ModelError> {
+        let mut current = image.clone();
+        if let Some(ground) = self.pad {
+            let side = image.width().max(image.height());
+            check_area(side, side, &format!("{}×{} padded to a square", image.width(), image.height()))?;
+            current = pad_to_square(&current, ground);
+        }
+        if let Some((size, filter)) = self.resize {
+            let (width, height) = size.of(current.width(), current.height());
+            current = resize(&current, width, height, filter)?;
+        }
+        if let Some((width, height)) = self.crop {
+            current = centre_crop(&current, width, height);
+        }
+        ProcessedImage::of_tiles(&[current], None, &self.normalise)
+    }
+}

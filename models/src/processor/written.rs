@@ -1,0 +1,196 @@
+//! A processor's configuration as it is written in a folder, and how it becomes an [`ImageProcessor`].
+//!
+//! Every key is optional: what is absent is the default of the class that `image_processor_type` names, as
+//! transformers has it.
+
+use serde::Deserialize;
+
+use super::{Filter, FirstSize, ImageProcessor, Normalise, SingleImage, TargetSize, TiledImage};
+
+const CLIP_MEAN: [f64; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+const CLIP_DEVIATION: [f64; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+const HALF: [f64; 3] = [0.5; 3];
+
+/// The classes that are known, for the error that lists them.
+const KNOWN: &str = "CLIP, Llava, Siglip, ViT, Idefics3 and SmolVLM image processors";
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Written {
+    image_processor_type: Option<String>,
+    feature_extractor_type: Option<String>,
+    do_resize: Option<bool>,
+    size: Option<SizeWritten>,
+    resample: Option<u8>,
+    do_center_crop: Option<bool>,
+    crop_size: Option<SizeWritten>,
+    do_rescale: Option<bool>,
+    rescale_factor: Option<f64>,
+    do_normalize: Option<bool>,
+    image_mean: Option<Channels>,
+    image_std: Option<Channels>,
+    do_pad: Option<bool>,
+    do_image_splitting: Option<bool>,
+    max_image_size: Option<SizeWritten>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(untagged)]
+enum SizeWritten {
+    Edge(u32),
+    Sides { shortest_edge: Option<u32>, longest_edge: Option<u32>, height: Option<u32>, width: Option<u32> },
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(untagged)]
+enum Channels {
+    Each([f64; 3]),
+    All(f64),
+}
+
+/// What differs between the classes that make one picture.
+struct Defaults {
+    filter: Filter,
+    size: TargetSize,
+    crop: Option<(u32, u32)>,
+    mean: [f64; 3],
+    deviation: [f64; 3],
+    /// Whether `"size": 224` means a square or a shortest edge.
+    square: bool,
+    /// Whether `do_pad` means padding to a square first.
+    pads: bool,
+}
+
+impl ImageProcessor {
+    /// Reads the text of a `preprocessor_config.json`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, in words: it isn't JSON, names a class that isn't known, or a key makes no sense.
+    pub fn from_json(text: &str) -> Result<Self, String> {
+        let written: Written = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        written.meant()
+    }
+}
+
+impl Written {
+    fn meant(&self) -> Result<ImageProcessor, String> {
+        let class = self
+            .image_processor_type
+            .as_deref()
+            .or(self.feature_extractor_type.as_deref())
+            .ok_or_else(|| format!("it doesn't name its `image_processor_type`; known are the {KNOWN}"))?;
+        let clip = Defaults {
+            filter: Filter::Bicubic,
+            size: TargetSize::ShortestEdge(224),
+            crop: Some((224, 224)),
+            mean: CLIP_MEAN,
+            deviation: CLIP_DEVIATION,
+            square: false,
+            pads: false,
+        };
+        let vit = Defaults {
+            filter: Filter::Bilinear,
+            size: TargetSize::Exact { width: 224, height: 224 },
+            crop: None,
+            mean: HALF,
+            deviation: HALF,
+            square: true,
+            pads: false,
+        };
+        // The suffix names the backend, not what is computed.
+        let class = class.trim_end_matches("Fast").trim_end_matches("Pil");
+        match class {
+            "CLIPImageProcessor" | "CLIPFeatureExtractor" => self.single(&clip),
+            "LlavaImageProcessor" => self.single(&Defaults { pads: true, ..clip }),
+            "ViTImageProcessor" | "ViTFeatureExtractor" => self.single(&vit),
+            "SiglipImageProcessor" => self.single(&Defaults { filter: Filter::Bicubic, ..vit }),
+            "Idefics3ImageProcessor" | "SmolVLMImageProcessor" => self.tiled(),
+            unknown => Err(format!("the image processor `{unknown}` isn't known; known are the {KNOWN}")),
+        }
+    }
+
+    fn single(&self, defaults: &Defaults) -> Result<ImageProcessor, String> {
+        let mean = self.image_mean.map_or(defaults.mean, Channels::each);
+        let size = match self.size {
+            None => defaults.size,
+            Some(SizeWritten::Edge(edge)) if defaults.square => TargetSize::Exact { width: edge, height: edge },
+            Some(SizeWritten::Edge(edge)) => TargetSize::ShortestEdge(edge),
+            Some(SizeWritten::Sides { height: Some(height), width: Some(width), .. }) => {
+                TargetSize::Exact { width, height }
+            }
+            Some(SizeWritten::Sides { shortest_edge: Some(edge), longest_edge: None, .. }) => {
+                TargetSize::ShortestEdge(edge)
+            }
+            Some(size) => return Err(format!("its `size` isn't height and width or a shortest edge: {size:?}")),
+        };
+        let crop = match self.crop_size {
+            None => defaults.crop,
+            Some(SizeWritten::Edge(edge)) => Some((edge, edge)),
+            Some(SizeWritten::Sides { height: Some(height), width: Some(width), .. }) => Some((width, height)),
+            Some(size) => return Err(format!("its `crop_size` isn't height and width: {size:?}")),
+        };
+        let crops = self.do_center_crop.unwrap_or(defaults.crop.is_some());
+        if crops && crop.is_none() {
+            return Err("it has `do_center_crop` but no `crop_size`".into());
+        }
+        if self.do_pad == Some(true) && !defaults.pads {
+            return Err("it has `do_pad`, which isn't known for its image processor".into());
+        }
+        Ok(ImageProcessor::Single(SingleImage {
+            pad: self.do_pad.unwrap_or(false).then(|| mean.map(|mean| (mean * 255.0) as u8)),
+            resize: self.do_resize.unwrap_or(true).then_some((size, self.filter(defaults.filter)?)),
+            crop: crop.filter(|_| crops),
+            normalise: self.normalise(mean, defaults.deviation),
+        }))
+    }
+
+    fn tiled(&self) -> Result<ImageProcessor, String> {
+        let resize = match self.size {
+            None => FirstSize::LongestEdge(4 * 364),
+            Some(SizeWritten::Sides { longest_edge: Some(edge), .. }) => FirstSize::LongestEdge(edge),
+            Some(SizeWritten::Sides { height: Some(height), width: Some(width), .. }) => {
+                FirstSize::Exact { width, height }
+            }
+            Some(size) => return Err(format!("its `size` isn't a longest edge or height and width: {size:?}")),
+        };
+        let tile = match self.max_image_size {
+            None => 364,
+            Some(SizeWritten::Sides { longest_edge: Some(edge), .. }) if edge > 0 => edge,
+            Some(size) => return Err(format!("its `max_image_size` isn't a longest edge: {size:?}")),
+        };
+        Ok(ImageProcessor::Tiled(TiledImage {
+            resize: self.do_resize.unwrap_or(true).then_some(resize),
+            tile,
+            split: self.do_image_splitting.unwrap_or(true),
+            filter: self.filter(Filter::Lanczos)?,
+            normalise: self.normalise(self.image_mean.map_or(HALF, Channels::each), HALF),
+        }))
+    }
+
+    fn filter(&self, default: Filter) -> Result<Filter, String> {
+        match self.resample {
+            None => Ok(default),
+            Some(code) => Filter::from_code(code).ok_or_else(|| format!("Pillow has no `resample` {code}")),
+        }
+    }
+
+    fn normalise(&self, mean: [f64; 3], deviation: [f64; 3]) -> Normalise {
+        let deviation = self.image_std.map_or(deviation, Channels::each);
+        Normalise {
+            rescale: self.do_rescale.unwrap_or(true).then(|| self.rescale_factor.unwrap_or(1.0 / 255.0)),
+            mean_and_deviation: self
+                .do_normalize
+                .unwrap_or(true)
+                .then(|| [mean, deviation].map(|channels| channels.map(|value| value as f32))),
+        }
+    }
+}
+
+impl Channels {
+    fn each(self) -> [f64; 3] {
+        match self {
+            Self::Each(each) => each,
+            Self::All(all) => [all; 3],
+        }
+    }
+}
