@@ -1,3 +1,42 @@
 //! The agent: a loop that looks, thinks, acts and observes, with limits, evidence and a journal.
 //!
 //! **Invariant:** this crate names no ONNX Runtime, no browser protocol and no window system.
+//!
+//! Start with [`Agent`]: give it a model, tools and a screen, and [`Agent::run`] a task. What happens
+//! arrives as [`Event`]s, what came of it as a [`RunResult`]. [`tools`], [`models`] and [`runtime`] are the
+//! rooms below, so that an app needs no other dependency.
+
+mod agent;
+mod error;
+mod event;
+mod evidence;
+mod history;
+pub mod journal;
+mod limits;
+mod memory;
+mod offer;
+mod outcome;
+mod percept;
+mod policy;
+mod recorder;
+mod run;
+mod run_folder;
+mod thinking;
+
+pub use agent::{Agent, AgentBuilder};
+pub use error::{AgentError, JournalError};
+pub use event::{Beginning, CallResult, Entry, Event, JOURNAL_VERSION, RecordedBody, RecordedPart};
+pub use evidence::{AnswerCheck, Check, Evidence, UrlCheck, Verdict};
+pub use limits::Limits;
+pub use outcome::{Milliseconds, Outcome, RunResult, TokenUsage};
+pub use percept::Percept;
+pub use policy::{Approval, Ask, Policy};
+pub use run::Run;
+pub use run_folder::{RUN_FILE, RunFolder, SHOTS, new_run_name};
+pub use thinking::{Reflect, Style, Thinking};
+
+pub(crate) use outcome::Ending;
+
+pub use percept_models as models;
+pub use percept_runtime as runtime;
+pub use percept_tools as tools;

@@ -129,8 +129,10 @@ fn no_file_is_too_long_to_be_told_in_one_sentence() {
 
 #[test]
 fn every_file_opens_by_saying_what_it_is() {
-    let silent: Vec<_> =
-        files("rs").into_iter().filter(|path| !fs::read_to_string(path).unwrap().starts_with("//!")).collect();
+    let silent: Vec<_> = files("rs")
+        .into_iter()
+        .filter(|path| !fs::read_to_string(path).unwrap().starts_with("//!"))
+        .collect();
     assert!(silent.is_empty(), "these begin without `//!`: {silent:#?}");
     let silent: Vec<_> = files("py")
         .into_iter()

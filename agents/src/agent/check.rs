@@ -1,0 +1,83 @@
+//! Checking: whether the task is done, on evidence.
+
+use std::sync::Arc;
+
+use super::{act::Action, working::Working};
+use crate::{Ending, Event, Outcome, Percept, Verdict, history::Record};
+
+/// How often the model may claim to be done against the evidence before it is taken to have failed.
+const CLAIMS: usize = 2;
+
+impl Working {
+    /// Looks for the evidence before anything was done: where it is there already, it will prove nothing.
+    ///
+    /// # Errors
+    ///
+    /// The run's ending, if the evidence can't be looked for at all.
+    pub(super) async fn foresee(&mut self, percept: Option<&Percept>) -> Result<(), Ending> {
+        if self.evidence.is_empty() || self.evidence.answer.is_some() {
+            return Ok(());
+        }
+        if self.look_for_evidence(percept, None).await?.holds {
+            self.note("the evidence was there before anything was done: it proves little").await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the run if the action brought the evidence, or if the model says that it is done. `Some` says
+    /// what was missing when the model claimed to be done, and may try again.
+    ///
+    /// # Errors
+    ///
+    /// The run's ending: done, or claimed done against the evidence.
+    pub(super) async fn check(
+        &mut self,
+        step: usize,
+        action: &Action,
+        after: Option<&Percept>,
+    ) -> Result<Option<String>, Ending> {
+        let Action::Done { changes, finish } = action else { return Ok(None) };
+        if self.evidence.is_empty() {
+            return match finish {
+                Some(answer) => Err(Ending {
+                    answer: answer.clone(),
+                    ..Ending::new(Outcome::Done, "the model says so; the task names no evidence")
+                }),
+                None => Ok(None),
+            };
+        }
+        // An answer is given only with the end.
+        if finish.is_none() && (!changes || self.evidence.answer.is_some()) {
+            return Ok(None);
+        }
+        let answer = finish.clone().flatten();
+        let verdict = self.look_for_evidence(after, answer.as_deref()).await?;
+        self.record(Event::Checked { step, verdict: verdict.clone() }).await?;
+        if verdict.holds {
+            let found = Ending::new(Outcome::Done, self.evidence.described().join("; "));
+            return Err(Ending { evidence: Some(true), answer, ..found });
+        }
+        if finish.is_none() {
+            return Ok(None);
+        }
+        let missing = verdict.missing();
+        self.claims += 1;
+        if self.claims >= CLAIMS {
+            let reason = format!("claimed done against the evidence; missing: {missing}");
+            return Err(Ending { evidence: Some(false), answer, ..Ending::failed(reason) });
+        }
+        self.history.push(Record::Note(format!("The task isn't done yet. Missing: {missing}. Go on.")));
+        Ok(Some(missing))
+    }
+
+    async fn look_for_evidence(
+        &self,
+        percept: Option<&Percept>,
+        answer: Option<&str>,
+    ) -> Result<Verdict, Ending> {
+        let screen = self.screen.as_ref().map(Arc::clone);
+        let looking = self.evidence.look_for(screen.as_deref(), percept.map(Percept::screenshot), answer);
+        let found = self.within(looking).await?;
+        found.map_err(|error| Ending::failed(format!("the evidence can't be looked for: {error}")))
+    }
+}

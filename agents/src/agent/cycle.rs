@@ -1,0 +1,34 @@
+//! The loop: look, think, act, observe, reflect, and again until something ends it.
+
+use std::convert::Infallible;
+
+use super::working::Working;
+use crate::{Ending, RunResult};
+
+impl Working {
+    /// Works until something ends the run, and says what.
+    pub(super) async fn run(mut self) -> RunResult {
+        let ending = match self.work().await {
+            Err(ending) => ending,
+            Ok(never) => match never {},
+        };
+        self.conclude(ending).await
+    }
+
+    /// Every phase can end the run, and only that ends it: the evidence, a limit, a failure that the model
+    /// can't influence, a person. What the model can influence it is shown, and it goes on.
+    async fn work(&mut self) -> Result<Infallible, Ending> {
+        self.begin().await?;
+        let mut percept = self.look().await?;
+        self.foresee(percept.as_ref()).await?;
+        loop {
+            let step = self.budget.take_step()?;
+            let decision = self.think(step, percept.as_ref()).await?;
+            let action = self.act(step, &decision, percept.as_ref()).await?;
+            let after = self.look().await?;
+            let claim = self.check(step, &action, after.as_ref()).await?;
+            self.reflect(step, &action, &claim, percept.as_ref(), after.as_ref()).await?;
+            percept = after;
+        }
+    }
+}

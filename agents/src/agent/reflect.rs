@@ -1,0 +1,93 @@
+//! Reflecting: noticing that an action changed nothing or failed, and making something of it.
+
+use percept_models::{Generate, Reply, Sampling};
+
+use super::{act::Action, think::seed_of_step, working::Working};
+use crate::{
+    Ending, Event, Percept, Reflect,
+    history::Record,
+    thinking::{LESSON_TOKENS, lesson_wanted},
+};
+
+impl Working {
+    /// Looks back at a step: counts it if it led nowhere, and asks the model for a lesson where it can give
+    /// one. A model that can't has its next decision on this screen sampled instead (see `think`).
+    ///
+    /// # Errors
+    ///
+    /// The run's ending: stuck, or what ends any question to the model.
+    pub(super) async fn reflect(
+        &mut self,
+        step: usize,
+        action: &Action,
+        claim: &Option<String>,
+        before: Option<&Percept>,
+        after: Option<&Percept>,
+    ) -> Result<(), Ending> {
+        let unchanged = self.changed_nothing(action, before, after)?;
+        let failure = match (action, claim) {
+            (Action::Refused { reason }, _) => Some(format!("it was refused: {reason}")),
+            (_, Some(missing)) => Some(format!("you said that the task is done, but it isn't: {missing}")),
+            _ if unchanged => Some("it changed nothing on the screen".into()),
+            _ => None,
+        };
+        if unchanged {
+            self.history.push(Record::Note("The last action changed nothing on the screen.".into()));
+        }
+        let because = match self.thinking.reflect {
+            Reflect::Never => None,
+            Reflect::OnFailure => failure,
+            Reflect::EveryStep => Some(failure.unwrap_or_else(|| "it was carried out".into())),
+        };
+        match because {
+            Some(because) if self.reflects_in_words() => self.learn(step, because).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Keeps count of the screens that were seen and acted on; whether this action left its screen as it was.
+    fn changed_nothing(
+        &mut self,
+        action: &Action,
+        before: Option<&Percept>,
+        after: Option<&Percept>,
+    ) -> Result<bool, Ending> {
+        let (Some(before), Some(after)) = (before, after) else { return Ok(false) };
+        *self.tried.entry(before.hash()).or_default() += 1;
+        self.seen.insert(before.hash());
+        let is_new = self.seen.insert(after.hash());
+        let Action::Done { changes: true, .. } = action else { return Ok(false) };
+        if is_new {
+            self.budget.stalls = 0;
+        } else {
+            self.budget.take_stall()?;
+        }
+        Ok(before.hash() == after.hash())
+    }
+
+    /// Asks for a lesson and keeps it.
+    async fn learn(&mut self, step: usize, because: String) -> Result<(), Ending> {
+        let max_tokens = LESSON_TOKENS.min(self.budget.tokens_left());
+        if max_tokens == 0 {
+            return Err(self.budget.out_of_tokens());
+        }
+        let options = Generate {
+            reply: Reply::Text,
+            sampling: Sampling {
+                temperature: self.thinking.temperature,
+                seed: seed_of_step(!self.seed, step),
+                ..Sampling::default()
+            },
+            max_tokens,
+            ..Generate::default()
+        };
+        let completion = self.generate(options, Some(lesson_wanted(&because))).await?;
+        let lesson = completion.text.trim().to_owned();
+        let event = Event::Reflected { step, because, lesson: lesson.clone(), usage: completion.usage };
+        self.record(event).await?;
+        if !lesson.is_empty() {
+            self.history.push(Record::Lesson(lesson));
+        }
+        Ok(())
+    }
+}

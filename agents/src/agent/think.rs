@@ -1,0 +1,85 @@
+//! Thinking: one decision about what to do next.
+
+use percept_models::{Call, Function, Generate, Sampling, StopReason};
+
+use super::working::Working;
+use crate::{Ending, Event, Percept, Reflect, history::Record, memory, offer};
+
+/// The lowest temperature at which a decision is sampled to get out of a dead end, and what each further
+/// attempt on the same screen adds.
+const EXPLORING: f32 = 0.7;
+const BOLDER: f32 = 0.1;
+const BOLDEST: f32 = 1.2;
+
+/// What the model decided.
+pub(super) struct Decision {
+    /// The call, or why the reply isn't one.
+    pub(super) call: Result<Call, String>,
+    /// What was on offer, with the bounds of the screenshot that the decision was made on.
+    pub(super) functions: Vec<Function>,
+}
+
+impl Working {
+    /// Asks the model what to do.
+    ///
+    /// # Errors
+    ///
+    /// The run's ending; a reply that is no call isn't one.
+    pub(super) async fn think(&mut self, step: usize, percept: Option<&Percept>) -> Result<Decision, Ending> {
+        let functions = offer::functions(&self.toolbox, percept.map(|seen| seen.frame().size));
+        let exploring = self.exploring(percept);
+        let temperature =
+            exploring.as_ref().map_or(self.thinking.temperature, |(temperature, _)| *temperature);
+        let seed = seed_of_step(self.seed, step);
+        let exploring = exploring.map(|(_, why)| why);
+        self.record(Event::Asked { step, temperature, seed, exploring }).await?;
+        let options = Generate {
+            reply: self.style.way().reply(functions.clone()),
+            sampling: Sampling { temperature, seed, ..Sampling::default() },
+            max_tokens: self.thinking.max_tokens.min(self.budget.tokens_left()),
+            max_thought_tokens: self.thinking.max_thought_tokens,
+            ..Generate::default()
+        };
+        let completion = self.generate(options, None).await?;
+        let call = completion.call.unwrap_or_else(|| Err("the reply holds no call".into()));
+        let event = Event::Decided {
+            step,
+            thought: completion.thought.clone(),
+            text: completion.text.clone(),
+            call: call.as_ref().ok().cloned(),
+            malformed: call.as_ref().err().cloned(),
+            stop: completion.stop,
+            usage: completion.usage,
+            memory_bytes: memory::now(),
+        };
+        self.record(event).await?;
+        self.history.push(Record::Decided { thought: completion.thought, text: completion.text });
+        let cut_off = matches!(completion.stop, StopReason::MaxTokens) && call.is_err();
+        if cut_off && self.budget.tokens_left() == 0 {
+            return Err(self.budget.out_of_tokens());
+        }
+        Ok(Decision { call, functions })
+    }
+
+    /// Whether to sample this decision, at what temperature and why. A model that sees only the screen, or
+    /// that can't learn from words, decides on the same screen as it did before: if that brought it back
+    /// here once, it would for ever.
+    fn exploring(&self, percept: Option<&Percept>) -> Option<(f32, String)> {
+        if self.reflects_in_words() || self.thinking.reflect == Reflect::Never {
+            return None;
+        }
+        let tried = *self.tried.get(&percept?.hash())?;
+        let temperature = (EXPLORING + BOLDER * (tried.saturating_sub(1)) as f32).min(BOLDEST);
+        let times = if tried == 1 { "once".into() } else { format!("{tried} times") };
+        let why = format!("it has acted {times} on exactly this screen before, so this decision is sampled");
+        Some((temperature.max(self.thinking.temperature), why))
+    }
+}
+
+/// A seed for one step: `SplitMix64` (Steele et al. 2014) of the run's seed and the step.
+pub(super) fn seed_of_step(seed: u64, step: usize) -> u64 {
+    let mut mixed = seed.wrapping_add((step as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}

@@ -1,0 +1,106 @@
+//! Failures of putting an agent together and of keeping its record, sorted by who can mend them.
+
+use std::path::PathBuf;
+
+use percept_models::ModelError;
+use percept_tools::{ScreenError, ToolboxError};
+
+/// An agent that can't be put together: something that whoever asked for it can change.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AgentError {
+    /// There is nothing the agent could call.
+    #[error("the toolbox is empty: offer at least one tool")]
+    NoTools,
+    /// A limit of zero, which would end the run before its first step.
+    #[error("the limit on {limit} is zero: give it at least 1")]
+    ZeroLimit {
+        /// Which limit.
+        limit: &'static str,
+    },
+    /// Evidence that this run could never gather.
+    #[error("{what} can't be checked: {why}")]
+    Evidence {
+        /// The check.
+        what: String,
+        /// What is in its way.
+        why: String,
+    },
+    /// The policy names a tool that isn't on offer, or the toolbox clashes.
+    #[error(transparent)]
+    Toolbox(#[from] ToolboxError),
+    /// The model can't be loaded.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The screen can't be opened.
+    #[error(transparent)]
+    Screen(#[from] ScreenError),
+    /// The run folder can't be made.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// A run's record that can't be written or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// A file or folder can't be made, written or read.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The folder already holds a run.
+    #[error("{path} already holds a run: name another folder with --out, or move this one away")]
+    Occupied {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A line before the last can't be read: the file was changed by something else.
+    #[error("{path}:{line}: not an event of a journal: {problem}")]
+    Line {
+        /// The journal.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What the parser says.
+        problem: String,
+    },
+    /// A journal that a later Percept wrote.
+    #[error("{path}:{line}: version {found} of the journal is newer than this Percept, which reads {known}")]
+    Version {
+        /// The journal.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// The version found.
+        found: u32,
+        /// The newest version that can be read.
+        known: u32,
+    },
+    /// A journal without a beginning.
+    #[error("{path} holds no run: it has no event that says how one began")]
+    Empty {
+        /// The journal.
+        path: PathBuf,
+    },
+    /// An image that can't be stored losslessly.
+    #[error("{path}: {problem}")]
+    Image {
+        /// The image file.
+        path: PathBuf,
+        /// What the encoder says.
+        problem: String,
+    },
+}
+
+impl JournalError {
+    /// Wraps what the system says about a path.
+    pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { path, source }
+    }
+}

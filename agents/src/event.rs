@@ -1,0 +1,253 @@
+//! What happens in a run, as events: what the journal keeps, an app follows and the report is made of.
+
+use percept_models::{Call, StopReason, Usage};
+use percept_tools::{Effect, Frame, Source};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Limits, Reflect, RunResult, Style, Verdict};
+
+/// The version of the journal's lines. A reader refuses newer ones.
+pub const JOURNAL_VERSION: u32 = 1;
+
+/// One event with its place in the run: a line of `journal.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// [`JOURNAL_VERSION`] at the time of writing.
+    pub v: u32,
+    /// Counted from 0 without gaps, events that aren't kept aside.
+    pub seq: u64,
+    /// Milliseconds since the run began.
+    pub at: f64,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// The run begins.
+    Began(Box<Beginning>),
+    /// A look at the screen.
+    Looked {
+        /// The step that follows it, from 1.
+        step: usize,
+        /// The screenshot's file, relative to the run folder; absent where nothing is written.
+        shot: Option<String>,
+        /// SHA-256 of size and pixels.
+        hash: String,
+        /// Size and scale.
+        frame: Frame,
+        /// The address shown.
+        location: Option<String>,
+        /// What the screen says about the screenshot.
+        notes: Vec<String>,
+        /// How long the look took.
+        milliseconds: f64,
+    },
+    /// Something that a reader of the result must know.
+    Noted {
+        /// In Percept's own words.
+        note: String,
+    },
+    /// The model is asked for a decision.
+    Asked {
+        /// The step.
+        step: usize,
+        /// Sampling temperature; 0 is greedy.
+        temperature: f32,
+        /// Sampling seed, made of the run's seed and the step.
+        seed: u64,
+        /// Why this decision is sampled although the run is greedy.
+        exploring: Option<String>,
+    },
+    /// More of what the model writes. It isn't kept in the journal: [`Event::Decided`] has the whole.
+    Writing {
+        /// Whether it belongs to the thought, or else to the call.
+        thought: bool,
+        /// The piece.
+        text: String,
+    },
+    /// The model's reply.
+    Decided {
+        /// The step.
+        step: usize,
+        /// Free text before the call.
+        thought: String,
+        /// The call as the model wrote it.
+        text: String,
+        /// The call; `None` if the text isn't one.
+        call: Option<Call>,
+        /// Why the text isn't a call.
+        malformed: Option<String>,
+        /// Why the model stopped.
+        stop: StopReason,
+        /// Tokens and milliseconds.
+        usage: Usage,
+        /// What the process holds now, in bytes.
+        memory_bytes: Option<u64>,
+    },
+    /// A call waits for a person.
+    ApprovalWanted {
+        /// The step.
+        step: usize,
+        /// What is to be done.
+        call: Call,
+    },
+    /// The person's word.
+    ApprovalGiven {
+        /// The step.
+        step: usize,
+        /// Whether the call may go on.
+        granted: bool,
+        /// Why not.
+        reason: Option<String>,
+    },
+    /// A tool is about to be called. Where the call changes something, this is on the disk before it begins.
+    Calling {
+        /// The step.
+        step: usize,
+        /// The tool and its arguments.
+        call: Call,
+        /// What the call may change.
+        effect: Effect,
+        /// `run/sequence/tool`: the same for every attempt at this call.
+        key: String,
+    },
+    /// What came of the call.
+    Called {
+        /// The step.
+        step: usize,
+        /// The key of the [`Event::Calling`] before it.
+        key: String,
+        /// The result.
+        result: CallResult,
+        /// How long the tool took.
+        milliseconds: f64,
+    },
+    /// The evidence was looked for.
+    Checked {
+        /// The step after which it was.
+        step: usize,
+        /// What was found.
+        verdict: Verdict,
+    },
+    /// The model thought about a failure, or about a step.
+    Reflected {
+        /// The step it is about.
+        step: usize,
+        /// Why: "the action changed nothing".
+        because: String,
+        /// What it makes of it.
+        lesson: String,
+        /// Tokens and milliseconds.
+        usage: Usage,
+    },
+    /// The run is over.
+    Ended(Box<RunResult>),
+}
+
+impl Event {
+    /// Whether the journal keeps it.
+    pub fn is_kept(&self) -> bool {
+        !matches!(self, Self::Writing { .. })
+    }
+
+    /// Whether it must be on the disk before anything else happens: it stands on either side of an effect.
+    pub(crate) fn guards_an_effect(&self) -> bool {
+        match self {
+            Self::Calling { effect, .. } => matches!(effect, Effect::Changes { .. }),
+            Self::Called { .. } | Self::ApprovalGiven { .. } | Self::Ended(_) => true,
+            _ => false,
+        }
+    }
+}
+
+/// What is known when a run begins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Beginning {
+    /// The run's name.
+    pub run: String,
+    /// The task in words.
+    pub task: String,
+    /// How the model was named.
+    pub model: String,
+    /// The family that hosts it.
+    pub family: String,
+    /// The device it runs on.
+    pub device: String,
+    /// What the model says a user should know.
+    pub notes: Vec<String>,
+    /// The tools on offer.
+    pub tools: Vec<String>,
+    /// The way of thinking.
+    pub style: Style,
+    /// When it reflects.
+    pub reflect: Reflect,
+    /// The limits.
+    pub limits: Limits,
+    /// The run's seed.
+    pub seed: u64,
+    /// The evidence that is asked for, one check a line.
+    pub evidence: Vec<String>,
+    /// The version of Percept.
+    pub percept: String,
+}
+
+/// What came of a call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum CallResult {
+    /// The tool did what it was asked.
+    Observed {
+        /// What it brought back.
+        parts: Vec<RecordedPart>,
+        /// Whether it takes the task for finished.
+        finish: bool,
+        /// The answer, where it gave one.
+        answer: Option<String>,
+    },
+    /// The call was refused; the model is told why.
+    Refused {
+        /// Why.
+        reason: String,
+    },
+    /// The arguments don't fit; the model is told why.
+    BadArguments {
+        /// Why.
+        reason: String,
+    },
+    /// The call was stopped on the way: its effect may have happened.
+    Stopped,
+    /// The tool broke.
+    Broken {
+        /// What happened.
+        reason: String,
+    },
+}
+
+/// One piece of an observation as the journal keeps it: images by reference.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecordedPart {
+    /// Where it came from.
+    pub source: Source,
+    /// What it is.
+    #[serde(flatten)]
+    pub body: RecordedBody,
+}
+
+/// The content of a [`RecordedPart`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RecordedBody {
+    /// Plain text.
+    Text(String),
+    /// Structured data.
+    Json(Value),
+    /// An image's file, relative to the run folder; `None` where nothing is written.
+    Image(Option<String>),
+}

@@ -1,0 +1,125 @@
+//! Evidence: what must be seen before a task counts as done.
+//!
+//! The model's word is not enough. The checks look at the screen as it is after the last action, and at
+//! the answer that was given; the model neither sees nor chooses them.
+
+use percept_tools::{Screen, ScreenError, Screenshot};
+use serde::{Deserialize, Serialize};
+
+mod answer;
+mod text;
+mod url;
+
+pub use answer::AnswerCheck;
+pub use url::UrlCheck;
+
+use crate::AgentError;
+
+/// What must hold, all of it. Empty: the run ends on the model's word, and its result says unverified.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Evidence {
+    /// Texts that a person could read on the screen.
+    pub text_visible: Vec<String>,
+    /// Where the screen must be.
+    pub url: Option<UrlCheck>,
+    /// What the answer must be. With this check a run ends only when the model gives an answer.
+    pub answer: Option<AnswerCheck>,
+}
+
+/// One check and what was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// The check in words.
+    pub what: String,
+    /// Whether it holds.
+    pub holds: bool,
+    /// What was there instead, cut short.
+    pub found: Option<String>,
+}
+
+/// What the checks found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Whether every check holds.
+    pub holds: bool,
+    /// Each check.
+    pub checks: Vec<Check>,
+}
+
+impl Verdict {
+    /// The checks that fail, in a sentence.
+    pub fn missing(&self) -> String {
+        let missing: Vec<_> = self
+            .checks
+            .iter()
+            .filter(|check| !check.holds)
+            .map(|check| match &check.found {
+                Some(found) => format!("{} (found: {found})", check.what),
+                None => check.what.clone(),
+            })
+            .collect();
+        missing.join("; ")
+    }
+}
+
+impl Evidence {
+    /// Whether nothing is asked for.
+    pub fn is_empty(&self) -> bool {
+        self.text_visible.is_empty() && self.url.is_none() && self.answer.is_none()
+    }
+
+    /// Each check in words.
+    pub fn described(&self) -> Vec<String> {
+        let mut all: Vec<_> = self.text_visible.iter().map(|wanted| text::described(wanted)).collect();
+        all.extend(self.url.as_ref().map(UrlCheck::described));
+        all.extend(self.answer.as_ref().map(AnswerCheck::described));
+        all
+    }
+
+    /// # Errors
+    ///
+    /// [`AgentError::Evidence`] for a check that no run with or without this screen could pass.
+    pub(crate) fn checked(&self, has_screen: bool) -> Result<(), AgentError> {
+        let needs_screen = !self.text_visible.is_empty() || self.url.is_some();
+        if needs_screen && !has_screen {
+            let what = self.described().remove(0);
+            return Err(AgentError::Evidence { what, why: "the run has no screen".into() });
+        }
+        self.answer.as_ref().map_or(Ok(()), AnswerCheck::checked)
+    }
+
+    /// Looks for the evidence.
+    ///
+    /// # Errors
+    ///
+    /// [`ScreenError`] if the screen can't be asked for its text.
+    pub(crate) async fn look_for(
+        &self,
+        screen: Option<&dyn Screen>,
+        screenshot: Option<&Screenshot>,
+        answer: Option<&str>,
+    ) -> Result<Verdict, ScreenError> {
+        let mut checks = Vec::new();
+        if let (false, Some(screen)) = (self.text_visible.is_empty(), screen) {
+            let visible = screen.visible_text().await?;
+            checks.extend(self.text_visible.iter().map(|wanted| text::check(wanted, &visible)));
+        }
+        if let Some(url) = &self.url {
+            checks.push(url.check(screenshot.and_then(|seen| seen.location.as_deref())));
+        }
+        if let Some(wanted) = &self.answer {
+            checks.push(wanted.check(answer));
+        }
+        Ok(Verdict { holds: checks.iter().all(|check| check.holds), checks })
+    }
+}
+
+/// The beginning of a text, for a person to read.
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 120;
+    let mut short: String = text.chars().take(LONGEST).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}

@@ -1,0 +1,142 @@
+//! How much a run may take, and what it has taken so far.
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AgentError, Ending, Outcome};
+
+/// The most that a run may take. Every limit is on by default and hard: the run ends when it is reached,
+/// and says which one it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Actions, refused ones included.
+    pub steps: usize,
+    /// Tokens that the model may write: thoughts, calls and reflections together, forced ones included.
+    pub tokens: usize,
+    /// Seconds from the first look; the time that a person takes to approve something isn't counted.
+    pub seconds: u64,
+    /// Refused or malformed actions in a row.
+    pub refusals: usize,
+    /// Actions in a row after which the screen shows nothing that it hadn't shown before.
+    pub stalls: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { steps: 25, tokens: 10_000, seconds: 180, refusals: 4, stalls: 8 }
+    }
+}
+
+impl Limits {
+    /// # Errors
+    ///
+    /// [`AgentError::ZeroLimit`] for a limit under which nothing could happen.
+    pub(crate) fn checked(self) -> Result<Self, AgentError> {
+        let zero = [
+            ("steps", self.steps == 0),
+            ("tokens", self.tokens == 0),
+            ("seconds", self.seconds == 0),
+            ("refusals", self.refusals == 0),
+            ("stalls", self.stalls == 0),
+        ]
+        .into_iter()
+        .find_map(|(name, is_zero)| is_zero.then_some(name));
+        zero.map_or(Ok(self), |limit| Err(AgentError::ZeroLimit { limit }))
+    }
+}
+
+/// What a run has taken of its [`Limits`].
+#[derive(Debug, Clone)]
+pub(crate) struct Budget {
+    limits: Limits,
+    begun: Instant,
+    deadline: Instant,
+    pub(crate) steps: usize,
+    pub(crate) tokens: usize,
+    pub(crate) refusals: usize,
+    pub(crate) stalls: usize,
+}
+
+impl Budget {
+    pub(crate) fn new(limits: Limits) -> Self {
+        let begun = Instant::now();
+        let deadline = begun + Duration::from_secs(limits.seconds);
+        Self { limits, begun, deadline, steps: 0, tokens: 0, refusals: 0, stalls: 0 }
+    }
+
+    /// When the time is up.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Since the beginning, a person's thinking included.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// Tokens that may still be written.
+    pub(crate) fn tokens_left(&self) -> usize {
+        self.limits.tokens.saturating_sub(self.tokens)
+    }
+
+    /// Gives back the time that a person took.
+    pub(crate) fn forgive(&mut self, waited: Duration) {
+        self.deadline += waited;
+    }
+
+    /// Takes one more step.
+    ///
+    /// # Errors
+    ///
+    /// The run's ending, if a limit is reached.
+    pub(crate) fn take_step(&mut self) -> Result<usize, Ending> {
+        if self.steps >= self.limits.steps {
+            return Err(Ending::limit(format!("{} steps were taken", self.limits.steps)));
+        }
+        if self.tokens_left() == 0 {
+            return Err(self.out_of_tokens());
+        }
+        if Instant::now() >= self.deadline {
+            return Err(self.out_of_time());
+        }
+        self.steps += 1;
+        Ok(self.steps)
+    }
+
+    /// Counts a refusal.
+    ///
+    /// # Errors
+    ///
+    /// The run's ending with this outcome, if too many came in a row.
+    pub(crate) fn take_refusal(&mut self, outcome: Outcome, reason: &str) -> Result<(), Ending> {
+        self.refusals += 1;
+        if self.refusals >= self.limits.refusals {
+            let reason = format!("{} actions in a row were refused, the last one: {reason}", self.refusals);
+            return Err(Ending::new(outcome, reason));
+        }
+        Ok(())
+    }
+
+    /// Counts an action that showed nothing new.
+    ///
+    /// # Errors
+    ///
+    /// The run's ending, if too many came in a row.
+    pub(crate) fn take_stall(&mut self) -> Result<(), Ending> {
+        self.stalls += 1;
+        if self.stalls >= self.limits.stalls {
+            let reason = format!("stuck: the last {} actions showed nothing new", self.stalls);
+            return Err(Ending::new(Outcome::Failed, reason));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn out_of_time(&self) -> Ending {
+        Ending::limit(format!("{} seconds have passed", self.limits.seconds))
+    }
+
+    pub(crate) fn out_of_tokens(&self) -> Ending {
+        Ending::limit(format!("{} tokens were written", self.limits.tokens))
+    }
+}

@@ -1,0 +1,177 @@
+//! The tools on offer, as functions for a model: with the screenshot's size in every place that they name,
+//! and the check that a call stays within it.
+
+use percept_models::{Call, Function};
+use percept_tools::{MARK, PixelSize, Toolbox};
+use serde_json::{Value, json};
+
+/// Every tool of the box as a function; points and regions are bounded by this screenshot.
+pub(crate) fn functions(toolbox: &Toolbox, size: Option<PixelSize>) -> Vec<Function> {
+    toolbox
+        .offered()
+        .into_iter()
+        .map(|tool| {
+            let mut schema = tool.schema;
+            if let Some(size) = size {
+                mark(&mut schema, size);
+            }
+            Function { name: tool.card.name, description: tool.card.description, schema }
+        })
+        .collect()
+}
+
+/// Puts the size beside every mark in the schema.
+fn mark(schema: &mut Value, size: PixelSize) {
+    match schema {
+        Value::Object(object) => {
+            if let Some(Value::Object(marked)) = object.get_mut(MARK) {
+                marked.insert("width".into(), json!(size.width));
+                marked.insert("height".into(), json!(size.height));
+            }
+            object.values_mut().for_each(|value| mark(value, size));
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| mark(value, size)),
+        _ => {}
+    }
+}
+
+/// Whether every place that the call names lies on the screenshot. A local model can't write another; a
+/// remote one can, and so can a script.
+///
+/// # Errors
+///
+/// What is wrong, in words for the model.
+pub(crate) fn inside(call: &Call, functions: &[Function]) -> Result<(), String> {
+    let Some(function) = functions.iter().find(|function| function.name == call.function) else {
+        let names: Vec<_> = functions.iter().map(|function| function.name.as_str()).collect();
+        return Err(format!("no tool is named `{}`; there are: {}", call.function, names.join(", ")));
+    };
+    inside_schema(&call.arguments, &function.schema)
+}
+
+fn inside_schema(value: &Value, schema: &Value) -> Result<(), String> {
+    if let Some(marked) = schema.get(MARK) {
+        return inside_mark(value, marked);
+    }
+    if let (Some(properties), Some(object)) =
+        (schema.get("properties").and_then(Value::as_object), value.as_object())
+    {
+        for (name, property) in properties {
+            if let Some(value) = object.get(name) {
+                inside_schema(value, property).map_err(|problem| format!("{name}: {problem}"))?;
+            }
+        }
+    }
+    if let (Some(items), Some(values)) = (schema.get("items"), value.as_array()) {
+        values.iter().try_for_each(|value| inside_schema(value, items))?;
+    }
+    // An optional place is written as one of several schemas; whichever is marked counts.
+    let choices =
+        ["anyOf", "oneOf"].iter().filter_map(|key| schema.get(*key).and_then(Value::as_array)).flatten();
+    choices.filter(|_| !value.is_null()).try_for_each(|choice| inside_schema(value, choice))
+}
+
+fn inside_mark(value: &Value, marked: &Value) -> Result<(), String> {
+    let is_region = marked.get("kind").is_some_and(|kind| kind == "region");
+    let bound = |side: &str| marked.get(side).and_then(Value::as_u64);
+    let (Some(width), Some(height)) = (bound("width"), bound("height")) else { return Ok(()) };
+    let numbers: Option<Vec<u64>> =
+        value.as_array().and_then(|all| all.iter().map(Value::as_u64).collect::<Option<_>>());
+    let check = |name: &str, number: u64, most: u64, side: &str, of: u64| {
+        if number > most {
+            return Err(format!("{name} is {number}, the screen is {of} {side}"));
+        }
+        Ok(())
+    };
+    match (is_region, numbers.as_deref()) {
+        (false, Some([x, y])) => {
+            check("x", *x, width.saturating_sub(1), "wide", width)?;
+            check("y", *y, height.saturating_sub(1), "high", height)
+        }
+        (true, Some([left, top, right, bottom])) => {
+            if left >= right || top >= bottom {
+                return Err("the region is empty: left must be less than right, top less than bottom".into());
+            }
+            check("right", *right, width, "wide", width)?;
+            check("bottom", *bottom, height, "high", height)
+        }
+        (false, _) => Err("not a point: write [x, y] in pixels of the screenshot".into()),
+        (true, _) => Err("not a region: write [left, top, right, bottom] in pixels of the screenshot".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use percept_models::Call;
+    use percept_tools::{JsonSchema, async_trait};
+    use percept_tools::{
+        Observation, PixelSize, Point, Region, Tool, ToolCard, ToolContext, ToolError, Toolbox,
+    };
+    use serde_json::{Value, json};
+
+    use super::{functions, inside};
+
+    struct Look;
+
+    #[derive(serde::Deserialize, JsonSchema)]
+    #[allow(dead_code)]
+    struct LookArgs {
+        point: Point,
+        region: Option<Region>,
+        corners: Option<Vec<Point>>,
+    }
+
+    #[async_trait]
+    impl Tool for Look {
+        type Args = LookArgs;
+
+        fn card(&self) -> ToolCard {
+            ToolCard::reads("look", "Looks.")
+        }
+
+        async fn call(&self, _: LookArgs, _: &ToolContext) -> Result<Observation, ToolError> {
+            Ok(Observation::default())
+        }
+    }
+
+    fn check(function: &str, arguments: Value) -> Result<(), String> {
+        let mut toolbox = Toolbox::new();
+        toolbox.add(Look).unwrap();
+        let offered = functions(&toolbox, Some(PixelSize { width: 1280, height: 800 }));
+        inside(&Call { function: function.into(), arguments }, &offered)
+    }
+
+    #[test]
+    fn a_place_outside_the_screenshot_is_refused_wherever_it_stands_in_the_call() {
+        let cases = [
+            (json!({"point": [0, 0]}), None),
+            (json!({"point": [1279, 799]}), None),
+            (json!({"point": [1280, 20]}), Some("point: x is 1280, the screen is 1280 wide")),
+            (json!({"point": [3, 800]}), Some("point: y is 800, the screen is 800 high")),
+            (json!({"point": [-3, 8]}), Some("point: not a point: write [x, y] in pixels of the screenshot")),
+            (json!({"point": "3,8"}), Some("point: not a point: write [x, y] in pixels of the screenshot")),
+            (json!({"point": [0, 0], "region": null}), None),
+            (json!({"point": [0, 0], "region": [0, 0, 1280, 800]}), None),
+            (
+                json!({"point": [0, 0], "region": [0, 0, 1281, 800]}),
+                Some("region: right is 1281, the screen is 1280 wide"),
+            ),
+            (
+                json!({"point": [0, 0], "region": [9, 0, 9, 800]}),
+                Some("region: the region is empty: left must be less than right, top less than bottom"),
+            ),
+            (
+                json!({"point": [0, 0], "corners": [[1, 1], [1, 900]]}),
+                Some("corners: y is 900, the screen is 800 high"),
+            ),
+        ];
+        for (arguments, problem) in cases {
+            assert_eq!(check("look", arguments.clone()).err().as_deref(), problem, "{arguments}");
+        }
+    }
+
+    #[test]
+    fn a_tool_that_is_not_on_offer_is_named_with_those_that_are() {
+        assert_eq!(check("smash", json!({})).unwrap_err(), "no tool is named `smash`; there are: look");
+    }
+}

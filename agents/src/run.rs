@@ -1,0 +1,97 @@
+//! A run on its way: its events, the ways to influence it, and its outcome.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use futures::Stream;
+use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::{Approval, Entry, Outcome, RunResult};
+
+/// A run on its way. It is a stream of its events; dropping it cancels the run.
+pub struct Run {
+    name: String,
+    events: mpsc::UnboundedReceiver<Entry>,
+    approve: mpsc::UnboundedSender<Approval>,
+    cancel: CancellationToken,
+    worker: JoinHandle<RunResult>,
+    _guard: DropGuard,
+}
+
+impl Run {
+    pub(crate) fn new(
+        name: String,
+        events: mpsc::UnboundedReceiver<Entry>,
+        approve: mpsc::UnboundedSender<Approval>,
+        cancel: CancellationToken,
+        worker: JoinHandle<RunResult>,
+    ) -> Self {
+        let guard = cancel.clone().drop_guard();
+        Self { name, events, approve, cancel, worker, _guard: guard }
+    }
+
+    /// The run's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The next event; `None` after [`Event::Ended`](crate::Event::Ended).
+    pub async fn next_event(&mut self) -> Option<Entry> {
+        self.events.recv().await
+    }
+
+    /// Lets the call that waits go on.
+    pub fn approve(&self) {
+        // A run that is over has nothing left to approve.
+        let _ = self.approve.send(Approval::Granted);
+    }
+
+    /// Refuses the call that waits, which ends the run with this reason.
+    pub fn deny(&self, reason: impl Into<String>) {
+        let _ = self.approve.send(Approval::Denied(reason.into()));
+    }
+
+    /// Stops the run as soon as whatever it is doing can be stopped.
+    pub fn cancel(&self) {
+        self.cancel.cancel();
+    }
+
+    /// The means to stop the run from elsewhere.
+    pub fn cancellation(&self) -> CancellationToken {
+        self.cancel.clone()
+    }
+
+    /// Waits for the end. Calls that wait for approval then wait for ever, so deny or approve them first, or
+    /// use [`Run::next_event`].
+    pub async fn outcome(mut self) -> RunResult {
+        while self.events.recv().await.is_some() {}
+        match (&mut self.worker).await {
+            Ok(result) => result,
+            Err(stopped) => RunResult {
+                run: self.name.clone(),
+                folder: None,
+                outcome: Outcome::Failed,
+                verified: None,
+                reason: format!("the loop stopped unexpectedly: {stopped}"),
+                answer: None,
+                steps: 0,
+                usage: Default::default(),
+                milliseconds: Default::default(),
+                peak_memory_bytes: None,
+                device: String::new(),
+                notes: Vec::new(),
+            },
+        }
+    }
+}
+
+impl Stream for Run {
+    type Item = Entry;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Entry>> {
+        self.events.poll_recv(cx)
+    }
+}

@@ -1,0 +1,79 @@
+//! Ways of thinking: what may come before an action, and what comes after a failed one.
+
+use percept_models::{Function, Reply};
+use serde::{Deserialize, Serialize};
+
+mod direct;
+mod react;
+mod reflection;
+
+pub(crate) use reflection::{LESSON_TOKENS, lesson_wanted};
+
+/// What may come before an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Style {
+    /// The action at once.
+    Direct,
+    /// A free thought, then the action (`ReAct`, Yao et al. 2022).
+    React,
+}
+
+/// When the agent reflects on what it did (Reflexion, Shinn et al. 2023).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reflect {
+    /// Never.
+    Never,
+    /// When an action changed nothing, was refused or failed.
+    #[default]
+    OnFailure,
+    /// After every action.
+    EveryStep,
+}
+
+/// How an agent thinks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Thinking {
+    /// What may come before an action; `None` takes the model's own better default.
+    pub style: Option<Style>,
+    /// When it reflects. A model that can't reflect in words has its next decision sampled instead of
+    /// taken greedily, which gets it out of doing the same thing again; the journal says when.
+    pub reflect: Reflect,
+    /// Sampling temperature of decisions; 0 is greedy.
+    pub temperature: f32,
+    /// The most tokens of one decision.
+    pub max_tokens: usize,
+    /// The most tokens of thought before the action is forced.
+    pub max_thought_tokens: usize,
+}
+
+impl Default for Thinking {
+    fn default() -> Self {
+        Self {
+            style: None,
+            reflect: Reflect::OnFailure,
+            temperature: 0.0,
+            max_tokens: 512,
+            max_thought_tokens: 160,
+        }
+    }
+}
+
+/// One way of thinking, as the loop uses it.
+pub(crate) trait Way: Send + Sync {
+    /// What the model is told, once, before the task.
+    fn instruction(&self) -> &'static str;
+
+    /// What a decision may be.
+    fn reply(&self, functions: Vec<Function>) -> Reply;
+}
+
+impl Style {
+    pub(crate) fn way(self) -> &'static dyn Way {
+        match self {
+            Self::Direct => &direct::Direct,
+            Self::React => &react::React,
+        }
+    }
+}
