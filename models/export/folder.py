@@ -1,0 +1,42 @@
+"""A model folder in the community's layout: settings at the top, graphs under `onnx/`."""
+
+import json
+import shutil
+from pathlib import Path
+
+
+class Folder:
+    """The folder of one exported model, empty at first."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(parents=True)
+
+    def graph(self, session, suffix=""):
+        """Where the graph of a session lies, e.g. `onnx/vision_encoder.onnx`."""
+        return self.path / "onnx" / f"{session}{suffix}.onnx"
+
+    def settings(self, model, processor, own_settings):
+        """Writes everything but the graphs.
+
+        The processor's own settings go into the two files that published checkpoints have:
+        `preprocessor_config.json` is the image processor's, `processor_config.json` the rest."""
+        model.config.save_pretrained(self.path)
+        model.generation_config.save_pretrained(self.path)
+        processor.tokenizer.save_pretrained(self.path)
+        self.text("chat_template.jinja", processor.chat_template)
+        images = processor.image_processor.to_dict()
+        images["processor_class"] = type(processor).__name__
+        self.json("preprocessor_config.json", images)
+        self.json("processor_config.json", {"processor_class": type(processor).__name__, **own_settings})
+
+    def json(self, name, content):
+        self.text(name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+    def text(self, name, content):
+        (self.path / name).write_text(content, encoding="utf-8")
+
+    def size(self):
+        """Bytes of everything in the folder."""
+        return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())

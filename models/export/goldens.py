@@ -1,0 +1,156 @@
+"""What transformers itself makes of a conversation: the prompt, the pixels, the logits, the reply.
+
+A golden is a dict; README.md lists its keys.
+"""
+
+import base64
+import json
+
+import numpy as np
+import torch
+
+# How many tokens every reply has. Nothing ends one early.
+REPLY = 24
+
+
+class Case:
+    """One conversation to record.
+
+    `pictures` maps file names to PIL images, in the order of the conversation's image parts.
+    `processor` overrides settings of the image processor for this case."""
+
+    def __init__(self, name, messages, pictures=None, processor=None):
+        self.name = name
+        self.messages = messages
+        self.pictures = pictures or {}
+        self.processor = processor or {}
+
+
+def user(*parts):
+    """A user's message: None stands for an image, a string for text."""
+    content = [{"type": "image"} if part is None else {"type": "text", "text": part} for part in parts]
+    return {"role": "user", "content": content}
+
+
+def said(role, text):
+    """A message of text alone."""
+    return {"role": role, "content": [{"type": "text", "text": text}]}
+
+
+def prepare(case, processor):
+    """The prompt as rendered, and the model's inputs."""
+    prompt = processor.apply_chat_template(case.messages, add_generation_prompt=True, tokenize=False)
+    inputs = processor(
+        text=prompt,
+        images=list(case.pictures.values()) or None,
+        return_tensors="pt",
+        **case.processor,
+    )
+    return prompt, {name: value for name, value in inputs.items() if torch.is_tensor(value)}
+
+
+def reply(model, inputs):
+    """The greedy reply: logits of each step `[REPLY, vocabulary]` and the tokens they chose."""
+    with torch.no_grad():
+        output = model.generate(
+            **inputs,
+            do_sample=False,
+            max_new_tokens=REPLY,
+            eos_token_id=None,
+            pad_token_id=0,
+            return_dict_in_generate=True,
+            output_logits=True,
+        )
+    logits = torch.cat(output.logits).float()
+    tokens = output.sequences[0, inputs["input_ids"].shape[1]:].tolist()
+    return logits, tokens
+
+
+def margin(logits):
+    """By how much the best token beats the second, at the closest step."""
+    best = torch.as_tensor(np.asarray(logits)).topk(2, dim=-1).values
+    return float((best[:, 0] - best[:, 1]).min())
+
+
+def record(case, processor, model):
+    """The golden of one case."""
+    prompt, inputs = prepare(case, processor)
+    logits, tokens = reply(model, inputs)
+    ids = inputs["input_ids"][0].tolist()
+    golden = {
+        "name": case.name,
+        "image": next(iter(case.pictures), None),
+        "images": list(case.pictures),
+        "processor": case.processor,
+        "messages": case.messages,
+        "prompt": prompt,
+        "expanded_prompt": expanded(processor, inputs, ids),
+        "input_ids": ids,
+        "pixel_values": tensor(inputs["pixel_values"]) if "pixel_values" in inputs else None,
+        "pixel_attention_mask": None,
+        "first_logits": [float(f"{value:.9g}") for value in logits[0].tolist()],
+        "greedy": tokens,
+        "text": processor.tokenizer.decode(tokens),
+    }
+    if "pixel_attention_mask" in inputs:
+        mask = inputs["pixel_attention_mask"]
+        golden["pixel_attention_mask"] = {"shape": list(mask.shape), "ones": int(mask.sum())}
+    return golden
+
+
+def expanded(processor, inputs, ids):
+    """The prompt after each image's placeholder became as many as it has features.
+
+    The tokenizer's own first token, if it puts one there, isn't part of it."""
+    tokenizer = processor.tokenizer
+    if tokenizer.bos_token_id is not None and ids[0] == tokenizer.bos_token_id:
+        if tokenizer("").input_ids[:1] == [tokenizer.bos_token_id]:
+            ids = ids[1:]
+    return tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+
+
+def tensor(values):
+    """A float tensor as its shape and the base64 of its little-endian f32 values."""
+    array = values.numpy().astype("<f4")
+    return {"shape": list(array.shape), "base64": base64.b64encode(array.tobytes()).decode()}
+
+
+def tensor_values(golden):
+    """The array that `tensor` wrote."""
+    return np.frombuffer(base64.b64decode(golden["base64"]), "<f4").reshape(golden["shape"])
+
+
+def tokenizer_goldens(tokenizer):
+    """Texts that tokenizers get wrong, with their ids and what these decode to."""
+    special = tokenizer.all_special_tokens[0]
+    texts = [
+        "", " ", "the button", " The Button", "two  spaces and\ttab", "line\nbreak\n\nand more\n",
+        "2024-11-24, 3.14159", "naïve café, Straße", "日本語の画面", "🙂👍🏽", "don't we'll I'm",
+        f"a{special}b", f"  {special}  ", "<not_special>", "a\u0000b\u00a0c",
+    ]
+    rows = []
+    for text in texts:
+        ids = tokenizer(text).input_ids
+        rows.append({
+            "text": text,
+            "ids": ids,
+            "ids_without_special": tokenizer(text, add_special_tokens=False).input_ids,
+            "decoded": tokenizer.decode(ids),
+            "decoded_without_special": tokenizer.decode(ids, skip_special_tokens=True),
+        })
+    return rows
+
+
+def write(goldens, path):
+    """Writes the goldens as JSON, the long lists of numbers on one line each."""
+    text = json.dumps(goldens, indent=1, ensure_ascii=False)
+    path.write_text(one_line_lists(text) + "\n", encoding="utf-8")
+
+
+def one_line_lists(text):
+    """Joins every list of plain numbers that `json.dumps` spread over lines."""
+    import re
+
+    number = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
+    spread = re.compile(rf"\[\s*{number}(?:,\s*{number})*\s*\]")
+    return spread.sub(lambda found: re.sub(r"\s+", "", found.group()), text)

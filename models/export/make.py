@@ -1,0 +1,79 @@
+"""Makes every folder under `models/tests/data`: `python make.py [smolvlm|llava|resize|templates …]`.
+
+Each model is written, loaded back by transformers, recorded, and then run by ONNX Runtime, which
+must give the same; a folder that fails a check isn't left behind as if it were good.
+"""
+
+import importlib
+import logging
+import os
+import sys
+import warnings
+from pathlib import Path
+
+# Read while the libraries below are imported, so set before.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+warnings.filterwarnings("ignore")
+
+import torch  # noqa: E402
+import transformers  # noqa: E402
+
+import goldens  # noqa: E402
+import seeds  # noqa: E402
+import verify  # noqa: E402
+from folder import Folder  # noqa: E402
+
+DATA = Path(__file__).resolve().parent.parent / "tests" / "data"
+# The most that a family may take in the repository.
+LARGEST = 1_000_000
+
+
+def make_family(name):
+    """Writes one family's folder: settings, graphs, pictures and goldens."""
+    family = importlib.import_module(name)
+    processor = family.processor()
+    cases = family.cases()
+    for seed, model in seeds.search(family, processor, cases):
+        folder = Folder(DATA / f"{name}-tiny")
+        try:
+            recorded = write_family(family, folder, processor, model, cases)
+        except verify.Unclear as unclear:
+            print(f"{name}: seed {seed}: {unclear}, trying the next")
+            continue
+        size = folder.size()
+        assert size <= LARGEST, f"{folder.path} takes {size} bytes, more than {LARGEST}"
+        print(f"{folder.path.name}: seed {seed}, {len(recorded)} cases, {size} bytes")
+        return
+
+
+def write_family(family, folder, processor, model, cases):
+    """Writes everything of one model, checks it, and returns its goldens."""
+    folder.settings(model, processor, family.settings())
+    for case in cases:
+        for file, image in case.pictures.items():
+            image.save(folder.path / file, optimize=True)
+    with torch.no_grad():
+        family.export(model, folder)
+    recorded = [goldens.record(case, processor, model) for case in cases]
+    verify.check(folder, recorded, least_margin=seeds.MARGIN / 4)
+    goldens.write(recorded, folder.path / "golden.json")
+    texts = goldens.tokenizer_goldens(processor.tokenizer)
+    goldens.write(texts, folder.path / "tokenizer_golden.json")
+    return recorded
+
+
+def main(names):
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+    for chatty in ("torch", "onnxruntime", "onnx_ir"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
+    for name in names or ["smolvlm", "llava", "resize", "templates"]:
+        if name in ("smolvlm", "llava"):
+            make_family(name)
+        else:
+            importlib.import_module(name).make(DATA / name)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

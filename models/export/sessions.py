@@ -1,0 +1,88 @@
+"""An exported folder run by ONNX Runtime, the way a host runs it: features, embeddings, merge,
+prefill from an empty cache, then one token at a time. Nothing of transformers takes part."""
+
+import json
+
+import numpy as np
+import onnxruntime
+
+
+class Sessions:
+    """The sessions of one folder. `suffix` picks the decoder's file, `device` an execution
+    provider's device for it (none: the CPU)."""
+
+    def __init__(self, folder, suffix="", device=None):
+        self.config = json.loads((folder.path / "config.json").read_text())
+        self.vision = open_session(folder.graph("vision_encoder"))
+        self.embed = open_session(folder.graph("embed_tokens"))
+        self.decoder = open_session(folder.graph("decoder_model_merged", suffix), device)
+        self.inputs = {value.name: value for value in self.decoder.get_inputs()}
+        self.outputs = [value.name for value in self.decoder.get_outputs()]
+
+    def features(self, pixel_values):
+        """Image features, one row a placeholder token."""
+        feed = {"pixel_values": pixel_values}
+        if any(value.name == "pixel_attention_mask" for value in self.vision.get_inputs()):
+            batch, tiles, _, height, width = pixel_values.shape
+            feed["pixel_attention_mask"] = np.ones((batch, tiles, height, width), bool)
+        features = self.vision.run(["image_features"], feed)[0]
+        return features.reshape(-1, features.shape[-1])
+
+    def embeddings(self, ids, features=None):
+        """Embeddings `[1, sequence, hidden]`, those of image tokens replaced by the features."""
+        ids = np.array([ids], np.int64)
+        embeds = self.embed.run(["inputs_embeds"], {"input_ids": ids})[0].copy()
+        if features is not None:
+            image_token = self.config.get("image_token_id", self.config.get("image_token_index"))
+            places = ids == image_token
+            assert places.sum() == len(features), f"{places.sum()} places, {len(features)} features"
+            embeds[places] = features
+        return embeds
+
+    def empty_cache(self):
+        """A cache of no positions, by the shapes that the graph declares."""
+        return {
+            name: np.zeros((1, value.shape[1], 0, value.shape[3]), np.float32)
+            for name, value in self.inputs.items()
+            if name.startswith("past_key_values.")
+        }
+
+    def step(self, embeds, cache):
+        """Appends embeddings to the cache: logits `[positions, vocabulary]`, and the new cache."""
+        past = next(iter(cache.values())).shape[2]
+        new = embeds.shape[1]
+        offered = {
+            "inputs_embeds": embeds,
+            "attention_mask": np.ones((1, past + new), np.int64),
+            "position_ids": np.arange(past, past + new, dtype=np.int64)[None],
+            "num_logits_to_keep": np.array(1, np.int64),
+            **cache,
+        }
+        feed = {name: offered[name] for name in self.inputs}
+        output = dict(zip(self.outputs, self.decoder.run(None, feed)))
+        logits = output.pop("logits")[0]
+        return logits, {name.replace("present", "past_key_values"): value for name, value in output.items()}
+
+    def reply(self, embeds, length):
+        """The greedy reply: logits of each step `[length, vocabulary]`, and the tokens."""
+        logits, tokens, cache = [], [], self.empty_cache()
+        while len(tokens) < length:
+            rows, cache = self.step(embeds, cache)
+            logits.append(rows[-1])
+            tokens.append(int(rows[-1].argmax()))
+            embeds = self.embeddings(tokens[-1:])
+        return np.array(logits), tokens
+
+
+def open_session(path, device=None):
+    """A session on the CPU, or on the given device of a registered provider library."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if device is None:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    options.add_provider_for_devices([device], {})
+    session = onnxruntime.InferenceSession(path, options)
+    # From Python a provider that fails gives way to the CPU without an error.
+    assert session.get_providers()[0] == device.ep_name, f"{path} isn't on {device.ep_name}"
+    return session

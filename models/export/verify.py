@@ -1,0 +1,71 @@
+"""The check that an exported folder gives the goldens back in ONNX Runtime, and nothing less."""
+
+import numpy as np
+from tokenizers import Tokenizer
+
+import goldens
+from sessions import Sessions
+
+# How far a logit may be from torch's.
+TOLERANCE = 1e-4
+# How far the logits must move when the image is taken away: less means that it isn't looked at.
+SEEN = 0.5
+
+
+class Unclear(Exception):
+    """A reply whose best token wins by too little to be compared elsewhere."""
+
+
+def check(folder, recorded, least_margin):
+    """Runs every case on every decoder of the folder, and adds to each golden what the 4-bit
+    decoder replies, which has no counterpart in torch."""
+    tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
+    for path in sorted(folder.path.glob("onnx/decoder_model_merged*.onnx")):
+        suffix = path.stem.removeprefix("decoder_model_merged")
+        sessions = Sessions(folder, suffix)
+        furthest, closest = 0.0, np.inf
+        for golden in recorded:
+            embeds = prompt_embeddings(sessions, golden)
+            logits, tokens = sessions.reply(embeds, goldens.REPLY)
+            closest = min(closest, goldens.margin(logits))
+            if suffix == "_q4":
+                golden["q4"] = {
+                    "first_logits": [float(f"{value:.9g}") for value in logits[0].tolist()],
+                    "greedy": tokens,
+                    "text": tokenizer.decode(tokens),
+                }
+                continue
+            distance = np.abs(logits[0] - np.array(golden["first_logits"])).max()
+            furthest = max(furthest, float(distance))
+            assert tokens == golden["greedy"], f"{path.name}, {golden['name']}: another reply"
+            in_chunks(sessions, embeds, logits[0])
+        assert furthest <= TOLERANCE, f"{path.name}: logits {furthest} off"
+        if closest < least_margin:
+            raise Unclear(f"{path.name}: a margin of {closest:.1e}")
+        print(f"{path.name}: logits within {furthest:.1e}, least margin {closest:.1e}")
+
+
+def prompt_embeddings(sessions, golden):
+    """The merged embeddings of a golden's prompt. On the way: tiles encoded one by one must equal
+    tiles encoded together, and the picture must matter."""
+    if golden["pixel_values"] is None:
+        return sessions.embeddings(golden["input_ids"])
+    pixels = goldens.tensor_values(golden["pixel_values"])
+    features = sessions.features(pixels)
+    tiles = pixels.reshape(-1, *pixels.shape[-3:])
+    single = [sessions.features(tile[None, None] if pixels.ndim == 5 else tile[None]) for tile in tiles]
+    assert np.abs(np.concatenate(single) - features).max() <= TOLERANCE, "tiles depend on each other"
+    embeds = sessions.embeddings(golden["input_ids"], features)
+    seeing, _ = sessions.step(embeds, sessions.empty_cache())
+    blind = sessions.embeddings(golden["input_ids"], np.zeros_like(features))
+    guessing, _ = sessions.step(blind, sessions.empty_cache())
+    assert np.abs(seeing[-1] - guessing[-1]).max() > SEEN, f"{golden['name']}: the image isn't seen"
+    return embeds
+
+
+def in_chunks(sessions, embeds, first_logits):
+    """A prompt given in two pieces must give what it gives in one."""
+    cut = embeds.shape[1] // 2
+    _, cache = sessions.step(embeds[:, :cut], sessions.empty_cache())
+    logits, _ = sessions.step(embeds[:, cut:], cache)
+    assert np.abs(logits[-1] - first_logits).max() <= TOLERANCE, "a prefill in chunks differs"
