@@ -1,0 +1,85 @@
+//! A cache in one buffer that each step writes on into.
+
+use ort::{session::IoBinding, value::DynValue};
+
+use super::{CacheLayout, host_copy};
+use crate::{
+    engine::EngineError,
+    moved::{Crossing, is_host},
+};
+
+/// Positions that a buffer in host memory begins with.
+const FIRST_POSITIONS: usize = 256;
+
+/// Buffers bound as past and present of the same run. What lies beyond the length is what a rewound or stopped
+/// run left there; nothing reads it, and the next run writes over it.
+pub(crate) struct SharedCache {
+    buffers: Vec<DynValue>,
+    length: usize,
+    capacity: usize,
+    positions: usize,
+}
+
+impl SharedCache {
+    /// In a device's own memory the buffer has its full size from the beginning: it can't grow without a copy
+    /// that keeps heads apart, which the library has no call for. In host memory it grows, because there the
+    /// memory is cleared when it is taken, and a short text needn't pay for a long one.
+    pub(super) fn empty(layout: &CacheLayout, positions: usize) -> Result<Self, EngineError> {
+        let capacity = if is_host(&layout.memory) { FIRST_POSITIONS.min(positions) } else { positions };
+        let buffers = layout
+            .tensors
+            .iter()
+            .map(|tensor| tensor.allocate(&layout.allocator, capacity))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { buffers, length: 0, capacity, positions })
+    }
+
+    pub(super) fn length(&self) -> usize {
+        self.length
+    }
+
+    pub(super) fn bind(
+        &mut self,
+        layout: &CacheLayout,
+        binding: &mut IoBinding,
+        more: usize,
+    ) -> Result<(), EngineError> {
+        self.make_room(layout, more)?;
+        for (tensor, buffer) in layout.tensors.iter().zip(&mut self.buffers) {
+            binding.bind_input(tensor.past.as_str(), &*buffer)?;
+            layout.count_value(Crossing::ToDevice, buffer, tensor, self.length)?;
+            layout.count_value(Crossing::ToHost, buffer, tensor, self.length + more)?;
+            binding.bind_output(tensor.present.as_str(), &mut *buffer)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn advance(&mut self, more: usize) {
+        self.length += more;
+    }
+
+    pub(super) fn rewind(&mut self, position: usize) {
+        self.length = position;
+    }
+
+    /// Doubles the buffers until so many more tokens fit.
+    fn make_room(&mut self, layout: &CacheLayout, more: usize) -> Result<(), EngineError> {
+        let needed = self.length + more;
+        if needed <= self.capacity {
+            return Ok(());
+        }
+        if needed > self.positions {
+            return Err(EngineError::ContextFull { position: self.length, more, context: self.positions });
+        }
+        let capacity = needed.next_power_of_two().min(self.positions);
+        let mut buffers = Vec::with_capacity(self.buffers.len());
+        for (tensor, buffer) in layout.tensors.iter().zip(&self.buffers) {
+            let mut larger = tensor.allocate(&layout.allocator, capacity)?;
+            host_copy::positions(tensor, buffer, &mut larger, self.length)?;
+            buffers.push(larger);
+        }
+        self.buffers = buffers;
+        self.capacity = capacity;
+        Ok(())
+    }
+}

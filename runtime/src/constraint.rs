@@ -1,0 +1,120 @@
+//! What a reply may be, enforced while it is written: a grammar over a model's own vocabulary.
+//!
+//! A dialect writes a [`Grammar`] as data; [`Grammar::compile`] makes a [`Constraint`] of it, which says before
+//! each token which ones may come, and after it which ones must. The work is done by `llguidance`
+//! (<https://github.com/guidance-ai/llguidance>): an Earley parser over a trie of the vocabulary.
+
+mod grammar;
+mod lark;
+mod prelude;
+mod vocabulary;
+
+use std::sync::Arc;
+
+use llguidance::Matcher;
+use toktrie::SimpleVob;
+
+use self::prelude::RunningPrelude;
+pub use self::{
+    grammar::{Form, Grammar, Marker, Prelude},
+    vocabulary::Vocabulary,
+};
+
+/// A grammar that can't be used, or a reply that left it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConstraintError {
+    /// The tokenizer isn't one that grammars can be laid over, or doesn't belong to the model.
+    #[error("no grammar can be laid over this tokenizer: {reason}")]
+    Tokenizer {
+        /// What is in the way.
+        reason: String,
+    },
+    /// A marker names a special token that the tokenizer doesn't have.
+    #[error("the tokenizer has no special token {name}")]
+    NoSuchToken {
+        /// Its name.
+        name: String,
+    },
+    /// The schema or the Lark text doesn't compile.
+    #[error("the grammar doesn't compile: {reason}")]
+    Grammar {
+        /// The compiler's words.
+        reason: String,
+    },
+    /// A token was written that the grammar doesn't allow, or the parser gave up on an input too complex for it.
+    #[error("the reply left its grammar: {reason}")]
+    Left {
+        /// The parser's words.
+        reason: String,
+    },
+}
+
+/// A compiled grammar in the middle of one reply.
+pub struct Constraint {
+    matcher: Matcher,
+    vocabulary: Arc<Vocabulary>,
+    prelude: Option<RunningPrelude>,
+}
+
+impl Constraint {
+    /// The tokens that may come next. One bit a token; the mask may be one longer than the logits.
+    pub(crate) fn mask(&mut self) -> Result<SimpleVob, ConstraintError> {
+        self.matcher.compute_mask().map_err(|error| left(&error))
+    }
+
+    /// Takes a token that was chosen under the mask.
+    pub(crate) fn accept(&mut self, token: u32) -> Result<(), ConstraintError> {
+        self.matcher.consume_token(token).map_err(|error| left(&error))?;
+        if let Some(prelude) = &mut self.prelude
+            && prelude.write(token, &self.vocabulary)
+        {
+            self.prelude = None;
+        }
+        Ok(())
+    }
+
+    /// The tokens that must come next, already taken: the marker of a thought that has grown too long, and
+    /// whatever the grammar leaves no choice about.
+    pub(crate) fn forced(&mut self) -> Result<Vec<u32>, ConstraintError> {
+        let mut tokens = Vec::new();
+        if let Some(prelude) = &self.prelude {
+            // Free text forces nothing.
+            let Some(marker) = prelude.due() else { return Ok(tokens) };
+            tokens.extend_from_slice(marker);
+            self.matcher.consume_tokens(&tokens).map_err(|error| left(&error))?;
+            self.prelude = None;
+        }
+        if self.finished() {
+            return Ok(tokens);
+        }
+        tokens.extend(self.matcher.consume_ff_tokens());
+        match self.matcher.get_error() {
+            Some(reason) => Err(ConstraintError::Left { reason }),
+            None => Ok(tokens),
+        }
+    }
+
+    /// Whether the grammar is complete, so that nothing more may be written.
+    pub(crate) fn finished(&self) -> bool {
+        self.matcher.is_stopped()
+    }
+
+    /// Whether this token ends the reply for the grammar's vocabulary.
+    pub(crate) fn is_end(&self, token: u32) -> bool {
+        self.vocabulary.is_end(token)
+    }
+}
+
+impl std::fmt::Debug for Constraint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Constraint")
+            .field("prelude", &self.prelude)
+            .field("finished", &self.finished())
+            .finish_non_exhaustive()
+    }
+}
+
+fn left(error: &impl std::fmt::Display) -> ConstraintError {
+    ConstraintError::Left { reason: error.to_string() }
+}

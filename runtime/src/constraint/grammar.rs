@@ -1,0 +1,111 @@
+//! A grammar as data: what a dialect says a reply looks like.
+
+use std::sync::Arc;
+
+use llguidance::{Matcher, api::TopLevelGrammar};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Constraint, ConstraintError, Vocabulary, lark, prelude::RunningPrelude};
+
+/// What a reply looks like: perhaps a thought, then a strict form.
+///
+/// ```
+/// use percept_runtime::{Form, Grammar, Marker, Prelude};
+///
+/// // A thought of at most 40 tokens, the special token <act>, then one of two calls.
+/// let grammar = Grammar {
+///     prelude: Prelude::FreeText { marker: Marker::Special("<act>".into()), max_tokens: 40 },
+///     form: Form::Json(serde_json::json!({ "anyOf": [
+///         { "type": "object", "properties": { "tool": { "const": "wait" } }, "required": ["tool"],
+///           "additionalProperties": false },
+///         { "type": "object", "properties": { "tool": { "const": "click" },
+///             "x": { "type": "integer", "minimum": 0, "maximum": 331 } },
+///           "required": ["tool", "x"], "additionalProperties": false },
+///     ]})),
+/// };
+/// # let _ = grammar;
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Grammar {
+    /// What may come before the form.
+    pub prelude: Prelude,
+    /// The form itself. A reply ends where it is complete.
+    pub form: Form,
+}
+
+/// What may come before the form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Prelude {
+    /// Nothing.
+    None,
+    /// Any text but special tokens, up to the first marker.
+    FreeText {
+        /// What ends it. The form follows at once.
+        marker: Marker,
+        /// The most tokens of text. When they are written, the marker is forced.
+        max_tokens: usize,
+    },
+}
+
+/// What ends a free text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Marker {
+    /// These characters, the first time they appear.
+    Text(String),
+    /// A special token of the tokenizer, by its name (`<act>`).
+    Special(String),
+}
+
+/// A strict form.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Form {
+    /// JSON that fits this schema: compact (no white space outside strings), keys in the schema's order,
+    /// `minimum` and `maximum` of numbers kept.
+    Json(Value),
+    /// Exactly these characters.
+    Text(String),
+    /// A special token of the tokenizer, by its name.
+    Special(String),
+    /// Characters that match this regular expression (syntax of the `regex` crate, no look-around).
+    Regex(String),
+    /// One after another.
+    Sequence(Vec<Form>),
+    /// One of these.
+    Choice(Vec<Form>),
+    /// A grammar in `llguidance`'s Lark dialect, with a rule `start`. It stands alone: no prelude, nothing around it.
+    Lark(String),
+}
+
+impl Grammar {
+    /// A form with nothing before it.
+    pub fn of(form: Form) -> Self {
+        Self { prelude: Prelude::None, form }
+    }
+
+    /// Lays the grammar over a vocabulary, ready for one reply.
+    ///
+    /// # Errors
+    ///
+    /// [`ConstraintError::Grammar`] where the schema or the Lark text doesn't compile,
+    /// [`ConstraintError::NoSuchToken`] where it names a special token that the tokenizer lacks.
+    pub fn compile(&self, vocabulary: &Arc<Vocabulary>) -> Result<Constraint, ConstraintError> {
+        let text = lark::write(self, vocabulary)?;
+        tracing::trace!(grammar = %text, "compiling");
+        let parser = vocabulary
+            .factory()
+            .create_parser(TopLevelGrammar::from_lark(text))
+            .map_err(|error| ConstraintError::Grammar { reason: error.to_string() })?;
+        let matcher = Matcher::new(Ok(parser));
+        if let Some(reason) = matcher.get_error() {
+            return Err(ConstraintError::Grammar { reason });
+        }
+        let prelude = match &self.prelude {
+            Prelude::None => None,
+            Prelude::FreeText { marker, max_tokens } => {
+                Some(RunningPrelude::new(marker, *max_tokens, vocabulary)?)
+            }
+        };
+        Ok(Constraint { matcher, vocabulary: Arc::clone(vocabulary), prelude })
+    }
+}

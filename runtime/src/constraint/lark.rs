@@ -1,0 +1,113 @@
+//! A grammar's data written down in `llguidance`'s dialect of Lark.
+//!
+//! Syntax: <https://github.com/guidance-ai/llguidance/blob/main/docs/syntax.md>.
+
+use serde_json::{Value, json};
+
+use super::{ConstraintError, Form, Grammar, Marker, Prelude, Vocabulary};
+
+/// The whole grammar as Lark text.
+pub(super) fn write(grammar: &Grammar, vocabulary: &Vocabulary) -> Result<String, ConstraintError> {
+    if let Form::Lark(text) = &grammar.form {
+        return match grammar.prelude {
+            Prelude::None => Ok(text.clone()),
+            Prelude::FreeText { .. } => Err(refused("a Lark form stands alone: write the free text into it")),
+        };
+    }
+    let mut rules = Rules { vocabulary, text: String::new(), count: 0 };
+    let form = rules.form(&grammar.form)?;
+    let (start, rest) = match &grammar.prelude {
+        Prelude::None => (format!("start: {form}\n"), String::new()),
+        // A special token can't be part of a lexeme, so the text needs no other end; nor can it hold one.
+        Prelude::FreeText { marker: Marker::Special(name), .. } => {
+            let marker = vocabulary.special(name)?;
+            (format!("start: THOUGHT? <[{marker}]> {form}\n"), "THOUGHT: /(?s:.+)/\n".to_owned())
+        }
+        // Lazy: the text ends with the first marker, even in the middle of a token.
+        Prelude::FreeText { marker: Marker::Text(marker), .. } => {
+            if marker.is_empty() {
+                return Err(refused("a free text needs a marker that ends it"));
+            }
+            let marker = regex_escape(marker);
+            (format!("start: thought {form}\n"), format!("thought[lazy]: /(?s:.*){marker}/\n"))
+        }
+    };
+    // Lark's own white space is off by default: nothing is ignored between terminals.
+    Ok(format!("{start}{rest}{}", rules.text))
+}
+
+struct Rules<'a> {
+    vocabulary: &'a Vocabulary,
+    text: String,
+    count: usize,
+}
+
+impl Rules<'_> {
+    /// Writes a rule for this form and gives its name.
+    fn form(&mut self, form: &Form) -> Result<String, ConstraintError> {
+        let body = match form {
+            Form::Json(schema) => format!("%json {}", compact(schema)?),
+            Form::Text(text) => quote(text)?,
+            Form::Special(name) => format!("<[{}]>", self.vocabulary.special(name)?),
+            Form::Regex(expression) => format!("/{}/", expression.replace('/', "\\/")),
+            Form::Sequence(parts) => self.forms(parts)?.join(" "),
+            Form::Choice(parts) if parts.is_empty() => {
+                return Err(refused("a choice needs something to choose from"));
+            }
+            Form::Choice(parts) => self.forms(parts)?.join(" | "),
+            Form::Lark(_) => return Err(refused("a Lark form stands alone: it can't be part of another")),
+        };
+        let name = format!("form{}", self.count);
+        self.count += 1;
+        self.text.extend([name.as_str(), ": ", &body, "\n"]);
+        Ok(name)
+    }
+
+    fn forms(&mut self, forms: &[Form]) -> Result<Vec<String>, ConstraintError> {
+        forms.iter().map(|form| self.form(form)).collect()
+    }
+}
+
+/// The schema with the compiler's own switch for white space in it: none.
+fn compact(schema: &Value) -> Result<String, ConstraintError> {
+    let Value::Object(schema) = schema else {
+        return Err(refused("a JSON schema is an object"));
+    };
+    let mut schema = schema.clone();
+    schema.insert(
+        "x-guidance".to_owned(),
+        json!({ "whitespace_flexible": false, "item_separator": ",", "key_separator": ":" }),
+    );
+    Ok(Value::Object(schema).to_string())
+}
+
+/// A Lark string: JSON's escapes are Lark's.
+fn quote(text: &str) -> Result<String, ConstraintError> {
+    if text.is_empty() {
+        return Err(refused("a text of no characters"));
+    }
+    Ok(Value::String(text.to_owned()).to_string())
+}
+
+/// The characters, so that each stands for itself in a regular expression between slashes.
+fn regex_escape(text: &str) -> String {
+    let mut escaped = String::new();
+    for character in text.chars() {
+        match character {
+            '\n' => escaped.push_str("\\n"),
+            '\r' => escaped.push_str("\\r"),
+            '\t' => escaped.push_str("\\t"),
+            _ => {
+                if "\\.+*?()|[]{}^$#&-~/<>".contains(character) {
+                    escaped.push('\\');
+                }
+                escaped.push(character);
+            }
+        }
+    }
+    escaped
+}
+
+fn refused(reason: &str) -> ConstraintError {
+    ConstraintError::Grammar { reason: reason.to_owned() }
+}

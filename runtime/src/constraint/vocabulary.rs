@@ -1,0 +1,119 @@
+//! A model's tokens as a tree of bytes, over which grammars are laid.
+
+use std::fmt;
+
+use llguidance::{
+    ParserFactory,
+    earley::SlicedBiasComputer,
+    toktrie::{InferenceCapabilities, TokEnv},
+};
+use tokenizers::Tokenizer;
+use toktrie_hf_tokenizers::{ByteTokenizer, ByteTokenizerEnv};
+
+use super::ConstraintError;
+
+/// A model's tokens as a tree of bytes. Built once a model (about a tenth of a second for 49,000 tokens), shared
+/// by all its constraints.
+pub struct Vocabulary {
+    factory: ParserFactory,
+    environment: TokEnv,
+    tokenizer: Tokenizer,
+    end_tokens: Vec<u32>,
+    logits: usize,
+}
+
+impl Vocabulary {
+    /// Builds the tree.
+    ///
+    /// `end_tokens` are those that may end a reply where its grammar allows an end; `logits_size` is how many
+    /// scores the model gives a token, which is often rounded up beyond the tokenizer's tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`ConstraintError::Tokenizer`] where the tokenizer isn't byte-level (or `SentencePiece` with bytes to fall
+    /// back on), has more tokens than the model has scores, or an end token is none of them.
+    pub fn from_tokenizer(
+        tokenizer: &Tokenizer,
+        end_tokens: &[u32],
+        logits_size: usize,
+    ) -> Result<Self, ConstraintError> {
+        let refused = |reason: String| ConstraintError::Tokenizer { reason };
+        let size = tokenizer.get_vocab_size(true);
+        let largest = tokenizer.get_vocab(true).into_values().max().unwrap_or(0) as usize;
+        if largest >= size {
+            return Err(refused(format!("its {size} tokens have ids up to {largest}, with holes between")));
+        }
+        if size > logits_size {
+            return Err(refused(format!(
+                "it has {size} tokens, but the model scores {logits_size}: is it another model's?"
+            )));
+        }
+        if let Some(end) = end_tokens.iter().find(|&&end| end as usize >= size) {
+            return Err(refused(format!("the end token {end} isn't among its {size} tokens")));
+        }
+        let mut bytes =
+            ByteTokenizer::from_tokenizer(tokenizer.clone()).map_err(|error| refused(error.to_string()))?;
+        // A grammar must have an end to allow. Where the model names none, it gets a token of its own, one
+        // beyond the logits, which therefore is never chosen.
+        let padded = if end_tokens.is_empty() {
+            logits_size + 1
+        } else {
+            bytes.set_eos_tokens(end_tokens);
+            logits_size
+        };
+        let mut environment =
+            ByteTokenizerEnv::new(bytes, Some(padded)).map_err(|error| refused(error.to_string()))?;
+        if end_tokens.is_empty() {
+            environment.tok_trie = environment.tok_trie.with_eos_token(logits_size as u32);
+        }
+        let environment = environment.to_env();
+        let capabilities = InferenceCapabilities { ff_tokens: true, ..InferenceCapabilities::default() };
+        let mut factory =
+            ParserFactory::new(&environment, capabilities, &SlicedBiasComputer::general_slices())
+                .map_err(|error| refused(error.to_string()))?;
+        factory.quiet();
+        let mut end_tokens = end_tokens.to_vec();
+        if end_tokens.is_empty() {
+            end_tokens.push(logits_size as u32);
+        }
+        Ok(Self { factory, environment, tokenizer: tokenizer.clone(), end_tokens, logits: logits_size })
+    }
+
+    /// How many scores the model gives.
+    pub fn logits_size(&self) -> usize {
+        self.logits
+    }
+
+    pub(super) fn factory(&self) -> &ParserFactory {
+        &self.factory
+    }
+
+    pub(super) fn is_end(&self, token: u32) -> bool {
+        self.end_tokens.contains(&token)
+    }
+
+    /// The id of a special token.
+    pub(super) fn special(&self, name: &str) -> Result<u32, ConstraintError> {
+        self.tokenizer.token_to_id(name).ok_or_else(|| ConstraintError::NoSuchToken { name: name.to_owned() })
+    }
+
+    /// The tokens of a text, as the tokenizer writes it by itself.
+    pub(super) fn tokens(&self, text: &str) -> Vec<u32> {
+        self.environment.tokenize(text)
+    }
+
+    /// The bytes that a token stands for; a special token stands for none.
+    pub(super) fn bytes(&self, token: u32) -> &[u8] {
+        let trie = self.environment.tok_trie();
+        if trie.is_special_token(token) { &[] } else { trie.token(token) }
+    }
+}
+
+impl fmt::Debug for Vocabulary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vocabulary")
+            .field("logits", &self.logits)
+            .field("end_tokens", &self.end_tokens)
+            .finish_non_exhaustive()
+    }
+}

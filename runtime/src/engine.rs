@@ -1,0 +1,252 @@
+//! A model at work: its graphs on a device, and the handle by which everything else asks for their results.
+//!
+//! One thread owns a model's sessions ([`thread`]). [`Engine`] and [`Sequence`] send it commands and await the
+//! answers; no lock is held meanwhile, and any number of handles can wait. Work on one model is done in the
+//! order in which it was asked for.
+
+mod command;
+mod decoder;
+mod encoder;
+mod error;
+mod graph;
+mod load;
+mod step;
+mod thread;
+
+use std::{path::PathBuf, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::command::{Chunk, Command, Extended, RunSwitch, StopOnDrop};
+use self::command::{EngineLine, Reply};
+pub use self::error::EngineError;
+use crate::{
+    device::DeviceChoice,
+    library::Runtime,
+    moved::{Moved, MovedCounter},
+    placement::Placement,
+    sequence::Sequence,
+    signature::Signature,
+    tensor::HostTensor,
+};
+
+/// The files of one model.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EngineGraphs {
+    /// What turns pixels and the like into features, by name (`vision_encoder`).
+    pub encoders: Vec<(String, PathBuf)>,
+    /// What turns token ids into embeddings. `None` where the decoder reads token ids itself.
+    pub embedding: Option<PathBuf>,
+    /// What turns embeddings, or token ids, and a cache into scores of the next token.
+    pub decoder: PathBuf,
+}
+
+/// How a model is loaded.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// Where it computes.
+    pub device: DeviceChoice,
+    /// Threads that one operator may use on the CPU. `None`: as many as there are cores.
+    pub threads: Option<usize>,
+    /// Where keys and values are kept.
+    pub cache: CacheForm,
+    /// What the model's configuration says about its decoder.
+    pub decoder: DecoderShape,
+    /// The most tokens that a sequence may hold.
+    pub context: usize,
+}
+
+impl EngineOptions {
+    /// A device, and the usual about the rest: a context of 2048 tokens, the best cache that the graph allows.
+    pub fn new(device: DeviceChoice) -> Self {
+        Self {
+            device,
+            threads: None,
+            cache: CacheForm::Auto,
+            decoder: DecoderShape::default(),
+            context: 2048,
+        }
+    }
+}
+
+/// Where a sequence's keys and values are kept from one step to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CacheForm {
+    /// Shared where the decoder can, growing where not.
+    #[default]
+    Auto,
+    /// Each step gives a new cache, longer by what it read, in the device's memory.
+    Growing,
+    /// One buffer in the device's memory that each step writes on into. Only for decoders whose every layer is
+    /// a `GroupQueryAttention` operator. Rewinding is free.
+    Shared {
+        /// The most tokens that the buffer will hold; it never holds more than the context. On a device with
+        /// memory of its own all of it is taken at once; in host memory it is taken as the sequence grows.
+        positions: usize,
+    },
+    /// Growing, in the host's memory: each step moves all of it over the border. For a model that fits a
+    /// device while its caches don't. On `cpu` it is [`CacheForm::Growing`].
+    Host,
+}
+
+/// What a model's configuration says about its decoder. A graph that says it too must agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DecoderShape {
+    /// Layers with a cache.
+    pub layers: Option<usize>,
+    /// Heads of keys and values in a layer.
+    pub kv_heads: Option<usize>,
+    /// Numbers in one head of one token.
+    pub head_dim: Option<usize>,
+    /// Numbers in one token's embedding.
+    pub hidden: Option<usize>,
+    /// Tokens that are scored.
+    pub vocabulary: Option<usize>,
+}
+
+/// A loaded model. A clone is another handle to the same one; the last handle gone, the model is unloaded.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use percept_runtime::{Device, Engine, EngineGraphs, EngineOptions, DecodeOptions, Quiet, Runtime};
+///
+/// let runtime = Runtime::start(&Quiet)?;
+/// let device = runtime.resolve(&Device::Auto, &Quiet)?;
+/// let graphs = EngineGraphs { decoder: "model/onnx/model.onnx".into(), ..EngineGraphs::default() };
+/// let engine = Engine::load(&runtime, graphs, EngineOptions::new(device)).await?;
+/// let mut sequence = engine.sequence().await?;
+/// sequence.append_tokens(&[5, 7, 9]).await?;
+/// let mut decoding = sequence.decode(DecodeOptions::default(), None);
+/// while let Some(token) = decoding.next().await {
+///     println!("{}", token?.id);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    line: EngineLine,
+    facts: EngineFacts,
+}
+
+/// What is known once a model is loaded.
+#[derive(Debug)]
+struct EngineFacts {
+    signatures: Vec<(String, Signature)>,
+    placement: Vec<(String, Placement)>,
+    cache_form: CacheForm,
+    context: usize,
+    vocabulary: usize,
+    moved: MovedCounter,
+}
+
+impl Engine {
+    /// Loads a model's graphs onto a device.
+    ///
+    /// The embedding graph is a table whose rows are wanted in host memory, where they are merged with image
+    /// features; it is opened on the CPU whatever the device.
+    ///
+    /// # Errors
+    ///
+    /// An [`EngineError`] that names the file: it is missing, torn, refused by the device, asks for an input
+    /// that this engine doesn't know, or says something else than `options.decoder`.
+    #[tracing::instrument(level = "debug", skip_all, fields(decoder = %graphs.decoder.display()))]
+    pub async fn load(
+        runtime: &Runtime,
+        graphs: EngineGraphs,
+        options: EngineOptions,
+    ) -> Result<Engine, EngineError> {
+        let (line, facts) = thread::start(runtime.clone(), graphs, options).await?;
+        Ok(Engine { inner: Arc::new(Inner { line, facts }) })
+    }
+
+    /// What a graph declares: an encoder by its name, `"embedding"` or `"decoder"`.
+    pub fn signature(&self, graph: &str) -> Option<&Signature> {
+        self.inner.facts.signatures.iter().find(|(name, _)| name == graph).map(|(_, signature)| signature)
+    }
+
+    /// The form that the cache took; never [`CacheForm::Auto`].
+    pub fn cache_form(&self) -> CacheForm {
+        self.inner.facts.cache_form
+    }
+
+    /// Which of each graph's nodes landed on which provider.
+    pub fn placement(&self) -> &[(String, Placement)] {
+        &self.inner.facts.placement
+    }
+
+    /// The most tokens that a sequence may hold.
+    pub fn context(&self) -> usize {
+        self.inner.facts.context
+    }
+
+    /// How many tokens the decoder scores.
+    pub fn vocabulary(&self) -> usize {
+        self.inner.facts.vocabulary
+    }
+
+    /// What crossed between host and device since the model was loaded.
+    pub fn moved(&self) -> Moved {
+        self.inner.facts.moved.read()
+    }
+
+    /// Runs an encoder. Floats are widened or narrowed to what it declares. Dropping the future stops the run.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::NoSuchEncoder`], [`EngineError::Input`] for an input that it doesn't declare, that is
+    /// missing or of another kind, [`EngineError::Run`] where the run fails.
+    pub async fn encode(
+        &self,
+        encoder: &str,
+        inputs: Vec<(String, HostTensor)>,
+    ) -> Result<Vec<(String, HostTensor)>, EngineError> {
+        let encoder = encoder.to_owned();
+        self.ask(|switch, reply| Command::Encode { encoder, inputs, switch, reply }).await
+    }
+
+    /// The embeddings of these tokens, `[1, tokens, hidden]`.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::NoEmbedding`] where the decoder reads token ids itself, [`EngineError::Token`] for a token
+    /// beyond the vocabulary.
+    pub async fn embed(&self, tokens: &[u32]) -> Result<HostTensor, EngineError> {
+        let tokens = tokens.to_vec();
+        self.ask(|switch, reply| Command::Embed { tokens, switch, reply }).await
+    }
+
+    /// A new sequence, with nothing read yet.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Gone`] if the engine's thread has died, or what the device says where it has no memory left.
+    pub async fn sequence(&self) -> Result<Sequence, EngineError> {
+        let id = self.ask(|_, reply| Command::Open { reply }).await?;
+        Ok(Sequence::new(self.clone(), id))
+    }
+
+    /// Sends one command and awaits its answer. Dropping the future stops the run that it is waiting for.
+    pub(crate) async fn ask<T>(
+        &self,
+        command: impl FnOnce(Arc<RunSwitch>, Reply<T>) -> Command,
+    ) -> Result<T, EngineError> {
+        let switch = Arc::new(RunSwitch::new()?);
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        self.send(command(Arc::clone(&switch), reply))?;
+        let stop_if_dropped = StopOnDrop::new(switch);
+        let answer = answer.await.map_err(|_| EngineError::Gone)?;
+        stop_if_dropped.disarm();
+        answer
+    }
+
+    pub(crate) fn send(&self, command: Command) -> Result<(), EngineError> {
+        self.inner.line.send(command)
+    }
+}

@@ -1,0 +1,145 @@
+//! What is asked of the engine's thread, and the line over which it is asked.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread::JoinHandle,
+};
+
+use ort::session::{NoSelectedOutputs, RunOptions};
+use tokio::sync::oneshot;
+
+use super::EngineError;
+use crate::tensor::HostTensor;
+
+/// Where an answer goes.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, EngineError>>;
+
+/// One thing that the thread can do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Run an encoder.
+    Encode {
+        encoder: String,
+        inputs: Vec<(String, HostTensor)>,
+        switch: Arc<RunSwitch>,
+        reply: Reply<Vec<(String, HostTensor)>>,
+    },
+    /// Look embeddings up.
+    Embed { tokens: Vec<u32>, switch: Arc<RunSwitch>, reply: Reply<HostTensor> },
+    /// Begin a sequence.
+    Open { reply: Reply<u64> },
+    /// Read chunks, in one run of the decoder.
+    Extend { sequence: u64, chunks: Vec<Chunk>, switch: Arc<RunSwitch>, reply: Reply<Extended> },
+    /// Forget what was read beyond a position.
+    Rewind { sequence: u64, position: usize, reply: Reply<()> },
+    /// End a sequence and free its cache.
+    Close { sequence: u64 },
+}
+
+/// Something to read.
+#[derive(Debug)]
+pub(crate) enum Chunk {
+    /// Token ids.
+    Tokens(Vec<u32>),
+    /// Embeddings, `[1, tokens, hidden]`.
+    Embeddings(HostTensor),
+}
+
+/// What reading came to.
+#[derive(Debug)]
+pub(crate) struct Extended {
+    /// Tokens in the cache now.
+    pub(crate) position: usize,
+    /// Scores of the token after the last one read.
+    pub(crate) logits: Vec<f32>,
+}
+
+/// Stops a run from another thread, before it begins or in its middle.
+pub(crate) struct RunSwitch {
+    options: RunOptions<NoSelectedOutputs>,
+    thrown: AtomicBool,
+}
+
+impl RunSwitch {
+    pub(crate) fn new() -> Result<Self, EngineError> {
+        Ok(Self { options: RunOptions::new()?, thrown: AtomicBool::new(false) })
+    }
+
+    pub(crate) fn throw(&self) {
+        self.thrown.store(true, Ordering::SeqCst);
+        if let Err(error) = self.options.terminate() {
+            tracing::warn!(%error, "a run couldn't be stopped");
+        }
+    }
+
+    pub(crate) fn is_thrown(&self) -> bool {
+        self.thrown.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn options(&self) -> &RunOptions<NoSelectedOutputs> {
+        &self.options
+    }
+}
+
+impl std::fmt::Debug for RunSwitch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunSwitch").field("thrown", &self.is_thrown()).finish_non_exhaustive()
+    }
+}
+
+/// Throws a switch when the future that holds it is dropped: nobody waits for the result any more.
+#[derive(Debug)]
+pub(crate) struct StopOnDrop(Option<Arc<RunSwitch>>);
+
+impl StopOnDrop {
+    pub(crate) fn new(switch: Arc<RunSwitch>) -> Self {
+        Self(Some(switch))
+    }
+
+    pub(crate) fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        if let Some(switch) = &self.0 {
+            switch.throw();
+        }
+    }
+}
+
+/// The line to the thread. When it is dropped the thread ends, and is waited for: sessions must be gone before
+/// the library's own end.
+#[derive(Debug)]
+pub(crate) struct EngineLine {
+    commands: Option<mpsc::Sender<Command>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl EngineLine {
+    pub(super) fn new(commands: mpsc::Sender<Command>, thread: JoinHandle<()>) -> Self {
+        Self { commands: Some(commands), thread: Mutex::new(Some(thread)) }
+    }
+
+    pub(super) fn send(&self, command: Command) -> Result<(), EngineError> {
+        let commands = self.commands.as_ref().ok_or(EngineError::Gone)?;
+        commands.send(command).map_err(|_| EngineError::Gone)
+    }
+}
+
+impl Drop for EngineLine {
+    fn drop(&mut self) {
+        self.commands = None;
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the engine's thread died");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Graphs that are run as they are: features out of pixels, embeddings out of token ids.
+
+use ort::{
+    memory::MemoryInfo,
+    session::{NoSelectedOutputs, RunOptions, Session, SessionInputValue},
+};
+
+use super::{EngineError, RunSwitch};
+use crate::{
+    moved::{Crossing, MovedCounter, Purpose},
+    signature::Signature,
+    tensor::{Element, HostTensor},
+};
+
+/// One such graph.
+pub(super) struct Encoder {
+    pub(super) name: String,
+    pub(super) signature: Signature,
+    pub(super) home: MemoryInfo<'static>,
+    pub(super) host: MemoryInfo<'static>,
+    pub(super) moved: MovedCounter,
+    pub(super) session: Session,
+}
+
+impl Encoder {
+    /// Runs it: every declared input must be there, and no other.
+    pub(super) fn run(
+        &mut self,
+        inputs: Vec<(String, HostTensor)>,
+        switch: &RunSwitch,
+    ) -> Result<Vec<(String, HostTensor)>, EngineError> {
+        if switch.is_thrown() {
+            return Err(EngineError::Cancelled);
+        }
+        let span = tracing::debug_span!("encoder", name = %self.name);
+        let _entered = span.enter();
+        if let Some(missing) =
+            self.signature.inputs.iter().find(|port| !inputs.iter().any(|(name, _)| *name == port.name))
+        {
+            return Err(self.refused(&missing.name, "it is missing"));
+        }
+        let mut values: Vec<(String, SessionInputValue<'_>)> = Vec::with_capacity(inputs.len());
+        for (name, tensor) in inputs {
+            let port = self
+                .signature
+                .input(&name)
+                .ok_or_else(|| self.refused(&name, "the graph has no such input"))?;
+            let element = port
+                .element
+                .ok_or_else(|| self.refused(&name, "this engine doesn't carry what it declares"))?;
+            let fits = port.shape.len() == tensor.shape().len()
+                && port
+                    .shape
+                    .iter()
+                    .zip(tensor.shape())
+                    .all(|(dim, &size)| dim.fixed().is_none_or(|fixed| fixed == size));
+            if !fits {
+                return Err(self
+                    .refused(&name, &format!("a tensor of shape {:?} doesn't fit {port}", tensor.shape())));
+            }
+            let tensor =
+                tensor.into_element(element).map_err(|error| self.refused(&name, &error.to_string()))?;
+            self.moved.count(Purpose::Encoders, Crossing::ToDevice, &self.host, &self.home, tensor.bytes());
+            values.push((name, tensor.into_value()?.into()));
+        }
+        let options: &RunOptions<NoSelectedOutputs> = switch.options();
+        let outputs = self.session.run_with_options(values, options).map_err(|source| {
+            if switch.is_thrown() {
+                return EngineError::Cancelled;
+            }
+            EngineError::Run { graph: self.name.clone(), source }
+        })?;
+        let mut results = Vec::with_capacity(outputs.len());
+        for (name, value) in &outputs {
+            let tensor = HostTensor::from_value(&value)?;
+            self.moved.count(Purpose::Encoders, Crossing::ToHost, &self.host, &self.home, tensor.bytes());
+            results.push((name.to_owned(), tensor));
+        }
+        Ok(results)
+    }
+
+    fn refused(&self, input: &str, reason: &str) -> EngineError {
+        EngineError::Input { graph: self.name.clone(), name: input.to_owned(), reason: reason.to_owned() }
+    }
+}
+
+/// Token ids as a graph declares them, `[1, tokens]`; a token beyond the vocabulary is an error here, because what a
+/// lookup does with it differs from device to device.
+pub(super) fn token_ids(
+    tokens: &[u32],
+    element: Element,
+    vocabulary: usize,
+) -> Result<HostTensor, EngineError> {
+    if let Some(&token) = tokens.iter().find(|&&token| token as usize >= vocabulary) {
+        return Err(EngineError::Token { token, vocabulary });
+    }
+    let shape = vec![1, tokens.len()];
+    Ok(match element {
+        Element::I32 => HostTensor::I32 { shape, data: tokens.iter().map(|&token| token as i32).collect() },
+        _ => HostTensor::I64 { shape, data: tokens.iter().map(|&token| i64::from(token)).collect() },
+    })
+}

@@ -1,0 +1,163 @@
+//! What can go wrong with a model, sorted by who can do something about it.
+
+use std::path::PathBuf;
+
+use crate::{constraint::ConstraintError, device::DeviceError, tensor::TensorError};
+
+/// A model that can't be loaded or run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    // --- the model's files
+    /// There is no such file.
+    #[error("there is no file {}", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file ends too early, or isn't an ONNX graph at all.
+    #[error("{} is no whole ONNX graph: {reason}; fetch or export it again", path.display())]
+    Torn {
+        /// The file.
+        path: PathBuf,
+        /// Where it breaks.
+        reason: String,
+    },
+    /// ONNX Runtime or the device refuses the graph.
+    #[error("{} can't be loaded: {reason}", path.display())]
+    Load {
+        /// The file.
+        path: PathBuf,
+        /// The library's words.
+        reason: String,
+    },
+    /// The graph isn't a decoder, an embedding or an encoder of a form that this engine knows.
+    #[error("{} can't be used as {role}: {reason}", path.display())]
+    Graph {
+        /// The file.
+        path: PathBuf,
+        /// What it was loaded as.
+        role: &'static str,
+        /// What is in the way.
+        reason: String,
+    },
+    /// Configuration and graph say different things.
+    #[error("the model's configuration says {what} = {config}, but {} says {graph}", path.display())]
+    Contradiction {
+        /// The file.
+        path: PathBuf,
+        /// What they disagree about.
+        what: &'static str,
+        /// What the configuration says.
+        config: usize,
+        /// What the graph says.
+        graph: usize,
+    },
+    /// The cache can't have the form that was asked for.
+    #[error("{} can't keep its cache in a shared buffer: {reason}", path.display())]
+    CacheForm {
+        /// The decoder's file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The device can't be had.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+
+    // --- what was asked of it
+    /// No encoder has this name.
+    #[error("there is no encoder {name}; there are: {known}")]
+    NoSuchEncoder {
+        /// The name.
+        name: String,
+        /// Those that there are.
+        known: String,
+    },
+    /// The decoder reads token ids itself, so there are no embeddings.
+    #[error("this model has no embedding graph: its decoder reads token ids")]
+    NoEmbedding,
+    /// An input that the graph doesn't declare, that is missing, or that is of another kind or shape.
+    #[error("{graph}: input {name}: {reason}")]
+    Input {
+        /// Which graph.
+        graph: String,
+        /// Which input.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A token that the model doesn't have.
+    #[error("token {token} is beyond the model's vocabulary of {vocabulary}")]
+    Token {
+        /// The token.
+        token: u32,
+        /// How many there are.
+        vocabulary: usize,
+    },
+    /// More tokens than the context has room for.
+    #[error("{more} more tokens after {position} don't fit the context of {context}")]
+    ContextFull {
+        /// Tokens that the sequence holds.
+        position: usize,
+        /// Tokens that were to come.
+        more: usize,
+        /// The most that it may hold.
+        context: usize,
+    },
+    /// Nothing was read, so there is nothing to go on from.
+    #[error("nothing has been read at position {position} yet: append at least one token first")]
+    NoLogits {
+        /// Tokens that the sequence holds.
+        position: usize,
+    },
+    /// The sequence can't go back to there.
+    #[error("the sequence can't be rewound from {from} to {to}: {reason}")]
+    Rewind {
+        /// Tokens that it holds.
+        from: usize,
+        /// Where it was to go.
+        to: usize,
+        /// Why not.
+        reason: String,
+    },
+    /// A sampling setting outside its range.
+    #[error("{setting} is {value}, but must be {range}")]
+    Sampling {
+        /// The setting.
+        setting: &'static str,
+        /// Its value.
+        value: f32,
+        /// What it may be.
+        range: &'static str,
+    },
+    /// A tensor that isn't what its user needs.
+    #[error(transparent)]
+    Tensor(#[from] TensorError),
+
+    // --- what happened meanwhile
+    /// It was cancelled; the sequence is where it was before.
+    #[error("cancelled")]
+    Cancelled,
+    /// No token that may come next has a finite score: the weights, or the precision, are broken.
+    #[error("the decoder gave no finite score to any token that may come next")]
+    NoToken,
+    /// The reply left its grammar.
+    #[error(transparent)]
+    Constraint(#[from] ConstraintError),
+    /// A graph failed while it ran.
+    #[error("{graph} failed: {source}")]
+    Run {
+        /// Which graph.
+        graph: String,
+        /// The library's words.
+        #[source]
+        source: ort::Error,
+    },
+    /// ONNX Runtime refused something else.
+    #[error(transparent)]
+    Library(#[from] ort::Error),
+    /// The engine's thread is gone.
+    #[error("the engine's thread has died")]
+    Gone,
+}

@@ -1,0 +1,155 @@
+//! Loading a model: its files checked, its graphs opened on the device, its decoder's plan and cache decided.
+
+use std::{collections::HashMap, path::Path};
+
+use ort::{
+    memory::{Allocator, MemoryInfo},
+    session::Session,
+};
+
+use super::{
+    CacheForm, EngineError, EngineFacts, EngineGraphs, EngineOptions, decoder::DecoderPlan, encoder::Encoder,
+    graph, step::Decoder, thread::LoadedModel,
+};
+use crate::{
+    cache::{CacheLayout, KeptForm},
+    device::{Device, DeviceChoice},
+    library::Runtime,
+    moved::{MovedCounter, is_host},
+    placement::Placement,
+    signature::Signature,
+};
+
+/// Loads everything; on the thread that will own it.
+pub(super) fn load(
+    runtime: &Runtime,
+    graphs: &EngineGraphs,
+    options: &EngineOptions,
+) -> Result<(LoadedModel, EngineFacts), EngineError> {
+    let moved = MovedCounter::default();
+    let mut opened =
+        Opened { runtime, options, moved: &moved, signatures: Vec::new(), placement: Vec::new() };
+
+    let nodes = graph::nodes(&graphs.decoder)?;
+    let (session, signature, home) = opened.open("decoder", &graphs.decoder, &options.device)?;
+    let plan = DecoderPlan::read(&graphs.decoder, &signature, &options.decoder)?;
+    let vocabulary = plan.vocabulary.ok_or_else(|| EngineError::Graph {
+        path: graphs.decoder.clone(),
+        role: "a decoder",
+        reason: "it doesn't say how many tokens it scores, and neither does the model's configuration"
+            .to_owned(),
+    })?;
+    let (form, kept) = decide_form(&graphs.decoder, &nodes, &plan, options)?;
+    let memory = if form == CacheForm::Host { MemoryInfo::default() } else { home.clone() };
+    let allocator =
+        if is_host(&memory) { Allocator::default() } else { Allocator::new(&session, memory.clone())? };
+    let layout = CacheLayout {
+        tensors: plan.caches.clone(),
+        memory,
+        home,
+        allocator,
+        form: kept,
+        moved: moved.clone(),
+    };
+    let decoder = Decoder {
+        binding: session.create_binding()?,
+        layout,
+        plan,
+        host: MemoryInfo::default(),
+        moved: moved.clone(),
+        session,
+    };
+
+    let embedding = graphs
+        .embedding
+        .as_ref()
+        .map(|path| opened.encoder("embedding", path, Some(Device::Cpu)))
+        .transpose()?;
+    let encoders = graphs
+        .encoders
+        .iter()
+        .map(|(name, path)| opened.encoder(name, path, None))
+        .collect::<Result<Vec<_>, _>>()?;
+
+    let Opened { signatures, placement, .. } = opened;
+    let context = match form {
+        CacheForm::Shared { positions } => options.context.min(positions),
+        _ => options.context,
+    };
+    tracing::debug!(?form, context, vocabulary, "loaded");
+    let model =
+        LoadedModel { sequences: HashMap::new(), next: 0, decoder, embedding, encoders, context, vocabulary };
+    Ok((model, EngineFacts { signatures, placement, cache_form: form, context, vocabulary, moved }))
+}
+
+struct Opened<'a> {
+    runtime: &'a Runtime,
+    options: &'a EngineOptions,
+    moved: &'a MovedCounter,
+    signatures: Vec<(String, Signature)>,
+    placement: Vec<(String, Placement)>,
+}
+
+impl Opened<'_> {
+    /// A session, what it declares, and the memory that it computes in.
+    fn open(
+        &mut self,
+        name: &str,
+        path: &Path,
+        device: &DeviceChoice,
+    ) -> Result<(Session, Signature, MemoryInfo<'static>), EngineError> {
+        let span = tracing::debug_span!("open", graph = name, path = %path.display());
+        let _entered = span.enter();
+        let session = self
+            .runtime
+            .open_session(path, device, self.options.threads)
+            .map_err(|error| EngineError::Load { path: path.to_owned(), reason: error.to_string() })?;
+        let signature = Signature::of(&session);
+        self.signatures.push((name.to_owned(), signature.clone()));
+        self.placement.push((name.to_owned(), self.runtime.placement(&session)?));
+        Ok((session, signature, self.runtime.cache_memory(device)?))
+    }
+
+    fn encoder(&mut self, name: &str, path: &Path, device: Option<Device>) -> Result<Encoder, EngineError> {
+        // Read for its errors alone: ONNX Runtime's own don't tell a missing file from a torn one.
+        graph::nodes(path)?;
+        let device = match device {
+            Some(device) => DeviceChoice { device, ..self.options.device.clone() },
+            None => self.options.device.clone(),
+        };
+        let (session, signature, home) = self.open(name, path, &device)?;
+        Ok(Encoder {
+            name: name.to_owned(),
+            signature,
+            home,
+            host: MemoryInfo::default(),
+            moved: self.moved.clone(),
+            session,
+        })
+    }
+}
+
+/// The form of the cache: what was asked for, where the graph allows it.
+fn decide_form(
+    path: &Path,
+    nodes: &[graph::GraphNode],
+    plan: &DecoderPlan,
+    options: &EngineOptions,
+) -> Result<(CacheForm, KeptForm), EngineError> {
+    let caches: Vec<(String, String)> =
+        plan.caches.iter().map(|tensor| (tensor.past.clone(), tensor.present.clone())).collect();
+    let shareable = graph::can_share(nodes, &caches);
+    let shared = |positions: usize| {
+        let positions = positions.min(options.context);
+        (CacheForm::Shared { positions }, KeptForm::Shared { positions })
+    };
+    Ok(match (options.cache, shareable) {
+        (CacheForm::Auto, Ok(())) => shared(options.context),
+        (CacheForm::Auto | CacheForm::Growing, _) => (CacheForm::Growing, KeptForm::Growing),
+        (CacheForm::Host, _) => (CacheForm::Host, KeptForm::Growing),
+        (CacheForm::Shared { positions }, Ok(())) => shared(positions),
+        (CacheForm::Shared { .. }, Err(reason)) => {
+            return Err(EngineError::CacheForm { path: path.to_owned(), reason });
+        }
+    })
+}

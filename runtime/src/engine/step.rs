@@ -1,0 +1,188 @@
+//! One run of the decoder: everything bound, run, and the last token's scores taken.
+
+use half::f16;
+use ort::{
+    memory::MemoryInfo,
+    session::{IoBinding, Session, SessionOutputs},
+    value::{DynTensorValueType, DynValue},
+};
+
+use super::{
+    EngineError, RunSwitch,
+    decoder::{DecoderPlan, EMBEDDINGS, Feed, Index, IndexPort, LOGITS, TOKENS},
+};
+use crate::{
+    cache::{Cache, CacheLayout},
+    moved::{Crossing, MovedCounter, Purpose},
+    tensor::{Element, HostTensor, TensorError},
+};
+
+/// The decoder's session, with what every run of it needs.
+///
+/// The order of the fields is the order in which they are dropped: what lies in the session's memory before the session.
+pub(super) struct Decoder {
+    pub(super) binding: IoBinding,
+    pub(super) layout: CacheLayout,
+    pub(super) plan: DecoderPlan,
+    pub(super) host: MemoryInfo<'static>,
+    pub(super) moved: MovedCounter,
+    pub(super) session: Session,
+}
+
+impl Decoder {
+    /// Reads `input` (embeddings or token ids, as the decoder wants them) after what is in the cache, and gives the
+    /// scores of the token after the last one. A run that fails or is stopped leaves the cache as it was.
+    pub(super) fn run(
+        &mut self,
+        cache: &mut Cache,
+        input: HostTensor,
+        switch: &RunSwitch,
+    ) -> Result<Vec<f32>, EngineError> {
+        if switch.is_thrown() {
+            return Err(EngineError::Cancelled);
+        }
+        let more = input.shape().get(1).copied().unwrap_or(0);
+        let span = tracing::debug_span!("decoder", past = cache.length(), tokens = more);
+        let _entered = span.enter();
+        self.binding.clear();
+        let (name, purpose) = match self.plan.feed {
+            Feed::Embeddings { .. } => (EMBEDDINGS, Purpose::Embeddings),
+            Feed::Tokens { .. } => (TOKENS, Purpose::Indices),
+        };
+        let outcome = self.bind(name, purpose, input, cache, more).and_then(|()| {
+            let Self { binding, layout, session, host, moved, .. } = self;
+            let mut outputs =
+                session.run_binding_with_options(binding, switch.options()).map_err(|source| {
+                    if switch.is_thrown() {
+                        return EngineError::Cancelled;
+                    }
+                    EngineError::Run { graph: "decoder".to_owned(), source }
+                })?;
+            let logits = take_logits(&outputs, layout, host, moved)?;
+            cache.take(layout, &mut outputs, more)?;
+            Ok(logits)
+        });
+        // What is bound is held: a closed sequence's cache must not be.
+        self.binding.clear();
+        outcome
+    }
+
+    fn bind(
+        &mut self,
+        name: &str,
+        purpose: Purpose,
+        input: HostTensor,
+        cache: &mut Cache,
+        more: usize,
+    ) -> Result<(), EngineError> {
+        self.bind_from_host(name, purpose, input)?;
+        let past = cache.length();
+        for place in 0..self.plan.indices.len() {
+            let port = &self.plan.indices[place];
+            let (name, value) = (port.name.clone(), index(port, past, more)?);
+            self.bind_from_host(&name, Purpose::Indices, value)?;
+        }
+        self.binding.bind_output_to_device(LOGITS, &self.host)?;
+        cache.bind(&self.layout, &mut self.binding, more)
+    }
+
+    fn bind_from_host(
+        &mut self,
+        name: &str,
+        purpose: Purpose,
+        tensor: HostTensor,
+    ) -> Result<(), EngineError> {
+        let bytes = tensor.bytes();
+        let value = tensor.into_value()?;
+        self.binding.bind_input(name, &value)?;
+        self.moved.count(purpose, Crossing::ToDevice, &memory(&value)?, &self.layout.home, bytes);
+        Ok(())
+    }
+}
+
+/// Where a value lies, asked of the value itself.
+fn memory(value: &DynValue) -> Result<MemoryInfo<'static>, EngineError> {
+    let view = value.view();
+    Ok(view.downcast::<DynTensorValueType>()?.memory_info().to_owned())
+}
+
+/// What an index input holds for a run that reads `more` tokens after `past`.
+fn index(port: &IndexPort, past: usize, more: usize) -> Result<HostTensor, EngineError> {
+    let total = (past + more) as i64;
+    let (shape, numbers): (Vec<usize>, Vec<i64>) = match port.index {
+        Index::AttentionMask => (vec![1, past + more], vec![1; past + more]),
+        Index::PositionIds => (vec![1, more], (past as i64..total).collect()),
+        Index::SeqlensK => (vec![1; port.rank], vec![total - 1]),
+        Index::TotalSequenceLength => (vec![1; port.rank], vec![total]),
+        Index::NumLogitsToKeep | Index::UseCacheBranch => (vec![1; port.rank], vec![1]),
+    };
+    match port.element {
+        Element::I64 => Ok(HostTensor::I64 { shape, data: numbers }),
+        Element::I32 => {
+            Ok(HostTensor::I32 { shape, data: numbers.into_iter().map(|number| number as i32).collect() })
+        }
+        Element::Bool => {
+            Ok(HostTensor::Bool { shape, data: numbers.into_iter().map(|number| number != 0).collect() })
+        }
+        found => Err(EngineError::Input {
+            graph: "decoder".to_owned(),
+            name: port.name.clone(),
+            reason: TensorError::Element { expected: Element::I64, found }.to_string(),
+        }),
+    }
+}
+
+/// The last token's scores, as 32-bit floats.
+fn take_logits(
+    outputs: &SessionOutputs<'_>,
+    layout: &CacheLayout,
+    host: &MemoryInfo<'static>,
+    moved: &MovedCounter,
+) -> Result<Vec<f32>, EngineError> {
+    let broken =
+        |reason: String| EngineError::Input { graph: "decoder".to_owned(), name: LOGITS.to_owned(), reason };
+    let value = outputs.get(LOGITS).ok_or_else(|| broken("the run gave no such output".to_owned()))?;
+    let shape = value.shape().to_vec();
+    let vocabulary = shape.last().copied().unwrap_or(0) as usize;
+    let (logits, total, element) = if let Ok((_, numbers)) = value.try_extract_tensor::<f32>() {
+        (last(numbers, vocabulary).to_vec(), numbers.len(), Element::F32)
+    } else {
+        let (_, numbers) = value.try_extract_tensor::<f16>()?;
+        (last(numbers, vocabulary).iter().copied().map(f16::to_f32).collect(), numbers.len(), Element::F16)
+    };
+    if vocabulary == 0 || logits.len() != vocabulary {
+        return Err(broken(format!("a shape of {shape:?} holds no token's scores")));
+    }
+    moved.count(Purpose::Logits, Crossing::ToHost, host, &layout.home, total * element.bytes());
+    Ok(logits)
+}
+
+fn last<T>(numbers: &[T], count: usize) -> &[T] {
+    &numbers[numbers.len().saturating_sub(count)..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn index_inputs_say_what_was_read_and_what_is_to_be_read() {
+        let long =
+            |shape: &[usize], data: &[i64]| HostTensor::I64 { shape: shape.to_vec(), data: data.to_vec() };
+        let int =
+            |shape: &[usize], data: &[i32]| HostTensor::I32 { shape: shape.to_vec(), data: data.to_vec() };
+        let cases = [
+            (Index::AttentionMask, Element::I64, 2, long(&[1, 5], &[1; 5])),
+            (Index::PositionIds, Element::I64, 2, long(&[1, 2], &[3, 4])),
+            (Index::SeqlensK, Element::I32, 1, int(&[1], &[4])),
+            (Index::TotalSequenceLength, Element::I32, 0, int(&[], &[5])),
+            (Index::TotalSequenceLength, Element::I32, 1, int(&[1], &[5])),
+            (Index::NumLogitsToKeep, Element::I64, 0, long(&[], &[1])),
+            (Index::UseCacheBranch, Element::Bool, 1, HostTensor::Bool { shape: vec![1], data: vec![true] }),
+        ];
+        for (kind, element, rank, expected) in cases {
+            let port = IndexPort { index: kind, name: "name".to_owned(), element, rank };
+            assert_eq!(index(&port, 3, 2).unwrap(), expected, "{kind:?}");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The thread that owns a model's sessions and its sequences' caches.
+
+use std::{collections::HashMap, sync::mpsc, thread};
+
+use tokio::sync::oneshot;
+
+use super::{
+    Chunk, Command, EngineError, EngineFacts, EngineGraphs, EngineOptions, Extended, RunSwitch,
+    command::EngineLine,
+    decoder::{EMBEDDINGS, Feed, TOKENS},
+    encoder::{Encoder, token_ids},
+    load,
+    step::Decoder,
+};
+use crate::{cache::Cache, library::Runtime, tensor::HostTensor};
+
+/// A loaded model, as its thread sees it. Caches are dropped before the sessions whose memory they lie in.
+pub(super) struct LoadedModel {
+    pub(super) sequences: HashMap<u64, Cache>,
+    pub(super) next: u64,
+    pub(super) decoder: Decoder,
+    pub(super) embedding: Option<Encoder>,
+    pub(super) encoders: Vec<Encoder>,
+    pub(super) context: usize,
+    pub(super) vocabulary: usize,
+}
+
+/// Starts a thread, loads the model on it, and gives the line to it.
+pub(super) async fn start(
+    runtime: Runtime,
+    graphs: EngineGraphs,
+    options: EngineOptions,
+) -> Result<(EngineLine, EngineFacts), EngineError> {
+    let (commands, inbox) = mpsc::channel();
+    let (loaded, load_outcome) = oneshot::channel();
+    let span = tracing::Span::current();
+    let thread = thread::Builder::new()
+        .name("percept-engine".to_owned())
+        .spawn(move || {
+            let model = span.in_scope(|| load::load(&runtime, &graphs, &options));
+            match model {
+                Ok((mut model, facts)) => {
+                    // Sent first: who waits may ask at once. If nobody waits any more, the inbox is closed too.
+                    let _ = loaded.send(Ok(facts));
+                    model.work(&inbox);
+                }
+                Err(error) => {
+                    let _ = loaded.send(Err(error));
+                }
+            }
+        })
+        .map_err(|_| EngineError::Gone)?;
+    let line = EngineLine::new(commands, thread);
+    let facts = load_outcome.await.map_err(|_| EngineError::Gone)??;
+    Ok((line, facts))
+}
+
+impl LoadedModel {
+    /// Does what is asked, until nobody can ask any more. An answer that nobody awaits is dropped.
+    fn work(&mut self, inbox: &mpsc::Receiver<Command>) {
+        while let Ok(command) = inbox.recv() {
+            match command {
+                Command::Encode { encoder, inputs, switch, reply } => {
+                    let _ = reply.send(self.encode(&encoder, inputs, &switch));
+                }
+                Command::Embed { tokens, switch, reply } => {
+                    let _ = reply.send(self.embed(&tokens, &switch));
+                }
+                Command::Open { reply } => self.open(reply),
+                Command::Extend { sequence, chunks, switch, reply } => {
+                    let _ = reply.send(self.extend(sequence, chunks, &switch));
+                }
+                Command::Rewind { sequence, position, reply } => {
+                    let _ = reply.send(self.rewind(sequence, position));
+                }
+                Command::Close { sequence } => {
+                    self.sequences.remove(&sequence);
+                }
+            }
+        }
+    }
+
+    fn encode(
+        &mut self,
+        name: &str,
+        inputs: Vec<(String, HostTensor)>,
+        switch: &RunSwitch,
+    ) -> Result<Vec<(String, HostTensor)>, EngineError> {
+        if let Some(encoder) = self.encoders.iter_mut().find(|encoder| encoder.name == name) {
+            return encoder.run(inputs, switch);
+        }
+        let known: Vec<&str> = self.encoders.iter().map(|encoder| encoder.name.as_str()).collect();
+        Err(EngineError::NoSuchEncoder { name: name.to_owned(), known: known.join(", ") })
+    }
+
+    fn embed(&mut self, tokens: &[u32], switch: &RunSwitch) -> Result<HostTensor, EngineError> {
+        let embedding = self.embedding.as_mut().ok_or(EngineError::NoEmbedding)?;
+        let port = embedding.signature.inputs.first().filter(|_| embedding.signature.inputs.len() == 1);
+        let (name, element) =
+            port.and_then(|port| Some((port.name.clone(), port.element?))).ok_or_else(|| {
+                EngineError::Input {
+                    graph: embedding.name.clone(),
+                    name: TOKENS.to_owned(),
+                    reason: "an embedding graph has this one input".to_owned(),
+                }
+            })?;
+        let ids = token_ids(tokens, element, self.vocabulary)?;
+        let outputs = embedding.run(vec![(name, ids)], switch)?;
+        let (_, embeddings) = outputs.into_iter().next().ok_or(EngineError::NoEmbedding)?;
+        Ok(embeddings)
+    }
+
+    fn open(&mut self, reply: super::Reply<u64>) {
+        let opened = Cache::empty(&self.decoder.layout).map(|cache| {
+            self.next += 1;
+            self.sequences.insert(self.next, cache);
+            self.next
+        });
+        // If nobody took it, nobody will close it.
+        if let Err(Ok(id)) = reply.send(opened) {
+            self.sequences.remove(&id);
+        }
+    }
+
+    fn extend(
+        &mut self,
+        sequence: u64,
+        chunks: Vec<Chunk>,
+        switch: &RunSwitch,
+    ) -> Result<Extended, EngineError> {
+        if switch.is_thrown() {
+            return Err(EngineError::Cancelled);
+        }
+        let input = self.input(chunks, switch)?;
+        let context = self.context;
+        let cache = self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
+        let (position, more) = (cache.length(), input.shape().get(1).copied().unwrap_or(0));
+        if more == 0 {
+            return Err(EngineError::Input {
+                graph: "decoder".to_owned(),
+                name: EMBEDDINGS.to_owned(),
+                reason: "there is nothing to read".to_owned(),
+            });
+        }
+        if position + more > context {
+            return Err(EngineError::ContextFull { position, more, context });
+        }
+        let logits = self.decoder.run(cache, input, switch)?;
+        Ok(Extended { position: cache.length(), logits })
+    }
+
+    /// What is to be read, as one tensor of what the decoder wants.
+    fn input(&mut self, chunks: Vec<Chunk>, switch: &RunSwitch) -> Result<HostTensor, EngineError> {
+        match self.decoder.plan.feed {
+            Feed::Tokens { element } => {
+                let mut tokens = Vec::new();
+                for chunk in chunks {
+                    match chunk {
+                        Chunk::Tokens(mut more) => tokens.append(&mut more),
+                        Chunk::Embeddings(_) => {
+                            return Err(EngineError::Input {
+                                graph: "decoder".to_owned(),
+                                name: EMBEDDINGS.to_owned(),
+                                reason: "this decoder reads token ids".to_owned(),
+                            });
+                        }
+                    }
+                }
+                token_ids(&tokens, element, self.vocabulary)
+            }
+            Feed::Embeddings { element, hidden } => {
+                let mut parts = Vec::new();
+                for chunk in chunks {
+                    match chunk {
+                        Chunk::Tokens(tokens) if tokens.is_empty() => {}
+                        Chunk::Tokens(tokens) => {
+                            parts.push(self.embed(&tokens, switch)?.into_element(element)?)
+                        }
+                        Chunk::Embeddings(embeddings) => parts.push(embeddings.into_element(element)?),
+                    }
+                }
+                if parts.is_empty() {
+                    return Ok(HostTensor::F32 { shape: vec![1, 0, hidden.unwrap_or(0)], data: Vec::new() });
+                }
+                let input = HostTensor::concatenate_rows(parts)?;
+                let (_, width) = input.rows_and_width()?;
+                if let Some(hidden) = hidden.filter(|&hidden| hidden != width) {
+                    return Err(EngineError::Input {
+                        graph: "decoder".to_owned(),
+                        name: EMBEDDINGS.to_owned(),
+                        reason: format!("the decoder wants {hidden} numbers a token, these have {width}"),
+                    });
+                }
+                Ok(input)
+            }
+        }
+    }
+
+    fn rewind(&mut self, sequence: u64, position: usize) -> Result<(), EngineError> {
+        let cache = self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
+        cache.rewind(&self.decoder.layout, position)
+    }
+}

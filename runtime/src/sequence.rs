@@ -1,0 +1,210 @@
+//! One text in the making: what a model has read and written so far, kept as its keys and values.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::{
+    constraint::Constraint,
+    decode::{DecodeOptions, Decoding},
+    engine::{Chunk, Command, Engine, EngineError, Extended, RunSwitch, StopOnDrop},
+    tensor::HostTensor,
+};
+
+/// One text in the making. The cache lives on the engine's thread, in the device's memory; dropping this frees it.
+///
+/// Every method that waits may be dropped before its end: the run stops, and the sequence is where it was.
+#[derive(Debug)]
+pub struct Sequence {
+    engine: Engine,
+    id: u64,
+    /// Tokens whose keys and values are in the cache.
+    cached: usize,
+    /// Tokens that were written but not read back yet. They are read with whatever is read next, in the same run
+    /// of the decoder; the last tokens of a reply often never need to be.
+    pending: Vec<u32>,
+    /// Scores of the token after the last cached one.
+    logits: Option<Vec<f32>>,
+    /// A run whose answer nobody has taken yet.
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    answer: oneshot::Receiver<Result<Extended, EngineError>>,
+    switch: Arc<RunSwitch>,
+    /// How many of the pending tokens it reads.
+    pending: usize,
+}
+
+impl Sequence {
+    pub(crate) fn new(engine: Engine, id: u64) -> Self {
+        Self { engine, id, cached: 0, pending: Vec::new(), logits: None, running: None }
+    }
+
+    /// The model that it belongs to.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// How many tokens it holds, read or written.
+    pub fn position(&self) -> usize {
+        self.cached + self.pending.len()
+    }
+
+    /// Reads embeddings, `[1, tokens, hidden]`, in one run of the decoder (prefill). Only the last token's scores
+    /// are kept.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::ContextFull`] where they don't fit, [`EngineError::Input`] where their shape isn't the
+    /// decoder's, [`EngineError::Run`]. The sequence is then where it was.
+    pub async fn append(&mut self, embeddings: HostTensor) -> Result<(), EngineError> {
+        self.extend(Some(Chunk::Embeddings(embeddings))).await
+    }
+
+    /// Reads tokens.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sequence::append`], and [`EngineError::Token`] for a token beyond the vocabulary.
+    pub async fn append_tokens(&mut self, tokens: &[u32]) -> Result<(), EngineError> {
+        self.extend(Some(Chunk::Tokens(tokens.to_vec()))).await
+    }
+
+    /// Forgets everything after a position.
+    ///
+    /// In the shared form that is exact and costs nothing; in the growing form the cache is copied, which only
+    /// host memory allows. The scores at the new position are gone with it: append at least one token before decoding.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Rewind`] for a position that lies ahead, or where the cache can't be cut.
+    pub async fn rewind(&mut self, position: usize) -> Result<(), EngineError> {
+        self.settle().await.or_else(unless_cancelled)?;
+        let from = self.position();
+        if position > from {
+            return Err(EngineError::Rewind { from, to: position, reason: "that lies ahead".to_owned() });
+        }
+        if position >= self.cached {
+            self.pending.truncate(position - self.cached);
+            return Ok(());
+        }
+        let sequence = self.id;
+        self.engine.ask(|_, reply| Command::Rewind { sequence, position, reply }).await?;
+        self.pending.clear();
+        self.logits = None;
+        self.cached = position;
+        Ok(())
+    }
+
+    /// The scores of the token after the last one, one a token of the vocabulary.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::NoLogits`] where nothing was read since the beginning or the last rewind.
+    pub async fn last_logits(&mut self) -> Result<Vec<f32>, EngineError> {
+        self.read_pending().await?;
+        self.logits().map(<[f32]>::to_vec)
+    }
+
+    /// Writes tokens, one after another, under a grammar if there is one.
+    pub fn decode(&mut self, options: DecodeOptions, constraint: Option<Constraint>) -> Decoding<'_> {
+        Decoding::new(self, options, constraint)
+    }
+
+    /// Notes a token that was written.
+    pub(crate) fn write(&mut self, token: u32) {
+        self.pending.push(token);
+    }
+
+    /// Takes back the last written tokens, which nobody has seen.
+    pub(crate) fn unwrite(&mut self, count: usize) {
+        self.pending.truncate(self.pending.len().saturating_sub(count));
+    }
+
+    /// The scores after the last cached token.
+    pub(crate) fn logits(&self) -> Result<&[f32], EngineError> {
+        self.logits.as_deref().ok_or(EngineError::NoLogits { position: self.position() })
+    }
+
+    /// Has the written tokens read, if there are any.
+    pub(crate) async fn read_pending(&mut self) -> Result<(), EngineError> {
+        self.start_reading_pending().await?;
+        self.settle().await
+    }
+
+    /// Sends the written tokens off to be read, without waiting; [`Sequence::settle`] waits. Says whether there were any.
+    pub(crate) async fn start_reading_pending(&mut self) -> Result<bool, EngineError> {
+        // An answer that an earlier, dropped call left behind comes first.
+        self.settle().await.or_else(unless_cancelled)?;
+        if self.pending.is_empty() {
+            return Ok(false);
+        }
+        self.start(None)?;
+        Ok(true)
+    }
+
+    /// Stops a run that is under way; [`Sequence::settle`] then says how it ended.
+    pub(crate) fn stop_running(&self) {
+        if let Some(running) = &self.running {
+            running.switch.throw();
+        }
+    }
+
+    async fn extend(&mut self, chunk: Option<Chunk>) -> Result<(), EngineError> {
+        self.settle().await.or_else(unless_cancelled)?;
+        self.start(chunk)?;
+        self.settle().await
+    }
+
+    fn start(&mut self, chunk: Option<Chunk>) -> Result<(), EngineError> {
+        let mut chunks = Vec::new();
+        if !self.pending.is_empty() {
+            chunks.push(Chunk::Tokens(self.pending.clone()));
+        }
+        chunks.extend(chunk);
+        let switch = Arc::new(RunSwitch::new()?);
+        let (reply, answer) = oneshot::channel();
+        self.engine.send(Command::Extend {
+            sequence: self.id,
+            chunks,
+            switch: Arc::clone(&switch),
+            reply,
+        })?;
+        self.running = Some(Running { answer, switch, pending: self.pending.len() });
+        Ok(())
+    }
+
+    /// Waits for the run that is under way, if one is, and takes its answer. If this future is dropped the run is
+    /// stopped, and whatever came of it is taken by the next call: handle and cache never disagree.
+    pub(crate) async fn settle(&mut self) -> Result<(), EngineError> {
+        let Some(running) = &mut self.running else { return Ok(()) };
+        let stop_if_dropped = StopOnDrop::new(Arc::clone(&running.switch));
+        let answer = (&mut running.answer).await;
+        stop_if_dropped.disarm();
+        let read = running.pending;
+        self.running = None;
+        let extended = answer.map_err(|_| EngineError::Gone)??;
+        self.pending.drain(..read);
+        self.cached = extended.position;
+        self.logits = Some(extended.logits);
+        Ok(())
+    }
+}
+
+impl Drop for Sequence {
+    fn drop(&mut self) {
+        self.stop_running();
+        // A thread that is gone has freed the cache already.
+        let _ = self.engine.send(Command::Close { sequence: self.id });
+    }
+}
+
+/// A run that was stopped by its dropped future is no error of the call that comes after it.
+fn unless_cancelled(error: EngineError) -> Result<(), EngineError> {
+    match error {
+        EngineError::Cancelled => Ok(()),
+        error => Err(error),
+    }
+}
