@@ -4,6 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
+from transformers import AutoTokenizer
+
 
 class Folder:
     """The folder of one exported model, empty at first."""
@@ -30,6 +32,14 @@ class Folder:
         images["processor_class"] = type(processor).__name__
         self.json("preprocessor_config.json", images)
         self.json("processor_config.json", {"processor_class": type(processor).__name__, **own_settings})
+
+    def load(self, processor):
+        """Puts the image processor and the tokenizer that transformers reads from the folder into
+        `processor`: what is recorded then is what the written files mean."""
+        processor.image_processor = type(processor.image_processor).from_pretrained(self.path)
+        processor.tokenizer = AutoTokenizer.from_pretrained(self.path)
+        processor.chat_template = (self.path / "chat_template.jinja").read_text(encoding="utf-8")
+        return processor
 
     def json(self, name, content):
         self.text(name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
