@@ -106,6 +106,12 @@ impl Archive {
 }
 
 impl Part {
+    /// The names of its plain files in its folder, on this machine; empty where nothing is pinned for it.
+    pub fn files(&self) -> impl Iterator<Item = &'static str> {
+        let items = self.items_for(Platform::here()).unwrap_or_default();
+        items.iter().filter(|item| item.form == Form::Plain).map(|item| item.to)
+    }
+
     /// # Errors
     ///
     /// [`FetchError::NotPinned`] as for [`Archive::build_for`].

@@ -18,7 +18,7 @@ pub static ONNXRUNTIME: Part = Part {
         version: "1.31.1",
         parts: &["library"],
         builds: &[
-            wheel(LinuxX64, "1f3dea47f2f0e5117c2404cea7d21fd253ae7836a3bf167a501cdfbb2600d536", 23_753_000),
+            wheel(LinuxX64, "1f3dea47f2f0e5117c2404cea7d21fd253ae7836a3bf167a501cdfbb2600d536", 23_760_988),
             wheel(LinuxArm64, "0b9a492176886992e0e875f06bc0367e333f5fff11711a2d642e18b02f3009cc", 21_420_803),
             wheel(MacArm64, "96dd2564b10ea7153ad9c207e7cd8e5917cb3ba521e0e0a62ac03486fdc8d56c", 20_882_125),
             wheel(WindowsX64, "ae8a9a351efda685cc59a66226cdefaa37a126c1d66872ca23a2de9425326130", 14_888_466),

@@ -106,7 +106,7 @@ impl Opened<'_> {
             .map_err(|error| EngineError::Load { path: path.to_owned(), reason: error.to_string() })?;
         let signature = Signature::of(&session);
         self.signatures.push((name.to_owned(), signature.clone()));
-        self.placement.push((name.to_owned(), self.runtime.placement(&session)?));
+        self.placement.push((name.to_owned(), self.runtime.placement(&session, path)?));
         Ok((session, signature, self.runtime.cache_memory(device)?))
     }
 

@@ -1,0 +1,69 @@
+//! Where the library comes from: the user's own file, the Python package index, npm.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use percept_fetch::{Cache, FetchError, Part, Progress, pins};
+
+use super::{LibraryError, LibraryReport, LibrarySource};
+
+/// The variable that names a library of the user's choice; `ort` reads the same one.
+pub(super) const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
+
+/// Finds or fetches the library; `with_cuda` asks for the build that has the CUDA provider.
+pub(super) fn obtain(
+    cache: Option<&Cache>,
+    with_cuda: bool,
+    progress: &dyn Progress,
+) -> Result<LibraryReport, LibraryError> {
+    if let Some(path) = env::var_os(LIBRARY_VARIABLE).filter(|path| !path.is_empty()) {
+        return named(Path::new(&path));
+    }
+    let cache = cache.ok_or(FetchError::NoCacheFolder)?;
+    if with_cuda {
+        return Ok(report(&pins::ONNXRUNTIME_GPU, &cache.obtain(&pins::ONNXRUNTIME_GPU, progress)?));
+    }
+    fetched(cache, progress)
+}
+
+/// The library for the processor: from the cache, whichever registry it came from; else the newer one.
+fn fetched(cache: &Cache, progress: &dyn Progress) -> Result<LibraryReport, LibraryError> {
+    for part in [&pins::ONNXRUNTIME, &pins::ONNXRUNTIME_NPM] {
+        if let Some(folder) = cache.existing(part) {
+            return Ok(report(part, &folder));
+        }
+    }
+    let pypi = match cache.obtain(&pins::ONNXRUNTIME, progress) {
+        Ok(folder) => return Ok(report(&pins::ONNXRUNTIME, &folder)),
+        Err(error) if error.is_out_of_reach() => error,
+        Err(error) => return Err(error.into()),
+    };
+    tracing::info!(%pypi, "trying npm");
+    match cache.obtain(&pins::ONNXRUNTIME_NPM, progress) {
+        Ok(folder) => Ok(report(&pins::ONNXRUNTIME_NPM, &folder)),
+        Err(npm) if npm.is_out_of_reach() => Err(LibraryError::OutOfReach { pypi, npm }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn named(path: &Path) -> Result<LibraryReport, LibraryError> {
+    if !path.is_file() {
+        return Err(LibraryError::Unusable {
+            path: path.to_owned(),
+            reason: format!("{LIBRARY_VARIABLE} names it, and there is no such file"),
+        });
+    }
+    // An absolute path, because `ort` would look for a relative one beside the executable first.
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    Ok(LibraryReport { path, source: LibrarySource::Named })
+}
+
+fn report(part: &Part, folder: &Path) -> LibraryReport {
+    LibraryReport { path: library_in(folder), source: LibrarySource::Package(part.archive.title()) }
+}
+
+fn library_in(folder: &Path) -> PathBuf {
+    folder.join(pins::LIBRARY_FILE)
+}
