@@ -6,17 +6,18 @@
 
 mod grammar;
 mod lark;
+mod mask;
 mod prelude;
 mod vocabulary;
 
 use std::sync::Arc;
 
 use llguidance::Matcher;
-use toktrie::SimpleVob;
 
 use self::prelude::RunningPrelude;
 pub use self::{
     grammar::{Form, Grammar, Marker, Prelude},
+    mask::TokenMask,
     vocabulary::Vocabulary,
 };
 
@@ -58,13 +59,21 @@ pub struct Constraint {
 }
 
 impl Constraint {
-    /// The tokens that may come next. One bit a token; the mask may be one longer than the logits.
-    pub(crate) fn mask(&mut self) -> Result<SimpleVob, ConstraintError> {
-        self.matcher.compute_mask().map_err(|error| left(&error))
+    /// The tokens that may come next.
+    ///
+    /// # Errors
+    ///
+    /// [`ConstraintError::Left`] where the grammar is complete, or too complex.
+    pub fn mask(&mut self) -> Result<TokenMask, ConstraintError> {
+        self.matcher.compute_mask().map(TokenMask::new).map_err(|error| left(&error))
     }
 
     /// Takes a token that was chosen under the mask.
-    pub(crate) fn accept(&mut self, token: u32) -> Result<(), ConstraintError> {
+    ///
+    /// # Errors
+    ///
+    /// [`ConstraintError::Left`] for one that wasn't.
+    pub fn accept(&mut self, token: u32) -> Result<(), ConstraintError> {
         self.matcher.consume_token(token).map_err(|error| left(&error))?;
         if let Some(prelude) = &mut self.prelude
             && prelude.write(token, &self.vocabulary)
@@ -76,7 +85,11 @@ impl Constraint {
 
     /// The tokens that must come next, already taken: the marker of a thought that has grown too long, and
     /// whatever the grammar leaves no choice about.
-    pub(crate) fn forced(&mut self) -> Result<Vec<u32>, ConstraintError> {
+    ///
+    /// # Errors
+    ///
+    /// [`ConstraintError::Left`] where the parser gives up.
+    pub fn forced(&mut self) -> Result<Vec<u32>, ConstraintError> {
         let mut tokens = Vec::new();
         if let Some(prelude) = &self.prelude {
             // Free text forces nothing.
@@ -96,12 +109,12 @@ impl Constraint {
     }
 
     /// Whether the grammar is complete, so that nothing more may be written.
-    pub(crate) fn finished(&self) -> bool {
+    pub fn finished(&self) -> bool {
         self.matcher.is_stopped()
     }
 
     /// Whether this token ends the reply for the grammar's vocabulary.
-    pub(crate) fn is_end(&self, token: u32) -> bool {
+    pub fn is_end(&self, token: u32) -> bool {
         self.vocabulary.is_end(token)
     }
 }

@@ -109,10 +109,11 @@ pub struct DecoderShape {
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// use percept_runtime::{Device, Engine, EngineGraphs, EngineOptions, DecodeOptions, Quiet, Runtime};
+/// use percept_fetch::Silent;
+/// use percept_runtime::{DecodeOptions, Device, Engine, EngineGraphs, EngineOptions, Runtime};
 ///
-/// let runtime = Runtime::start(&Quiet)?;
-/// let device = runtime.resolve(&Device::Auto, &Quiet)?;
+/// let runtime = Runtime::start(&Device::Auto, &Silent)?;
+/// let device = runtime.resolve(&Device::Auto, &Silent)?;
 /// let graphs = EngineGraphs { decoder: "model/onnx/model.onnx".into(), ..EngineGraphs::default() };
 /// let engine = Engine::load(&runtime, graphs, EngineOptions::new(device)).await?;
 /// let mut sequence = engine.sequence().await?;

@@ -2,10 +2,12 @@
 
 use std::{collections::VecDeque, time::Instant};
 
-use toktrie::SimpleVob;
-
 use super::{DecodeMilliseconds, DecodeOptions, DecodeStop, Decoded, DecodedToken, sampling::Sampler};
-use crate::{constraint::Constraint, engine::EngineError, sequence::Sequence};
+use crate::{
+    constraint::{Constraint, TokenMask},
+    engine::EngineError,
+    sequence::Sequence,
+};
 
 /// A decode under way. Ask it for the [next](Decoding::next) token until there is none.
 ///
@@ -171,7 +173,7 @@ impl<'a> Decoding<'a> {
     }
 
     /// Has the decoder read what was written, and works the mask out while it does.
-    async fn read_and_mask(&mut self) -> Result<Option<SimpleVob>, EngineError> {
+    async fn read_and_mask(&mut self) -> Result<Option<TokenMask>, EngineError> {
         let begun = Instant::now();
         let runs = self.sequence.start_reading_pending().await?;
         let masking = Instant::now();

@@ -8,10 +8,9 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use toktrie::SimpleVob;
 
 use super::{penalty::RepetitionPenalty, probability};
-use crate::engine::EngineError;
+use crate::{constraint::TokenMask, engine::EngineError};
 
 /// How the next token is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -93,7 +92,7 @@ impl Sampler {
     pub(crate) fn choose(
         &mut self,
         logits: &[f32],
-        mask: Option<&SimpleVob>,
+        mask: Option<&TokenMask>,
         log_probability: bool,
     ) -> Result<Choice, EngineError> {
         let mut scores = std::mem::take(&mut self.scratch);
@@ -101,7 +100,7 @@ impl Sampler {
         scores.extend_from_slice(logits);
         self.penalty.apply(&mut scores);
         if let Some(mask) = mask {
-            forbid(&mut scores, mask);
+            mask.forbid_others(&mut scores);
         }
         let chosen = if self.sampling.temperature == 0.0 { greedy(&scores) } else { self.draw(&scores) };
         self.scratch = scores;
@@ -138,37 +137,12 @@ fn greedy(scores: &[f32]) -> Option<u32> {
     best.map(|(id, _)| id)
 }
 
-/// Takes away every token that the mask doesn't allow. A mask may be longer than the logits (its vocabulary
-/// has an end of its own where the model names none), never shorter.
-fn forbid(scores: &mut [f32], mask: &SimpleVob) {
-    let words = mask.as_slice();
-    for (chunk, scores) in scores.chunks_mut(32).enumerate() {
-        let word = words.get(chunk).copied().unwrap_or(0);
-        if word == u32::MAX {
-            continue;
-        }
-        for (bit, score) in scores.iter_mut().enumerate() {
-            if word & (1 << bit) == 0 {
-                *score = f32::NEG_INFINITY;
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn sampler(sampling: Sampling, history: &[u32]) -> Sampler {
         Sampler::new(sampling, history).unwrap()
-    }
-
-    fn mask(size: usize, allowed: &[u32]) -> SimpleVob {
-        let mut mask = SimpleVob::alloc(size);
-        for &id in allowed {
-            mask.allow_token(id);
-        }
-        mask
     }
 
     #[test]
@@ -187,7 +161,7 @@ mod tests {
         ];
         for (logits, allowed, history, repetition_penalty, expected) in cases {
             let mut sampler = sampler(Sampling { repetition_penalty, ..Sampling::default() }, history);
-            let mask = allowed.map(|allowed| mask(logits.len(), allowed));
+            let mask = allowed.map(|allowed| TokenMask::of(logits.len(), allowed));
             let chosen = sampler.choose(logits, mask.as_ref(), false).ok().map(|choice| choice.id);
             assert_eq!(chosen, expected, "{logits:?} {allowed:?} {history:?}");
         }
@@ -210,7 +184,7 @@ mod tests {
             (0.01, 1.0, 0.0, None, &[0]),
         ];
         for (temperature, top_p, min_p, allowed, expected) in cases {
-            let mask = allowed.map(|allowed| mask(4, allowed));
+            let mask = allowed.map(|allowed| TokenMask::of(4, allowed));
             let mut seen = std::collections::BTreeSet::new();
             let mut sampler =
                 sampler(Sampling { temperature, top_p, min_p, seed: 3, ..Sampling::default() }, &[]);
@@ -245,7 +219,7 @@ mod tests {
     fn log_probabilities_are_the_models_own() {
         let logits: Vec<f32> = [0.6f32, 0.3, 0.1].iter().map(|p| p.ln() + 5.0).collect();
         let mut sampler = sampler(Sampling { repetition_penalty: 9.0, ..Sampling::default() }, &[0, 1]);
-        let choice = sampler.choose(&logits, Some(&mask(3, &[2])), true).unwrap();
+        let choice = sampler.choose(&logits, Some(&TokenMask::of(3, &[2])), true).unwrap();
         assert_eq!(choice.id, 2);
         assert!((choice.log_probability.unwrap() - 0.1f32.ln()).abs() < 1e-5);
     }

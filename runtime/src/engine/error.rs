@@ -23,14 +23,6 @@ pub enum EngineError {
         /// Where it breaks.
         reason: String,
     },
-    /// ONNX Runtime or the device refuses the graph.
-    #[error("{} can't be loaded: {reason}", path.display())]
-    Load {
-        /// The file.
-        path: PathBuf,
-        /// The library's words.
-        reason: String,
-    },
     /// The graph isn't a decoder, an embedding or an encoder of a form that this engine knows.
     #[error("{} can't be used as {role}: {reason}", path.display())]
     Graph {
@@ -61,7 +53,7 @@ pub enum EngineError {
         /// Why.
         reason: String,
     },
-    /// The device can't be had.
+    /// The device can't be had, or it refuses a graph: the message names the file.
     #[error(transparent)]
     Device(#[from] DeviceError),
 

@@ -100,10 +100,7 @@ impl Opened<'_> {
     ) -> Result<(Session, Signature, MemoryInfo<'static>), EngineError> {
         let span = tracing::debug_span!("open", graph = name, path = %path.display());
         let _entered = span.enter();
-        let session = self
-            .runtime
-            .open_session(path, device, self.options.threads)
-            .map_err(|error| EngineError::Load { path: path.to_owned(), reason: error.to_string() })?;
+        let session = self.runtime.open_session(path, device, self.options.threads)?;
         let signature = Signature::of(&session);
         self.signatures.push((name.to_owned(), signature.clone()));
         self.placement.push((name.to_owned(), self.runtime.placement(&session, path)?));
