@@ -15,6 +15,7 @@ import onnxruntime_ep_webgpu as webgpu
 from onnxruntime.capi import _pybind_state as native
 
 import goldens
+from folder import Folder
 from make import DATA
 from sessions import Sessions
 
@@ -98,23 +99,14 @@ def placement(session):
     )
 
 
-class Here:
-    """An existing folder, for `Sessions`."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def graph(self, session, suffix=""):
-        return self.path / "onnx" / f"{session}{suffix}.onnx"
-
-
 def main():
+    """Runs every case of the SmolVLM folder on the first WebGPU device, in both forms."""
     onnxruntime.register_execution_provider_library("webgpu", webgpu.get_library_path())
     devices = [d for d in onnxruntime.get_ep_devices() if d.ep_name == webgpu.get_ep_name()]
     if not devices:
         sys.exit("no WebGPU device: see README.md for a software one")
     memory = devices[0].memory_info(native.OrtDeviceMemoryType.DEFAULT)
-    folder = Here(DATA / "smolvlm-tiny")
+    folder = Folder(DATA / "smolvlm-tiny")
     recorded = json.loads((folder.path / "golden.json").read_text())
     for suffix in ("", "_q4"):
         sessions = Sessions(folder, suffix, devices[0])
@@ -136,6 +128,7 @@ def main():
 
 
 def prompt_embeddings(sessions, golden):
+    """The merged embeddings of a golden's prompt; vision and embedding run on the CPU."""
     features = None
     if golden["pixel_values"]:
         features = sessions.features(goldens.tensor_values(golden["pixel_values"]))

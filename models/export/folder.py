@@ -8,12 +8,17 @@ from transformers import AutoTokenizer
 
 
 class Folder:
-    """The folder of one exported model, empty at first."""
+    """The folder of one exported model."""
 
     def __init__(self, path: Path):
         self.path = path
+
+    @classmethod
+    def emptied(cls, path: Path):
+        """The folder, new or emptied."""
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(parents=True)
+        return cls(path)
 
     def graph(self, session, suffix=""):
         """Where the graph of a session lies, e.g. `onnx/vision_encoder.onnx`."""
@@ -42,9 +47,11 @@ class Folder:
         return processor
 
     def json(self, name, content):
+        """Writes a settings file."""
         self.text(name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     def text(self, name, content):
+        """Writes a text file."""
         (self.path / name).write_text(content, encoding="utf-8")
 
     def size(self):

@@ -5,6 +5,7 @@ A golden is a dict; README.md lists its keys.
 
 import base64
 import json
+import re
 
 import numpy as np
 import torch
@@ -149,8 +150,6 @@ def write(goldens, path):
 
 def one_line_lists(text):
     """Joins every list of plain numbers that `json.dumps` spread over lines."""
-    import re
-
     number = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
     spread = re.compile(rf"\[\s*{number}(?:,\s*{number})*\s*\]")
     return spread.sub(lambda found: re.sub(r"\s+", "", found.group()), text)

@@ -37,7 +37,7 @@ def make_family(name):
     # Traced examples are random too; from one seed, the files come out the same every time.
     torch.manual_seed(0)
     for seed, model in seeds.search(family, processor, cases):
-        folder = Folder(DATA / f"{name}-tiny")
+        folder = Folder.emptied(DATA / f"{name}-tiny")
         try:
             recorded = write_family(family, folder, processor, model, cases)
         except verify.Unclear as unclear:
@@ -57,16 +57,17 @@ def write_family(family, folder, processor, model, cases):
             image.save(folder.path / file, optimize=True)
     with torch.no_grad():
         family.export(model, folder)
-    processor = folder.load(processor)
-    recorded = [goldens.record(case, processor, model) for case in cases]
+    written = folder.load(family.processor())
+    recorded = [goldens.record(case, written, model) for case in cases]
     verify.check(folder, recorded, least_margin=seeds.MARGIN / 4)
     goldens.write(recorded, folder.path / "golden.json")
-    texts = goldens.tokenizer_goldens(processor.tokenizer)
+    texts = goldens.tokenizer_goldens(written.tokenizer)
     goldens.write(texts, folder.path / "tokenizer_golden.json")
     return recorded
 
 
 def main(names):
+    """Makes the named folders, or all."""
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     for chatty in ("torch", "onnxruntime", "onnx_ir"):

@@ -23,6 +23,7 @@ def search(family, processor, cases, attempts=2000):
 
 
 def clear_and_varied(model, prepared):
+    """Whether each reply is clear and varied, and none equals another."""
     replies = []
     for inputs in prepared:
         logits, tokens = goldens.reply(model, inputs)
