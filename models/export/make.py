@@ -1,7 +1,7 @@
 """Makes every folder under `models/tests/data`: `python make.py [smolvlm|llava|resize|templates …]`.
 
 Each model is written, loaded back by transformers, recorded, and then run by ONNX Runtime, which
-must give the same; a folder that fails a check isn't left behind as if it were good.
+must give the same; a folder that fails a check gets no goldens.
 """
 
 import importlib
