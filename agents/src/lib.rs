@@ -21,6 +21,7 @@ mod policy;
 mod recorder;
 mod run;
 mod run_folder;
+pub mod task;
 mod thinking;
 
 pub use agent::{Agent, AgentBuilder};
@@ -33,6 +34,7 @@ pub use percept::Percept;
 pub use policy::{Approval, Ask, Policy};
 pub use run::Run;
 pub use run_folder::{RUN_FILE, RunFolder, SHOTS, new_run_name};
+pub use task::{Task, TaskError};
 pub use thinking::{Reflect, Style, Thinking};
 
 pub(crate) use outcome::Ending;

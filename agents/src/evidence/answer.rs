@@ -27,7 +27,7 @@ impl AnswerCheck {
     /// # Errors
     ///
     /// [`AgentError::Evidence`] if the schema isn't one.
-    pub(super) fn checked(&self) -> Result<(), AgentError> {
+    pub(crate) fn checked(&self) -> Result<(), AgentError> {
         let Self::Schema(schema) = self else { return Ok(()) };
         let built = jsonschema::validator_for(schema).map(drop);
         built.map_err(|e| AgentError::Evidence {

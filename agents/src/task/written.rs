@@ -1,0 +1,103 @@
+//! A task file as it was written: every key that may stand in one, and nothing about what it means.
+//!
+//! Values that can be wrong in a way that TOML doesn't see keep the place where they stand.
+
+use serde::Deserialize;
+use toml::{Spanned, Value};
+
+use crate::{Reflect, Style};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenTask {
+    pub(super) task: Spanned<String>,
+    pub(super) model: Option<Spanned<String>>,
+    pub(super) device: Option<Spanned<String>>,
+    pub(super) seed: Option<u64>,
+    #[serde(default)]
+    pub(super) screen: WrittenScreen,
+    #[serde(default)]
+    pub(super) thinking: WrittenThinking,
+    #[serde(default)]
+    pub(super) limits: WrittenLimits,
+    #[serde(default)]
+    pub(super) tools: WrittenTools,
+    #[serde(default)]
+    pub(super) policy: WrittenPolicy,
+    #[serde(default)]
+    pub(super) done: WrittenDone,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenScreen {
+    pub(super) browser: Option<Spanned<String>>,
+    pub(super) image: Option<Spanned<String>>,
+    pub(super) desktop: Option<Spanned<Value>>,
+    pub(super) size: Option<Spanned<[u32; 2]>>,
+    pub(super) scale: Option<Spanned<f64>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenThinking {
+    pub(super) style: Option<Style>,
+    pub(super) plan: Option<Spanned<bool>>,
+    pub(super) reflect: Option<Reflect>,
+    pub(super) votes: Option<Spanned<u32>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenLimits {
+    pub(super) steps: Option<Spanned<usize>>,
+    pub(super) tokens: Option<Spanned<usize>>,
+    pub(super) seconds: Option<Spanned<u64>>,
+    pub(super) refusals: Option<Spanned<usize>>,
+    pub(super) stalls: Option<Spanned<usize>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenTools {
+    pub(super) allow: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) plugins: Option<Spanned<Value>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenPolicy {
+    #[serde(default)]
+    pub(super) ask: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) hosts: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenDone {
+    pub(super) text_visible: Option<Spanned<OneOrMany>>,
+    pub(super) url: Option<Spanned<WrittenUrl>>,
+    pub(super) answer: Option<Spanned<WrittenAnswer>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "a string or a list of strings")]
+pub(super) enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "a string, { prefix = \"…\" } or { contains = \"…\" }")]
+pub(super) enum WrittenUrl {
+    Prefix(String),
+    Check(crate::UrlCheck),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "a string, { equals = \"…\" } or { schema = { … } }")]
+pub(super) enum WrittenAnswer {
+    Equals(String),
+    Check(crate::AnswerCheck),
+}
