@@ -17,8 +17,8 @@ use std::{path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::command::{Chunk, Command, Extended, RunSwitch, StopOnDrop};
-use self::command::{EngineLine, Reply};
+use self::command::EngineLine;
+pub(crate) use self::command::{Chunk, Command, Extended, Reply, RunSwitch, StopOnDrop};
 pub use self::error::EngineError;
 use crate::{
     device::DeviceChoice,

@@ -2,16 +2,31 @@
 //!
 //! **Invariant:** this crate knows no image, no chat message and no tool.
 
+mod cache;
+mod constraint;
+mod decode;
 mod device;
 pub mod doctor;
+mod engine;
 mod library;
+mod moved;
 mod ort_boundary;
 mod placement;
 mod provider;
+mod sequence;
+mod signature;
+mod tensor;
 
 pub use self::{
+    constraint::{Constraint, ConstraintError, Form, Grammar, Marker, Prelude, TokenMask, Vocabulary},
+    decode::{DecodeMilliseconds, DecodeOptions, DecodeStop, Decoded, DecodedToken, Decoding, Sampling},
     device::{Device, DeviceChoice, DeviceError, UnknownDevice},
     doctor::ProviderReport,
+    engine::{CacheForm, DecoderShape, Engine, EngineError, EngineGraphs, EngineOptions},
     library::{LibraryError, LibraryReport, LibrarySource, Runtime},
+    moved::Moved,
     placement::{CPU_PROVIDER, PlacedNode, Placement},
+    sequence::Sequence,
+    signature::{Dim, Port, Signature},
+    tensor::{Element, HostTensor, TensorError},
 };

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use crate::{
     constraint::Constraint,
     decode::{DecodeOptions, Decoding},
-    engine::{Chunk, Command, Engine, EngineError, Extended, RunSwitch, StopOnDrop},
+    engine::{Chunk, Command, Engine, EngineError, Extended, Reply, RunSwitch, StopOnDrop},
     tensor::HostTensor,
 };
 
@@ -33,7 +33,7 @@ pub struct Sequence {
 struct Running {
     answer: oneshot::Receiver<Result<Extended, EngineError>>,
     switch: Arc<RunSwitch>,
-    /// How many of the pending tokens it reads.
+    /// How many of the pending tokens it reads, or forgets.
     pending: usize,
 }
 
@@ -91,11 +91,8 @@ impl Sequence {
             return Ok(());
         }
         let sequence = self.id;
-        self.engine.ask(|_, reply| Command::Rewind { sequence, position, reply }).await?;
-        self.pending.clear();
-        self.logits = None;
-        self.cached = position;
-        Ok(())
+        self.start(|_, reply| Command::Rewind { sequence, position, reply })?;
+        self.settle().await
     }
 
     /// The scores of the token after the last one, one a token of the vocabulary.
@@ -141,7 +138,7 @@ impl Sequence {
         if self.pending.is_empty() {
             return Ok(false);
         }
-        self.start(None)?;
+        self.start_reading(None)?;
         Ok(true)
     }
 
@@ -154,24 +151,28 @@ impl Sequence {
 
     async fn extend(&mut self, chunk: Option<Chunk>) -> Result<(), EngineError> {
         self.settle().await.or_else(unless_cancelled)?;
-        self.start(chunk)?;
+        self.start_reading(chunk)?;
         self.settle().await
     }
 
-    fn start(&mut self, chunk: Option<Chunk>) -> Result<(), EngineError> {
+    fn start_reading(&mut self, chunk: Option<Chunk>) -> Result<(), EngineError> {
         let mut chunks = Vec::new();
         if !self.pending.is_empty() {
             chunks.push(Chunk::Tokens(self.pending.clone()));
         }
         chunks.extend(chunk);
+        let sequence = self.id;
+        self.start(|switch, reply| Command::Extend { sequence, chunks, switch, reply })
+    }
+
+    /// Sends a command that changes the cache, and keeps hold of its answer until it is taken.
+    fn start(
+        &mut self,
+        command: impl FnOnce(Arc<RunSwitch>, Reply<Extended>) -> Command,
+    ) -> Result<(), EngineError> {
         let switch = Arc::new(RunSwitch::new()?);
         let (reply, answer) = oneshot::channel();
-        self.engine.send(Command::Extend {
-            sequence: self.id,
-            chunks,
-            switch: Arc::clone(&switch),
-            reply,
-        })?;
+        self.engine.send(command(Arc::clone(&switch), reply))?;
         self.running = Some(Running { answer, switch, pending: self.pending.len() });
         Ok(())
     }
@@ -188,7 +189,7 @@ impl Sequence {
         let extended = answer.map_err(|_| EngineError::Gone)??;
         self.pending.drain(..read);
         self.cached = extended.position;
-        self.logits = Some(extended.logits);
+        self.logits = extended.logits;
         Ok(())
     }
 }

@@ -35,7 +35,7 @@ pub(crate) enum Command {
     /// Read chunks, in one run of the decoder.
     Extend { sequence: u64, chunks: Vec<Chunk>, switch: Arc<RunSwitch>, reply: Reply<Extended> },
     /// Forget what was read beyond a position.
-    Rewind { sequence: u64, position: usize, reply: Reply<()> },
+    Rewind { sequence: u64, position: usize, reply: Reply<Extended> },
     /// End a sequence and free its cache.
     Close { sequence: u64 },
 }
@@ -49,13 +49,13 @@ pub(crate) enum Chunk {
     Embeddings(HostTensor),
 }
 
-/// What reading came to.
+/// Where a sequence stands after reading or rewinding.
 #[derive(Debug)]
 pub(crate) struct Extended {
     /// Tokens in the cache now.
     pub(crate) position: usize,
-    /// Scores of the token after the last one read.
-    pub(crate) logits: Vec<f32>,
+    /// Scores of the token after the last one read; none where the last thing was not to read.
+    pub(crate) logits: Option<Vec<f32>>,
 }
 
 /// Stops a run from another thread, before it begins or in its middle.

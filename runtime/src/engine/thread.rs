@@ -146,7 +146,7 @@ impl LoadedModel {
             return Err(EngineError::ContextFull { position, more, context });
         }
         let logits = self.decoder.run(cache, input, switch)?;
-        Ok(Extended { position: cache.length(), logits })
+        Ok(Extended { position: cache.length(), logits: Some(logits) })
     }
 
     /// What is to be read, as one tensor of what the decoder wants.
@@ -174,7 +174,7 @@ impl LoadedModel {
                     match chunk {
                         Chunk::Tokens(tokens) if tokens.is_empty() => {}
                         Chunk::Tokens(tokens) => {
-                            parts.push(self.embed(&tokens, switch)?.into_element(element)?)
+                            parts.push(self.embed(&tokens, switch)?.into_element(element)?);
                         }
                         Chunk::Embeddings(embeddings) => parts.push(embeddings.into_element(element)?),
                     }
@@ -196,8 +196,9 @@ impl LoadedModel {
         }
     }
 
-    fn rewind(&mut self, sequence: u64, position: usize) -> Result<(), EngineError> {
+    fn rewind(&mut self, sequence: u64, position: usize) -> Result<Extended, EngineError> {
         let cache = self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
-        cache.rewind(&self.decoder.layout, position)
+        cache.rewind(&self.decoder.layout, position)?;
+        Ok(Extended { position: cache.length(), logits: None })
     }
 }
