@@ -12,6 +12,7 @@ mod library;
 mod moved;
 mod ort_boundary;
 mod placement;
+mod protobuf;
 mod provider;
 mod sequence;
 mod signature;
