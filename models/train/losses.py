@@ -8,7 +8,7 @@ from packing import COPY, GROUND, IMAGE_TOKENS, POINT, SELECT
 from vocabulary import COORDINATES, STRUCTURE, TOOLS, vocabulary
 
 ENTRIES = vocabulary()
-WEIGHTS = {"reply": 2.0, "point": 1.0, "ground": 0.8, "select": 0.5, "copy": 0.8, "characters": 0.7, "widgets": 0.3, "hops": 0.3}
+WEIGHTS = {"reply": 2.0, "point": 1.0, "ground": 0.8, "select": 0.5, "copy": 0.8, "characters": 0.7, "reading": 1.0, "widgets": 0.3, "hops": 0.3}
 # Neighbouring bins count as almost right, by this many bins (standard deviation).
 BLUR = 0.8
 
@@ -60,11 +60,29 @@ def look_loss(scores, mask):
     return (torch.logsumexp(scores, 1) - torch.logsumexp(scores.masked_fill(~mask, -1e9), 1)).mean()
 
 
+def character_loss(read, shown):
+    """Cross-entropy of the character in each cell. Blank cells outnumber characters: unbalanced,
+    reading never starts."""
+    read, shown = read.flatten(0, 2), shown.flatten()
+    return F.cross_entropy(read[shown > 0], shown[shown > 0]) + 0.5 * F.cross_entropy(read[shown == 0], shown[shown == 0])
+
+
+def to_pixels(images):
+    """[B, 208, 160, 3] bytes to [B, 3, 208, 160] in -1..1."""
+    return images.permute(0, 3, 1, 2).float().div(127.5).sub(1).contiguous(memory_format=torch.channels_last)
+
+
+def reading_loss(model, batch, device):
+    """Reading alone: the eye up to its character head, a third of the work of a whole page."""
+    features = model.eye.features(to_pixels(torch.from_numpy(batch["images"]).to(device)))
+    shown = torch.from_numpy(batch["characters"]).to(device)
+    return character_loss(model.read_characters(features).view(*shown.shape, -1), shown)
+
+
 def all_losses(model, batch, device):
     """Every loss by name, and the model's outputs (with `scores` of each head) for evaluation."""
     put = lambda array: torch.from_numpy(array).to(device)  # noqa: E731
-    pixels = put(batch["images"]).permute(0, 3, 1, 2).float().div(127.5).sub(1).contiguous(memory_format=torch.channels_last)
-    outputs = model(pixels, put(batch["ids"]), put(batch["segments"]), put(batch["positions"]))
+    outputs = model(to_pixels(put(batch["images"])), put(batch["ids"]), put(batch["segments"]), put(batch["positions"]))
     losses = {"reply": reply_loss(outputs["logits"], put(batch["targets"]))}
     outputs["scores"] = {}
     for name, head in (("ground", GROUND), ("select", SELECT), ("point", POINT), ("copy", COPY)):
@@ -80,9 +98,6 @@ def all_losses(model, batch, device):
         scores = (q[:, 0] @ k[:, 0].transpose(1, 2) / HEAD**0.5)[rows, queries]
         outputs["scores"]["hops"] = (scores.detach(), mask)
         losses["hops"] = look_loss(scores, mask.view(-1, IMAGE_TOKENS))
-    shown = put(batch["characters"]).flatten()
-    read = outputs["characters"].flatten(0, 2)
-    # Blank cells outnumber characters: unbalanced, reading never starts.
-    losses["characters"] = F.cross_entropy(read[shown > 0], shown[shown > 0]) + 0.5 * F.cross_entropy(read[shown == 0], shown[shown == 0])
+    losses["characters"] = character_loss(outputs["characters"], put(batch["characters"]))
     losses["widgets"] = F.cross_entropy(outputs["widgets"].flatten(0, 2), put(batch["widgets"]).flatten())
     return losses, outputs

@@ -10,6 +10,7 @@ import json
 import os
 import queue
 import random
+import signal
 import threading
 import time
 from collections import defaultdict
@@ -19,10 +20,10 @@ from pathlib import Path
 import numpy
 import torch
 
-from losses import WEIGHTS, all_losses
+from losses import WEIGHTS, all_losses, reading_loss
 from model import Glance
 from muon import Muon
-from packing import Packer
+from packing import Packer, characters_and_widgets
 from vocabulary import COORDINATES
 
 
@@ -40,6 +41,19 @@ def shard_pages(folder: Path, first: int, batch: int, packer: Packer, seed: int,
         for start in range(0, len(order) - batch + 1, batch):
             chosen = order[start : start + batch]
             batches.put((number, packer.batch([pages[i] for i in chosen], images[chosen])))
+
+
+def shard_reading(folder: Path, batch: int, seed: int, batches: queue.Queue) -> None:
+    """Queues pictures of dense pages with the characters on them, for ever."""
+    chance = random.Random(seed)
+    while True:
+        shard = chance.choice(sorted(path for path in folder.glob("*.npy") if ".part" not in path.name))
+        images, pages = numpy.load(shard), json.loads(shard.with_suffix(".json").read_text())
+        order = list(range(len(pages)))
+        chance.shuffle(order)
+        for start in range(0, len(order) - batch + 1, batch):
+            chosen = order[start : start + batch]
+            batches.put({"reading": True, "images": images[chosen], "characters": numpy.stack([characters_and_widgets(pages[i])[0] for i in chosen])})
 
 
 class Workers:
@@ -60,6 +74,7 @@ class Workers:
     def gradients(self, batches: list[dict]) -> dict[str, float]:
         """Adds the mean gradient over the batches to the first copy; returns the mean losses."""
         waiting: queue.SimpleQueue = queue.SimpleQueue()
+        whole = sum("reading" not in batch for batch in batches)
         for batch in batches:
             waiting.put(batch)
         told = defaultdict(list)
@@ -70,8 +85,11 @@ class Workers:
                     batch = waiting.get_nowait()
                 except queue.Empty:
                     return
-                losses, _ = all_losses(copy, batch, self.device)
-                (sum(WEIGHTS[name] * loss for name, loss in losses.items()) / len(batches)).backward()
+                if "reading" in batch:
+                    losses = {"reading": reading_loss(copy, batch, self.device)}
+                else:
+                    losses, _ = all_losses(copy, batch, self.device)
+                (sum(WEIGHTS[name] * loss for name, loss in losses.items()) / whole).backward()
                 for name, loss in losses.items():
                     told[name].append(float(loss.detach()))
 
@@ -118,6 +136,9 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--out", type=Path, required=True)
     arguments.add_argument("--data", type=Path, default=Path("/opt/glance/data"))
+    arguments.add_argument("--reading", type=Path, help="shards of dense pages (`render.py --wanted '{\"kind\":\"dense\"}'`) to read beside the others")
+    arguments.add_argument("--reading-batch", type=int, default=8)
+    arguments.add_argument("--reading-until", type=float, default=0.6, help="share of the time")
     arguments.add_argument("--validation", type=Path, default=Path("/opt/glance/val"))
     arguments.add_argument("--words", type=Path, default=Path("/opt/glance/words.json"))
     arguments.add_argument("--minutes", type=float, default=90)
@@ -157,6 +178,9 @@ def main() -> None:
         print(load_weights(model, options.start), flush=True)
         average = {name: value.detach().clone() for name, value in model.state_dict().items()}
 
+    readings: queue.Queue = queue.Queue(2)
+    if options.reading:
+        threading.Thread(target=shard_reading, args=(options.reading, options.reading_batch, state["steps"], readings), daemon=True).start()
     workers = Workers(model, options.workers, options.device)
     batches: queue.Queue = queue.Queue(12)
     packer = Packer(words, seed=11 + state["steps"])
@@ -177,13 +201,16 @@ def main() -> None:
             log.write(json.dumps(line) + "\n")
         print("MEASURED", json.dumps(line), flush=True)
 
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     recent: dict[str, list] = defaultdict(list)
     last, told, measured = time.time(), time.time(), time.time()
     while (share := state["seconds"] / 60 / options.minutes) < 1:
         scale = min(1, (state["steps"] + 1) / 30) * min(1, max(0.02, (1 - share) / options.cool))
         drawn = [batches.get() for _ in range(options.batches)]
         state["shard"] = drawn[-1][0]
-        losses = workers.gradients([batch for _, batch in drawn])
+        reading = [readings.get()] if options.reading and share < options.reading_until else []
+        losses = workers.gradients(reading + [batch for _, batch in drawn])
         torch.nn.utils.clip_grad_norm_(rest, 1.0)
         for group in adam.param_groups:
             group["lr"] = options.fine_rate * scale
@@ -201,6 +228,9 @@ def main() -> None:
             recent[name].append(loss)
         state["seconds"] += time.time() - last
         last = time.time()
+        if stopping.is_set():
+            save()
+            return
         if last - told > 30:
             means = " ".join(f"{name} {numpy.mean(values):.3f}" for name, values in recent.items())
             print(f"{state['seconds'] / 60:.1f} min, step {state['steps']}, {state['pages']} pages, {state['pages'] / state['seconds']:.2f}/s, {state['instructions']} instructions: {means}", flush=True)

@@ -149,6 +149,18 @@ const LAYOUTS = {
     for (let left = between(0, 2); left > 0; left--) addButton(page, body, chance(0.6) ? pick(['OK', 'Cancel', 'Yes', 'No', 'Accept', 'Close', 'Later', 'Delete', 'Keep', 'Retry']) : undefined);
   },
 
+  // Nothing but things to read, from top to bottom; drawn on demand, for the eye alone.
+  dense(page, root, fresh) {
+    for (let left = between(10, 20); left > 0; left--) {
+      const kind = random();
+      if (kind < 0.5) addText(page, root, between(4, 14), chance(0.3) ? 0.3 : 0);
+      else if (kind < 0.65) addHeading(root, titleCase(phrase(between(1, 3))));
+      else if (kind < 0.75) addTick(page, root, { name: tickText(), on: !fresh && chance(0.4) });
+      else if (kind < 0.83) addFields(page, root, [{ name: labelText() }, { name: labelText() }], fresh);
+      else for (let buttons = between(1, 3); buttons > 0; buttons--) chance(0.7) ? addButton(page, root) : addLink(page, root);
+    }
+  },
+
   // What a finished task leaves on the screen.
   result(page, root) {
     page.user = chance(0.6) ? pick(WORDS.people) : fieldValue();
