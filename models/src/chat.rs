@@ -38,5 +38,9 @@ pub trait ChatModel: Send + Sync {
     ///
     /// A [`ModelError`] if the conversation can't be taken as it is; a failure on the way arrives in the
     /// stream.
-    async fn generate(&self, conversation: &Conversation, options: &Generate) -> Result<Generation, ModelError>;
+    async fn generate(
+        &self,
+        conversation: &Conversation,
+        options: &Generate,
+    ) -> Result<Generation, ModelError>;
 }

@@ -58,7 +58,8 @@ pub struct Call {
     pub arguments: serde_json::Value,
 }
 
-/// One token of a reply with its natural-log probability under the model (after grammar and temperature).
+/// One token of a reply with its natural-log probability in the model's own distribution, before penalty, grammar
+/// and temperature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TokenRecord {
     /// Its id.

@@ -80,7 +80,9 @@ impl LoadedImage {
             ImageFormat::Bmp => {
                 pixels(image::codecs::bmp::BmpDecoder::new(Cursor::new(bytes)).map_err(torn)?, &mut notes)?
             }
-            other => return Err(problem(&format!("the format {other:?} isn't known; convert it to PNG first"))),
+            other => {
+                return Err(problem(&format!("the format {other:?} isn't known; convert it to PNG first")));
+            }
         };
         Ok(Self { pixels: Arc::new(rgb(decoded, &mut notes)), notes })
     }
@@ -103,7 +105,9 @@ fn pixels(mut decoder: impl ImageDecoder, notes: &mut Vec<String>) -> Result<Dyn
     if let Ok(orientation) = decoder.orientation()
         && orientation != Orientation::NoTransforms
     {
-        notes.push("its EXIF orientation isn't applied, as in the reference: rotate the pixels if it matters".into());
+        notes.push(
+            "its EXIF orientation isn't applied, as in the reference: rotate the pixels if it matters".into(),
+        );
     }
     DynamicImage::from_decoder(decoder).map_err(torn)
 }

@@ -6,21 +6,37 @@
 //! [`ChatModel`] is the contract, [`LocalModel`] hosts an exported model in ONNX Runtime sessions, and
 //! [`ScriptedModel`] replies from a list, for tests and dry runs.
 
+mod address;
+mod bundled;
 mod chat;
 mod conversation;
+mod dialect;
 mod error;
+mod family;
+mod folder;
 mod generate;
 mod generation;
 mod images;
+mod local;
 mod processor;
+mod scripted;
+mod template;
 
+pub use address::ModelAddress;
+pub use bundled::{bundled_folder, bundled_names};
 pub use chat::{ChatModel, ModelCard};
 pub use conversation::{Content, ContentHash, Conversation, ImageContent, Message, Role};
-pub use error::ModelError;
+pub use dialect::{Dialect, JsonDialect};
+pub use error::{Cause, ModelError};
+pub use family::{DECODER, EMBED_TOKENS, Family, VISION_ENCODER};
+pub use folder::{DialectKind, FolderSettings, ModelConfig, ModelFolder, Precision, SessionFile, TextConfig};
 pub use generate::{Function, Generate, Reply, Sampling, Thought};
-pub use images::LoadedImage;
-pub use processor::{
-    Filter, FirstSize, ImageProcessor, MAX_PIXELS, Normalise, ProcessedImage, SingleImage, TargetSize, TileGrid, TiledImage,
-    resize,
-};
 pub use generation::{Call, Completion, Generation, GenerationEvent, Stage, StopReason, TokenRecord, Usage};
+pub use images::LoadedImage;
+pub use local::{InspectedSession, Inspection, LoadOptions, LocalModel, PlacedOperator};
+pub use processor::{
+    Filter, FirstSize, ImageProcessor, MAX_PIXELS, Normalise, ProcessedImage, SingleImage, TargetSize,
+    TileGrid, TiledImage, resize,
+};
+pub use scripted::{ScriptedCall, ScriptedError, ScriptedModel, ScriptedReply, ScriptedText};
+pub use template::{ChatTemplate, TemplateMessage, TemplatePart};

@@ -40,7 +40,11 @@ impl ImageProcessor {
     /// [`ModelError::Image`] if the image is empty or would need too much memory on the way.
     pub fn process(&self, image: &RgbImage) -> Result<ProcessedImage, ModelError> {
         if image.width() == 0 || image.height() == 0 {
-            return Err(ModelError::Image(format!("{}×{} pixels: nothing to see", image.width(), image.height())));
+            return Err(ModelError::Image(format!(
+                "{}×{} pixels: nothing to see",
+                image.width(),
+                image.height()
+            )));
         }
         match self {
             Self::Single(single) => single.process(image),
@@ -77,7 +81,11 @@ pub struct ProcessedImage {
 
 impl ProcessedImage {
     /// Pads the pictures to one size, normalises them and puts them in a row.
-    fn of_tiles(tiles: &[RgbImage], grid: Option<TileGrid>, normalise: &Normalise) -> Result<Self, ModelError> {
+    fn of_tiles(
+        tiles: &[RgbImage],
+        grid: Option<TileGrid>,
+        normalise: &Normalise,
+    ) -> Result<Self, ModelError> {
         let height = tiles.iter().map(RgbImage::height).max().unwrap_or(0);
         let width = tiles.iter().map(RgbImage::width).max().unwrap_or(0);
         // Twelve bytes a pixel come out: the limit is on the sum of all tiles.

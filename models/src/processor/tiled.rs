@@ -69,7 +69,8 @@ impl TiledImage {
         let mut tiles: Vec<RgbImage> = (0..grid.rows)
             .flat_map(|row| (0..grid.columns).map(move |column| (row, column)))
             .map(|(row, column)| {
-                imageops::crop_imm(&enlarged, column * self.tile, row * self.tile, self.tile, self.tile).to_image()
+                imageops::crop_imm(&enlarged, column * self.tile, row * self.tile, self.tile, self.tile)
+                    .to_image()
             })
             .collect();
         // The whole is made of the enlarged image, not of the one that came in.

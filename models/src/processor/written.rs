@@ -74,11 +74,10 @@ impl ImageProcessor {
 
 impl Written {
     fn meant(&self) -> Result<ImageProcessor, String> {
-        let class = self
-            .image_processor_type
-            .as_deref()
-            .or(self.feature_extractor_type.as_deref())
-            .ok_or_else(|| format!("it doesn't name its `image_processor_type`; known are the {KNOWN}"))?;
+        let class =
+            self.image_processor_type.as_deref().or(self.feature_extractor_type.as_deref()).ok_or_else(
+                || format!("it doesn't name its `image_processor_type`; known are the {KNOWN}"),
+            )?;
         let clip = Defaults {
             filter: Filter::Bicubic,
             size: TargetSize::ShortestEdge(224),
@@ -113,7 +112,9 @@ impl Written {
         let mean = self.image_mean.map_or(defaults.mean, Channels::each);
         let size = match self.size {
             None => defaults.size,
-            Some(SizeWritten::Edge(edge)) if defaults.square => TargetSize::Exact { width: edge, height: edge },
+            Some(SizeWritten::Edge(edge)) if defaults.square => {
+                TargetSize::Exact { width: edge, height: edge }
+            }
             Some(SizeWritten::Edge(edge)) => TargetSize::ShortestEdge(edge),
             Some(SizeWritten::Sides { height: Some(height), width: Some(width), .. }) => {
                 TargetSize::Exact { width, height }
@@ -121,12 +122,16 @@ impl Written {
             Some(SizeWritten::Sides { shortest_edge: Some(edge), longest_edge: None, .. }) => {
                 TargetSize::ShortestEdge(edge)
             }
-            Some(size) => return Err(format!("its `size` isn't height and width or a shortest edge: {size:?}")),
+            Some(size) => {
+                return Err(format!("its `size` isn't height and width or a shortest edge: {size:?}"));
+            }
         };
         let crop = match self.crop_size {
             None => defaults.crop,
             Some(SizeWritten::Edge(edge)) => Some((edge, edge)),
-            Some(SizeWritten::Sides { height: Some(height), width: Some(width), .. }) => Some((width, height)),
+            Some(SizeWritten::Sides { height: Some(height), width: Some(width), .. }) => {
+                Some((width, height))
+            }
             Some(size) => return Err(format!("its `crop_size` isn't height and width: {size:?}")),
         };
         let crops = self.do_center_crop.unwrap_or(defaults.crop.is_some());
@@ -151,7 +156,9 @@ impl Written {
             Some(SizeWritten::Sides { height: Some(height), width: Some(width), .. }) => {
                 FirstSize::Exact { width, height }
             }
-            Some(size) => return Err(format!("its `size` isn't a longest edge or height and width: {size:?}")),
+            Some(size) => {
+                return Err(format!("its `size` isn't a longest edge or height and width: {size:?}"));
+            }
         };
         let tile = match self.max_image_size {
             None => 364,

@@ -1,0 +1,178 @@
+//! Model addresses: how a user names a model, and how it is opened.
+//!
+//! `bundled:glance`, a folder, `scripted:FILE`; a folder's precision may follow it: `models/smolvlm#q4`.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+};
+
+use percept_fetch::Progress;
+
+use crate::{ChatModel, LoadOptions, LocalModel, ModelError, Precision, ScriptedModel, bundled_folder};
+
+/// Where a model is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ModelAddress {
+    /// One that comes with the program.
+    Bundled {
+        /// Its name.
+        name: String,
+        /// The precision of its sessions, if one is asked for.
+        precision: Option<Precision>,
+    },
+    /// A folder in the community's layout.
+    Folder {
+        /// Its path.
+        path: PathBuf,
+        /// The precision of its sessions, if one is asked for.
+        precision: Option<Precision>,
+    },
+    /// Replies from a file.
+    Scripted(PathBuf),
+}
+
+/// Kinds of addresses that are promised and not there yet.
+const LATER: [&str; 4] = ["hub", "openai", "gemini", "anthropic"];
+
+impl FromStr for ModelAddress {
+    type Err = ModelError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let unknown = |problem: String| {
+            ModelError::Request(format!(
+                "{problem}; a model is `bundled:glance`, a folder (`models/smolvlm`, or `models/smolvlm#q4` for a \
+                 precision) or `scripted:FILE`"
+            ))
+        };
+        if text.is_empty() {
+            return Err(unknown("no model is named".into()));
+        }
+        match text.split_once(':') {
+            Some(("bundled", name)) => {
+                let (name, precision) = split_precision(name)?;
+                return Ok(Self::Bundled { name: name.into(), precision });
+            }
+            Some(("scripted", file)) => return Ok(Self::Scripted(file.into())),
+            Some((kind, _)) if LATER.contains(&kind) => {
+                return Err(unknown(format!("`{kind}:` addresses aren't in this version")));
+            }
+            // A single letter is a drive of Windows.
+            Some((kind, _))
+                if kind.len() > 1 && !kind.contains(['/', '\\', '.']) && !Path::new(text).exists() =>
+            {
+                return Err(unknown(format!("`{kind}:` isn't a kind of address")));
+            }
+            _ => {}
+        }
+        if Path::new(text).exists() {
+            return Ok(Self::Folder { path: text.into(), precision: None });
+        }
+        let (path, precision) = split_precision(text)?;
+        Ok(Self::Folder { path: path.into(), precision })
+    }
+}
+
+fn split_precision(text: &str) -> Result<(&str, Option<Precision>), ModelError> {
+    match text.rsplit_once('#') {
+        Some((rest, name)) => Ok((rest, Some(Precision::named(name)?))),
+        None => Ok((text, None)),
+    }
+}
+
+impl fmt::Display for ModelAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let precision = match self {
+            Self::Bundled { name, precision } => {
+                write!(f, "bundled:{name}")?;
+                precision
+            }
+            Self::Folder { path, precision } => {
+                write!(f, "{}", path.display())?;
+                precision
+            }
+            Self::Scripted(path) => return write!(f, "scripted:{}", path.display()),
+        };
+        precision.as_ref().map_or(Ok(()), |precision| write!(f, "#{precision}"))
+    }
+}
+
+impl ModelAddress {
+    /// Opens the model. A precision in the address wins over the one in the options; the card's name is the
+    /// address unless the options name another.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`LocalModel::load`], [`ScriptedModel::of_file`] and [`bundled_folder`].
+    pub async fn open(
+        &self,
+        options: LoadOptions,
+        progress: Arc<dyn Progress>,
+    ) -> Result<Arc<dyn ChatModel>, ModelError> {
+        match self {
+            Self::Scripted(path) => Ok(Arc::new(ScriptedModel::of_file(path)?)),
+            _ => Ok(Arc::new(self.open_local(options, progress).await?)),
+        }
+    }
+
+    /// Opens a model that runs on this machine.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`LocalModel::load`] and [`bundled_folder`], and [`ModelError::Request`] for an address of
+    /// another kind.
+    pub async fn open_local(
+        &self,
+        mut options: LoadOptions,
+        progress: Arc<dyn Progress>,
+    ) -> Result<LocalModel, ModelError> {
+        let (path, precision) = match self {
+            Self::Bundled { name, precision } => (bundled_folder(name)?, precision),
+            Self::Folder { path, precision } => (path.clone(), precision),
+            Self::Scripted(_) => return Err(ModelError::Request(format!("{self} isn't a model of its own"))),
+        };
+        options.name.get_or_insert_with(|| self.to_string());
+        options.precision = precision.clone().or(options.precision);
+        LocalModel::load(&path, options, progress).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_and_written_the_same() {
+        let named = |name| Some(Precision::named(name).unwrap());
+        let cases = [
+            ("bundled:glance", ModelAddress::Bundled { name: "glance".into(), precision: None }),
+            ("bundled:glance#q4", ModelAddress::Bundled { name: "glance".into(), precision: named("q4") }),
+            ("models/smolvlm", ModelAddress::Folder { path: "models/smolvlm".into(), precision: None }),
+            ("./a:b/m#fp16", ModelAddress::Folder { path: "./a:b/m".into(), precision: named("fp16") }),
+            ("scripted:a#b.json", ModelAddress::Scripted("a#b.json".into())),
+        ];
+        for (text, address) in cases {
+            assert_eq!(text.parse::<ModelAddress>().unwrap(), address);
+            assert_eq!(address.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_isnt_there_is_refused_with_what_is() {
+        let cases = [
+            ("", "no model is named"),
+            ("hub:org/name", "`hub:` addresses aren't in this version"),
+            ("openai:http://127.0.0.1:8000#x", "`openai:` addresses aren't in this version"),
+            ("bundle:glance", "`bundle:` isn't a kind of address"),
+            ("models/smolvlm#", "`` isn't a precision"),
+            ("bundled:glance#q 4", "`q 4` isn't a precision"),
+        ];
+        for (text, expected) in cases {
+            let error = text.parse::<ModelAddress>().unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+}

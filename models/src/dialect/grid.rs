@@ -1,0 +1,165 @@
+//! The grid that a model gives places in, and the pixels of the screenshot that it was shown.
+//!
+//! Together with the frame in `percept-tools` this is the only place where coordinates are converted.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// The key of the mark that a schema carries where it wants a place on the screenshot.
+const MARK: &str = "x-percept";
+
+/// Columns and rows laid over a screenshot, whatever its size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Grid {
+    pub(super) columns: u32,
+    pub(super) rows: u32,
+}
+
+/// What a marked place is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum PlaceKind {
+    /// `[x, y]`.
+    Point,
+    /// `[left, top, right, bottom]`, the last two just outside in pixels, the last bin in a grid.
+    Region,
+}
+
+/// A schema's mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(super) struct Mark {
+    pub(super) kind: PlaceKind,
+    #[serde(default)]
+    width: u32,
+    #[serde(default)]
+    height: u32,
+}
+
+impl Mark {
+    /// The mark of a schema, if it has one.
+    pub(super) fn of(schema: &Value) -> Option<Result<Self, String>> {
+        let mark = schema.get(MARK)?;
+        Some(match Self::deserialize(mark) {
+            Ok(mark) if mark.width > 0 && mark.height > 0 => Ok(mark),
+            Ok(_) => Err(format!("the mark {mark} lacks the screenshot's width and height")),
+            Err(error) => Err(format!("the mark {mark} makes no sense: {error}")),
+        })
+    }
+}
+
+impl Grid {
+    /// The schema of a place in this grid: a bin outside of it can't be written.
+    pub(super) fn schema(self, kind: PlaceKind) -> Value {
+        let column = json!({ "type": "integer", "minimum": 0, "maximum": self.columns - 1 });
+        let row = json!({ "type": "integer", "minimum": 0, "maximum": self.rows - 1 });
+        let places = match kind {
+            PlaceKind::Point => vec![column, row],
+            PlaceKind::Region => vec![column.clone(), row.clone(), column, row],
+        };
+        let count = places.len();
+        json!({ "type": "array", "prefixItems": places, "items": false, "minItems": count, "maxItems": count })
+    }
+
+    /// A place in this grid as pixels: a point is the pixel at its bin's centre, a region everything from its
+    /// first bin to its last.
+    ///
+    /// # Errors
+    ///
+    /// In words: it isn't a place, or lies outside the grid. Only a model without grammar can write that.
+    pub(super) fn to_pixels(self, mark: Mark, place: &Value) -> Result<Value, String> {
+        let bins: Vec<u64> = place
+            .as_array()
+            .and_then(|numbers| numbers.iter().map(Value::as_u64).collect())
+            .ok_or_else(|| format!("{place} isn't a list of whole numbers"))?;
+        match (mark.kind, bins.as_slice()) {
+            (PlaceKind::Point, [x, y]) => Ok(json!([
+                centre(self.inside("x", *x, self.columns)?, self.columns, mark.width),
+                centre(self.inside("y", *y, self.rows)?, self.rows, mark.height)
+            ])),
+            (PlaceKind::Region, [left, top, right, bottom]) => {
+                if right < left || bottom < top {
+                    return Err(format!("{place} has its end before its beginning"));
+                }
+                Ok(json!([
+                    start(self.inside("left", *left, self.columns)?, self.columns, mark.width),
+                    start(self.inside("top", *top, self.rows)?, self.rows, mark.height),
+                    end(self.inside("right", *right, self.columns)?, self.columns, mark.width),
+                    end(self.inside("bottom", *bottom, self.rows)?, self.rows, mark.height)
+                ]))
+            }
+            (PlaceKind::Point, _) => Err(format!("{place} isn't a point [x, y]")),
+            (PlaceKind::Region, _) => Err(format!("{place} isn't a region [left, top, right, bottom]")),
+        }
+    }
+
+    #[allow(clippy::unused_self, reason = "reads as what it is: a question to the grid")]
+    fn inside(self, name: &str, bin: u64, bins: u32) -> Result<u64, String> {
+        if bin < u64::from(bins) {
+            return Ok(bin);
+        }
+        Err(format!("{name} is {bin}, the grid ends at {}", bins - 1))
+    }
+}
+
+/// The pixel at the middle of a bin, which always lies inside the image.
+fn centre(bin: u64, bins: u32, pixels: u32) -> u64 {
+    (2 * bin + 1) * u64::from(pixels) / (2 * u64::from(bins))
+}
+
+/// The first pixel of a bin.
+fn start(bin: u64, bins: u32, pixels: u32) -> u64 {
+    bin * u64::from(pixels) / u64::from(bins)
+}
+
+/// The pixel after a bin's last; a bin smaller than a pixel still has one.
+fn end(bin: u64, bins: u32, pixels: u32) -> u64 {
+    ((bin + 1) * u64::from(pixels)).div_ceil(u64::from(bins)).max(start(bin, bins, pixels) + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(grid: [u32; 2], mark: Value, place: Value, expected: Result<Value, &str>) {
+        let grid = Grid { columns: grid[0], rows: grid[1] };
+        let mark = Mark::of(&json!({ "x-percept": mark })).unwrap().unwrap();
+        assert_eq!(grid.to_pixels(mark, &place), expected.map_err(str::to_owned), "{place}");
+    }
+
+    #[test]
+    fn a_place_in_the_grid_becomes_pixels_inside_the_screenshot() {
+        let glance = json!({ "kind": "point", "width": 160, "height": 208 });
+        let thousand = json!({ "kind": "point", "width": 1280, "height": 801 });
+        let tiny = json!({ "kind": "point", "width": 1, "height": 3 });
+        let region = json!({ "kind": "region", "width": 160, "height": 208 });
+        let cases = [
+            ([40, 52], &glance, json!([0, 0]), Ok(json!([2, 2]))),
+            ([40, 52], &glance, json!([12, 34]), Ok(json!([50, 138]))),
+            ([40, 52], &glance, json!([39, 51]), Ok(json!([158, 206]))),
+            ([40, 52], &glance, json!([40, 0]), Err("x is 40, the grid ends at 39")),
+            ([40, 52], &glance, json!([0, 52]), Err("y is 52, the grid ends at 51")),
+            ([40, 52], &glance, json!([1]), Err("[1] isn't a point [x, y]")),
+            ([40, 52], &glance, json!([1.5, 2]), Err("[1.5,2] isn't a list of whole numbers")),
+            ([40, 52], &glance, json!([-1, 2]), Err("[-1,2] isn't a list of whole numbers")),
+            ([1001, 1001], &thousand, json!([0, 0]), Ok(json!([0, 0]))),
+            ([1001, 1001], &thousand, json!([500, 500]), Ok(json!([640, 400]))),
+            ([1001, 1001], &thousand, json!([1000, 1000]), Ok(json!([1279, 800]))),
+            ([1001, 1001], &tiny, json!([1000, 500]), Ok(json!([0, 1]))),
+            ([40, 52], &region, json!([0, 0, 39, 51]), Ok(json!([0, 0, 160, 208]))),
+            ([40, 52], &region, json!([1, 2, 1, 2]), Ok(json!([4, 8, 8, 12]))),
+            ([40, 52], &region, json!([3, 0, 2, 0]), Err("[3,0,2,0] has its end before its beginning")),
+            ([1001, 1001], &region, json!([7, 7, 7, 7]), Ok(json!([1, 1, 2, 2]))),
+        ];
+        for (grid, mark, place, expected) in cases {
+            check(grid, mark.clone(), place, expected);
+        }
+    }
+
+    #[test]
+    fn a_mark_without_a_size_is_an_error() {
+        let mark = |mark: Value| Mark::of(&json!({ "x-percept": mark }));
+        assert!(mark(json!({ "kind": "point" })).unwrap().is_err());
+        assert!(mark(json!({ "kind": "circle", "width": 1, "height": 1 })).unwrap().is_err());
+        assert!(Mark::of(&json!({ "type": "string" })).is_none());
+    }
+}

@@ -1,0 +1,161 @@
+//! A function's JSON Schema: resolved, turned into the schema of what a model writes, and used to read it back.
+
+use serde_json::{Map, Value, json};
+
+use super::grid::{Grid, Mark};
+use crate::{Function, ModelError};
+
+/// How deep a schema may refer to others. Anything deeper refers to itself.
+const DEEPEST: usize = 16;
+
+/// Keywords that say something to people and nothing to a grammar.
+const ANNOTATIONS: [&str; 11] = [
+    "$schema",
+    "$id",
+    "$defs",
+    "definitions",
+    "title",
+    "description",
+    "default",
+    "examples",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
+];
+
+/// The function's schema with every reference replaced by what it refers to.
+pub(super) fn resolve(function: &Function) -> Result<Value, ModelError> {
+    let root = &function.schema;
+    inline(root, root, 0).map_err(|problem| refused(function, &problem))
+}
+
+/// A request that can't be fulfilled, naming the function at fault.
+pub(super) fn refused(function: &Function, problem: &str) -> ModelError {
+    ModelError::Request(format!("function `{}`: {problem}", function.name))
+}
+
+fn inline(node: &Value, root: &Value, depth: usize) -> Result<Value, String> {
+    if depth > DEEPEST {
+        return Err("its schema refers to itself, which no grammar can be made of".into());
+    }
+    match node {
+        Value::Object(object) => {
+            if let Some(Value::String(reference)) = object.get("$ref") {
+                let pointer =
+                    reference.strip_prefix('#').ok_or_else(|| format!("`{reference}` lies elsewhere"))?;
+                let target = root.pointer(pointer).ok_or_else(|| format!("`{reference}` isn't there"))?;
+                let mut resolved = inline(target, root, depth + 1)?;
+                // What stands beside a reference (a description) belongs to the place, not to the target.
+                if let Some(resolved) = resolved.as_object_mut() {
+                    for (key, value) in object.iter().filter(|(key, _)| *key != "$ref") {
+                        resolved.insert(key.clone(), inline(value, root, depth + 1)?);
+                    }
+                }
+                return Ok(resolved);
+            }
+            let entries = object.iter().filter(|(key, _)| !["$defs", "definitions"].contains(&key.as_str()));
+            entries.map(|(key, value)| Ok((key.clone(), inline(value, root, depth + 1)?))).collect()
+        }
+        Value::Array(items) => items.iter().map(|item| inline(item, root, depth + 1)).collect(),
+        other => Ok(other.clone()),
+    }
+}
+
+/// The arguments of a resolved schema, in its order.
+pub(super) fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    schema.get("properties").and_then(Value::as_object).into_iter().flatten()
+}
+
+/// Whether an argument must be there.
+pub(super) fn is_required(schema: &Value, name: &str) -> bool {
+    let required = schema.get("required").and_then(Value::as_array);
+    required.is_some_and(|required| required.iter().any(|required| required == name))
+}
+
+/// The schema of a whole call: one flat object, its name first, then the arguments in their order.
+pub(super) fn call(function: &Function, schema: &Value, grid: Grid) -> Result<Value, ModelError> {
+    let mut arguments = Map::new();
+    arguments.insert("tool".into(), json!({ "const": function.name }));
+    let mut required = vec![json!("tool")];
+    for (name, property) in properties(schema) {
+        if name == "tool" {
+            return Err(refused(function, "an argument can't be called `tool`, which names the function"));
+        }
+        arguments
+            .insert(name.clone(), written(property, grid).map_err(|problem| refused(function, &problem))?);
+        if is_required(schema, name) {
+            required.push(json!(name));
+        }
+    }
+    Ok(
+        json!({ "type": "object", "properties": arguments, "required": required, "additionalProperties": false }),
+    )
+}
+
+/// What a model writes for a value of this schema: places in its grid, nothing that only people read.
+fn written(schema: &Value, grid: Grid) -> Result<Value, String> {
+    if let Some(mark) = Mark::of(schema) {
+        return Ok(grid.schema(mark?.kind));
+    }
+    let Value::Object(object) = schema else {
+        return Ok(schema.clone());
+    };
+    let mut result = Map::new();
+    for (key, value) in object {
+        let key = key.as_str();
+        let is_number_format = key == "format" && object.get("type").is_none_or(|kind| kind != "string");
+        if ANNOTATIONS.contains(&key) || key.starts_with("x-") || is_number_format {
+            continue;
+        }
+        let value = match (key, value) {
+            ("properties", Value::Object(properties)) => properties
+                .iter()
+                .map(|(name, property)| Ok((name.clone(), written(property, grid)?)))
+                .collect::<Result<Value, String>>()?,
+            ("anyOf" | "oneOf" | "allOf" | "prefixItems", Value::Array(branches)) => {
+                branches.iter().map(|branch| written(branch, grid)).collect::<Result<Value, String>>()?
+            }
+            ("items" | "additionalProperties", schema) => written(schema, grid)?,
+            _ => value.clone(),
+        };
+        // A grammar writes what fits one branch; that no other fits too is for the tool to check.
+        result.insert(if key == "oneOf" { "anyOf" } else { key }.into(), value);
+    }
+    Ok(Value::Object(result))
+}
+
+/// A written value with its places brought from the grid to pixels.
+pub(super) fn read(schema: &Value, value: Value, grid: Grid) -> Result<Value, String> {
+    if let Some(mark) = Mark::of(schema) {
+        return grid.to_pixels(mark?, &value);
+    }
+    let branches = ["anyOf", "oneOf"].iter().find_map(|key| schema.get(key)?.as_array());
+    if let Some(branches) = branches {
+        // An optional place is a place or null.
+        let marked = branches.iter().find(|branch| Mark::of(branch).is_some());
+        return match marked {
+            Some(branch) if !value.is_null() => read(branch, value, grid),
+            _ => Ok(value),
+        };
+    }
+    match value {
+        Value::Array(items) => match schema.get("items") {
+            Some(schema) => items.into_iter().map(|item| read(schema, item, grid)).collect(),
+            None => Ok(Value::Array(items)),
+        },
+        Value::Object(entries) => entries
+            .into_iter()
+            .map(|(name, value)| {
+                match schema.get("properties").and_then(|properties| properties.get(&name)) {
+                    Some(schema) => {
+                        let value =
+                            read(schema, value, grid).map_err(|problem| format!("{name}: {problem}"))?;
+                        Ok((name, value))
+                    }
+                    None => Ok((name, value)),
+                }
+            })
+            .collect(),
+        other => Ok(other),
+    }
+}

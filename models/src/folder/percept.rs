@@ -1,0 +1,99 @@
+//! `percept.toml`: what a folder may say to this program alone, as written and as meant.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{bad, read_text};
+use crate::ModelError;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(default)]
+    dialect: DialectWritten,
+    #[serde(default)]
+    screen: ScreenWritten,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DialectWritten {
+    kind: Option<DialectKind>,
+    marker: Option<String>,
+    grid: Option<[u32; 2]>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScreenWritten {
+    size: Option<[u32; 2]>,
+    thinking: Option<bool>,
+}
+
+/// How a model writes a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DialectKind {
+    /// A marker, then one JSON object.
+    Json,
+}
+
+/// A folder's own settings as they are meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FolderSettings {
+    /// How the model writes a call.
+    pub dialect: DialectKind,
+    /// What stands between a thought and the call.
+    pub marker: String,
+    /// Columns and rows of the grid that the model gives points in.
+    pub grid: [u32; 2],
+    /// Size in CSS pixels of the screens that the model was trained on.
+    pub screen: Option<[u32; 2]>,
+    /// Whether a thought before the action is the better default.
+    pub thinking: bool,
+}
+
+impl Default for FolderSettings {
+    /// For a model that says nothing of itself: points in thousandths of the screenshot (0 to 1000), the
+    /// convention of Qwen-VL, Gemini and most models that ground at all.
+    fn default() -> Self {
+        Self {
+            dialect: DialectKind::Json,
+            marker: "Action:".into(),
+            grid: [1001, 1001],
+            screen: None,
+            thinking: true,
+        }
+    }
+}
+
+impl FolderSettings {
+    /// Reads a folder's `percept.toml`; without one, the defaults.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Folder`] with the line of an unknown key or a wrong value.
+    pub fn of_folder(folder: &Path) -> Result<Self, ModelError> {
+        let path = folder.join("percept.toml");
+        let Some(text) = read_text(&path)? else {
+            return Ok(Self::default());
+        };
+        let written: Written = toml::from_str(&text).map_err(|error| bad(&path, error.to_string()))?;
+        let usual = Self::default();
+        let settings = Self {
+            dialect: written.dialect.kind.unwrap_or(usual.dialect),
+            marker: written.dialect.marker.unwrap_or(usual.marker),
+            grid: written.dialect.grid.unwrap_or(usual.grid),
+            screen: written.screen.size,
+            thinking: written.screen.thinking.unwrap_or(usual.thinking),
+        };
+        if settings.marker.is_empty() {
+            return Err(bad(&path, "`dialect.marker` is empty: a thought needs an end".into()));
+        }
+        if settings.grid.contains(&0) || settings.screen.is_some_and(|size| size.contains(&0)) {
+            return Err(bad(&path, "`dialect.grid` and `screen.size` must be at least 1 each way".into()));
+        }
+        Ok(settings)
+    }
+}

@@ -1,0 +1,108 @@
+//! A model of one's own: an exported folder at work in ONNX Runtime sessions.
+//!
+//! The way of a reply: conversation → template → prompt with each image's placeholder expanded → tokens →
+//! the longest beginning that the kept sequence still holds → features of the images after it (remembered by
+//! content) → embeddings, features in the rows of image tokens → prefill → decode under the dialect's grammar.
+
+mod detokenizer;
+mod features;
+mod inspect;
+mod load;
+mod prefix;
+mod prompt;
+mod reader;
+mod reply;
+mod trouble;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use percept_runtime::{Engine, Form, Grammar, Vocabulary};
+
+use self::{features::SeenImages, prefix::KeptSequence, reply::ReplyPlan, trouble::constraint_error};
+pub use self::{
+    inspect::{InspectedSession, Inspection, PlacedOperator},
+    load::LoadOptions,
+};
+use crate::{
+    ChatModel, Conversation, Generate, Generation, ModelCard, ModelError, Reply, Thought, dialect::Dialect,
+    folder::ModelFolder,
+};
+
+/// An exported model on a device of this machine; a handle that is cheap to clone.
+#[derive(Clone)]
+pub struct LocalModel {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    folder: ModelFolder,
+    engine: Engine,
+    card: ModelCard,
+    dialect: Box<dyn Dialect>,
+    /// The vocabulary that grammars are laid over, or why none can be.
+    vocabulary: Result<Arc<Vocabulary>, String>,
+    end_tokens: Vec<u32>,
+    special_tokens: Vec<String>,
+    seen: SeenImages,
+    /// The last reply's sequence. A reply takes it out for its time; a second one meanwhile begins its own.
+    kept: Mutex<Option<KeptSequence>>,
+}
+
+impl Inner {
+    fn take_kept(&self) -> Option<KeptSequence> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn keep(&self, kept: KeptSequence) {
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+    }
+
+    /// The grammar's constraint, ready for one reply.
+    fn compile(&self, grammar: &Grammar) -> Result<percept_runtime::Constraint, ModelError> {
+        let vocabulary = self.vocabulary.as_ref().map_err(|reason| {
+            ModelError::Request(format!("this model can only write free text: {reason}"))
+        })?;
+        grammar.compile(vocabulary).map_err(constraint_error)
+    }
+}
+
+impl std::fmt::Debug for LocalModel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LocalModel").field("card", &self.inner.card).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl ChatModel for LocalModel {
+    fn card(&self) -> &ModelCard {
+        &self.inner.card
+    }
+
+    async fn generate(
+        &self,
+        conversation: &Conversation,
+        options: &Generate,
+    ) -> Result<Generation, ModelError> {
+        let inner = &self.inner;
+        let (plan, instructions, thinking) = match &options.reply {
+            Reply::Text => (ReplyPlan { constraint: None, marker: None, functions: None }, None, None),
+            Reply::Json(schema) => {
+                let constraint = inner.compile(&Grammar::of(Form::Json(schema.clone())))?;
+                (ReplyPlan { constraint: Some(constraint), marker: None, functions: None }, None, None)
+            }
+            Reply::Call { thought, functions } => {
+                let grammar = inner.dialect.grammar(functions, *thought, options.max_thought_tokens)?;
+                let thinks = *thought == Thought::Free;
+                let plan = ReplyPlan {
+                    constraint: Some(inner.compile(&grammar)?),
+                    marker: thinks.then(|| inner.dialect.marker().clone()),
+                    functions: Some(functions.clone()),
+                };
+                (plan, Some(inner.dialect.instructions(functions, *thought)?), Some(thinks))
+            }
+        };
+        let prompt = prompt::prepare(inner, conversation, instructions, thinking).await?;
+        Ok(Generation::new(reply::stream(Arc::clone(inner), prompt, plan, options.clone())))
+    }
+}

@@ -1,0 +1,108 @@
+//! What the vision encoder made of images, kept by their content: an image is encoded once, however often and
+//! wherever it is shown.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::ContentHash;
+
+/// What is known of an image that was seen.
+#[derive(Debug, Clone)]
+pub(super) struct SeenImage {
+    /// What its placeholder becomes in a prompt.
+    pub(super) expansion: Arc<str>,
+    /// Its features, `[rows, hidden]`.
+    pub(super) features: Arc<Vec<f32>>,
+}
+
+impl SeenImage {
+    fn bytes(&self) -> usize {
+        self.expansion.len() + size_of_val(self.features.as_slice())
+    }
+}
+
+/// Seen images, the least recently used forgotten first.
+#[derive(Debug)]
+pub(super) struct SeenImages {
+    limit: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    images: HashMap<ContentHash, (SeenImage, u64)>,
+    bytes: usize,
+    clock: u64,
+}
+
+impl SeenImages {
+    /// A memory of at most `limit` bytes.
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, state: Mutex::default() }
+    }
+
+    /// The image, if it is remembered.
+    pub(super) fn get(&self, hash: ContentHash) -> Option<SeenImage> {
+        let mut state = self.state();
+        state.clock += 1;
+        let now = state.clock;
+        let (image, used) = state.images.get_mut(&hash)?;
+        *used = now;
+        Some(image.clone())
+    }
+
+    /// Remembers an image, and forgets others for it. One larger than the whole memory isn't remembered.
+    pub(super) fn insert(&self, hash: ContentHash, image: SeenImage) {
+        let bytes = image.bytes();
+        if bytes > self.limit {
+            return;
+        }
+        let mut state = self.state();
+        state.forget(hash);
+        while state.bytes + bytes > self.limit {
+            let oldest = state.images.iter().min_by_key(|(_, (_, used))| *used).map(|(hash, _)| *hash);
+            let Some(oldest) = oldest else { break };
+            state.forget(oldest);
+        }
+        state.clock += 1;
+        let now = state.clock;
+        state.bytes += bytes;
+        state.images.insert(hash, (image, now));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere can't leave it half changed: every change is done before the next call.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn forget(&mut self, hash: ContentHash) {
+        if let Some((image, _)) = self.images.remove(&hash) {
+            self.bytes -= image.bytes();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_recently_used_is_forgotten_first() {
+        let image = || SeenImage { expansion: "".into(), features: Arc::new(vec![0.0; 10]) };
+        let hash = |byte| ContentHash([byte; 32]);
+        let seen = SeenImages::new(100);
+        seen.insert(hash(1), image());
+        seen.insert(hash(2), image());
+        seen.insert(hash(2), image());
+        assert!(seen.get(hash(1)).is_some());
+        seen.insert(hash(3), image());
+        let left: Vec<bool> = (1..=3).map(|byte| seen.get(hash(byte)).is_some()).collect();
+        assert_eq!(left, [true, false, true]);
+        seen.insert(hash(4), SeenImage { expansion: "".into(), features: Arc::new(vec![0.0; 26]) });
+        assert!(seen.get(hash(4)).is_none() && seen.get(hash(1)).is_some());
+    }
+}

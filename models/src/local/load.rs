@@ -1,0 +1,209 @@
+//! Loading a local model: folder, device, sessions, and what a user should know about the result.
+
+use std::{path::Path, sync::Arc};
+
+use percept_fetch::Progress;
+use percept_runtime::{
+    CacheForm, DecoderShape, Device, DeviceChoice, Engine, EngineGraphs, EngineOptions, Runtime, Vocabulary,
+};
+
+use super::{Inner, LocalModel, features::SeenImages, trouble::engine_error};
+use crate::{
+    ModelCard, ModelError,
+    dialect::{Dialect, JsonDialect},
+    family::{DECODER, EMBED_TOKENS, VISION_ENCODER},
+    folder::{DialectKind, ModelFolder, Precision},
+    template::{TemplateMessage, TemplatePart},
+};
+
+/// How a local model is loaded.
+#[derive(Debug, Clone)]
+pub struct LoadOptions {
+    /// What the card calls it; the folder's path if it isn't given.
+    pub name: Option<String>,
+    /// Where it computes.
+    pub device: Device,
+    /// The sessions' precision; the best there is if none is given.
+    pub precision: Option<Precision>,
+    /// Threads that one operator may use on the CPU; as many as there are cores if it isn't given.
+    pub threads: Option<usize>,
+    /// Where keys and values are kept.
+    pub cache: CacheForm,
+    /// The most bytes of image features that are remembered.
+    pub image_memory: usize,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self {
+            name: None,
+            device: Device::Auto,
+            precision: None,
+            threads: None,
+            cache: CacheForm::Auto,
+            image_memory: 256 << 20,
+        }
+    }
+}
+
+impl LocalModel {
+    /// Loads the model of a folder. ONNX Runtime's library is fetched first if this is its first use.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Folder`] naming the file that is missing, torn or contradicts another,
+    /// [`ModelError::Engine`] if the library or the device can't be had.
+    pub async fn load(
+        folder: &Path,
+        options: LoadOptions,
+        progress: Arc<dyn Progress>,
+    ) -> Result<Self, ModelError> {
+        let path = folder.to_owned();
+        let precision = options.precision.clone();
+        let device = options.device.clone();
+        let begun = tokio::task::spawn_blocking(move || {
+            // The folder first: a bad one should be told before anything is fetched.
+            let folder = ModelFolder::open(&path, precision.as_ref())?;
+            let runtime = Runtime::start(&device, progress.as_ref())
+                .map_err(|error| ModelError::Engine(error.into()))?;
+            let choice = runtime
+                .resolve(&device, progress.as_ref())
+                .map_err(|error| ModelError::Engine(error.into()))?;
+            Ok::<_, ModelError>((folder, runtime, choice))
+        });
+        let (folder, runtime, choice) = begun.await.map_err(|error| ModelError::Engine(error.into()))??;
+        let engine = open_engine(&folder, &runtime, &choice, &options).await?;
+        check_widths(&folder, &engine)?;
+
+        let end_tokens = folder.end_tokens();
+        let (tokenizer, ends, logits) = (folder.tokenizer.clone(), end_tokens.clone(), engine.vocabulary());
+        let vocabulary =
+            tokio::task::spawn_blocking(move || Vocabulary::from_tokenizer(&tokenizer, &ends, logits));
+        let vocabulary = vocabulary
+            .await
+            .map_err(|error| ModelError::Engine(error.into()))?
+            .map(Arc::new)
+            .map_err(|error| error.to_string());
+
+        let special_tokens = special_tokens(&folder);
+        let is_special = |text: &str| special_tokens.iter().any(|token| token == text);
+        let dialect: Box<dyn Dialect> = match folder.settings.dialect {
+            DialectKind::Json => Box::new(JsonDialect::new(&folder.settings, is_special)),
+        };
+        let card = card(&folder, &engine, &choice, &vocabulary, options.name);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                folder,
+                engine,
+                card,
+                dialect,
+                vocabulary,
+                end_tokens,
+                special_tokens,
+                seen: SeenImages::new(options.image_memory),
+                kept: std::sync::Mutex::default(),
+            }),
+        })
+    }
+}
+
+async fn open_engine(
+    folder: &ModelFolder,
+    runtime: &Runtime,
+    choice: &DeviceChoice,
+    options: &LoadOptions,
+) -> Result<Engine, ModelError> {
+    let graphs = EngineGraphs {
+        encoders: vec![(VISION_ENCODER.into(), folder.session(VISION_ENCODER)?.path.clone())],
+        embedding: Some(folder.session(EMBED_TOKENS)?.path.clone()),
+        decoder: folder.session(DECODER)?.path.clone(),
+    };
+    let text = &folder.config.text;
+    let options = EngineOptions {
+        threads: options.threads,
+        cache: options.cache,
+        decoder: DecoderShape {
+            layers: text.layers,
+            kv_heads: text.key_value_heads,
+            head_dim: text.head_dim,
+            hidden: text.hidden_size,
+            vocabulary: text.vocabulary,
+        },
+        context: text.context,
+        ..EngineOptions::new(choice.clone())
+    };
+    Engine::load(runtime, graphs, options).await.map_err(engine_error)
+}
+
+/// Image features must be as long as embeddings; noticed at loading where both graphs declare it.
+fn check_widths(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError> {
+    let width = |graph: &str| engine.signature(graph)?.outputs.first()?.shape.last()?.fixed();
+    match (width(VISION_ENCODER), width("embedding")) {
+        (Some(features), Some(embeddings)) if features != embeddings => Err(ModelError::Folder {
+            path: folder.session(VISION_ENCODER)?.path.clone(),
+            problem: format!(
+                "its features have {features} numbers each, the embeddings of {EMBED_TOKENS} {embeddings}"
+            ),
+            remedy: "Take all sessions from the same export".into(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The names of all special tokens, the longest first, so that none hides in another.
+fn special_tokens(folder: &ModelFolder) -> Vec<String> {
+    let added = folder.tokenizer.get_added_tokens_decoder();
+    let mut names: Vec<String> =
+        added.into_values().filter(|token| token.special).map(|token| token.content).collect();
+    names.push(folder.family.image_token().to_owned());
+    names.sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
+    names.dedup();
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+fn card(
+    folder: &ModelFolder,
+    engine: &Engine,
+    choice: &DeviceChoice,
+    vocabulary: &Result<Arc<Vocabulary>, String>,
+    name: Option<String>,
+) -> ModelCard {
+    let mut notes = folder.notes.clone();
+    notes.push(format!("{}: {}", choice.device, choice.why));
+    notes.extend(choice.better.clone());
+    if choice.device != Device::Cpu {
+        for (graph, placement) in engine.placement().iter().filter(|(graph, _)| graph != "embedding") {
+            let count = placement.floating_on_cpu().len();
+            if count > 0 {
+                notes.push(format!(
+                    "{count} of {graph}'s {} nodes that compute run on the CPU",
+                    placement.nodes.len()
+                ));
+            }
+        }
+    }
+    if let Err(reason) = vocabulary {
+        notes.push(format!("it can only write free text: {reason}"));
+    }
+    ModelCard {
+        name: name.unwrap_or_else(|| folder.path.display().to_string()),
+        family: folder.family.name().into(),
+        device: choice.device.to_string(),
+        context: engine.context(),
+        max_images: shows_one_image(folder).then_some(1),
+        screen: folder.settings.screen,
+        thinks: folder.settings.thinking,
+        notes,
+    }
+}
+
+/// Whether the template shows one image whatever it is given: asked by giving it two.
+fn shows_one_image(folder: &ModelFolder) -> bool {
+    let image = || TemplatePart::Image;
+    let text = |text: &str| TemplatePart::Text { text: text.into() };
+    let message = |content| TemplateMessage { role: "user".into(), content };
+    let token = folder.family.image_token();
+    let rendered = folder.template.render(&[message(vec![image(), image(), text("?")])], token, None);
+    rendered.is_ok_and(|text| text.matches(token).count() == 1)
+}

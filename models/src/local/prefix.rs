@@ -1,0 +1,66 @@
+//! The sequence that is kept from one reply to the next, so that only what is new is read.
+
+use percept_runtime::{Engine, Sequence};
+
+use super::{prompt::PromptToken, trouble::engine_error};
+use crate::ModelError;
+
+/// A sequence and the tokens whose keys and values it holds.
+#[derive(Debug)]
+pub(super) struct KeptSequence {
+    pub(super) sequence: Sequence,
+    pub(super) tokens: Vec<PromptToken>,
+}
+
+impl KeptSequence {
+    /// A sequence that holds the longest possible beginning of the prompt, short of its last token, which has
+    /// to be read for what comes after it.
+    ///
+    /// A cache that can't be cut back to that beginning is given up for a new one: then everything is read, and
+    /// the usage says so.
+    pub(super) async fn for_prompt(
+        kept: Option<Self>,
+        prompt: &[PromptToken],
+        engine: &Engine,
+    ) -> Result<Self, ModelError> {
+        if let Some(mut kept) = kept {
+            let common = common_length(&kept.tokens, prompt);
+            if common > 0
+                && (common == kept.sequence.position() || kept.sequence.rewind(common).await.is_ok())
+            {
+                kept.tokens.truncate(common);
+                return Ok(kept);
+            }
+        }
+        let sequence = engine.sequence().await.map_err(engine_error)?;
+        Ok(Self { sequence, tokens: Vec::new() })
+    }
+}
+
+fn common_length(kept: &[PromptToken], prompt: &[PromptToken]) -> usize {
+    let same = kept.iter().zip(prompt).take_while(|(kept, wanted)| kept == wanted).count();
+    same.min(prompt.len().saturating_sub(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ContentHash;
+
+    #[test]
+    fn the_common_beginning_ends_where_a_token_or_an_image_differs() {
+        let text = PromptToken::text;
+        let image = |byte, row| PromptToken { id: 9, feature: Some((ContentHash([byte; 32]), row)) };
+        let cases = [
+            (vec![text(1), text(2)], vec![text(1), text(2), text(3)], 2),
+            (vec![text(1), text(2), text(3)], vec![text(1), text(2), text(3)], 2),
+            (vec![text(1), image(1, 0), image(1, 1)], vec![text(1), image(1, 0), image(1, 1), text(4)], 3),
+            (vec![text(1), image(1, 0)], vec![text(1), image(2, 0), text(4)], 1),
+            (vec![text(2)], vec![text(1), text(2)], 0),
+            (vec![], vec![text(1)], 0),
+        ];
+        for (kept, prompt, expected) in cases {
+            assert_eq!(common_length(&kept, &prompt), expected, "{kept:?} {prompt:?}");
+        }
+    }
+}

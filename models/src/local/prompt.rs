@@ -1,0 +1,211 @@
+//! A conversation as the tokens of a prompt, each image's features at their places.
+
+use std::{collections::HashMap, sync::Arc, time::Instant};
+
+use super::{Inner, features::SeenImage};
+use crate::{
+    Content, ContentHash, Conversation, ImageContent, ModelError, Role,
+    processor::ProcessedImage,
+    template::{TemplateMessage, TemplatePart},
+};
+
+/// Put after the first character of a special token's name that a message happens to contain: the reader sees
+/// the same text, the tokenizer doesn't see the token. What is seen is data.
+const JOINER: char = '\u{2060}';
+
+/// One token of a prompt, and the image feature that takes its embedding's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PromptToken {
+    pub(super) id: u32,
+    /// The image's content and the row of its features.
+    pub(super) feature: Option<(ContentHash, usize)>,
+}
+
+impl PromptToken {
+    /// A token of text.
+    pub(super) fn text(id: u32) -> Self {
+        Self { id, feature: None }
+    }
+}
+
+/// An image on its way into a prompt.
+#[derive(Debug, Clone)]
+pub(super) enum PromptImage {
+    /// Its features are remembered.
+    Seen(SeenImage),
+    /// It must be encoded, if the cache doesn't hold its tokens already.
+    Processed { expansion: Arc<str>, image: Arc<ProcessedImage> },
+}
+
+impl PromptImage {
+    fn expansion(&self) -> &Arc<str> {
+        match self {
+            Self::Seen(image) => &image.expansion,
+            Self::Processed { expansion, .. } => expansion,
+        }
+    }
+}
+
+/// A prompt ready to be read.
+#[derive(Debug)]
+pub(super) struct Prompt {
+    pub(super) tokens: Vec<PromptToken>,
+    pub(super) images: HashMap<ContentHash, PromptImage>,
+    /// Milliseconds that the images' preprocessing took.
+    pub(super) milliseconds: f64,
+}
+
+/// Conversation, functions in words and template made into tokens.
+pub(super) async fn prepare(
+    inner: &Arc<Inner>,
+    conversation: &Conversation,
+    instructions: Option<String>,
+    thinking: Option<bool>,
+) -> Result<Prompt, ModelError> {
+    let folder = &inner.folder;
+    let image_token = folder.family.image_token();
+    let messages = messages(conversation, instructions, &inner.special_tokens);
+    let text = folder.template.render(&messages, image_token, thinking)?;
+    let shown: Vec<&ImageContent> = conversation.images().collect();
+    let places = text.matches(image_token).count();
+    if places != shown.len() {
+        return Err(ModelError::Conversation(format!(
+            "the model's template shows {places} image(s), the conversation has {}: {}",
+            shown.len(),
+            if places > shown.len() { "show it a screenshot" } else { "keep only the latest" }
+        )));
+    }
+    let begun = Instant::now();
+    let mut images = HashMap::new();
+    for image in &shown {
+        if !images.contains_key(&image.hash()) {
+            images.insert(image.hash(), process(inner, image).await?);
+        }
+    }
+    let milliseconds = begun.elapsed().as_secs_f64() * 1000.0;
+    let mut pieces = text.split(image_token);
+    let mut expanded = pieces.next().unwrap_or_default().to_owned();
+    for (image, piece) in shown.iter().zip(pieces) {
+        if let Some(known) = images.get(&image.hash()) {
+            expanded.push_str(known.expansion());
+        }
+        expanded.push_str(piece);
+    }
+    let tokens = tokens(inner, &expanded, &shown, &images)?;
+    let context = inner.engine.context();
+    if tokens.len() >= context {
+        return Err(ModelError::Conversation(format!(
+            "the conversation has {} tokens, the model's context holds {context}: shorten it or show fewer images",
+            tokens.len()
+        )));
+    }
+    Ok(Prompt { tokens, images, milliseconds })
+}
+
+/// The messages as a template takes them, the functions in words at the end of the system message.
+fn messages(
+    conversation: &Conversation,
+    instructions: Option<String>,
+    special_tokens: &[String],
+) -> Vec<TemplateMessage> {
+    let mut messages: Vec<TemplateMessage> = conversation
+        .messages()
+        .iter()
+        .map(|message| TemplateMessage {
+            role: role(message.role).into(),
+            content: message
+                .content
+                .iter()
+                .map(|content| match content {
+                    Content::Text(text) => TemplatePart::Text { text: harmless(text, special_tokens) },
+                    Content::Image(_) => TemplatePart::Image,
+                })
+                .collect(),
+        })
+        .collect();
+    let Some(instructions) = instructions else {
+        return messages;
+    };
+    match messages.first_mut().filter(|message| message.role == role(Role::System)) {
+        Some(system) => system.content.push(TemplatePart::Text { text: format!("\n\n{instructions}") }),
+        None => messages.insert(
+            0,
+            TemplateMessage {
+                role: role(Role::System).into(),
+                content: vec![TemplatePart::Text { text: instructions }],
+            },
+        ),
+    }
+    messages
+}
+
+fn role(role: Role) -> &'static str {
+    match role {
+        Role::System => "system",
+        Role::User => "user",
+        Role::Assistant => "assistant",
+        Role::Tool => "tool",
+    }
+}
+
+/// The text without anything that the tokenizer would take for a special token: a page that says
+/// `<|im_start|>system` is a page that says so, and no system message.
+fn harmless(text: &str, special_tokens: &[String]) -> String {
+    let mut result = text.to_owned();
+    for token in special_tokens {
+        if result.contains(token.as_str()) {
+            let mut characters = token.chars();
+            let first: String = characters.by_ref().take(1).collect();
+            result = result.replace(token.as_str(), &format!("{first}{JOINER}{}", characters.as_str()));
+            tracing::debug!(%token, "a message names a special token; it is read as text");
+        }
+    }
+    result
+}
+
+/// What is remembered of the image, or what its processor makes of it.
+async fn process(inner: &Arc<Inner>, image: &ImageContent) -> Result<PromptImage, ModelError> {
+    if let Some(seen) = inner.seen.get(image.hash()) {
+        return Ok(PromptImage::Seen(seen));
+    }
+    let (inner, pixels) = (Arc::clone(inner), Arc::clone(image.pixels()));
+    let work = tokio::task::spawn_blocking(move || {
+        let image = inner.folder.processor.process(&pixels)?;
+        let expansion = inner.folder.family.expand(&image);
+        Ok(PromptImage::Processed { expansion: expansion.into(), image: Arc::new(image) })
+    });
+    work.await.map_err(|error| ModelError::Engine(error.into()))?
+}
+
+/// The prompt's tokens, with the rows of the images' features counted off onto the image tokens.
+fn tokens(
+    inner: &Inner,
+    text: &str,
+    shown: &[&ImageContent],
+    images: &HashMap<ContentHash, PromptImage>,
+) -> Result<Vec<PromptToken>, ModelError> {
+    let folder = &inner.folder;
+    // As transformers' processors: a template that wrote the first token itself doesn't get it twice.
+    let has_first = folder.template.special_token("bos_token").is_some_and(|first| text.starts_with(first));
+    let encoding = folder.tokenizer.encode_fast(text, !has_first).map_err(ModelError::Engine)?;
+    let image_token = folder.family.image_token();
+    let mut features = shown.iter().flat_map(|image| {
+        let rows =
+            images.get(&image.hash()).map_or(0, |known| known.expansion().matches(image_token).count());
+        (0..rows).map(|row| (image.hash(), row))
+    });
+    let mut tokens = Vec::with_capacity(encoding.len());
+    for &id in encoding.get_ids() {
+        let feature = if id == folder.config.image_token_id { features.next() } else { None };
+        if id == folder.config.image_token_id && feature.is_none() {
+            return Err(ModelError::Template(
+                "the prompt has more image tokens than the images have features".into(),
+            ));
+        }
+        tokens.push(PromptToken { id, feature });
+    }
+    match features.count() {
+        0 => Ok(tokens),
+        left => Err(ModelError::Template(format!("{left} image features have no token in the prompt"))),
+    }
+}

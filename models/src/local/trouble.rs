@@ -1,0 +1,35 @@
+//! The engine's errors, sorted by who can mend them.
+
+use percept_runtime::{ConstraintError, EngineError};
+
+use crate::ModelError;
+
+/// An error of the engine as this crate sorts errors: the folder's fault, the request's, or the engine's own.
+pub(super) fn engine_error(error: EngineError) -> ModelError {
+    let problem = error.to_string();
+    match error {
+        EngineError::Missing { path } => crate::folder::missing(&path),
+        EngineError::Torn { path, reason } => ModelError::Folder {
+            path,
+            problem: format!("it is no whole ONNX graph: {reason}"),
+            remedy: "Fetch or export it again".into(),
+        },
+        EngineError::Graph { path, .. } | EngineError::Contradiction { path, .. } => ModelError::Folder {
+            path,
+            problem,
+            remedy: "Take `config.json` and the sessions from the same export".into(),
+        },
+        EngineError::ContextFull { .. } => ModelError::Conversation(problem),
+        EngineError::Sampling { .. } | EngineError::CacheForm { .. } => ModelError::Request(problem),
+        EngineError::Constraint(error) => constraint_error(error),
+        other => ModelError::Engine(other.into()),
+    }
+}
+
+/// A grammar that can't be made is the request's fault; one that was left is the engine's.
+pub(super) fn constraint_error(error: ConstraintError) -> ModelError {
+    match error {
+        ConstraintError::Left { .. } => ModelError::Engine(error.into()),
+        other => ModelError::Request(other.to_string()),
+    }
+}
