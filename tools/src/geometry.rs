@@ -168,3 +168,57 @@ impl JsonSchema for Region {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(width: u32, height: u32, scale: f64) -> Frame {
+        Frame { size: PixelSize { width, height }, scale }
+    }
+
+    #[test]
+    fn a_pixel_centre_lies_in_the_screen_point_that_it_shows_most_of() {
+        let cases = [
+            (1.0, 0, 0.5),
+            (1.0, 331, 331.5),
+            (1.25, 12, 10.0),
+            (1.25, 13, 10.8),
+            (1.5, 1, 1.0),
+            (2.0, 0, 0.25),
+            (2.0, 1, 0.75),
+            (3.0, 5, 11.0 / 6.0),
+        ];
+        for (scale, pixel, expected) in cases {
+            let point = frame(1000, 1000, scale).to_screen(PixelPoint { x: pixel, y: pixel });
+            assert_eq!(point, ScreenPoint { x: expected, y: expected }, "pixel {pixel} at {scale}");
+        }
+    }
+
+    #[test]
+    fn a_frame_contains_its_pixels_and_holds_regions_of_them() {
+        let frame = frame(10, 5, 1.0);
+        for (x, y, inside) in [(0, 0, true), (9, 4, true), (10, 4, false), (9, 5, false)] {
+            assert_eq!(frame.contains(PixelPoint { x, y }), inside, "{x}, {y}");
+        }
+        for ([left, top, right, bottom], inside) in [
+            ([0, 0, 10, 5], true),
+            ([9, 4, 10, 5], true),
+            ([0, 0, 11, 5], false),
+            ([0, 0, 10, 6], false),
+            ([3, 3, 3, 4], false),
+            ([4, 3, 3, 4], false),
+        ] {
+            let region = PixelRegion { left, top, right, bottom };
+            assert_eq!(frame.holds(region), inside, "{region:?}");
+        }
+    }
+
+    #[test]
+    fn points_and_regions_are_plain_arrays_on_the_wire() {
+        let point = Point(PixelPoint { x: 3, y: 4 });
+        let region = Region(PixelRegion { left: 1, top: 2, right: 3, bottom: 4 });
+        assert_eq!(serde_json::to_string(&(point, region)).unwrap(), "[[3,4],[1,2,3,4]]");
+        assert_eq!(serde_json::from_str::<(Point, Region)>("[[3,4],[1,2,3,4]]").unwrap(), (point, region));
+    }
+}

@@ -21,14 +21,18 @@ pub use context::ToolContext;
 pub use error::{Cause, ScreenError, ToolError, ToolboxError};
 pub use geometry::{Frame, MARK, PixelPoint, PixelRegion, PixelSize, Point, Region, ScreenPoint, ScreenSize};
 pub use observation::{Observation, Part, PartBody, Source, Then};
-pub use screen::browser::{Browser, BrowserOptions, Settling};
+pub use screen::browser::{Browser, BrowserOptions, Dialogs, Settling};
 pub use screen::still::StillImage;
 pub use screen::{Input, Key, MouseButton, Screen, Screenshot};
 pub use tool::Tool;
 pub use toolbox::{OfferedTool, Toolbox};
 
+// How far a browser is fetched: see `Browser::open_telling`.
+pub use percept_fetch::Progress;
+
 // What this crate's contracts are written in, so that a plugin needs no version of its own.
 pub use async_trait::async_trait;
+pub use image;
 pub use schemars::{self, JsonSchema};
 pub use serde;
 pub use tokio_util::sync::CancellationToken;

@@ -98,6 +98,34 @@ impl Input {
 ///
 /// Implementations are shared between the loop and the tools, so both methods take `&self`; what they do
 /// is done in the order of the calls.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use percept_tools::{
+///     Frame, Input, PixelSize, Screen, ScreenError, Screenshot, async_trait, image::RgbImage,
+/// };
+///
+/// /// A wall: it can be looked at, and does nothing.
+/// struct Wall;
+///
+/// #[async_trait]
+/// impl Screen for Wall {
+///     async fn look(&self) -> Result<Screenshot, ScreenError> {
+///         let size = PixelSize { width: 64, height: 48 };
+///         Ok(Screenshot {
+///             pixels: Arc::new(RgbImage::new(size.width, size.height)),
+///             frame: Frame { size, scale: 1.0 },
+///             location: None,
+///             notes: Vec::new(),
+///         })
+///     }
+///
+///     async fn act(&self, input: &Input) -> Result<(), ScreenError> {
+///         Err(ScreenError::Unsupported { what: input.verb().into() })
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Screen: Send + Sync {
     /// Waits until the screen has come to rest, and takes a screenshot.

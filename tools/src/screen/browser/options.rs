@@ -16,6 +16,8 @@ pub struct BrowserOptions {
     /// Hosts that pages may reach: `example.org`, `*.example.org`, `127.0.0.1:8080`. With none, only local
     /// pages can be shown, and nothing leaves the machine.
     pub hosts: Vec<String>,
+    /// The folder whose files pages may use; a local page's own by default.
+    pub folder: Option<PathBuf>,
     /// Local pages get it as `?seed=N`, so that they can vary and yet be repeated.
     pub seed: Option<u64>,
     /// The browser to start. By default `$PERCEPT_BROWSER`, else one on the `PATH`, else the one that is
@@ -25,6 +27,8 @@ pub struct BrowserOptions {
     pub visible: bool,
     /// How long a page may take to come to rest.
     pub settling: Settling,
+    /// What is answered to a page that asks in a dialog of its own.
+    pub dialogs: Dialogs,
 }
 
 impl BrowserOptions {
@@ -35,10 +39,12 @@ impl BrowserOptions {
             size: ScreenSize { width: 332, height: 214 },
             scale: 1.0,
             hosts: Vec::new(),
+            folder: None,
             seed: None,
             executable: None,
             visible: false,
             settling: Settling::default(),
+            dialogs: Dialogs::default(),
         }
     }
 }
@@ -56,4 +62,15 @@ impl Default for Settling {
     fn default() -> Self {
         Self { quiet: Duration::from_millis(50), limit: Duration::from_secs(3) }
     }
+}
+
+/// What is answered to `confirm` and `prompt`, which no screenshot shows. `alert` has one answer, and a page
+/// that asks whether it may be left is left. A note in the next screenshot tells of every dialog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dialogs {
+    /// "Cancel": nobody chose what the dialog asks about.
+    #[default]
+    Dismiss,
+    /// "OK", with the text that a prompt suggests.
+    Accept,
 }

@@ -1,0 +1,115 @@
+//! What has happened in a browser so far: its windows, what they still load, what a reader must be told.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+
+/// One window (or tab) of the browser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Window {
+    /// The protocol's name of its target, which is also that of its main frame.
+    pub(super) target: String,
+    /// The session in which it is spoken to.
+    pub(super) session: String,
+    /// The address it shows.
+    pub(super) url: String,
+    /// Frames that are loading.
+    pub(super) frames: HashSet<String>,
+    /// Requests under way.
+    pub(super) requests: HashSet<String>,
+}
+
+/// Everything that events have told.
+#[derive(Debug)]
+pub(super) struct Happenings {
+    /// The last one is in front. A window that opens lies above the one that opened it.
+    pub(super) windows: Vec<Window>,
+    /// What the next screenshot's reader must know.
+    notes: Vec<String>,
+    /// Why there is nothing left to look at.
+    gone: Option<String>,
+    /// When something was last seen to load.
+    last_change: Instant,
+}
+
+impl Default for Happenings {
+    fn default() -> Self {
+        Self { windows: Vec::new(), notes: Vec::new(), gone: None, last_change: Instant::now() }
+    }
+}
+
+impl Happenings {
+    /// The window with this session.
+    pub(super) fn window(&mut self, session: &str) -> Option<&mut Window> {
+        self.windows.iter_mut().find(|window| window.session == session)
+    }
+
+    /// Puts a sentence into the next screenshot's notes, once.
+    pub(super) fn note(&mut self, sentence: String) {
+        if !self.notes.contains(&sentence) {
+            self.notes.push(sentence);
+        }
+    }
+
+    /// The notes since they were last taken.
+    pub(super) fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// Says that nothing is left. The first reason is the cause, later ones follow from it.
+    pub(super) fn end(&mut self, reason: &str) {
+        if self.gone.is_none() {
+            self.gone = Some(reason.into());
+        }
+    }
+
+    /// Why there is nothing left to look at.
+    pub(super) fn gone(&self) -> Option<&str> {
+        self.gone.as_deref()
+    }
+
+    /// Something loads, or was done: quiet begins anew.
+    pub(super) fn stir(&mut self) {
+        self.last_change = Instant::now();
+    }
+
+    /// How long the window in front must still be watched until it has been quiet for `quiet`; `None` while
+    /// it loads.
+    pub(super) fn until_quiet(&self, quiet: Duration) -> Option<Duration> {
+        let front = self.windows.last()?;
+        let loads = !front.frames.is_empty() || !front.requests.is_empty();
+        if loads { None } else { Some(quiet.saturating_sub(self.last_change.elapsed())) }
+    }
+}
+
+/// [`Happenings`] shared between the wire, which adds to them, and the screen, which waits for them.
+#[derive(Debug, Clone)]
+pub(super) struct Record {
+    happenings: Arc<Mutex<Happenings>>,
+    changes: watch::Sender<u64>,
+}
+
+impl Record {
+    pub(super) fn new() -> Self {
+        Self { happenings: Arc::default(), changes: watch::Sender::new(0) }
+    }
+
+    /// Reads or writes. A panic elsewhere leaves plain data behind, so a poisoned lock is as good as any.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Happenings> {
+        self.happenings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes whoever waits for a change.
+    pub(super) fn changed(&self) {
+        self.changes.send_modify(|n| *n = n.wrapping_add(1));
+    }
+
+    /// Hears of changes from now on.
+    pub(super) fn listen(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+}

@@ -1,0 +1,110 @@
+//! What every new window and worker of a browser is told before it runs.
+
+use chromiumoxide::cdp::{
+    browser_protocol::{
+        browser, emulation, fetch, inspector,
+        network::{self, BlockPattern, SetBlockedUrLsParams},
+        page, target,
+    },
+    js_protocol::runtime,
+};
+
+use super::{BrowserOptions, Dialogs, Reach, wire::Request};
+
+/// The name of the world in which our own scripts run, out of the page's sight and reach.
+pub(super) const WORLD: &str = "percept";
+
+/// Runs in our own world of every document. A blinking caret would make two screenshots of one state differ,
+/// and hiding it would hide where typing goes; so it is there and doesn't blink.
+const STEADY_CARET: &str = "{
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(':root { caret-animation: manual }');
+    document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
+}";
+
+/// Runs in the page's world. WebRTC speaks UDP to addresses that no name resolution sees and no request
+/// announces, so there is none.
+const NO_WEBRTC: &str = "delete globalThis.RTCPeerConnection; delete globalThis.webkitRTCPeerConnection;";
+
+/// The part of the options that concerns windows.
+#[derive(Debug)]
+pub(super) struct Setup {
+    pub(super) reach: Reach,
+    pub(super) dialogs: Dialogs,
+    metrics: emulation::SetDeviceMetricsOverrideParams,
+}
+
+impl Setup {
+    pub(super) fn new(options: &BrowserOptions, reach: Reach) -> Self {
+        let (width, height) = (i64::from(options.size.width), i64::from(options.size.height));
+        let mut metrics = emulation::SetDeviceMetricsOverrideParams::new(width, height, options.scale, false);
+        metrics.screen_width = Some(width);
+        metrics.screen_height = Some(height);
+        Self { reach, dialogs: options.dialogs, metrics }
+    }
+
+    /// What the browser itself is told: stop every new window and worker until it was told its own, and
+    /// download nothing.
+    pub(super) fn browser() -> [Request; 2] {
+        use browser::{SetDownloadBehaviorBehavior, SetDownloadBehaviorParams};
+        let mut downloads = SetDownloadBehaviorParams::new(SetDownloadBehaviorBehavior::Deny);
+        downloads.events_enabled = Some(true);
+        [Request::new(None, &downloads), Request::new(None, &attach_all())]
+    }
+
+    /// What a window is told.
+    pub(super) fn window(&self, session: &str) -> Vec<Request> {
+        let mut choosers = page::SetInterceptFileChooserDialogParams::new(true);
+        choosers.cancel = Some(true);
+        let caret = page::AddScriptToEvaluateOnNewDocumentParams {
+            source: STEADY_CARET.into(),
+            world_name: Some(WORLD.into()),
+            include_command_line_api: None,
+            run_immediately: Some(true),
+        };
+        let no_webrtc = page::AddScriptToEvaluateOnNewDocumentParams {
+            source: NO_WEBRTC.into(),
+            world_name: None,
+            include_command_line_api: None,
+            run_immediately: Some(true),
+        };
+        let mut requests = vec![
+            Request::new(Some(session), &page::EnableParams::default()),
+            Request::new(Some(session), &inspector::EnableParams::default()),
+            Request::new(Some(session), &self.metrics),
+            Request::new(Some(session), &emulation::SetFocusEmulationEnabledParams::new(true)),
+            Request::new(Some(session), &choosers),
+            Request::new(Some(session), &caret),
+            Request::new(Some(session), &no_webrtc),
+            Request::new(Some(session), &attach_all()),
+        ];
+        requests.extend(self.worker(session));
+        requests
+    }
+
+    /// What a worker is told, and a window too: to ask before every request, and to run.
+    pub(super) fn worker(&self, session: &str) -> Vec<Request> {
+        let every = fetch::RequestPattern { url_pattern: Some("*".into()), ..Default::default() };
+        let allowed = self.reach.web_sockets().into_iter().map(|p| BlockPattern::new(p, false));
+        let others = ["ws://*:*/*", "wss://*:*/*"].map(|p| BlockPattern::new(p, true));
+        let web_sockets = SetBlockedUrLsParams { url_patterns: Some(allowed.chain(others).collect()) };
+        vec![
+            Request::new(Some(session), &network::EnableParams::default()),
+            Request::new(
+                Some(session),
+                &fetch::EnableParams { patterns: Some(vec![every]), handle_auth_requests: None },
+            ),
+            Request::new(Some(session), &web_sockets),
+            Request::new(Some(session), &runtime::RunIfWaitingForDebuggerParams::default()),
+        ]
+    }
+}
+
+fn attach_all() -> target::SetAutoAttachParams {
+    target::SetAutoAttachParams {
+        auto_attach: true,
+        wait_for_debugger_on_start: true,
+        flatten: Some(true),
+        filter: None,
+    }
+}
