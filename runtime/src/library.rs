@@ -48,7 +48,7 @@ static STARTED: Mutex<Option<Runtime>> = Mutex::new(None);
 
 impl Runtime {
     /// Obtains the library and starts it, with its telemetry off before it exists. A second start in a process
-    /// gives the same runtime.
+    /// gives the same runtime. It blocks while it fetches; async code calls it on a thread of its own.
     ///
     /// The library is the file that `ORT_DYLIB_PATH` names, else one from the user's cache, fetched first if
     /// need be: the build with CUDA if the device asked for is NVIDIA's and the machine has a driver (or if
@@ -65,7 +65,7 @@ impl Runtime {
         }
         let cache = Cache::open().ok();
         ort_boundary::set_variables(variables::needed(cache.as_ref()));
-        let library =
+        let mut library =
             source::obtain(cache.as_ref(), provider::cuda::wanted(device, cache.as_ref()), progress)?;
         let unusable = |reason: String| LibraryError::Unusable { path: library.path.clone(), reason };
         let environment = ort::init_from(&library.path)
@@ -74,6 +74,7 @@ impl Runtime {
             .with_telemetry(false)
             .build()
             .map_err(|error| unusable(error.to_string()))?;
+        ort::info().clone_into(&mut library.build);
         // `ort` asks for every message and filters later; formatting them costs more than they are worth.
         environment.set_log_level(ort::logging::LogLevel::Warning);
         tracing::info!(path = %library.path.display(), source = ?library.source, "ONNX Runtime started");

@@ -1,5 +1,5 @@
-//! The only unsafe code: the environment's variables, and two calls of ONNX Runtime's C API that `ort` doesn't
-//! wrap.
+//! The only unsafe code: setting the process's variables, and the placement report of ONNX Runtime's C API, which
+//! `ort` doesn't wrap.
 //!
 //! Each block says why it is sound. Whoever adds a function here first looks whether a newer `ort` has it.
 #![allow(unsafe_code)]
@@ -11,51 +11,23 @@ use std::{
     sync::Once,
 };
 
-use ort::{AsPointer as _, environment::Environment, session::Session, value::DynValue};
+use ort::{AsPointer as _, session::Session};
 use ort_sys::{OrtEpAssignedNode, OrtEpAssignedSubgraph, OrtStatusPtr};
 
 /// Sets variables that ONNX Runtime, its plugins and the Vulkan loader read with `getenv`. Only the first call
-/// in a process does anything, and a variable that the user has set stays as it is.
+/// in a process does anything.
 ///
 /// It must run before the library is loaded, which [`Runtime::start`](crate::Runtime::start) sees to.
 pub(crate) fn set_variables(variables: Vec<(&'static str, OsString)>) {
     static SET: Once = Once::new();
     SET.call_once(|| {
         for (name, value) in variables {
-            if env::var_os(name).is_none() {
-                // SAFETY: `set_var` races only with readers that bypass the standard library's lock, which
-                // are C code. ONNX Runtime and its threads don't exist yet: this runs once, before the
-                // library is loaded. No other C code that this workspace links (oniguruma) reads variables.
-                unsafe { env::set_var(name, value) };
-            }
+            // SAFETY: `set_var` races only with readers that bypass the standard library's lock, which are C
+            // code. ONNX Runtime and its threads don't exist yet: this runs once, before the library is
+            // loaded. No other C code that this workspace links (oniguruma) reads variables.
+            unsafe { env::set_var(name, value) };
         }
     });
-}
-
-/// Copies a tensor's elements into another of the same shape and element type, between any two memories that
-/// the environment's providers can copy between.
-///
-/// # Errors
-///
-/// If the two differ in shape or element type, or aren't tensors, or the device fails.
-pub(crate) fn copy_tensor(environment: &Environment, from: &DynValue, to: &mut DynValue) -> ort::Result<()> {
-    // A value's type holds its shape, so this compares both.
-    if !from.dtype().is_tensor() || from.dtype() != to.dtype() {
-        return Err(ort::Error::new(format!("{} can't be copied into {}", from.dtype(), to.dtype())));
-    }
-    let (source, mut target) = ([from.ptr()], [to.ptr()]);
-    // SAFETY: the environment and both values are alive for the call, being borrowed; the arrays hold one
-    // pointer each, as the count says; a null stream means that the call returns when the copy is done.
-    // Nobody else touches the target: it is borrowed exclusively. Shapes and types were compared above.
-    check(unsafe {
-        (ort::api().CopyTensors)(
-            environment.ptr().cast_mut(),
-            source.as_ptr(),
-            target.as_mut_ptr(),
-            ptr::null_mut(),
-            1,
-        )
-    })
 }
 
 /// A node of a session's graph, and the provider that runs it.

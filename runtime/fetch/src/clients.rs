@@ -37,6 +37,9 @@ const UNREACHABLE: &[&str] = &[
 /// What a client prints when the disk is full; in lower case.
 const DISK_FULL: &[&str] = &["enospc", "no space left on device"];
 
+/// How much of a client's line is quoted, in characters.
+const LONGEST_QUOTE: usize = 200;
+
 /// The command lines that may speak to each registry, best first.
 #[derive(Clone, Debug, Default)]
 pub struct Clients {
@@ -166,11 +169,13 @@ fn pip_arguments(command: &mut Command, archive: &Archive, build: &Build, folder
 }
 
 fn npm_arguments(command: &mut Command, archive: &Archive, folder: &Path) {
-    command.args(["pack", "--silent", "--ignore-scripts", "--no-update-notifier", "--no-fund", "--no-audit"]);
+    command.args(["pack", "--loglevel=error", "--ignore-scripts", "--no-update-notifier"]);
+    // Its own pauses add up to more than a minute before it says that there is no network.
+    command.args(["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"]);
     command.arg("--cache").arg(folder.join("npm"));
     command.arg("--pack-destination").arg(folder).arg(format!("{}@{}", archive.name, archive.version));
-    // A package.json in the caller's folder must not matter, and `--silent` hides why npm failed.
-    command.arg("--loglevel=error").current_dir(folder);
+    // A package.json or an .npmrc of the caller's folder must not matter.
+    command.current_dir(folder);
 }
 
 /// Waits for the client, telling how far the largest file in `folder` has grown; gives whether it succeeded
@@ -233,14 +238,18 @@ fn downloaded(archive: &Archive, client: &'static str, folder: &Path) -> Result<
 
 fn sort(archive: &Archive, client: &'static str, folder: &Path, said: &str) -> FetchError {
     let package = archive.title();
-    let lower = said.to_lowercase();
-    let tail = last_lines(said);
-    if DISK_FULL.iter().any(|sign| lower.contains(sign)) {
+    let line_with = |signs: &[&str]| {
+        said.lines().find(|line| {
+            let line = line.to_lowercase();
+            signs.iter().any(|sign| line.contains(sign))
+        })
+    };
+    if line_with(DISK_FULL).is_some() {
         FetchError::DiskFull { package, path: folder.parent().unwrap_or(folder).to_owned() }
-    } else if UNREACHABLE.iter().any(|sign| lower.contains(sign)) {
-        FetchError::NoNetwork { package, client, said: tail }
+    } else if let Some(line) = line_with(UNREACHABLE) {
+        FetchError::NoNetwork { package, client, said: line.trim().chars().take(LONGEST_QUOTE).collect() }
     } else {
-        FetchError::ClientFailed { package, client, said: tail }
+        FetchError::ClientFailed { package, client, said: last_lines(said) }
     }
 }
 

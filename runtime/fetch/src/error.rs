@@ -128,3 +128,23 @@ impl FetchError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_is_sorted_by_what_to_do() {
+        let cases = [
+            (io::ErrorKind::StorageFull, "no space left for a thing in /cache; free some"),
+            (io::ErrorKind::QuotaExceeded, "no space left for a thing in /cache; free some"),
+            (io::ErrorKind::PermissionDenied, "the cache /cache can't be written to"),
+            (io::ErrorKind::ReadOnlyFilesystem, "the cache /cache can't be written to"),
+            (io::ErrorKind::Other, "writing /cache failed"),
+        ];
+        for (kind, says) in cases {
+            let error = FetchError::writing("a thing", "/cache", kind.into()).to_string();
+            assert!(error.starts_with(says), "{error}");
+        }
+    }
+}

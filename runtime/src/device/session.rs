@@ -5,11 +5,10 @@ use std::path::Path;
 use ort::{
     memory::MemoryInfo,
     session::{Session, builder::GraphOptimizationLevel},
-    value::DynValue,
 };
 
 use super::{DeviceChoice, DeviceError};
-use crate::{library::Runtime, ort_boundary, provider};
+use crate::{library::Runtime, provider};
 
 impl Runtime {
     /// Opens a graph on the chosen device, with the placement of its nodes recorded for [`Runtime::placement`];
@@ -57,13 +56,52 @@ impl Runtime {
         };
         memory.map_err(|error| DeviceError::refused(choice.device.clone(), &error))
     }
+}
 
-    /// Copies a tensor's elements into another of the same shape and element type, between any two memories.
-    ///
-    /// # Errors
-    ///
-    /// If the two differ in shape or element type, or aren't tensors, or the device fails.
-    pub(crate) fn copy_tensor(&self, from: &DynValue, to: &mut DynValue) -> ort::Result<()> {
-        ort_boundary::copy_tensor(self.environment(), from, to)
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use ort::{memory::Allocator, value::Tensor};
+    use percept_fetch::Silent;
+
+    use super::*;
+    use crate::device::Device;
+
+    fn on(device: Device) -> (Runtime, DeviceChoice) {
+        let runtime = Runtime::start(&Device::Cpu, &Silent).unwrap();
+        let choice = runtime.resolve(&device, &Silent).unwrap();
+        (runtime, choice)
+    }
+
+    fn graph(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+    }
+
+    #[test]
+    fn a_device_has_memory_of_its_own_and_the_processor_the_hosts() {
+        for (device, is_host) in [(Device::Cpu, true), (Device::WebGpu(0), false)] {
+            let (runtime, choice) = on(device);
+            let memory = runtime.cache_memory(&choice).unwrap();
+            assert_eq!(memory == MemoryInfo::default(), is_host);
+            let session = runtime.open_session(&graph("grouped.onnx"), &choice, None).unwrap();
+            let allocator = Allocator::new(&session, memory).unwrap();
+            let tensor = Tensor::<f32>::new(&allocator, [2usize, 3]).unwrap();
+            // What lies in a device's memory can't be read as if it were here.
+            assert_eq!(tensor.into_dyn().try_extract_tensor::<f32>().is_ok(), is_host);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_graph_is_refused_by_name() {
+        let (runtime, choice) = on(Device::Cpu);
+        let folder = tempfile::tempdir().unwrap();
+        let torn = folder.path().join("torn.onnx");
+        let whole = std::fs::read(graph("grouped.onnx")).unwrap();
+        std::fs::write(&torn, &whole[..whole.len() / 2]).unwrap();
+        for path in [graph("no-such.onnx"), graph("golden.json"), torn] {
+            let error = runtime.open_session(&path, &choice, None).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{} can't be opened on cpu", path.display())), "{error}");
+        }
     }
 }

@@ -12,6 +12,8 @@ pub struct LibraryReport {
     pub path: PathBuf,
     /// Where it came from.
     pub source: LibrarySource,
+    /// What it says of its own build: branch, commit, flags. Empty before it is loaded.
+    pub build: String,
 }
 
 /// Where a library came from.

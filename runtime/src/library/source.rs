@@ -1,9 +1,6 @@
 //! Where the library comes from: the user's own file, the Python package index, npm.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use std::{env, path::Path};
 
 use percept_fetch::{Cache, FetchError, Part, Progress, pins};
 
@@ -57,13 +54,55 @@ fn named(path: &Path) -> Result<LibraryReport, LibraryError> {
     }
     // An absolute path, because `ort` would look for a relative one beside the executable first.
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    Ok(LibraryReport { path, source: LibrarySource::Named })
+    Ok(LibraryReport { path, source: LibrarySource::Named, build: String::new() })
 }
 
 fn report(part: &Part, folder: &Path) -> LibraryReport {
-    LibraryReport { path: library_in(folder), source: LibrarySource::Package(part.archive.title()) }
+    LibraryReport {
+        path: folder.join(pins::LIBRARY_FILE),
+        source: LibrarySource::Package(part.archive.title()),
+        build: String::new(),
+    }
 }
 
-fn library_in(folder: &Path) -> PathBuf {
-    folder.join(pins::LIBRARY_FILE)
+#[cfg(test)]
+mod tests {
+    use percept_fetch::{Clients, Silent};
+
+    use super::*;
+
+    #[test]
+    fn without_pip_and_npm_the_error_names_both_and_the_way_without() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path(), Clients::in_folders(&[]));
+        let error = fetched(&cache, &Silent).unwrap_err().to_string();
+        for words in [
+            "from PyPI: onnxruntime 1.31.1",
+            "python3-pip",
+            "from npm: onnxruntime-node 1.30.0",
+            "apt install npm",
+            "ORT_DYLIB_PATH",
+        ] {
+            assert!(error.contains(words), "{error:?} lacks {words:?}");
+        }
+    }
+
+    #[test]
+    fn a_library_that_is_in_the_cache_needs_no_client() {
+        for part in [&pins::ONNXRUNTIME, &pins::ONNXRUNTIME_NPM] {
+            let folder = tempfile::tempdir().unwrap();
+            let cache = Cache::at(folder.path(), Clients::in_folders(&[]));
+            std::fs::create_dir_all(cache.folder(part)).unwrap();
+            let library = fetched(&cache, &Silent).unwrap();
+            assert_eq!(library.path, cache.folder(part).join(pins::LIBRARY_FILE));
+            assert_eq!(library.source, LibrarySource::Package(part.archive.title()));
+        }
+    }
+
+    #[test]
+    fn a_named_library_that_is_not_there_is_refused_by_name() {
+        let error = named(Path::new("/no/such/libonnxruntime.so")).unwrap_err().to_string();
+        assert!(error.starts_with("/no/such/libonnxruntime.so can't be used"), "{error}");
+        assert!(error.contains("ORT_DYLIB_PATH"), "{error}");
+    }
 }
