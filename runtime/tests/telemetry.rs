@@ -95,6 +95,13 @@ fn without_our_variable_the_same_library_would() {
 }
 
 #[test]
+fn a_process_that_asks_for_a_socket_is_noticed() {
+    if let (_, Some(sockets)) = traces_of("as_one_that_reports") {
+        assert_eq!(sockets.len(), 1, "{sockets:?}");
+    }
+}
+
+#[test]
 #[ignore = "the child of another test"]
 fn as_percept_starts_it() {
     let runtime = Runtime::start(&Device::Cpu, &Silent).unwrap();
@@ -111,4 +118,12 @@ fn as_its_vendor_starts_it() {
     let environment = ort::init_from(env::var("ORT_DYLIB_PATH").unwrap()).unwrap().build().unwrap();
     std::thread::sleep(std::time::Duration::from_millis(500));
     drop(environment);
+}
+
+#[test]
+#[ignore = "the child of another test"]
+fn as_one_that_reports() {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    assert_eq!(open_sockets(), 1);
+    drop(socket);
 }
