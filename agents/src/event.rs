@@ -1,7 +1,7 @@
 //! What happens in a run, as events: what the journal keeps, an app follows and the report is made of.
 
 use percept_models::{Call, StopReason, Usage};
-use percept_tools::{Effect, Frame, Source};
+use percept_tools::{Effect, Frame, PixelPoint, PixelRegion, Source};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -105,12 +105,21 @@ pub enum Event {
         /// Why not.
         reason: Option<String>,
     },
+    /// A call that isn't one, or that names what isn't there: nothing was done, and the model is told why.
+    Refused {
+        /// The step.
+        step: usize,
+        /// Why.
+        reason: String,
+    },
     /// A tool is about to be called. Where the call changes something, this is on the disk before it begins.
     Calling {
         /// The step.
         step: usize,
         /// The tool and its arguments.
         call: Call,
+        /// The places on the screenshot that the arguments name.
+        targets: Vec<Target>,
         /// What the call may change.
         effect: Effect,
         /// `run/sequence/tool`: the same for every attempt at this call.
@@ -194,6 +203,25 @@ pub struct Beginning {
     pub evidence: Vec<String>,
     /// The version of Percept.
     pub percept: String,
+}
+
+/// A place on the screenshot that a call names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The argument.
+    pub argument: String,
+    /// Where.
+    pub area: Area,
+}
+
+/// A pixel or a rectangle of the screenshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Area {
+    /// One pixel.
+    Point(PixelPoint),
+    /// A rectangle.
+    Region(PixelRegion),
 }
 
 /// What came of a call.

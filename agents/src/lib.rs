@@ -19,6 +19,7 @@ mod outcome;
 mod percept;
 mod policy;
 mod recorder;
+pub mod report;
 mod run;
 mod run_folder;
 pub mod task;
@@ -26,7 +27,9 @@ mod thinking;
 
 pub use agent::{Agent, AgentBuilder};
 pub use error::{AgentError, JournalError};
-pub use event::{Beginning, CallResult, Entry, Event, JOURNAL_VERSION, RecordedBody, RecordedPart};
+pub use event::{
+    Area, Beginning, CallResult, Entry, Event, JOURNAL_VERSION, RecordedBody, RecordedPart, Target,
+};
 pub use evidence::{AnswerCheck, Check, Evidence, UrlCheck, Verdict};
 pub use limits::Limits;
 pub use outcome::{Milliseconds, Outcome, RunResult, TokenUsage};

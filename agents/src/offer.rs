@@ -2,8 +2,11 @@
 //! and the check that a call stays within it.
 
 use percept_models::{Call, Function};
-use percept_tools::{MARK, PixelSize, Toolbox};
+use percept_tools::{MARK, PixelPoint, PixelRegion, PixelSize, Toolbox};
+use serde::Deserialize;
 use serde_json::{Value, json};
+
+use crate::{Area, Target};
 
 /// Every tool of the box as a function; points and regions are bounded by this screenshot.
 pub(crate) fn functions(toolbox: &Toolbox, size: Option<PixelSize>) -> Vec<Function> {
@@ -35,69 +38,72 @@ fn mark(schema: &mut Value, size: PixelSize) {
     }
 }
 
-/// Whether every place that the call names lies on the screenshot. A local model can't write another; a
-/// remote one can, and so can a script.
+/// Every place that the call names, each on the screenshot. A local model can't write another; a remote one
+/// can, and so can a script.
 ///
 /// # Errors
 ///
 /// What is wrong, in words for the model.
-pub(crate) fn inside(call: &Call, functions: &[Function]) -> Result<(), String> {
+pub(crate) fn targets(call: &Call, functions: &[Function]) -> Result<Vec<Target>, String> {
     let Some(function) = functions.iter().find(|function| function.name == call.function) else {
         let names: Vec<_> = functions.iter().map(|function| function.name.as_str()).collect();
         return Err(format!("no tool is named `{}`; there are: {}", call.function, names.join(", ")));
     };
-    inside_schema(&call.arguments, &function.schema)
+    let mut found = Vec::new();
+    gather("", &call.arguments, &function.schema, &mut found)?;
+    Ok(found)
 }
 
-fn inside_schema(value: &Value, schema: &Value) -> Result<(), String> {
+fn gather(argument: &str, value: &Value, schema: &Value, found: &mut Vec<Target>) -> Result<(), String> {
     if let Some(marked) = schema.get(MARK) {
-        return inside_mark(value, marked);
+        let area = area(value, marked).map_err(|problem| format!("{argument}: {problem}"))?;
+        found.push(Target { argument: argument.to_owned(), area });
+        return Ok(());
     }
-    if let (Some(properties), Some(object)) =
-        (schema.get("properties").and_then(Value::as_object), value.as_object())
-    {
+    if let (Some(Value::Object(properties)), Value::Object(object)) = (schema.get("properties"), value) {
         for (name, property) in properties {
             if let Some(value) = object.get(name) {
-                inside_schema(value, property).map_err(|problem| format!("{name}: {problem}"))?;
+                gather(name, value, property, found)?;
             }
         }
     }
-    if let (Some(items), Some(values)) = (schema.get("items"), value.as_array()) {
-        values.iter().try_for_each(|value| inside_schema(value, items))?;
+    if let (Some(items), Value::Array(values)) = (schema.get("items"), value) {
+        values.iter().try_for_each(|value| gather(argument, value, items, found))?;
     }
     // An optional place is written as one of several schemas; whichever is marked counts.
     let choices =
         ["anyOf", "oneOf"].iter().filter_map(|key| schema.get(*key).and_then(Value::as_array)).flatten();
-    choices.filter(|_| !value.is_null()).try_for_each(|choice| inside_schema(value, choice))
+    choices.filter(|_| !value.is_null()).try_for_each(|choice| gather(argument, value, choice, found))
 }
 
-fn inside_mark(value: &Value, marked: &Value) -> Result<(), String> {
-    let is_region = marked.get("kind").is_some_and(|kind| kind == "region");
-    let bound = |side: &str| marked.get(side).and_then(Value::as_u64);
-    let (Some(width), Some(height)) = (bound("width"), bound("height")) else { return Ok(()) };
-    let numbers: Option<Vec<u64>> =
-        value.as_array().and_then(|all| all.iter().map(Value::as_u64).collect::<Option<_>>());
-    let check = |name: &str, number: u64, most: u64, side: &str, of: u64| {
+fn area(value: &Value, marked: &Value) -> Result<Area, String> {
+    let bound = |side: &str| {
+        marked.get(side).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()).unwrap_or(u32::MAX)
+    };
+    let (width, height) = (bound("width"), bound("height"));
+    let check = |name: &str, number: u32, most: u32, side: &str, of: u32| {
         if number > most {
             return Err(format!("{name} is {number}, the screen is {of} {side}"));
         }
         Ok(())
     };
-    match (is_region, numbers.as_deref()) {
-        (false, Some([x, y])) => {
-            check("x", *x, width.saturating_sub(1), "wide", width)?;
-            check("y", *y, height.saturating_sub(1), "high", height)
+    if marked.get("kind").is_some_and(|kind| kind == "region") {
+        let Ok([left, top, right, bottom]) = <[u32; 4]>::deserialize(value) else {
+            return Err("not a region: write [left, top, right, bottom] in pixels of the screenshot".into());
+        };
+        if left >= right || top >= bottom {
+            return Err("the region is empty: left must be less than right, top less than bottom".into());
         }
-        (true, Some([left, top, right, bottom])) => {
-            if left >= right || top >= bottom {
-                return Err("the region is empty: left must be less than right, top less than bottom".into());
-            }
-            check("right", *right, width, "wide", width)?;
-            check("bottom", *bottom, height, "high", height)
-        }
-        (false, _) => Err("not a point: write [x, y] in pixels of the screenshot".into()),
-        (true, _) => Err("not a region: write [left, top, right, bottom] in pixels of the screenshot".into()),
+        check("right", right, width, "wide", width)?;
+        check("bottom", bottom, height, "high", height)?;
+        return Ok(Area::Region(PixelRegion { left, top, right, bottom }));
     }
+    let Ok([x, y]) = <[u32; 2]>::deserialize(value) else {
+        return Err("not a point: write [x, y] in pixels of the screenshot".into());
+    };
+    check("x", x, width.saturating_sub(1), "wide", width)?;
+    check("y", y, height.saturating_sub(1), "high", height)?;
+    Ok(Area::Point(PixelPoint { x, y }))
 }
 
 #[cfg(test)]
@@ -109,7 +115,7 @@ mod tests {
     };
     use serde_json::{Value, json};
 
-    use super::{functions, inside};
+    use super::{functions, targets};
 
     struct Look;
 
@@ -138,7 +144,7 @@ mod tests {
         let mut toolbox = Toolbox::new();
         toolbox.add(Look).unwrap();
         let offered = functions(&toolbox, Some(PixelSize { width: 1280, height: 800 }));
-        inside(&Call { function: function.into(), arguments }, &offered)
+        targets(&Call { function: function.into(), arguments }, &offered).map(drop)
     }
 
     #[test]

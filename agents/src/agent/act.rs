@@ -44,20 +44,21 @@ impl Working {
     ) -> Result<Action, Ending> {
         let call = match &decision.call {
             Ok(call) => call,
-            Err(problem) => return self.refuse(format!("that was no call: {problem}"), Outcome::Failed),
+            Err(problem) => return self.turn_down(step, format!("that was no call: {problem}")).await,
         };
-        let checked = offer::inside(call, &decision.functions).map(|()| self.toolbox.card(&call.function));
-        let card = match checked {
-            Ok(Some(card)) => card,
-            Ok(None) => return self.refuse(format!("no tool is named `{}`", call.function), Outcome::Failed),
-            Err(problem) => return self.refuse(format!("bad arguments: {problem}"), Outcome::Failed),
+        let targets = match offer::targets(call, &decision.functions) {
+            Ok(targets) => targets,
+            Err(problem) => return self.turn_down(step, format!("bad arguments: {problem}")).await,
+        };
+        let Some(card) = self.toolbox.card(&call.function) else {
+            return self.turn_down(step, format!("no tool is named `{}`", call.function)).await;
         };
         if self.policy.asks_about(&card) {
             self.ask(step, call).await?;
         }
         let key = format!("{}/{}/{}", self.result.run, self.recorder.next_sequence(), card.name);
-        let intent = Event::Calling { step, call: call.clone(), effect: card.effect, key: key.clone() };
-        self.record(intent).await?;
+        let effect = card.effect;
+        self.record(Event::Calling { step, call: call.clone(), targets, effect, key: key.clone() }).await?;
         let begun = Instant::now();
         let called = self.call(call, percept, &key).await;
         let took = milliseconds(begun.elapsed());
@@ -149,6 +150,12 @@ impl Working {
             Err(ToolError::Stopped { .. }) => Err(self.stopped(card)),
             Err(broken) => Err(Ending::failed(broken.to_string())),
         }
+    }
+
+    /// Refuses what doesn't even reach a tool.
+    async fn turn_down(&mut self, step: usize, reason: String) -> Result<Action, Ending> {
+        self.record(Event::Refused { step, reason: reason.clone() }).await?;
+        self.refuse(reason, Outcome::Failed)
     }
 
     /// Shows the model why nothing was done, and counts it.

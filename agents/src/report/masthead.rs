@@ -1,0 +1,142 @@
+//! The head of a report: the task, how it ended, on what evidence, and what it took.
+
+use super::{hypertext::Hypertext, story::Step};
+use crate::{Outcome, RunResult, journal::Recording};
+
+/// Draws the head.
+pub(super) fn masthead(html: &mut Hypertext, recording: &Recording, story: &[Step<'_>]) {
+    let (beginning, result) = (&recording.beginning, recording.result());
+    html.markup("<header class=\"masthead\"><div class=\"brand\">").markup(EYE);
+    html.markup("<span>percept</span><span class=\"run\">").text(&beginning.run).markup("</span>");
+    html.markup("<button id=\"theme\" type=\"button\" title=\"Light or dark (t)\">◐</button></div><h1>");
+    html.text(&beginning.task).markup("</h1><p class=\"badges\">");
+    badges(html, result);
+    html.markup("</p>");
+    html.markup("<p class=\"reason\">").text(result.map_or("", |result| &result.reason)).markup("</p>");
+    facts(html, recording);
+    if let Some(result) = result {
+        time(html, result);
+    }
+    evidence(html, recording, story);
+    notes(html, recording);
+    html.markup("</header>");
+}
+
+fn badges(html: &mut Hypertext, result: Option<&RunResult>) {
+    let Some(result) = result else {
+        html.markup("<span class=\"badge unknown\">not finished</span>");
+        return;
+    };
+    html.markup(match result.outcome {
+        Outcome::Done => "<span class=\"badge done\">",
+        Outcome::Failed => "<span class=\"badge failed\">",
+        _ => "<span class=\"badge unknown\">",
+    });
+    html.text(result.outcome.word()).markup("</span>");
+    html.markup(match result.verified {
+        Some(true) => "<span class=\"badge verified\">✓ verified on the screen</span>",
+        Some(false) => "<span class=\"badge unverified\">evidence not found</span>",
+        None => "<span class=\"badge unverified\">unverified</span>",
+    });
+}
+
+fn facts(html: &mut Hypertext, recording: &Recording) {
+    let beginning = &recording.beginning;
+    html.markup("<dl class=\"facts\">");
+    fact(html, "model", &beginning.model);
+    fact(html, "device", &beginning.device);
+    fact(
+        html,
+        "thinking",
+        if beginning.style == crate::Style::React { "thought, then action" } else { "action at once" },
+    );
+    fact(html, "seed", &beginning.seed.to_string());
+    if let Some(result) = recording.result() {
+        let usage = &result.usage;
+        fact(html, "steps", &format!("{} of {}", result.steps, beginning.limits.steps));
+        fact(html, "tokens read", &format!("{} + {} cached", usage.fresh_tokens, usage.cached_tokens));
+        fact(html, "tokens written", &format!("{}, {} forced", usage.output_tokens, usage.forced_tokens));
+        if let Some(bytes) = result.peak_memory_bytes {
+            fact(html, "peak memory", &super::page::memory(bytes));
+        }
+        if let Some(answer) = &result.answer {
+            fact(html, "answer", answer);
+        }
+    }
+    html.markup("</dl>");
+}
+
+fn fact(html: &mut Hypertext, name: &'static str, value: &str) {
+    html.markup("<div><dt>").markup(name).markup("</dt><dd>").text(value).markup("</dd></div>");
+}
+
+/// Where the time went, as a bar of shares.
+fn time(html: &mut Hypertext, result: &RunResult) {
+    let spent = &result.milliseconds;
+    let known = spent.look + spent.vision + spent.prefill + spent.decode + spent.tools;
+    let stages: [(&'static str, &'static str, f64); 6] = [
+        ("look", "s-look", spent.look),
+        ("vision", "s-vision", spent.vision),
+        ("prefill", "s-prefill", spent.prefill),
+        ("decode", "s-decode", spent.decode),
+        ("tools", "s-tools", spent.tools),
+        ("the rest", "s-rest", (spent.total - known).max(0.0)),
+    ];
+    let all = stages.iter().map(|(_, _, ms)| ms).sum::<f64>().max(1e-9);
+    html.markup("<figure class=\"time\"><figcaption>").text(&super::page::duration(spent.total));
+    html.markup("</figcaption><div class=\"bar\">");
+    for (_, class, ms) in stages.iter().filter(|(_, _, ms)| *ms > 0.0) {
+        html.markup("<i class=\"")
+            .markup(class)
+            .markup("\" style=\"width:")
+            .number(ms / all * 100.0)
+            .markup("%\"></i>");
+    }
+    html.markup("</div><ul>");
+    for (name, class, ms) in stages.iter().filter(|(_, _, ms)| *ms >= 0.05) {
+        html.markup("<li><i class=\"").markup(class).markup("\"></i>").markup(name).markup(" <b>");
+        html.text(&super::page::duration(*ms)).markup("</b></li>");
+    }
+    html.markup("</ul></figure>");
+}
+
+/// What was asked for, and what the last look for it found.
+fn evidence(html: &mut Hypertext, recording: &Recording, story: &[Step<'_>]) {
+    if recording.beginning.evidence.is_empty() {
+        return;
+    }
+    let verdict = story.iter().rev().find_map(|step| step.verdict);
+    html.markup("<section class=\"evidence\"><h2>Evidence</h2><ul>");
+    for wanted in &recording.beginning.evidence {
+        let check = verdict.and_then(|verdict| verdict.checks.iter().find(|check| check.what == *wanted));
+        html.markup(match check.map(|check| check.holds) {
+            Some(true) => "<li class=\"holds\">",
+            Some(false) => "<li class=\"fails\">",
+            None => "<li class=\"open\">",
+        });
+        html.text(wanted);
+        if let Some(found) = check.and_then(|check| check.found.as_deref()) {
+            html.markup(" <small>found: ").text(found).markup("</small>");
+        }
+        html.markup("</li>");
+    }
+    html.markup("</ul></section>");
+}
+
+fn notes(html: &mut Hypertext, recording: &Recording) {
+    let notes = recording.result().map_or(&recording.beginning.notes, |result| &result.notes);
+    if notes.is_empty() && !recording.torn {
+        return;
+    }
+    html.markup("<section class=\"notes\"><h2>To know</h2><ul>");
+    for note in notes {
+        html.markup("<li>").text(note).markup("</li>");
+    }
+    if recording.torn {
+        html.markup("<li>The journal's last line is torn: the run was killed while it was written.</li>");
+    }
+    html.markup("</ul></section>");
+}
+
+/// The mark: an eye with a pointer for a pupil.
+const EYE: &str = "<svg class=\"eye\" viewBox=\"0 0 32 32\" aria-hidden=\"true\"><path d=\"M2 16C7 8 12 5 16 5s9 3 14 11c-5 8-10 11-14 11S7 24 2 16Z\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"2.4\" stroke-linejoin=\"round\"/><circle cx=\"16\" cy=\"16\" r=\"6\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"2.4\"/><path d=\"m15 14 7 8-3.4.2-1.8 3Z\" fill=\"var(--accent)\"/></svg>";

@@ -1,0 +1,223 @@
+//! The page: head, film strip, and a card for every step.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use percept_models::Usage;
+use percept_tools::Source;
+use sha2::{Digest, Sha256};
+
+use super::{
+    album::Album,
+    drawing,
+    hypertext::Hypertext,
+    masthead,
+    story::{Decision, Step},
+};
+use crate::{CallResult, RecordedBody, RecordedPart, journal::Recording};
+
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("script.js");
+
+/// Writes the whole page.
+pub(super) fn page(recording: &Recording, story: &[Step<'_>], album: &Album) -> String {
+    let mut html = Hypertext::default();
+    html.markup("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">");
+    // No script but the one below runs, whatever a journal holds.
+    html.markup("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-");
+    html.text(&BASE64_STANDARD.encode(Sha256::digest(SCRIPT))).markup("'\">");
+    html.markup("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>");
+    html.text(&recording.beginning.task).markup(" · percept</title><style>").markup(STYLE);
+    html.markup("</style></head><body>");
+    album.definitions(&mut html);
+    masthead::masthead(&mut html, recording, story);
+    film_strip(&mut html, story, album);
+    html.markup("<main>");
+    let mut before = 0.0;
+    for step in story {
+        card(&mut html, step, album, step.until - before);
+        before = step.until;
+    }
+    html.markup("</main><footer><span><kbd>j</kbd> <kbd>k</kbd> next and previous step</span>");
+    html.markup("<span><kbd>t</kbd> light or dark</span><span>percept ").text(&recording.beginning.percept);
+    html.markup("</span></footer><script>").markup(SCRIPT).markup("</script></body></html>");
+    html.into_string()
+}
+
+/// A duration for a person.
+pub(super) fn duration(milliseconds: f64) -> String {
+    if milliseconds < 10.0 {
+        return format!("{milliseconds:.1} ms");
+    }
+    if milliseconds < 1000.0 {
+        return format!("{milliseconds:.0} ms");
+    }
+    format!("{:.1} s", milliseconds / 1000.0)
+}
+
+/// An amount of memory for a person.
+pub(super) fn memory(bytes: u64) -> String {
+    format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
+fn film_strip(html: &mut Hypertext, story: &[Step<'_>], album: &Album) {
+    html.markup("<nav class=\"film\" aria-label=\"Steps\">");
+    for step in story {
+        html.markup("<a href=\"#step-").show(step.number).markup("\"><span class=\"frame\">");
+        if let Some(picture) = album.picture(step.look.as_ref().and_then(|look| look.shot)) {
+            drawing::thumbnail(html, picture);
+        }
+        html.markup("</span><b>").show(step.number).markup("</b> ").text(title(step)).markup("</a>");
+    }
+    html.markup("</nav>");
+}
+
+fn title<'a>(step: &Step<'a>) -> &'a str {
+    match &step.decision {
+        Some(Decision { call: Some(call), .. }) => &call.function,
+        Some(_) => "no call",
+        None => "the end",
+    }
+}
+
+fn card(html: &mut Hypertext, step: &Step<'_>, album: &Album, took: f64) {
+    html.markup("<article class=\"step\" tabindex=\"-1\" id=\"step-").show(step.number).markup("\"><figure>");
+    match (album.picture(step.look.as_ref().and_then(|look| look.shot)), &step.look) {
+        (Some(picture), _) => drawing::screenshot(html, picture, step),
+        (None, Some(_)) => {
+            html.markup("<p class=\"missing\">The screenshot isn't in the run folder.</p>");
+        }
+        (None, None) => {
+            html.markup("<p class=\"missing\">No screen.</p>");
+        }
+    }
+    if let Some(look) = &step.look {
+        html.markup("<figcaption>").text(look.location.unwrap_or("the screen")).markup("<span>");
+        html.show(look.frame.size.width).markup("×").show(look.frame.size.height).markup(", seen in ");
+        html.text(&duration(look.milliseconds)).markup("</span></figcaption>");
+        for note in look.notes {
+            html.markup("<p class=\"look-note\">").text(note).markup("</p>");
+        }
+    }
+    html.markup("</figure><div class=\"told\"><h2><span class=\"number\">").show(step.number);
+    html.markup("</span>").text(title(step)).markup("</h2>");
+    told(html, step, album);
+    if step.decision.is_some() {
+        html.markup("<p class=\"stats\"><span>").text(&duration(took)).markup("</span>");
+        stats(html, step);
+        html.markup("</p>");
+    }
+    html.markup("</div></article>");
+}
+
+fn told(html: &mut Hypertext, step: &Step<'_>, album: &Album) {
+    if let Some(why) = step.exploring {
+        html.markup("<p class=\"exploring\">").text(why).markup(" (temperature ");
+        html.number(f64::from(step.temperature)).markup(")</p>");
+    }
+    if let Some(decision) = &step.decision {
+        if !decision.thought.trim().is_empty() {
+            html.markup("<blockquote>").text(decision.thought.trim()).markup("</blockquote>");
+        }
+        html.markup("<pre class=\"call\">");
+        match decision.call {
+            Some(call) => html.text(&call.function).markup(" ").text(&call.arguments.to_string()),
+            None => html.text(&decision.text),
+        };
+        html.markup("</pre>");
+    }
+    if let Some((granted, reason)) = step.approval {
+        html.markup(if granted {
+            "<p class=\"result good\">approved by a person"
+        } else {
+            "<p class=\"result bad\">not approved: "
+        });
+        html.text(reason.unwrap_or_default()).markup("</p>");
+    }
+    if let Some(reason) = step.refused {
+        html.markup("<p class=\"result bad\">").text(reason).markup("</p>");
+    }
+    if let Some((result, _)) = step.result {
+        outcome(html, result, album);
+    } else if step.called {
+        html.markup("<p class=\"result bad\">the run ended before the call did: it may have happened</p>");
+    }
+    if let Some(verdict) = step.verdict {
+        html.markup("<ul class=\"checks\">");
+        for check in &verdict.checks {
+            html.markup(if check.holds { "<li class=\"holds\">" } else { "<li class=\"open\">" });
+            html.text(&check.what).markup("</li>");
+        }
+        html.markup("</ul>");
+    }
+    if let Some(lesson) = &step.lesson {
+        html.markup("<aside class=\"lesson\"><b>Lesson</b> <small>because ").text(lesson.because);
+        html.markup("</small><br>").text(lesson.lesson).markup("</aside>");
+    }
+}
+
+fn outcome(html: &mut Hypertext, result: &CallResult, album: &Album) {
+    match result {
+        CallResult::Observed { parts, answer, .. } => {
+            parts.iter().for_each(|part| observed(html, part, album));
+            if let Some(answer) = answer {
+                html.markup("<p class=\"result good\">answer: ").text(answer).markup("</p>");
+            }
+        }
+        CallResult::Refused { reason }
+        | CallResult::BadArguments { reason }
+        | CallResult::Broken { reason } => {
+            html.markup("<p class=\"result bad\">").text(reason).markup("</p>");
+        }
+        CallResult::Stopped => {
+            html.markup("<p class=\"result bad\">stopped on the way: it may have happened</p>");
+        }
+    }
+}
+
+fn observed(html: &mut Hypertext, part: &RecordedPart, album: &Album) {
+    html.markup("<div class=\"result\">");
+    match &part.source {
+        Source::Runtime => {}
+        Source::Screen(place) => drop(html.markup("<small>from the screen ").text(place).markup("</small>")),
+        Source::Tool(name) => drop(html.markup("<small>from the tool ").text(name).markup("</small>")),
+        Source::File(path) => drop(html.markup("<small>from the file ").text(path).markup("</small>")),
+    }
+    match &part.body {
+        RecordedBody::Text(text) => drop(html.text(text)),
+        RecordedBody::Json(value) => drop(html.markup("<pre>").text(&value.to_string()).markup("</pre>")),
+        RecordedBody::Image(file) => match album.picture(file.as_deref()) {
+            Some(picture) => drawing::screenshot(html, picture, &Step::default()),
+            None => drop(html.markup("an image")),
+        },
+    }
+    html.markup("</div>");
+}
+
+fn stats(html: &mut Hypertext, step: &Step<'_>) {
+    if let Some(decision) = &step.decision {
+        let mut usage: Usage = decision.usage;
+        if let Some(lesson) = &step.lesson {
+            usage.fresh_tokens += lesson.usage.fresh_tokens;
+            usage.cached_tokens += lesson.usage.cached_tokens;
+            usage.output_tokens += lesson.usage.output_tokens;
+        }
+        html.markup("<span>").show(usage.fresh_tokens).markup(" tokens read");
+        if usage.cached_tokens > 0 {
+            html.markup(", ").show(usage.cached_tokens).markup(" cached");
+        }
+        html.markup("</span><span>").show(usage.output_tokens).markup(" written</span>");
+        let stages = [
+            ("vision", usage.stage.vision),
+            ("prefill", usage.stage.prefill),
+            ("decode", usage.stage.decode),
+        ];
+        for (name, ms) in stages.into_iter().filter(|(_, ms)| *ms > 0.0) {
+            html.markup("<span>").markup(name).markup(" ").text(&duration(ms)).markup("</span>");
+        }
+        if let Some(bytes) = decision.memory_bytes {
+            html.markup("<span>").text(&memory(bytes)).markup("</span>");
+        }
+    }
+    if let Some((_, ms)) = step.result {
+        html.markup("<span>tool ").text(&duration(ms)).markup("</span>");
+    }
+}

@@ -1,0 +1,39 @@
+"use strict";
+// Steps by keyboard, the film strip in step with the page, and a choice of light or dark.
+const steps = [...document.querySelectorAll(".step")];
+const links = new Map([...document.querySelectorAll(".film a")].map(a => [a.getAttribute("href").slice(1), a]));
+let here = -1;
+function mark(index) {
+  if (index === here || !steps[index]) return;
+  here = index;
+  steps.forEach((step, i) => step.classList.toggle("here", i === index));
+  links.forEach((link, id) => link.classList.toggle("here", id === steps[index].id));
+  const film = document.querySelector(".film"), link = links.get(steps[index].id);
+  if (link) film.scrollTo({ left: link.offsetLeft - film.clientWidth / 2 + link.clientWidth / 2 });
+}
+function go(index) {
+  const next = Math.max(0, Math.min(steps.length - 1, index));
+  if (!steps[next]) return;
+  steps[next].scrollIntoView({ block: "start" });
+  steps[next].focus({ preventScroll: true });
+  mark(next);
+}
+function theme() {
+  const root = document.documentElement;
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+}
+const observer = new IntersectionObserver(seen => {
+  const entered = seen.find(entry => entry.isIntersecting);
+  if (entered) mark(steps.indexOf(entered.target));
+}, { rootMargin: "-30% 0px -60% 0px" });
+steps.forEach(step => observer.observe(step));
+document.getElementById("theme").addEventListener("click", theme);
+document.addEventListener("keydown", event => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const move = { j: 1, ArrowRight: 1, k: -1, ArrowLeft: -1 }[event.key];
+  if (move) { event.preventDefault(); go(here + move); }
+  if (event.key === "Home") go(0);
+  if (event.key === "End") go(steps.length - 1);
+  if (event.key === "t") theme();
+});

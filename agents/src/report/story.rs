@@ -1,0 +1,129 @@
+//! A journal's events, told step by step.
+
+use percept_models::{Call, Usage};
+use percept_tools::Frame;
+
+use crate::{CallResult, Event, Target, Verdict, journal::Recording};
+
+/// A look at the screen.
+pub(super) struct Look<'a> {
+    pub(super) shot: Option<&'a str>,
+    pub(super) frame: Frame,
+    pub(super) location: Option<&'a str>,
+    pub(super) notes: &'a [String],
+    pub(super) milliseconds: f64,
+}
+
+/// The model's reply.
+pub(super) struct Decision<'a> {
+    pub(super) thought: &'a str,
+    pub(super) text: &'a str,
+    pub(super) call: Option<&'a Call>,
+    pub(super) usage: Usage,
+    pub(super) memory_bytes: Option<u64>,
+}
+
+/// What the model made of a step.
+pub(super) struct Lesson<'a> {
+    pub(super) because: &'a str,
+    pub(super) lesson: &'a str,
+    pub(super) usage: Usage,
+}
+
+/// Everything about one step; the last one may hold only a look.
+#[derive(Default)]
+pub(super) struct Step<'a> {
+    pub(super) number: usize,
+    pub(super) look: Option<Look<'a>>,
+    pub(super) exploring: Option<&'a str>,
+    pub(super) temperature: f32,
+    pub(super) decision: Option<Decision<'a>>,
+    pub(super) approval: Option<(bool, Option<&'a str>)>,
+    pub(super) refused: Option<&'a str>,
+    pub(super) targets: &'a [Target],
+    pub(super) called: bool,
+    pub(super) result: Option<(&'a CallResult, f64)>,
+    pub(super) verdict: Option<&'a Verdict>,
+    pub(super) lesson: Option<Lesson<'a>>,
+    /// When its last event was written, in milliseconds since the run began.
+    pub(super) until: f64,
+}
+
+/// Sorts a recording's events into steps.
+pub(super) fn tell(recording: &Recording) -> Vec<Step<'_>> {
+    let mut steps: Vec<Step<'_>> = Vec::new();
+    for entry in &recording.entries {
+        if looks_back(&mut steps, &entry.event) {
+            continue;
+        }
+        let Some(number) = number(&entry.event) else { continue };
+        if steps.last().is_none_or(|last| last.number != number) {
+            steps.push(Step { number, ..Step::default() });
+        }
+        let Some(step) = steps.last_mut() else { continue };
+        step.until = entry.at;
+        add(step, &entry.event);
+    }
+    steps
+}
+
+fn number(event: &Event) -> Option<usize> {
+    match event {
+        Event::Looked { step, .. }
+        | Event::Asked { step, .. }
+        | Event::Decided { step, .. }
+        | Event::Refused { step, .. }
+        | Event::ApprovalGiven { step, .. }
+        | Event::Calling { step, .. }
+        | Event::Called { step, .. } => Some(*step),
+        _ => None,
+    }
+}
+
+/// A verdict and a lesson are about a step whose successor has already looked.
+fn looks_back<'a>(steps: &mut [Step<'a>], event: &'a Event) -> bool {
+    let number = match event {
+        Event::Checked { step, .. } | Event::Reflected { step, .. } => *step,
+        _ => return false,
+    };
+    if let Some(step) = steps.iter_mut().rev().find(|step| step.number == number) {
+        match event {
+            Event::Checked { verdict, .. } => step.verdict = Some(verdict),
+            Event::Reflected { because, lesson, usage, .. } => {
+                step.lesson = Some(Lesson { because, lesson, usage: *usage });
+            }
+            _ => {}
+        }
+    }
+    true
+}
+
+fn add<'a>(step: &mut Step<'a>, event: &'a Event) {
+    match event {
+        Event::Looked { shot, frame, location, notes, milliseconds, .. } => {
+            step.look = Some(Look {
+                shot: shot.as_deref(),
+                frame: *frame,
+                location: location.as_deref(),
+                notes,
+                milliseconds: *milliseconds,
+            });
+        }
+        Event::Asked { temperature, exploring, .. } => {
+            step.temperature = *temperature;
+            step.exploring = exploring.as_deref();
+        }
+        Event::Decided { thought, text, call, usage, memory_bytes, .. } => {
+            let (call, usage, memory_bytes) = (call.as_ref(), *usage, *memory_bytes);
+            step.decision = Some(Decision { thought, text, call, usage, memory_bytes });
+        }
+        Event::Refused { reason, .. } => step.refused = Some(reason),
+        Event::ApprovalGiven { granted, reason, .. } => step.approval = Some((*granted, reason.as_deref())),
+        Event::Calling { targets, .. } => {
+            step.called = true;
+            step.targets = targets;
+        }
+        Event::Called { result, milliseconds, .. } => step.result = Some((result, *milliseconds)),
+        _ => {}
+    }
+}

@@ -1,0 +1,218 @@
+//! A stage for the loop: a screen made of coloured pages, and a model that says its lines and remembers what
+//! it was asked.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures::stream;
+use image::{Rgb, RgbImage};
+use percept::{
+    models::{
+        Call, ChatModel, Completion, Content, Conversation, Generate, Generation, GenerationEvent, ModelCard,
+        ModelError, Role, Stage as Milliseconds, StopReason, Usage,
+    },
+    tools::{Frame, Input, PixelSize, Screen, ScreenError, Screenshot, async_trait},
+};
+use serde_json::{Value, json};
+
+/// What the screen does when something is done to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Every input leads to the next page.
+    Turns,
+    /// Nothing ever changes.
+    Sticks,
+    /// The first input kills it.
+    Dies,
+    /// An input never returns.
+    Hangs,
+}
+
+/// A screen of pages, each a colour with a text.
+pub(crate) struct Pages {
+    pages: Vec<(u8, &'static str)>,
+    manner: Manner,
+    at: Mutex<usize>,
+    pub(crate) inputs: Mutex<Vec<Input>>,
+}
+
+impl Pages {
+    pub(crate) fn new(manner: Manner, texts: &[&'static str]) -> Arc<Self> {
+        let pages = texts.iter().enumerate().map(|(i, text)| (i as u8, *text)).collect();
+        Arc::new(Self { pages, manner, at: Mutex::new(0), inputs: Mutex::default() })
+    }
+}
+
+#[async_trait]
+impl Screen for Pages {
+    async fn look(&self) -> Result<Screenshot, ScreenError> {
+        let at = *self.at.lock().unwrap();
+        let Some((shade, _)) = self.pages.get(at) else {
+            return Err(ScreenError::Gone { reason: "the page closed itself".into() });
+        };
+        Ok(Screenshot {
+            pixels: Arc::new(RgbImage::from_pixel(160, 208, Rgb([*shade, 0, 0]))),
+            frame: Frame { size: PixelSize { width: 160, height: 208 }, scale: 1.0 },
+            location: Some(format!("file:///page{at}.html")),
+            notes: Vec::new(),
+        })
+    }
+
+    async fn act(&self, input: &Input) -> Result<(), ScreenError> {
+        self.inputs.lock().unwrap().push(input.clone());
+        match self.manner {
+            Manner::Sticks => {}
+            Manner::Hangs => tokio::time::sleep(Duration::from_secs(3600)).await,
+            Manner::Dies => *self.at.lock().unwrap() = usize::MAX,
+            Manner::Turns => {
+                let mut at = self.at.lock().unwrap();
+                *at = (*at + 1).min(self.pages.len() - 1);
+            }
+        }
+        Ok(())
+    }
+
+    async fn visible_text(&self) -> Result<String, ScreenError> {
+        Ok(self.pages[*self.at.lock().unwrap()].1.into())
+    }
+}
+
+/// One line of the model's part.
+#[derive(Debug, Clone)]
+pub(crate) enum Line {
+    /// A thought and a call.
+    Calls(&'static str, Value),
+    /// Free text, for a reflection.
+    Says(&'static str),
+    /// A reply that is no call.
+    Stammers(&'static str),
+    /// A failure.
+    Fails,
+    /// The conversation is too long.
+    TooLong,
+    /// Never ends.
+    Muses,
+}
+
+pub(crate) fn calls(function: &'static str, arguments: Value) -> Line {
+    Line::Calls("I see it.", json!({ "tool": function, "arguments": arguments }))
+}
+
+pub(crate) fn click(x: i64, y: i64) -> Line {
+    calls("click", json!({ "point": [x, y] }))
+}
+
+pub(crate) fn finish() -> Line {
+    calls("finish", json!({}))
+}
+
+/// A model that says its lines; the last one for ever.
+pub(crate) struct Actor {
+    card: ModelCard,
+    lines: Mutex<VecDeque<Line>>,
+    pub(crate) asked: Mutex<Vec<(String, Generate)>>,
+}
+
+impl Actor {
+    pub(crate) fn new(thinks: bool, lines: &[Line]) -> Arc<Self> {
+        let card = ModelCard {
+            name: "actor".into(),
+            family: "scripted".into(),
+            device: "nowhere".into(),
+            context: 4096,
+            max_images: None,
+            screen: None,
+            thinks,
+            notes: Vec::new(),
+        };
+        Arc::new(Self { card, lines: Mutex::new(lines.iter().cloned().collect()), asked: Mutex::default() })
+    }
+
+    /// Temperatures of every request so far.
+    pub(crate) fn temperatures(&self) -> Vec<f32> {
+        self.asked.lock().unwrap().iter().map(|(_, options)| options.sampling.temperature).collect()
+    }
+
+    /// Everything that it was told with the newest request.
+    pub(crate) fn last_told(&self) -> String {
+        self.asked.lock().unwrap().last().unwrap().0.clone()
+    }
+}
+
+#[async_trait]
+impl ChatModel for Actor {
+    fn card(&self) -> &ModelCard {
+        &self.card
+    }
+
+    async fn generate(
+        &self,
+        conversation: &Conversation,
+        options: &Generate,
+    ) -> Result<Generation, ModelError> {
+        self.asked.lock().unwrap().push((told(conversation), options.clone()));
+        let line = {
+            let mut lines = self.lines.lock().unwrap();
+            if lines.len() > 1 { lines.pop_front().unwrap() } else { lines[0].clone() }
+        };
+        let (thought, text, call) = match line {
+            Line::Calls(thought, written) => {
+                let call = Call {
+                    function: written["tool"].as_str().unwrap().into(),
+                    arguments: written["arguments"].clone(),
+                };
+                (thought, written.to_string(), Some(Ok(call)))
+            }
+            Line::Says(text) => ("", text.into(), None),
+            Line::Stammers(text) => ("", text.into(), Some(Err("it isn't JSON".into()))),
+            Line::Fails => return Err(ModelError::Engine("out of memory".into())),
+            Line::TooLong => return Err(ModelError::Conversation("5000 tokens, at most 4096".into())),
+            Line::Muses => return Ok(Generation::new(stream::pending())),
+        };
+        let usage = Usage {
+            fresh_tokens: 100,
+            cached_tokens: 10,
+            output_tokens: 20.min(options.max_tokens),
+            forced_tokens: 5,
+            stage: Milliseconds { vision: 1.0, prefill: 2.0, decode: 3.0 },
+        };
+        let completion = Completion {
+            thought: thought.into(),
+            text: text.clone(),
+            call,
+            stop: StopReason::End,
+            usage,
+            tokens: Vec::new(),
+        };
+        let events = [
+            GenerationEvent::Thought(thought.into()),
+            GenerationEvent::Text(text),
+            GenerationEvent::Done(Box::new(completion)),
+        ];
+        Ok(Generation::new(stream::iter(events.map(Ok))))
+    }
+}
+
+/// A conversation as text, images as their shade.
+fn told(conversation: &Conversation) -> String {
+    let mut told = String::new();
+    for message in conversation.messages() {
+        let who = match message.role {
+            Role::System => "system",
+            Role::User => "user",
+            Role::Assistant => "assistant",
+            Role::Tool => "tool",
+        };
+        for content in &message.content {
+            match content {
+                Content::Text(text) => told += &format!("{who}: {text}\n"),
+                Content::Image(image) => told += &format!("{who}: [image {}]\n", image.pixels().as_raw()[0]),
+                _ => {}
+            }
+        }
+    }
+    told
+}
