@@ -1,4 +1,5 @@
-//! Images from files: any common format becomes the RGB pixels that Pillow's `convert("RGB")` would give.
+//! Images from files: any common format becomes the RGB pixels that transformers makes of it: what is
+//! transparent lies on white (`convert_to_rgb`), what a camera held sideways is turned (`load_image`).
 //!
 //! What a reader might not expect is said in [`LoadedImage::notes`], never done silently. Pixels of JPEG
 //! files can differ from libjpeg's by a level, because decoders round differently; PNG, GIF, BMP and
@@ -7,7 +8,8 @@
 use std::{io::Cursor, path::Path, sync::Arc};
 
 use image::{
-    AnimationDecoder, DynamicImage, ImageDecoder, ImageFormat, Limits, RgbImage,
+    AnimationDecoder, DynamicImage, ImageBuffer, ImageDecoder, ImageFormat, Limits, Pixel, Rgb, RgbImage,
+    Rgba, RgbaImage,
     codecs::{gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder},
     metadata::Orientation,
 };
@@ -19,7 +21,7 @@ use crate::{ModelError, processor::check_area};
 pub struct LoadedImage {
     /// Its pixels.
     pub pixels: Arc<RgbImage>,
-    /// What was left out or taken as it is: further frames, transparency, a rotation.
+    /// What was left out or changed: further frames, transparency, a rotation.
     pub notes: Vec<String>,
 }
 
@@ -102,47 +104,69 @@ fn pixels(mut decoder: impl ImageDecoder, notes: &mut Vec<String>) -> Result<Dyn
     check_area(width, height, "the file")?;
     // The area bounds the memory; the decoder's own, smaller limit would refuse what is allowed.
     decoder.set_limits(Limits::no_limits()).map_err(torn)?;
-    if let Ok(orientation) = decoder.orientation()
-        && orientation != Orientation::NoTransforms
-    {
-        notes.push(
-            "its EXIF orientation isn't applied, as in the reference: rotate the pixels if it matters".into(),
-        );
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut image = DynamicImage::from_decoder(decoder).map_err(torn)?;
+    if orientation != Orientation::NoTransforms {
+        image.apply_orientation(orientation);
+        notes.push("it is turned as its EXIF orientation says".into());
     }
-    DynamicImage::from_decoder(decoder).map_err(torn)
+    Ok(image)
 }
 
-/// Eight bits, three channels. Transparency is dropped, not blended; of 16 bits the high byte is kept.
+/// Eight bits, three channels. What is transparent lies on white; of 16 bits the high byte is kept.
 fn rgb(image: DynamicImage, notes: &mut Vec<String>) -> RgbImage {
-    if image.color().has_alpha() && has_transparency(&image) {
-        notes.push("its transparency is dropped: hidden colours are seen as they are stored".into());
+    if matches!(image, DynamicImage::ImageLuma16(_)) {
+        notes.push("16-bit grey is brought to 8 bits (Pillow would clip it at 255)".into());
+    }
+    if image.color().has_alpha() {
+        let image = match image {
+            DynamicImage::ImageLumaA16(_) | DynamicImage::ImageRgba16(_) => high_bytes(&image.into_rgba16()),
+            other => other.into_rgba8(),
+        };
+        if image.pixels().any(|pixel| pixel.0[3] != u8::MAX) {
+            notes.push("its transparency is seen on white".into());
+        }
+        return on_white(&image);
     }
     match image {
-        DynamicImage::ImageRgb8(image) => image,
-        DynamicImage::ImageLuma16(_) => {
-            notes.push("16-bit grey is brought to 8 bits (Pillow would clip it at 255)".into());
-            high_bytes(&image)
-        }
-        DynamicImage::ImageLumaA16(_) | DynamicImage::ImageRgb16(_) | DynamicImage::ImageRgba16(_) => {
-            high_bytes(&image)
-        }
+        DynamicImage::ImageLuma16(_) | DynamicImage::ImageRgb16(_) => high_bytes(&image.into_rgb16()),
         other => other.into_rgb8(),
     }
 }
 
-/// Pillow takes the high byte; `to_rgb8` would round.
-fn high_bytes(image: &DynamicImage) -> RgbImage {
-    let wide = image.to_rgb16();
+/// Pillow takes the high byte where `image` would round.
+fn high_bytes<P>(wide: &ImageBuffer<P, Vec<u16>>) -> ImageBuffer<P::Narrow, Vec<u8>>
+where
+    P: Pixel<Subpixel = u16> + Narrow,
+{
     let bytes = wide.as_raw().iter().map(|value| (value >> 8) as u8).collect();
-    RgbImage::from_raw(wide.width(), wide.height(), bytes).unwrap_or_default()
+    ImageBuffer::from_raw(wide.width(), wide.height(), bytes).unwrap_or_default()
 }
 
-fn has_transparency(image: &DynamicImage) -> bool {
-    match image {
-        DynamicImage::ImageRgba8(image) => image.pixels().any(|pixel| pixel.0[3] != u8::MAX),
-        DynamicImage::ImageLumaA8(image) => image.pixels().any(|pixel| pixel.0[1] != u8::MAX),
-        other => other.to_rgba16().pixels().any(|pixel| pixel.0[3] != u16::MAX),
-    }
+/// A pixel of 16-bit channels and the same with 8-bit ones.
+trait Narrow {
+    type Narrow: Pixel<Subpixel = u8>;
+}
+
+impl Narrow for Rgb<u16> {
+    type Narrow = Rgb<u8>;
+}
+
+impl Narrow for Rgba<u16> {
+    type Narrow = Rgba<u8>;
+}
+
+/// Pillow's `alpha_composite` over opaque white, rounding included (`libImaging/AlphaComposite.c`).
+fn on_white(image: &RgbaImage) -> RgbImage {
+    let blend = |value: u8, alpha: u8| {
+        let [value, alpha] = [value, alpha].map(u32::from);
+        let sum = (value * alpha + 255 * (255 - alpha) + 0x80) << 7;
+        ((((sum >> 8) + sum) >> 8) >> 7) as u8
+    };
+    RgbImage::from_fn(image.width(), image.height(), |x, y| {
+        let [red, green, blue, alpha] = image.get_pixel(x, y).0;
+        Rgb([red, green, blue].map(|value| blend(value, alpha)))
+    })
 }
 
 /// The number of colour components that a JPEG's frame header declares (ITU T.81, B.2.2).

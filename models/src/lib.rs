@@ -33,7 +33,7 @@ pub use folder::{DialectKind, FolderSettings, ModelConfig, ModelFolder, Precisio
 pub use generate::{Function, Generate, Reply, Sampling, Thought};
 pub use generation::{Call, Completion, Generation, GenerationEvent, Stage, StopReason, TokenRecord, Usage};
 pub use images::LoadedImage;
-pub use local::{InspectedSession, Inspection, LoadOptions, LocalModel, PlacedOperator};
+pub use local::{InspectedSession, Inspection, LoadOptions, LocalModel, PlacedOperator, ReadPrompt};
 pub use processor::{
     Filter, FirstSize, ImageProcessor, MAX_PIXELS, Normalise, ProcessedImage, SingleImage, TargetSize,
     TileGrid, TiledImage, resize,

@@ -8,6 +8,7 @@ mod detokenizer;
 mod features;
 mod inspect;
 mod load;
+mod measure;
 mod prefix;
 mod prompt;
 mod reader;
@@ -23,6 +24,7 @@ use self::{features::SeenImages, prefix::KeptSequence, reply::ReplyPlan, trouble
 pub use self::{
     inspect::{InspectedSession, Inspection, PlacedOperator},
     load::LoadOptions,
+    measure::ReadPrompt,
 };
 use crate::{
     ChatModel, Conversation, Generate, Generation, ModelCard, ModelError, Reply, Thought, dialect::Dialect,

@@ -49,6 +49,10 @@ impl PromptImage {
 /// A prompt ready to be read.
 #[derive(Debug)]
 pub(super) struct Prompt {
+    /// As the template rendered it.
+    pub(super) rendered: String,
+    /// With each image's placeholder expanded.
+    pub(super) expanded: String,
     pub(super) tokens: Vec<PromptToken>,
     pub(super) images: HashMap<ContentHash, PromptImage>,
     /// Milliseconds that the images' preprocessing took.
@@ -99,7 +103,7 @@ pub(super) async fn prepare(
             tokens.len()
         )));
     }
-    Ok(Prompt { tokens, images, milliseconds })
+    Ok(Prompt { rendered: text, expanded, tokens, images, milliseconds })
 }
 
 /// The messages as a template takes them, the functions in words at the end of the system message.

@@ -90,7 +90,11 @@ pub(super) fn stream(
 }
 
 /// Reads what the kept sequence doesn't hold of the prompt.
-async fn read(inner: &Inner, prompt: &Prompt, usage: &mut Usage) -> Result<KeptSequence, ModelError> {
+pub(super) async fn read(
+    inner: &Inner,
+    prompt: &Prompt,
+    usage: &mut Usage,
+) -> Result<KeptSequence, ModelError> {
     let mut kept = KeptSequence::for_prompt(inner.take_kept(), &prompt.tokens, &inner.engine).await?;
     let fresh = &prompt.tokens[kept.tokens.len()..];
     usage.cached_tokens = kept.tokens.len();

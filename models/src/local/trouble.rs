@@ -1,6 +1,6 @@
 //! The engine's errors, sorted by who can mend them.
 
-use percept_runtime::{ConstraintError, EngineError};
+use percept_runtime::{ConstraintError, DeviceError, EngineError};
 
 use crate::ModelError;
 
@@ -18,6 +18,12 @@ pub(super) fn engine_error(error: EngineError) -> ModelError {
             path,
             problem,
             remedy: "Take `config.json` and the sessions from the same export".into(),
+        },
+        // Where the file itself is whole, its external data may not be.
+        EngineError::Device(DeviceError::Graph { path, device, reason }) => ModelError::Folder {
+            path,
+            problem: format!("it can't be opened on {device}: {reason}"),
+            remedy: "Fetch it again with the data files beside it, or try another device".into(),
         },
         EngineError::ContextFull { .. } => ModelError::Conversation(problem),
         EngineError::Sampling { .. } | EngineError::CacheForm { .. } => ModelError::Request(problem),

@@ -1,0 +1,44 @@
+//! What a model makes of a conversation before it replies: for goldens, evaluations and a look inside.
+
+use super::{LocalModel, prompt, reply, trouble::engine_error};
+use crate::{Conversation, ModelError, Usage};
+
+/// A conversation as a model reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadPrompt {
+    /// The prompt that the chat template rendered.
+    pub rendered: String,
+    /// The same with each image's placeholder expanded.
+    pub expanded: String,
+    /// Its tokens.
+    pub tokens: Vec<u32>,
+}
+
+impl LocalModel {
+    /// The prompt of a conversation, for a reply of free text.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ChatModel::generate`](crate::ChatModel::generate).
+    pub async fn prompt(&self, conversation: &Conversation) -> Result<ReadPrompt, ModelError> {
+        let prompt = prompt::prepare(&self.inner, conversation, None, None).await?;
+        Ok(ReadPrompt {
+            rendered: prompt.rendered,
+            expanded: prompt.expanded,
+            tokens: prompt.tokens.iter().map(|token| token.id).collect(),
+        })
+    }
+
+    /// The scores of each token of the vocabulary to come first after a conversation.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ChatModel::generate`](crate::ChatModel::generate).
+    pub async fn first_logits(&self, conversation: &Conversation) -> Result<Vec<f32>, ModelError> {
+        let prompt = prompt::prepare(&self.inner, conversation, None, None).await?;
+        let mut kept = reply::read(&self.inner, &prompt, &mut Usage::default()).await?;
+        let logits = kept.sequence.last_logits().await.map_err(engine_error)?;
+        self.inner.keep(kept);
+        Ok(logits)
+    }
+}

@@ -1,0 +1,139 @@
+//! Bad folders: each is refused with the file at fault and what to do, before or while it is loaded.
+
+#[path = "support/tiny.rs"]
+mod support;
+
+use std::{fs, path::Path, sync::Arc};
+
+use percept_fetch::Silent;
+use percept_models::{LoadOptions, LocalModel, ModelError, Precision};
+use support::{change_json, copy};
+
+/// Damages a copy of a tiny model and expects an error about a file that says something.
+async fn check(folder: &str, damage: impl FnOnce(&Path), precision: Option<&str>, file: &str, says: &str) {
+    let (_kept, path) = copy(folder);
+    damage(&path);
+    let options = LoadOptions {
+        device: "cpu".parse().unwrap(),
+        precision: precision.map(|name| Precision::named(name).unwrap()),
+        ..LoadOptions::default()
+    };
+    let error = LocalModel::load(&path, options, Arc::new(Silent)).await.unwrap_err();
+    let message = error.to_string();
+    let ModelError::Folder { path: found, remedy, .. } = error else { panic!("{message}") };
+    assert!(found.ends_with(file), "{message} should be about {file}");
+    assert!(message.contains(says), "{message} should say: {says}");
+    assert!(!remedy.is_empty(), "{message}");
+}
+
+fn remove(file: &'static str) -> impl FnOnce(&Path) {
+    move |folder| fs::remove_file(folder.join(file)).unwrap()
+}
+
+fn set(file: &'static str, key: &'static str, value: serde_json::Value) -> impl FnOnce(&Path) {
+    move |folder| {
+        change_json(&folder.join(file), |config| match key.split_once('.') {
+            Some((outer, inner)) => config[outer][inner] = value,
+            None => config[key] = value,
+        });
+    }
+}
+
+fn truncate(file: &'static str) -> impl FnOnce(&Path) {
+    move |folder| {
+        let path = folder.join(file);
+        let bytes = fs::read(&path).unwrap();
+        fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_missing_file_is_named() {
+    for file in ["config.json", "tokenizer.json", "preprocessor_config.json"] {
+        check("llava-tiny", remove(file), None, file, "missing").await;
+    }
+    for file in ["vision_encoder.onnx", "embed_tokens.onnx", "decoder_model_merged.onnx"] {
+        let damage = |folder: &Path| fs::remove_file(folder.join("onnx").join(file)).unwrap();
+        check("llava-tiny", damage, None, file, "missing").await;
+    }
+    check("llava-tiny", remove("chat_template.jinja"), None, "llava-tiny", "no chat template").await;
+    check("llava-tiny", |folder| fs::remove_dir_all(folder).unwrap(), None, "llava-tiny", "no such folder")
+        .await;
+    let nothing = "no session is there in `fp16`";
+    check("llava-tiny", |_| (), Some("fp16"), "onnx", nothing).await;
+}
+
+#[tokio::test]
+async fn a_torn_file_is_named() {
+    for file in ["config.json", "tokenizer.json", "preprocessor_config.json", "tokenizer_config.json"] {
+        check("llava-tiny", truncate(file), None, file, "").await;
+    }
+    for file in ["onnx/vision_encoder.onnx", "onnx/embed_tokens.onnx", "onnx/decoder_model_merged.onnx"] {
+        check("llava-tiny", truncate(file), None, file, "").await;
+        check("llava-tiny", |folder| fs::write(folder.join(file), "").unwrap(), None, file, "").await;
+    }
+    let data = "onnx/decoder_model_merged.onnx_data";
+    check("llava-tiny", remove(data), None, "onnx/decoder_model_merged.onnx", "").await;
+    check("llava-tiny", truncate(data), None, "onnx/decoder_model_merged.onnx", "").await;
+}
+
+#[tokio::test]
+async fn files_that_contradict_each_other_are_named() {
+    let config = "config.json";
+    let other = |folder: &Path| {
+        let (_kept, smolvlm) = copy("smolvlm-tiny");
+        fs::copy(smolvlm.join("tokenizer.json"), folder.join("tokenizer.json")).unwrap();
+    };
+    check("llava-tiny", other, None, "tokenizer.json", "image token `<image>` has the id 341").await;
+    check("llava-tiny", set(config, "image_token_index", 7.into()), None, "tokenizer.json", "says 7").await;
+    check(
+        "llava-tiny",
+        set(config, "text_config.vocab_size", 300.into()),
+        None,
+        "tokenizer.json",
+        "only 300",
+    )
+    .await;
+    let decoder = "decoder_model_merged.onnx";
+    check("llava-tiny", set(config, "text_config.vocab_size", 400.into()), None, decoder, "400").await;
+    check("llava-tiny", set(config, "text_config.num_hidden_layers", 3.into()), None, decoder, "3").await;
+    check("llava-tiny", set(config, "text_config.num_key_value_heads", 3.into()), None, decoder, "3").await;
+    let swap = |folder: &Path| {
+        let (_kept, smolvlm) = copy("smolvlm-tiny");
+        fs::copy(smolvlm.join("onnx/embed_tokens.onnx"), folder.join("onnx/embed_tokens.onnx")).unwrap();
+    };
+    check("llava-tiny", swap, None, "vision_encoder.onnx", "48 numbers each").await;
+}
+
+#[tokio::test]
+async fn what_isnt_known_is_named() {
+    let processor = "preprocessor_config.json";
+    check(
+        "llava-tiny",
+        set("config.json", "model_type", "paligemma".into()),
+        None,
+        "config.json",
+        "`paligemma`",
+    )
+    .await;
+    let kind = set(processor, "image_processor_type", "DonutImageProcessor".into());
+    check("llava-tiny", kind, None, processor, "`DonutImageProcessor` isn't known").await;
+    check("llava-tiny", set(processor, "resample", 9.into()), None, processor, "`resample` 9").await;
+    let percept =
+        |text: &'static str| move |folder: &Path| fs::write(folder.join("percept.toml"), text).unwrap();
+    check("llava-tiny", percept("[dialect]\nmarkr = 'x'"), None, "percept.toml", "markr").await;
+    check("llava-tiny", percept("[dialect]\ngrid = [0, 5]"), None, "percept.toml", "at least 1").await;
+    check("llava-tiny", percept("[dialect]\nkind = 'xml'"), None, "percept.toml", "xml").await;
+}
+
+#[tokio::test]
+async fn a_vision_encoder_of_another_image_size_is_told_when_an_image_comes() {
+    let (_kept, path) = copy("llava-tiny");
+    change_json(&path.join("processor_config.json"), |config| {
+        config["num_additional_image_tokens"] = 3.into()
+    });
+    let model = support::load(&path, "cpu", percept_runtime::CacheForm::Auto).await;
+    let golden = &support::goldens("llava-tiny")[0];
+    let error = model.first_logits(&golden.conversation()).await.unwrap_err().to_string();
+    assert!(error.contains("of different models"), "{error}");
+}

@@ -1,0 +1,187 @@
+//! Goldens of the tiny models, read from `tests/data`, and folders made of them.
+#![allow(dead_code, reason = "each test program uses its own part")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use percept_fetch::Silent;
+use percept_models::{
+    Content, Conversation, ImageContent, ImageProcessor, LoadOptions, LoadedImage, LocalModel, Message, Role,
+};
+use percept_runtime::CacheForm;
+use serde::Deserialize;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// What transformers makes of one conversation; `models/export/README.md` tells the keys.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Golden {
+    pub(crate) name: String,
+    images: Vec<String>,
+    processor: serde_json::Map<String, Value>,
+    messages: Vec<GoldenMessage>,
+    prompt: String,
+    expanded_prompt: String,
+    pub(crate) input_ids: Vec<u32>,
+    pixel_values: Option<GoldenPixels>,
+    pixel_attention_mask: Option<GoldenMask>,
+    pub(crate) first_logits: Vec<f32>,
+    pub(crate) greedy: Vec<u32>,
+    pub(crate) text: String,
+    pub(crate) q4: Option<GoldenReply>,
+    #[serde(skip)]
+    folder: String,
+}
+
+/// What another precision makes of it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct GoldenReply {
+    pub(crate) first_logits: Vec<f32>,
+    pub(crate) greedy: Vec<u32>,
+    pub(crate) text: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct GoldenMessage {
+    role: Role,
+    content: Vec<GoldenPart>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum GoldenPart {
+    Text { text: String },
+    Image,
+}
+
+#[derive(Debug, Deserialize)]
+struct GoldenPixels {
+    shape: Vec<usize>,
+    base64: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct GoldenMask {
+    shape: Vec<usize>,
+    ones: usize,
+}
+
+/// The folder of test data.
+pub(crate) fn data() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data")
+}
+
+/// The goldens of a tiny model.
+pub(crate) fn goldens(folder: &str) -> Vec<Golden> {
+    let text = fs::read_to_string(data().join(folder).join("golden.json")).unwrap();
+    let mut goldens: Vec<Golden> = serde_json::from_str(&text).unwrap();
+    assert!(goldens.len() > 3);
+    for golden in &mut goldens {
+        golden.folder = folder.into();
+    }
+    goldens
+}
+
+/// A copy of a tiny model's folder that may be changed.
+pub(crate) fn copy(folder: &str) -> (TempDir, PathBuf) {
+    let kept = tempfile::tempdir().unwrap();
+    let target = kept.path().join(folder);
+    fs::create_dir_all(target.join("onnx")).unwrap();
+    for under in ["", "onnx"] {
+        for entry in fs::read_dir(data().join(folder).join(under)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                fs::copy(&path, target.join(under).join(path.file_name().unwrap())).unwrap();
+            }
+        }
+    }
+    (kept, target)
+}
+
+/// A copy whose image processor has a golden's own settings.
+pub(crate) fn variant(folder: &str, golden: &Golden) -> (TempDir, PathBuf) {
+    let (kept, path) = copy(folder);
+    change_json(&path.join("preprocessor_config.json"), |config| {
+        for (key, value) in &golden.processor {
+            config[key] = value.clone();
+        }
+    });
+    (kept, path)
+}
+
+/// Rewrites a JSON file.
+pub(crate) fn change_json(path: &Path, change: impl FnOnce(&mut Value)) {
+    let mut value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    change(&mut value);
+    fs::write(path, value.to_string()).unwrap();
+}
+
+/// Loads a folder on a device.
+pub(crate) async fn load(path: &Path, device: &str, cache: CacheForm) -> LocalModel {
+    let options =
+        LoadOptions { device: device.parse().unwrap(), threads: Some(1), cache, ..LoadOptions::default() };
+    LocalModel::load(path, options, Arc::new(Silent)).await.unwrap()
+}
+
+impl Golden {
+    /// The conversation.
+    pub(crate) fn conversation(&self) -> Conversation {
+        let mut images = self.images.iter();
+        let message = |message: &GoldenMessage| Message {
+            role: message.role,
+            content: message
+                .content
+                .iter()
+                .map(|part| match part {
+                    GoldenPart::Text { text } => Content::Text(text.clone()),
+                    GoldenPart::Image => Content::Image(self.image(images.next().unwrap())),
+                })
+                .collect(),
+        };
+        self.messages.iter().map(message).collect()
+    }
+
+    fn image(&self, name: &str) -> ImageContent {
+        ImageContent::new(LoadedImage::open(&data().join(&self.folder).join(name)).unwrap().pixels)
+    }
+
+    /// Pixel values are equal bit for bit, the mask too.
+    pub(crate) fn check_pixels(&self, path: &Path, case: &str) {
+        let Some(pixels) = &self.pixel_values else { return };
+        let config = fs::read_to_string(path.join("preprocessor_config.json")).unwrap();
+        let processor = ImageProcessor::from_json(&config).unwrap();
+        let processed: Vec<_> =
+            self.images.iter().map(|name| processor.process(self.image(name).pixels()).unwrap()).collect();
+        let values: Vec<f32> = processed.iter().flat_map(|image| image.values.clone()).collect();
+        let bytes = BASE64_STANDARD.decode(&pixels.base64).unwrap();
+        let expected: Vec<f32> =
+            bytes.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect();
+        assert_eq!(values.len(), pixels.shape.iter().product::<usize>(), "{case}");
+        let differing =
+            values.iter().zip(&expected).filter(|(value, expected)| value.to_bits() != expected.to_bits());
+        assert_eq!(differing.count(), 0, "{case}: pixel values that differ");
+        if let Some(mask) = &self.pixel_attention_mask {
+            let found: Vec<bool> = processed.iter().flat_map(|image| image.mask.clone()).collect();
+            assert_eq!(found.len(), mask.shape.iter().product::<usize>(), "{case}");
+            assert_eq!(found.iter().filter(|real| **real).count(), mask.ones, "{case}");
+        }
+    }
+
+    /// The prompt, its expansion and its tokens are equal.
+    pub(crate) async fn check_prompt(&self, model: &LocalModel, case: &str) {
+        let prompt = model.prompt(&self.conversation()).await.unwrap();
+        assert_eq!(prompt.rendered, self.prompt, "{case}");
+        assert_eq!(prompt.expanded, self.expanded_prompt, "{case}");
+        assert_eq!(prompt.tokens, self.input_ids, "{case}");
+    }
+}
+
+/// The greatest difference between scores.
+pub(crate) fn greatest_difference(found: &[f32], expected: &[f32]) -> f32 {
+    assert_eq!(found.len(), expected.len());
+    found.iter().zip(expected).map(|(found, expected)| (found - expected).abs()).fold(0.0, f32::max)
+}

@@ -1,0 +1,69 @@
+//! A vision-language model on a GPU device, which every machine has: the WebGPU provider, on real hardware or
+//! on the software Vulkan device that comes with the browser's package.
+
+#[path = "support/tiny.rs"]
+mod support;
+
+use percept_models::{ChatModel, Generate, Inspection, LocalModel};
+use percept_runtime::{CacheForm, Moved};
+use support::{data, goldens, load, variant};
+
+/// What the device's memory and placement must show for the decoder to be on the device.
+fn stays_on_the_device(moved: Moved, inspection: &Inspection) -> Result<(), String> {
+    if (moved.cache_to_device, moved.cache_to_host) != (0, 0) {
+        return Err(format!("the cache crossed the border: {moved:?}"));
+    }
+    if moved.embeddings_to_device == 0 || moved.logits_to_host == 0 {
+        return Err(format!("nothing was computed on a device: {moved:?}"));
+    }
+    let decoder =
+        inspection.sessions.iter().find(|session| session.file.session == "decoder_model_merged").unwrap();
+    if decoder.floating_on_cpu > 0 {
+        return Err(format!("{} nodes of the decoder compute on the CPU", decoder.floating_on_cpu));
+    }
+    Ok(())
+}
+
+async fn check(model: &LocalModel, golden: &support::Golden) {
+    let options =
+        Generate { max_tokens: 24, stop_at_end: false, log_probabilities: true, ..Generate::default() };
+    let completion =
+        model.generate(&golden.conversation(), &options).await.unwrap().complete().await.unwrap();
+    let tokens: Vec<u32> = completion.tokens.iter().map(|token| token.id).collect();
+    assert_eq!(tokens, golden.greedy, "{}", golden.name);
+}
+
+#[tokio::test]
+async fn a_model_answers_on_webgpu_as_on_the_cpu_and_its_cache_never_leaves() {
+    for golden in goldens("smolvlm-tiny")
+        .iter()
+        .filter(|golden| ["tiles_3x2", "two_turns"].contains(&golden.name.as_str()))
+    {
+        let (_kept, path) = variant("smolvlm-tiny", golden);
+        for cache in [CacheForm::Auto, CacheForm::Growing] {
+            let model = load(&path, "webgpu", cache).await;
+            assert!(model.card().device.starts_with("webgpu"), "{}", model.card().device);
+            check(&model, golden).await;
+            stays_on_the_device(model.moved(), &model.inspect()).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_check_notices_a_decoder_or_a_cache_elsewhere() {
+    let golden = &goldens("smolvlm-tiny")[0];
+    let folder = data().join("smolvlm-tiny");
+    let host = load(&folder, "webgpu", CacheForm::Host).await;
+    check(&host, golden).await;
+    let why = stays_on_the_device(host.moved(), &host.inspect()).unwrap_err();
+    assert!(why.starts_with("the cache crossed the border"), "{why}");
+
+    let cpu = load(&folder, "cpu", CacheForm::Auto).await;
+    check(&cpu, golden).await;
+    let why = stays_on_the_device(cpu.moved(), &cpu.inspect()).unwrap_err();
+    assert!(why.starts_with("nothing was computed on a device"), "{why}");
+    let device = load(&folder, "webgpu", CacheForm::Auto).await;
+    check(&device, golden).await;
+    let why = stays_on_the_device(device.moved(), &cpu.inspect()).unwrap_err();
+    assert!(why.contains("compute on the CPU"), "{why}");
+}
