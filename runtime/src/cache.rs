@@ -89,6 +89,13 @@ impl CacheLayout {
     }
 }
 
+/// What a run replaced: the way back where a later run of the same prompt fails.
+pub(crate) struct CacheBefore {
+    /// The tensors, where they aren't written on into.
+    tensors: Vec<DynValue>,
+    length: usize,
+}
+
 /// One sequence's cache.
 pub(crate) enum Cache {
     Growing(GrowingCache),
@@ -125,19 +132,28 @@ impl Cache {
         }
     }
 
-    /// Takes what the run gave. Until then a run that failed has changed nothing.
+    /// Takes what the run gave, and hands back what it replaced. Until then a run that failed has changed nothing.
     pub(crate) fn take(
         &mut self,
         layout: &CacheLayout,
         outputs: &mut SessionOutputs<'_>,
         more: usize,
-    ) -> Result<(), EngineError> {
+    ) -> Result<CacheBefore, EngineError> {
         match self {
             Cache::Growing(cache) => cache.take(layout, outputs, more),
             Cache::Shared(cache) => {
-                cache.advance(more);
-                Ok(())
+                let length = cache.length();
+                cache.rewind(length + more);
+                Ok(CacheBefore { tensors: Vec::new(), length })
             }
+        }
+    }
+
+    /// Goes back to what an earlier run replaced.
+    pub(crate) fn restore(&mut self, before: CacheBefore) {
+        match self {
+            Cache::Growing(cache) => cache.restore(before),
+            Cache::Shared(cache) => cache.rewind(before.length),
         }
     }
 

@@ -94,6 +94,10 @@ impl Constraint {
         if let Some(prelude) = &self.prelude {
             // Free text forces nothing.
             let Some(marker) = prelude.due() else { return Ok(tokens) };
+            // In the middle of a character, which some tokens end in, no marker can stand: it comes after it.
+            if self.matcher.validate_tokens(marker).map_err(|error| left(&error))? < marker.len() {
+                return Ok(tokens);
+            }
             tokens.extend_from_slice(marker);
             self.matcher.consume_tokens(&tokens).map_err(|error| left(&error))?;
             self.prelude = None;

@@ -12,6 +12,7 @@ mod graph;
 mod load;
 mod step;
 mod thread;
+mod turns;
 
 use std::{path::PathBuf, sync::Arc};
 

@@ -5,7 +5,7 @@ use ort::{
     value::DynValue,
 };
 
-use super::{CacheLayout, host_copy};
+use super::{CacheBefore, CacheLayout, host_copy};
 use crate::{
     engine::EngineError,
     moved::{Crossing, is_host},
@@ -47,7 +47,7 @@ impl GrowingCache {
         layout: &CacheLayout,
         outputs: &mut SessionOutputs<'_>,
         more: usize,
-    ) -> Result<(), EngineError> {
+    ) -> Result<CacheBefore, EngineError> {
         let mut tensors = Vec::with_capacity(layout.tensors.len());
         for tensor in &layout.tensors {
             let value = outputs.remove(&tensor.present).ok_or_else(|| EngineError::Input {
@@ -58,9 +58,15 @@ impl GrowingCache {
             layout.count_value(Crossing::ToHost, &value, tensor, self.length + more)?;
             tensors.push(value);
         }
-        self.tensors = tensors;
+        let before =
+            CacheBefore { tensors: std::mem::replace(&mut self.tensors, tensors), length: self.length };
         self.length += more;
-        Ok(())
+        Ok(before)
+    }
+
+    pub(super) fn restore(&mut self, before: CacheBefore) {
+        self.tensors = before.tensors;
+        self.length = before.length;
     }
 
     pub(super) fn rewind(&mut self, layout: &CacheLayout, position: usize) -> Result<(), EngineError> {

@@ -54,10 +54,7 @@ impl SharedCache {
         Ok(())
     }
 
-    pub(super) fn advance(&mut self, more: usize) {
-        self.length += more;
-    }
-
+    /// Goes to a position, back or on.
     pub(super) fn rewind(&mut self, position: usize) {
         self.length = position;
     }

@@ -43,7 +43,8 @@ pub enum Prelude {
     FreeText {
         /// What ends it. The form follows at once.
         marker: Marker,
-        /// The most tokens of text. When they are written, the marker is forced.
+        /// The most tokens of text. When they are written, the marker is forced; where the last one ends in the
+        /// middle of a character, after the token that completes it.
         max_tokens: usize,
     },
 }

@@ -55,6 +55,7 @@ pub(super) fn load(
         binding: session.create_binding()?,
         layout,
         plan,
+        longest_run: longest_run(&options.device),
         host: MemoryInfo::default(),
         moved: moved.clone(),
         session,
@@ -124,6 +125,15 @@ impl Opened<'_> {
             session,
         })
     }
+}
+
+/// The most tokens that one run may read on this device.
+///
+/// From 32 on, the WebGPU provider's `GroupQueryAttention` takes a kernel that assumes subgroups of at least 8
+/// invocations. A software device may have 4 (SwiftShader has); the kernel then counts keys twice and says nothing
+/// (seen with plugin 0.4.0: scores off by 1 to 3, from exactly 32 tokens on). Below 32 it takes another one.
+fn longest_run(choice: &DeviceChoice) -> Option<usize> {
+    choice.software.then_some(31)
 }
 
 /// The form of the cache: what was asked for, where the graph allows it.

@@ -12,7 +12,7 @@ use super::{
     decoder::{DecoderPlan, EMBEDDINGS, Feed, Index, IndexPort, LOGITS, TOKENS},
 };
 use crate::{
-    cache::{Cache, CacheLayout},
+    cache::{Cache, CacheBefore, CacheLayout},
     moved::{Crossing, MovedCounter, Purpose},
     tensor::{Element, HostTensor, TensorError},
 };
@@ -24,6 +24,8 @@ pub(super) struct Decoder {
     pub(super) binding: IoBinding,
     pub(super) layout: CacheLayout,
     pub(super) plan: DecoderPlan,
+    /// The most tokens that one run may read. `None`: as many as there are.
+    pub(super) longest_run: Option<usize>,
     pub(super) host: MemoryInfo<'static>,
     pub(super) moved: MovedCounter,
     pub(super) session: Session,
@@ -32,12 +34,37 @@ pub(super) struct Decoder {
 impl Decoder {
     /// Reads `input` (embeddings or token ids, as the decoder wants them) after what is in the cache, and gives the
     /// scores of the token after the last one. A run that fails or is stopped leaves the cache as it was.
-    pub(super) fn run(
+    pub(super) fn read(
         &mut self,
         cache: &mut Cache,
         input: HostTensor,
         switch: &RunSwitch,
     ) -> Result<Vec<f32>, EngineError> {
+        let mut before = None;
+        let mut outcome = Err(EngineError::NoLogits { position: cache.length() });
+        for piece in input.into_pieces(self.longest_run.unwrap_or(usize::MAX)) {
+            outcome = match self.run(cache, piece, switch) {
+                Ok((logits, replaced)) => {
+                    before.get_or_insert(replaced);
+                    Ok(logits)
+                }
+                Err(error) => {
+                    if let Some(before) = before {
+                        cache.restore(before);
+                    }
+                    return Err(error);
+                }
+            };
+        }
+        outcome
+    }
+
+    fn run(
+        &mut self,
+        cache: &mut Cache,
+        input: HostTensor,
+        switch: &RunSwitch,
+    ) -> Result<(Vec<f32>, CacheBefore), EngineError> {
         if switch.is_thrown() {
             return Err(EngineError::Cancelled);
         }
@@ -59,8 +86,8 @@ impl Decoder {
                     EngineError::Run { graph: "decoder".to_owned(), source }
                 })?;
             let logits = take_logits(&outputs, layout, host, moved)?;
-            cache.take(layout, &mut outputs, more)?;
-            Ok(logits)
+            let before = cache.take(layout, &mut outputs, more)?;
+            Ok((logits, before))
         });
         // What is bound is held: a closed sequence's cache must not be.
         self.binding.clear();

@@ -11,6 +11,7 @@ use super::{
     encoder::{Encoder, token_ids},
     load,
     step::Decoder,
+    turns::Turns,
 };
 use crate::{cache::Cache, library::Runtime, tensor::HostTensor};
 
@@ -37,12 +38,18 @@ pub(super) async fn start(
     let thread = thread::Builder::new()
         .name("percept-engine".to_owned())
         .spawn(move || {
-            let model = span.in_scope(|| load::load(&runtime, &graphs, &options));
+            let turns = Turns::of(&options.device);
+            let model = {
+                let _turn = turns.take();
+                span.in_scope(|| load::load(&runtime, &graphs, &options))
+            };
             match model {
                 Ok((mut model, facts)) => {
                     // Sent first: who waits may ask at once. If nobody waits any more, the inbox is closed too.
                     let _ = loaded.send(Ok(facts));
-                    model.work(&inbox);
+                    model.work(&inbox, turns);
+                    let _turn = turns.take();
+                    drop(model);
                 }
                 Err(error) => {
                     let _ = loaded.send(Err(error));
@@ -57,8 +64,9 @@ pub(super) async fn start(
 
 impl LoadedModel {
     /// Does what is asked, until nobody can ask any more. An answer that nobody awaits is dropped.
-    fn work(&mut self, inbox: &mpsc::Receiver<Command>) {
+    fn work(&mut self, inbox: &mpsc::Receiver<Command>, turns: Turns) {
         while let Ok(command) = inbox.recv() {
+            let _turn = turns.take();
             match command {
                 Command::Encode { encoder, inputs, switch, reply } => {
                     let _ = reply.send(self.encode(&encoder, inputs, &switch));
@@ -145,7 +153,7 @@ impl LoadedModel {
         if position + more > context {
             return Err(EngineError::ContextFull { position, more, context });
         }
-        let logits = self.decoder.run(cache, input, switch)?;
+        let logits = self.decoder.read(cache, input, switch)?;
         Ok(Extended { position: cache.length(), logits: Some(logits) })
     }
 
