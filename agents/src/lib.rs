@@ -7,6 +7,8 @@
 //! rooms below, so that an app needs no other dependency.
 
 mod agent;
+mod assembly;
+pub mod demo;
 mod error;
 mod event;
 mod evidence;
@@ -26,6 +28,7 @@ pub mod task;
 mod thinking;
 
 pub use agent::{Agent, AgentBuilder};
+pub use assembly::{Assembled, Assembly, is_bad_input};
 pub use error::{AgentError, JournalError};
 pub use event::{
     Area, Beginning, CallResult, Entry, Event, JOURNAL_VERSION, RecordedBody, RecordedPart, Target,

@@ -5,7 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use percept_models::ModelAddress;
+use percept_runtime::Device;
+use serde::{Serialize, Serializer};
 
 use crate::{AnswerCheck, Ask, Evidence, Limits, Policy, Reflect, Style, UrlCheck};
 
@@ -26,9 +28,10 @@ pub struct Task {
     /// What to do, in words.
     pub task: String,
     /// The model: `bundled:NAME`, `scripted:FILE` or a folder.
-    pub model: String,
-    /// The device, in words; `auto` takes the best there is.
-    pub device: String,
+    #[serde(serialize_with = "as_written")]
+    pub model: ModelAddress,
+    /// The device; `auto` takes the best there is.
+    pub device: Device,
     /// Where sampling begins; local pages get it as `?seed=N`.
     pub seed: u64,
     /// What the agent looks at.
@@ -149,4 +152,8 @@ impl Task {
     pub fn approval(&self) -> Policy {
         Policy { ask: self.policy.ask.clone() }
     }
+}
+
+fn as_written<S: Serializer>(address: &ModelAddress, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(address)
 }

@@ -2,6 +2,8 @@
 
 use std::{fs, ops::Range, path::Path, sync::Arc};
 
+use percept_models::{ModelAddress, ModelError, bundled_names};
+use percept_runtime::Device;
 use percept_tools::{Screen, StillImage, builtin};
 use toml::Spanned;
 use url::Url;
@@ -13,9 +15,6 @@ use super::{
     written::{OneOrMany, WrittenAnswer, WrittenDone, WrittenLimits, WrittenScreen, WrittenTask, WrittenUrl},
 };
 use crate::{AnswerCheck, Ask, Limits, UrlCheck};
-
-/// Ways to name a model that a later version brings.
-const LATER_MODELS: [&str; 4] = ["hub:", "openai:", "gemini:", "anthropic:"];
 
 /// The largest viewport side in CSS pixels.
 const LARGEST_SIDE: u32 = 8192;
@@ -72,26 +71,38 @@ fn later(written: &WrittenTask, source: &SourceFile<'_>) -> Result<(), TaskError
     Ok(())
 }
 
-fn model(written: Option<&Spanned<String>>, source: &SourceFile<'_>) -> Result<String, TaskError> {
-    let Some(written) = written else { return Ok(DEFAULT_MODEL.into()) };
-    let name = written.get_ref();
-    if let Some(later) = LATER_MODELS.iter().find(|scheme| name.starts_with(**scheme)) {
-        let problem = format!("models named by `{later}` aren't in this version of Percept");
-        return Err(source.mistake(written.span(), problem, "name a model folder, or bundled:glance"));
-    }
-    if name.starts_with("bundled:") {
-        return Ok(name.clone());
-    }
-    let (scheme, path) =
-        name.strip_prefix("scripted:").map_or(("", name.as_str()), |path| ("scripted:", path));
-    let path = existing(path, written.span(), source)?;
-    Ok(format!("{scheme}{path}"))
+/// A folder or a script lies beside the task file, and has to be there.
+fn model(written: Option<&Spanned<String>>, source: &SourceFile<'_>) -> Result<ModelAddress, TaskError> {
+    let name = written.map_or(DEFAULT_MODEL, |written| written.get_ref());
+    let span = written.map_or(0..0, Spanned::span);
+    let remedy = "name bundled:glance, a model folder, or scripted:FILE";
+    let address: ModelAddress = name.parse().map_err(|error: ModelError| {
+        let problem = error.to_string();
+        let problem = problem.split_once("; ").map_or(problem.as_str(), |(problem, _)| problem);
+        source.mistake(span.clone(), problem, remedy)
+    })?;
+    Ok(match address {
+        ModelAddress::Folder { path, precision } => {
+            ModelAddress::Folder { path: existing(&path.to_string_lossy(), span, source)?.into(), precision }
+        }
+        ModelAddress::Scripted(path) => {
+            ModelAddress::Scripted(existing(&path.to_string_lossy(), span, source)?.into())
+        }
+        ModelAddress::Bundled { name, .. } if !bundled_names().contains(&name.as_str()) => {
+            let problem = format!("no model named `{name}` comes with this program");
+            let remedy = format!("there is {}", bundled_names().join(", "));
+            return Err(source.mistake(span, problem, remedy));
+        }
+        other => other,
+    })
 }
 
-fn device(written: Option<&Spanned<String>>, source: &SourceFile<'_>) -> Result<String, TaskError> {
-    let Some(written) = written else { return Ok("auto".into()) };
-    let _ = source;
-    Ok(written.get_ref().clone())
+fn device(written: Option<&Spanned<String>>, source: &SourceFile<'_>) -> Result<Device, TaskError> {
+    let Some(written) = written else { return Ok(Device::Auto) };
+    written.get_ref().parse().map_err(|_| {
+        let problem = format!("no device is named `{}`", written.get_ref());
+        source.mistake(written.span(), problem, format!("there are: {}", Device::known()))
+    })
 }
 
 fn screen(written: &WrittenScreen, source: &SourceFile<'_>) -> Result<ScreenChoice, TaskError> {

@@ -1,0 +1,171 @@
+//! Assembly: from a task to everything that works on it: the model loaded, the screen opened, the agent built.
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use percept_models::{ChatModel, LoadOptions, ModelError};
+use percept_tools::{
+    Browser, BrowserOptions, Progress, Screen, ScreenError, ScreenSize, StillImage, Toolbox, builtin,
+};
+
+use crate::{
+    Agent, AgentError, JournalError, RunFolder, Style, Task, Thinking, new_run_name, task::ScreenChoice,
+};
+
+/// The viewport for a model that has no opinion.
+const DEFAULT_SIZE: [u32; 2] = [1280, 800];
+
+/// What a screen that can't be acted on still allows.
+const LOOKING: [&str; 3] = ["finish", "wait", "zoom"];
+/// What needs no screen.
+const SCREENLESS: [&str; 2] = ["finish", "wait"];
+
+/// Puts agents together, and keeps the models that it loaded, so that several tasks share one.
+pub struct Assembly {
+    progress: Arc<dyn Progress>,
+    models: Mutex<HashMap<String, Arc<dyn ChatModel>>>,
+}
+
+/// An agent with its screen and its folder, ready to run.
+pub struct Assembled {
+    /// The agent.
+    pub agent: Agent,
+    /// The screen, which whoever runs the agent closes afterwards; dropping it closes a browser too.
+    pub screen: Option<Arc<dyn Screen>>,
+    /// The task with its last questions answered: what `run.toml` says.
+    pub task: Task,
+}
+
+impl Assembly {
+    /// Tells this progress when something has to be fetched.
+    pub fn new(progress: Arc<dyn Progress>) -> Self {
+        Self { progress, models: Mutex::default() }
+    }
+
+    /// Loads the model and opens the screen, at the same time where the screen's size is known beforehand,
+    /// then makes the run folder and writes down the task as it is meant.
+    ///
+    /// # Errors
+    ///
+    /// [`AgentError`], whichever of these fails first.
+    pub async fn assemble(&self, task: &Task, folder: &Path) -> Result<Assembled, AgentError> {
+        let name = folder.file_name().map_or_else(new_run_name, |name| name.to_string_lossy().into_owned());
+        let kept = RunFolder::create(folder)?;
+        let size = match &task.screen {
+            ScreenChoice::Browser { size, .. } => *size,
+            _ => Some(DEFAULT_SIZE),
+        };
+        let (model, screen) = if let Some(size) = size {
+            tokio::try_join!(self.model(task), self.screen(task, size))?
+        } else {
+            let model = self.model(task).await?;
+            let size = model.card().screen.unwrap_or(DEFAULT_SIZE);
+            (model, self.screen(task, size).await?)
+        };
+        let task = settled(task, model.as_ref());
+        let toml = task.to_toml().map_err(|error| JournalError::File {
+            path: folder.to_owned(),
+            source: std::io::Error::other(error),
+        })?;
+        kept.write_task(&toml)?;
+        let toolbox = toolbox(&task, screen.as_ref())?;
+        let thinking =
+            Thinking { style: task.thinking.style, reflect: task.thinking.reflect, ..Thinking::default() };
+        let mut builder = Agent::builder(model, toolbox)
+            .thinking(thinking)
+            .limits(task.limits)
+            .policy(task.approval())
+            .done(task.evidence())
+            .seed(task.seed)
+            .name(name)
+            .folder(kept);
+        if let Some(screen) = &screen {
+            builder = builder.screen(Arc::clone(screen));
+        }
+        Ok(Assembled { agent: builder.build()?, screen, task })
+    }
+
+    async fn model(&self, task: &Task) -> Result<Arc<dyn ChatModel>, AgentError> {
+        let key = format!("{} on {}", task.model, task.device);
+        // A script is read from its beginning by every run.
+        let is_shared = !matches!(task.model, percept_models::ModelAddress::Scripted(_));
+        let loaded = || self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(model) = loaded().get(&key).filter(|_| is_shared) {
+            return Ok(Arc::clone(model));
+        }
+        let options = LoadOptions { device: task.device.clone(), ..LoadOptions::default() };
+        let model = task.model.open(options, Arc::clone(&self.progress)).await?;
+        loaded().insert(key, Arc::clone(&model));
+        Ok(model)
+    }
+
+    async fn screen(
+        &self,
+        task: &Task,
+        [width, height]: [u32; 2],
+    ) -> Result<Option<Arc<dyn Screen>>, AgentError> {
+        Ok(match &task.screen {
+            ScreenChoice::Browser { browser, scale, .. } => {
+                let mut options = BrowserOptions::new(browser.clone());
+                options.size = ScreenSize { width, height };
+                options.scale = *scale;
+                options.hosts.clone_from(&task.policy.hosts);
+                options.seed = Some(task.seed);
+                let browser: Result<Browser, ScreenError> =
+                    Browser::open_telling(options, Arc::clone(&self.progress)).await;
+                Some(Arc::new(browser?))
+            }
+            ScreenChoice::Image { image } => Some(Arc::new(StillImage::open(image)?)),
+            ScreenChoice::Nothing {} => None,
+        })
+    }
+}
+
+/// Answers what only the loaded model could.
+fn settled(task: &Task, model: &dyn ChatModel) -> Task {
+    let mut task = task.clone();
+    let card = model.card();
+    if let ScreenChoice::Browser { size, .. } = &mut task.screen {
+        size.get_or_insert(card.screen.unwrap_or(DEFAULT_SIZE));
+    }
+    let better = if card.thinks { Style::React } else { Style::Direct };
+    task.thinking.style.get_or_insert(better);
+    task
+}
+
+/// The tools that the task allows; without a word from it, those that the screen can take.
+fn toolbox(task: &Task, screen: Option<&Arc<dyn Screen>>) -> Result<Toolbox, AgentError> {
+    // Tools that need no screen get one that is never looked at.
+    let nothing = || -> Arc<dyn Screen> { Arc::new(StillImage::new(image::RgbImage::new(1, 1))) };
+    let all = builtin::toolbox(&screen.map_or_else(nothing, Arc::clone));
+    if let Some(allow) = &task.tools.allow {
+        return Ok(all.only(allow)?);
+    }
+    Ok(match &task.screen {
+        ScreenChoice::Browser { .. } if task.policy.hosts.is_empty() => {
+            let names: Vec<_> = all.offered().into_iter().map(|tool| tool.card.name).collect();
+            all.only(&names.into_iter().filter(|name| name != "navigate").collect::<Vec<_>>())?
+        }
+        ScreenChoice::Browser { .. } => all,
+        ScreenChoice::Image { .. } => all.only(&LOOKING)?,
+        ScreenChoice::Nothing {} => all.only(&SCREENLESS)?,
+    })
+}
+
+/// Whether an error is about what was asked for, and not about what this machine did with it: a person can
+/// mend it by asking differently.
+pub fn is_bad_input(error: &AgentError) -> bool {
+    match error {
+        AgentError::Model(ModelError::Engine(cause)) => {
+            cause.downcast_ref::<percept_runtime::DeviceError>().is_some()
+        }
+        AgentError::Screen(error) => {
+            matches!(error, ScreenError::Refused { .. } | ScreenError::Unsupported { .. })
+        }
+        AgentError::Journal(error) => matches!(error, JournalError::Occupied { .. }),
+        _ => true,
+    }
+}

@@ -1,0 +1,55 @@
+//! The commands, read, and handed each to its file.
+
+mod arguments;
+mod ask;
+mod demo;
+mod doctor;
+mod failure;
+mod models;
+mod narration;
+mod output;
+mod progress;
+mod report;
+mod run;
+mod tools;
+mod watch;
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use arguments::{Arguments, Command};
+use failure::Failure;
+use output::Output;
+
+/// Reads the command line, does what it says, and gives back the exit code.
+pub(crate) fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let output = Output::new(arguments.json);
+    let filter = EnvFilter::try_from_env("PERCEPT_LOG").unwrap_or_else(|_| EnvFilter::new("error"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output.fail(&Failure::broken(error)),
+    };
+    let result = runtime.block_on(perform(arguments.command, &output));
+    // A download or a session that is still being loaded must not hold up somebody who pressed Ctrl-C.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => output.fail(&failure),
+    }
+}
+
+async fn perform(command: Command, output: &Output) -> Result<u8, Failure> {
+    match command {
+        Command::Demo(options) => demo::demo(options, output).await,
+        Command::Run(options) => run::run(options, output).await,
+        Command::Ask(options) => watch::unless_interrupted(ask::ask(options, output)).await,
+        Command::Doctor(options) => watch::unless_interrupted(doctor::doctor(options, output)).await,
+        Command::Tools(command) => tools::tools(&command, output),
+        Command::Report(options) => report::report(&options, output),
+        Command::Models(command) => watch::unless_interrupted(models::models(command, output)).await,
+    }
+}

@@ -1,0 +1,175 @@
+//! What can be typed, with its help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use percept::{models::ModelAddress, runtime::Device};
+
+/// Agents that see: a vision-language model on your own machine looks at a screen, thinks, and acts.
+#[derive(Debug, Parser)]
+#[command(
+    name = "percept",
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done, 1 failed, 2 bad input, 3 a limit was reached, 4 refused, \
+                  5 outcome of an effect unknown, 130 interrupted."
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Print one JSON document on standard output, and nothing else there.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Watch the bundled model log in on a small page in a real browser.
+    #[command(after_help = "Examples:\n  percept demo\n  percept demo --seed 3 --json")]
+    Demo(RunOptions),
+
+    /// Work on tasks that are written in files, one after the other.
+    #[command(
+        after_help = "Examples:\n  percept run login.toml\n  percept run examples/tasks/*.toml --seed 7 --json"
+    )]
+    Run(RunTasks),
+
+    /// Ask a model a question about images.
+    #[command(
+        after_help = "Examples:\n  percept ask models/smolvlm shot.png \"What does the button say?\"\n  \
+                      percept ask models/llava before.png after.png \"What changed?\" --device webgpu"
+    )]
+    Ask(AskOptions),
+
+    /// Say which devices there are, why others aren't, and which command brings them.
+    #[command(after_help = "Examples:\n  percept doctor\n  percept doctor --fetch webgpu\n  \
+                      percept doctor --device cuda:0\n  percept doctor models/smolvlm --device webgpu")]
+    Doctor(DoctorOptions),
+
+    /// Show the tools that an agent can call.
+    #[command(subcommand)]
+    Tools(ToolsCommand),
+
+    /// Make the report of a run, from its journal.
+    #[command(after_help = "Example:\n  percept report runs/20261124-190002-4f1c")]
+    Report(ReportOptions),
+
+    /// Show the models that come along, or look inside one.
+    #[command(subcommand)]
+    Models(ModelsCommand),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunOptions {
+    /// Where sampling begins; local pages get it too.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+
+    /// The device: auto, cpu, cuda:N, webgpu:N, and so on.
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) device: Option<Device>,
+
+    /// The model: bundled:NAME, a folder, or scripted:FILE.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<ModelAddress>,
+
+    /// The run folder; by default one below runs/ that is named by the time.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunTasks {
+    /// Task files.
+    #[arg(required = true, value_name = "TASK.toml")]
+    pub(crate) tasks: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) options: RunOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AskOptions {
+    /// The model: bundled:NAME, a folder, or scripted:FILE.
+    pub(crate) model: ModelAddress,
+
+    /// Image files, and at the end the question.
+    #[arg(required = true, value_name = "IMAGE… QUESTION")]
+    pub(crate) images_and_question: Vec<String>,
+
+    /// The device: auto, cpu, cuda:N, webgpu:N, and so on.
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub(crate) device: Device,
+
+    /// The most tokens that the answer may have.
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub(crate) max_tokens: usize,
+
+    /// Go on after the token that ends an answer; for comparing with other runtimes.
+    #[arg(long)]
+    pub(crate) ignore_end: bool,
+
+    /// 0 always takes the likeliest token; 1 samples from the model's own distribution.
+    #[arg(long, value_name = "T", default_value_t = 0.0)]
+    pub(crate) temperature: f32,
+
+    /// Where sampling begins.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorOptions {
+    /// A model: its sessions are opened, and the nodes of each are counted by where they run.
+    pub(crate) model: Option<ModelAddress>,
+
+    /// Bring what a device needs, as far as packages have it.
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) fetch: Option<Fetchable>,
+
+    /// Ask for this device: it can be had, or the reason is given.
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub(crate) device: Device,
+}
+
+/// What `doctor --fetch` can bring.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Fetchable {
+    /// ONNX Runtime with CUDA, and the CUDA libraries that it needs.
+    Cuda,
+    /// The WebGPU plugin, and a software device for machines without a GPU.
+    Webgpu,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ToolsCommand {
+    /// The names of the built-in tools, and what each does.
+    List,
+    /// The JSON Schemas of their arguments.
+    Schema {
+        /// Only these tools.
+        names: Vec<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportOptions {
+    /// The run folder.
+    pub(crate) run: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsCommand {
+    /// The models that come with this program.
+    List,
+    /// What a model is made of: family, sessions, sizes, and where its nodes run.
+    Inspect {
+        /// The model: bundled:NAME or a folder.
+        model: ModelAddress,
+
+        /// The device to open it on.
+        #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+        device: Device,
+    },
+}

@@ -1,0 +1,121 @@
+//! A run as lines on the terminal, while it happens.
+
+use percept::{CallResult, Entry, Event, Outcome, RecordedBody, RunResult, models::Call};
+
+use super::output::{Ink, Output};
+
+/// Longest text of a line, in characters.
+const LONGEST: usize = 96;
+
+/// Tells a run.
+pub(crate) struct Narration<'a> {
+    output: &'a Output,
+    /// The call that is under way.
+    call: String,
+}
+
+impl<'a> Narration<'a> {
+    pub(crate) fn new(output: &'a Output) -> Self {
+        Self { output, call: String::new() }
+    }
+
+    /// Tells one event.
+    pub(crate) fn tell(&mut self, entry: &Entry) {
+        match &entry.event {
+            Event::Began(beginning) => {
+                self.line(Ink::Strong, &beginning.task);
+                self.line(
+                    Ink::Soft,
+                    &format!("  {} on {}, seed {}", beginning.model, beginning.device, beginning.seed),
+                );
+                beginning.notes.iter().for_each(|note| self.line(Ink::Soft, &format!("  {note}")));
+            }
+            Event::Noted { note } => self.line(Ink::Warn, &format!("     note: {note}")),
+            Event::Decided { step, thought, text, call, malformed, .. } => {
+                if !thought.trim().is_empty() {
+                    self.line(Ink::Soft, &format!("     “{}”", shortened(thought.trim())));
+                }
+                self.call = format!("{step:>3}  {}", call.as_ref().map_or_else(|| shortened(text), written));
+                if let Some(problem) = malformed {
+                    self.line(Ink::Bad, &format!("{}: {problem}", self.call));
+                }
+            }
+            Event::Refused { reason, .. } => self.told(Ink::Bad, reason, 0.0),
+            Event::ApprovalGiven { granted: false, reason, .. } => {
+                self.told(Ink::Bad, reason.as_deref().unwrap_or("not approved"), 0.0);
+            }
+            Event::Called { result, milliseconds, .. } => self.called(result, *milliseconds),
+            Event::Reflected { lesson, .. } => {
+                self.line(Ink::Warn, &format!("     lesson: {}", shortened(lesson)));
+            }
+            _ => {}
+        }
+    }
+
+    /// Tells how it ended.
+    pub(crate) fn ended(&self, result: &RunResult) {
+        let ink = match result.outcome {
+            Outcome::Done => Ink::Good,
+            Outcome::Failed | Outcome::Unknown => Ink::Bad,
+            _ => Ink::Warn,
+        };
+        self.line(ink, &in_a_line(result));
+    }
+
+    fn called(&self, result: &CallResult, milliseconds: f64) {
+        match result {
+            CallResult::Observed { parts, .. } => {
+                let said = parts.iter().find_map(|part| match &part.body {
+                    RecordedBody::Text(text) => Some(text.as_str()),
+                    _ => None,
+                });
+                self.told(Ink::Soft, said.unwrap_or("done"), milliseconds);
+            }
+            CallResult::Refused { reason }
+            | CallResult::BadArguments { reason }
+            | CallResult::Broken { reason } => self.told(Ink::Bad, reason, milliseconds),
+            CallResult::Stopped => self.told(Ink::Bad, "stopped", milliseconds),
+            _ => {}
+        }
+    }
+
+    fn told(&self, ink: Ink, what: &str, milliseconds: f64) {
+        let what = self.output.ink(ink, &shortened(what));
+        self.output.say(&format!("{}  → {what} ({milliseconds:.0} ms)", self.call));
+    }
+
+    fn line(&self, ink: Ink, text: &str) {
+        self.output.say(&self.output.ink(ink, text));
+    }
+}
+
+/// How a run ended, in one line.
+pub(crate) fn in_a_line(result: &RunResult) -> String {
+    let verified = match result.verified {
+        Some(true) => ", verified",
+        Some(false) => ", not verified",
+        None => ", unverified",
+    };
+    let steps = if result.steps == 1 { "1 step".into() } else { format!("{} steps", result.steps) };
+    format!(
+        "{}{verified}: {} ({steps}, {:.1} s)",
+        result.outcome.word(),
+        result.reason,
+        result.milliseconds.total / 1000.0
+    )
+}
+
+/// A call as a person would write it down.
+pub(crate) fn written(call: &Call) -> String {
+    shortened(&format!("{} {}", call.function, call.arguments))
+}
+
+/// The text on one line, without anything that a terminal would obey, and not too long.
+fn shortened(text: &str) -> String {
+    let mut plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut short: String = plain.by_ref().take(LONGEST).collect();
+    if plain.next().is_some() {
+        short.push('…');
+    }
+    short
+}

@@ -1,0 +1,94 @@
+//! Where words go: results to standard output, everything else to standard error.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    process::ExitCode,
+};
+
+use indicatif::MultiProgress;
+use serde::Serialize;
+use serde_json::json;
+
+use super::failure::Failure;
+
+/// The two streams, and whether the first gets JSON.
+pub(crate) struct Output {
+    pub(crate) json: bool,
+    pub(crate) colour: bool,
+    pub(crate) bars: MultiProgress,
+}
+
+/// A style of the terminal.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ink {
+    Good,
+    Bad,
+    Warn,
+    Strong,
+    Soft,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+        Self { json, colour, bars: MultiProgress::new() }
+    }
+
+    /// The text as the terminal shows it in this style.
+    pub(crate) fn ink(&self, ink: Ink, text: &str) -> String {
+        if !self.colour {
+            return text.to_owned();
+        }
+        let code = match ink {
+            Ink::Good => "32",
+            Ink::Bad => "31",
+            Ink::Warn => "33",
+            Ink::Strong => "1",
+            Ink::Soft => "2",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+
+    /// A line to standard error, above any bars.
+    pub(crate) fn say(&self, line: &str) {
+        self.bars.suspend(|| {
+            // A closed standard error leaves nobody to tell.
+            let _ = writeln!(io::stderr(), "{line}");
+        });
+    }
+
+    /// A line of the result, for a person.
+    pub(crate) fn print(&self, line: &str) -> Result<(), Failure> {
+        self.bars.suspend(|| writeln!(io::stdout(), "{line}")).map_err(Failure::broken)
+    }
+
+    /// A piece of the result as it comes.
+    pub(crate) fn stream(&self, text: &str) -> Result<(), Failure> {
+        let mut stdout = io::stdout();
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::broken)
+    }
+
+    /// The result as the one JSON document.
+    pub(crate) fn document(&self, result: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(result).map_err(Failure::broken)?;
+        self.print(&text)
+    }
+
+    /// Says what failed, and gives the exit code.
+    pub(crate) fn fail(&self, failure: &Failure) -> ExitCode {
+        let message = failure.message();
+        if self.json {
+            let document = json!({ "error": message, "help": failure.help, "exit_code": failure.code });
+            // Nobody may be reading any more; the exit code says it as well.
+            let _ = self.document(&document);
+        }
+        self.say(&format!("{} {message}", self.ink(Ink::Bad, "error:")));
+        if let Some(excerpt) = &failure.excerpt {
+            self.say(excerpt);
+        }
+        if let Some(help) = &failure.help {
+            self.say(&format!("{} {help}", self.ink(Ink::Good, "help:")));
+        }
+        ExitCode::from(failure.code)
+    }
+}

@@ -1,0 +1,148 @@
+//! `percept run`: works on tasks from files, one after the other.
+
+use std::{
+    io::{self, BufRead, IsTerminal},
+    path::{Path, PathBuf},
+};
+
+use percept::{Assembly, Event, Outcome, Run, RunResult, Task, models::Call, new_run_name, report};
+use serde_json::json;
+
+use super::{
+    arguments::{RunOptions, RunTasks},
+    failure::Failure,
+    narration::{Narration, in_a_line, written},
+    output::{Ink, Output},
+    progress::Bars,
+    watch,
+};
+
+/// Where runs go if nothing else is said.
+const RUNS: &str = "runs";
+
+/// Runs the tasks. Every file is read before anything is done, so that a mistake in the last one costs nothing.
+pub(crate) async fn run(arguments: RunTasks, output: &Output) -> Result<u8, Failure> {
+    let tasks = arguments.tasks.iter().map(|path| Task::read(path)).collect::<Result<Vec<_>, _>>()?;
+    let is_one = tasks.len() == 1;
+    let assembly = Assembly::new(Bars::new(&output.bars));
+    let mut results = Vec::new();
+    for (task, path) in tasks.into_iter().zip(&arguments.tasks) {
+        let task = overridden(task, &arguments.options);
+        let folder = match &arguments.options.out {
+            Some(out) if is_one => out.clone(),
+            Some(out) => out.join(path.file_stem().unwrap_or(path.as_os_str())),
+            None => default_folder(),
+        };
+        let result = work(&assembly, &task, &folder, output).await?;
+        let is_over = result.outcome == Outcome::Cancelled;
+        results.push(result);
+        if is_over {
+            break;
+        }
+    }
+    if let ([result], true) = (results.as_slice(), is_one) {
+        conclude(result, output)?;
+    } else if output.json {
+        output.document(&json!({ "runs": results }))?;
+    } else {
+        for (result, path) in results.iter().zip(&arguments.tasks) {
+            output.print(&format!("{}: {}", path.display(), in_a_line(result)))?;
+        }
+    }
+    // The worst of them; the codes rise with what there is to worry about.
+    Ok(results.iter().map(|result| result.outcome.exit_code()).max().unwrap_or_default())
+}
+
+/// The task with what the command line says instead.
+pub(crate) fn overridden(mut task: Task, options: &RunOptions) -> Task {
+    if let Some(seed) = options.seed {
+        task.seed = seed;
+    }
+    if let Some(device) = &options.device {
+        task.device = device.clone();
+    }
+    if let Some(model) = &options.model {
+        task.model = model.clone();
+    }
+    task
+}
+
+/// One run, from loading to its report.
+pub(crate) async fn work(
+    assembly: &Assembly,
+    task: &Task,
+    folder: &Path,
+    output: &Output,
+) -> Result<RunResult, Failure> {
+    let assembled = watch::unless_interrupted(async { Ok(assembly.assemble(task, folder).await?) }).await?;
+    let screen = assembled.screen;
+    let run = assembled.agent.run(assembled.task.task.clone());
+    let result = followed(run, output).await;
+    if let Some(screen) = screen
+        && let Err(error) = screen.close().await
+    {
+        output.say(&output.ink(Ink::Warn, &format!("the screen didn't close cleanly: {error}")));
+    }
+    report::write(folder).map_err(Failure::broken)?;
+    Ok(result)
+}
+
+/// The result of a single run.
+pub(crate) fn conclude(result: &RunResult, output: &Output) -> Result<(), Failure> {
+    if output.json {
+        return output.document(result);
+    }
+    output.print(&in_a_line(result))?;
+    if let Some(answer) = &result.answer {
+        output.print(&format!("answer: {answer}"))?;
+    }
+    if let Some(folder) = &result.folder {
+        output.print(&format!("report: {}", folder.join(report::REPORT_FILE).display()))?;
+    }
+    Ok(())
+}
+
+/// Follows a run to its end, asking a person where the policy does, and stopping it when somebody interrupts.
+async fn followed(mut run: Run, output: &Output) -> RunResult {
+    let mut narration = Narration::new(output);
+    let cancel = run.cancellation();
+    let watcher = tokio::spawn(async move {
+        watch::interruption().await;
+        cancel.cancel();
+        watch::next_one_ends_it();
+    });
+    while let Some(entry) = run.next_event().await {
+        narration.tell(&entry);
+        if let Event::ApprovalWanted { call, .. } = &entry.event {
+            match approved(call, output).await {
+                Ok(()) => run.approve(),
+                Err(reason) => run.deny(reason),
+            }
+        }
+    }
+    watcher.abort();
+    let result = run.outcome().await;
+    narration.ended(&result);
+    result
+}
+
+/// Asks whoever sits at the terminal.
+async fn approved(call: &Call, output: &Output) -> Result<(), String> {
+    if !io::stdin().is_terminal() {
+        return Err("the policy asks a person, and nobody sits at a terminal".into());
+    }
+    output.say(&output.ink(Ink::Strong, &format!("     may it {}? [y/N] ", written(call))));
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line).map(|_| line)
+    });
+    match answer.await {
+        Ok(Ok(line)) if matches!(line.trim(), "y" | "Y" | "yes") => Ok(()),
+        _ => Err("a person said no".into()),
+    }
+}
+
+/// The default folder of a run.
+pub(crate) fn default_folder() -> PathBuf {
+    Path::new(RUNS).join(new_run_name())
+}
