@@ -121,15 +121,16 @@ mod tests {
         for (device, provider) in
             [(Device::Cpu, CPU_PROVIDER), (Device::WebGpu(0), "WebGpuExecutionProvider")]
         {
-            let (attention, all, nodes) = check("grouped.onnx", device, |placement| {
+            let (attention, all, nodes, said) = check("grouped.onnx", device, |placement| {
                 let counts = placement.counts();
                 (
                     counts.get(&(provider, "GroupQueryAttention")).copied(),
                     counts.values().sum::<usize>(),
                     placement.nodes.len(),
+                    format!("{counts:?}"),
                 )
             });
-            assert_eq!(attention, Some(2));
+            assert_eq!(attention, Some(2), "{said}");
             assert_eq!(all, nodes);
         }
     }

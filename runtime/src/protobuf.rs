@@ -42,6 +42,9 @@ impl<R: Read + Seek> Fields<R> {
         if let Value::Bytes(count) = value
             && count > end.saturating_sub(self.place)
         {
+            return Err(short(end));
+        }
+        if key >> 3 == 0 {
             return Err(self.nonsense());
         }
         Ok(Some((key >> 3, value)))
@@ -88,7 +91,7 @@ impl<R: Read + Seek> Fields<R> {
     fn varint(&mut self) -> io::Result<u64> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
-            let byte = *self.source.fill_buf()?.first().ok_or(io::ErrorKind::UnexpectedEof)?;
+            let byte = *self.source.fill_buf()?.first().ok_or_else(|| short(self.place))?;
             self.source.consume(1);
             self.place += 1;
             number |= u64::from(byte & 0x7f) << shift;
@@ -102,4 +105,8 @@ impl<R: Read + Seek> Fields<R> {
     fn nonsense(&self) -> io::Error {
         io::Error::new(io::ErrorKind::InvalidData, format!("byte {} can't be part of it", self.place))
     }
+}
+
+fn short(end: u64) -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, format!("it ends in the middle, at byte {end}"))
 }

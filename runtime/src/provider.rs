@@ -42,7 +42,7 @@ pub(crate) trait Provider: Sync {
     fn register(&self, runtime: &Runtime, index: u32, builder: SessionBuilder)
     -> ort::Result<SessionBuilder>;
 
-    /// Whether it could be used, found out without fetching or loading anything.
+    /// Whether it could be used, found out without fetching or registering anything.
     fn look(&self, _runtime: &Runtime) -> Presence {
         if self.is_built_in() {
             Presence::there("it is built into the library")
@@ -160,4 +160,13 @@ pub(crate) fn of(device: &Device) -> Option<(&'static dyn Provider, u32)> {
 /// An index as ONNX Runtime's options take it. One past what they can say becomes one that no machine has.
 fn id(index: u32) -> i32 {
     i32::try_from(index).unwrap_or(i32::MAX)
+}
+
+/// Loads a library for good, so that whoever opens it later by its name meets this one; the error says what the
+/// system's loader said.
+fn load_library(file: &std::ffi::OsStr) -> Result<(), String> {
+    ort::util::preload_dylib(file).map_err(|error| match std::error::Error::source(&error) {
+        Some(source) => source.to_string(),
+        None => error.to_string(),
+    })
 }

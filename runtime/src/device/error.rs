@@ -62,6 +62,6 @@ fn remedy(command: Option<&str>) -> String {
 
 impl DeviceError {
     pub(crate) fn refused(device: Device, error: &dyn std::fmt::Display) -> Self {
-        Self::Refused { device, reason: error.to_string() }
+        Self::Refused { device, reason: error.to_string().trim().to_owned() }
     }
 }

@@ -5,13 +5,10 @@
 //! `ModelProto` (<https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>), and its nodes are read here field by
 //! field. Weights, which may be gigabytes, are stepped over; a file that ends before it says it does is found out.
 
-use std::{
-    fs::File,
-    io::{self, BufReader, Read, Seek, SeekFrom},
-    path::Path,
-};
+use std::{fs::File, io, path::Path};
 
 use super::EngineError;
+use crate::protobuf::Fields;
 
 /// One operator in the graph.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -45,23 +42,23 @@ pub(crate) fn nodes(path: &Path) -> Result<Vec<GraphNode>, EngineError> {
         Err(error) => return Err(torn(path, &error.to_string())),
     };
     let length = file.metadata().map_err(|error| torn(path, &error.to_string()))?.len();
-    let mut reader = Fields { source: BufReader::new(file), place: 0 };
+    let mut fields = Fields::new(file);
     let mut nodes = Vec::new();
     let mut graphs = 0;
-    let mut read = || -> Result<(), Broken> {
-        while let Some((field, value)) = reader.next(length)? {
+    let mut read = || -> io::Result<()> {
+        while let Some((field, value)) = fields.next(length)? {
             if field != MODEL_GRAPH {
-                reader.skip(value, length)?;
+                fields.skip(value)?;
                 continue;
             }
             graphs += 1;
-            let end = reader.end_of(value, length)?;
-            while let Some((field, value)) = reader.next(end)? {
+            let end = fields.message(value)?;
+            while let Some((field, value)) = fields.next(end)? {
                 if field == GRAPH_NODE {
-                    let end = reader.end_of(value, end)?;
-                    nodes.push(reader.node(end)?);
+                    let end = fields.message(value)?;
+                    nodes.push(node(&mut fields, end)?);
                 } else {
-                    reader.skip(value, end)?;
+                    fields.skip(value)?;
                 }
             }
         }
@@ -78,107 +75,17 @@ fn torn(path: &Path, reason: &str) -> EngineError {
     EngineError::Torn { path: path.to_owned(), reason: reason.to_owned() }
 }
 
-#[derive(Debug, thiserror::Error)]
-enum Broken {
-    #[error("it ends in the middle, at byte {0}")]
-    Short(u64),
-    #[error("byte {0} can't be part of it")]
-    Nonsense(u64),
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
-
-/// What a field holds: a number, or so many bytes that follow.
-#[derive(Debug, Clone, Copy)]
-enum FieldValue {
-    Number,
-    Bytes(u64),
-}
-
-struct Fields<R> {
-    source: R,
-    place: u64,
-}
-
-impl<R: Read + Seek> Fields<R> {
-    /// The next field before `end`.
-    fn next(&mut self, end: u64) -> Result<Option<(u64, FieldValue)>, Broken> {
-        if self.place == end {
-            return Ok(None);
-        }
-        let begin = self.place;
-        let key = self.varint(end)?;
-        let value = match key & 7 {
-            0 => {
-                self.varint(end)?;
-                FieldValue::Number
-            }
-            1 => FieldValue::Bytes(8),
-            2 => FieldValue::Bytes(self.varint(end)?),
-            5 => FieldValue::Bytes(4),
-            _ => return Err(Broken::Nonsense(begin)),
-        };
-        if key >> 3 == 0 {
-            return Err(Broken::Nonsense(begin));
-        }
-        Ok(Some((key >> 3, value)))
-    }
-
-    fn varint(&mut self, end: u64) -> Result<u64, Broken> {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.bytes(1, end)?;
-            number |= u64::from(byte[0] & 0x7f) << shift;
-            if byte[0] & 0x80 == 0 {
-                return Ok(number);
-            }
-        }
-        Err(Broken::Nonsense(self.place))
-    }
-
-    fn bytes(&mut self, count: u64, end: u64) -> Result<Vec<u8>, Broken> {
-        if count > end.saturating_sub(self.place) {
-            return Err(Broken::Short(end));
-        }
-        let mut bytes = vec![0; count as usize];
-        self.source.read_exact(&mut bytes)?;
-        self.place += count;
-        Ok(bytes)
-    }
-
-    fn end_of(&self, value: FieldValue, end: u64) -> Result<u64, Broken> {
-        match value {
-            FieldValue::Bytes(count) if count <= end - self.place => Ok(self.place + count),
-            FieldValue::Bytes(_) => Err(Broken::Short(end)),
-            FieldValue::Number => Err(Broken::Nonsense(self.place)),
+fn node(fields: &mut Fields<File>, end: u64) -> io::Result<GraphNode> {
+    let mut node = GraphNode::default();
+    while let Some((field, value)) = fields.next(end)? {
+        match field {
+            NODE_INPUT => node.inputs.push(fields.text(value)?),
+            NODE_OUTPUT => node.outputs.push(fields.text(value)?),
+            NODE_OPERATOR => node.operator = fields.text(value)?,
+            _ => fields.skip(value)?,
         }
     }
-
-    fn skip(&mut self, value: FieldValue, end: u64) -> Result<(), Broken> {
-        if let FieldValue::Bytes(_) = value {
-            self.place = self.end_of(value, end)?;
-            self.source.seek(SeekFrom::Start(self.place))?;
-        }
-        Ok(())
-    }
-
-    fn node(&mut self, end: u64) -> Result<GraphNode, Broken> {
-        let mut node = GraphNode::default();
-        while let Some((field, value)) = self.next(end)? {
-            match (field, value) {
-                (NODE_INPUT | NODE_OUTPUT | NODE_OPERATOR, FieldValue::Bytes(count)) => {
-                    let text = String::from_utf8_lossy(&self.bytes(count, end)?).into_owned();
-                    match field {
-                        NODE_INPUT => node.inputs.push(text),
-                        NODE_OUTPUT => node.outputs.push(text),
-                        _ => node.operator = text,
-                    }
-                }
-                _ => self.skip(value, end)?,
-            }
-        }
-        Ok(node)
-    }
+    Ok(node)
 }
 
 /// Whether each of these caches (past, present) goes in and out of a `GroupQueryAttention` operator and nothing

@@ -1,7 +1,8 @@
 //! `cuda:N`: an NVIDIA GPU through ONNX Runtime's own kernels.
 //!
 //! It needs NVIDIA's driver from the system, the library's build with CUDA, and CUDA 13's runtime, BLAS, random
-//! numbers and run-time compiler: the system's if it has them, else wheels. **Not run**: no such GPU at hand.
+//! numbers and run-time compiler: the system's if it has them, else wheels. **Not run**: no such GPU at hand. (Against
+//! a stand-in for the driver, the fetched libraries load and the provider gets as far as counting the GPUs.)
 //! The decoder's cache lives in the memory that [`Provider::memory`] names; the rest is the same code as for
 //! `webgpu`, which is run everywhere.
 
@@ -9,11 +10,10 @@ use ort::{
     ep::{self, ArenaExtendStrategy, ExecutionProvider as _},
     memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType},
     session::builder::SessionBuilder,
-    util::preload_dylib,
 };
 use percept_fetch::{Cache, FetchError, Progress, pins};
 
-use super::{Hardware, Presence, Provider, id};
+use super::{Hardware, Presence, Provider, id, load_library};
 use crate::{
     device::{Device, DeviceError},
     library::Runtime,
@@ -116,9 +116,9 @@ pub(super) fn load(
         // LD_LIBRARY_PATH, which a running process can't change for itself.
         for file in part.files() {
             let path = folder.join(file);
-            preload_dylib(&path).map_err(|error| DeviceError::Refused {
+            load_library(path.as_os_str()).map_err(|reason| DeviceError::Refused {
                 device: device.clone(),
-                reason: format!("{} doesn't load: {error}", path.display()),
+                reason: format!("{} doesn't load: {reason}", path.display()),
             })?;
         }
     }
@@ -148,7 +148,7 @@ pub(crate) fn fetch(cache: &Cache, progress: &dyn Progress) -> Result<(), FetchE
 }
 
 fn driver() -> Result<(), String> {
-    preload_dylib(DRIVER).map_err(|error| format!("no NVIDIA driver found ({DRIVER}: {error})"))
+    load_library(DRIVER.as_ref()).map_err(|reason| format!("no NVIDIA driver found ({reason})"))
 }
 
 fn system_has_cuda() -> bool {
@@ -157,7 +157,7 @@ fn system_has_cuda() -> bool {
             .iter()
             .flat_map(|part| part.files())
             .filter(|file| !file.contains("builtins"))
-            .all(|file| preload_dylib(file).is_ok())
+            .all(|file| load_library(file.as_ref()).is_ok())
 }
 
 fn other_library(runtime: &Runtime) -> String {

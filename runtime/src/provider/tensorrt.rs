@@ -7,11 +7,10 @@ use ort::{
     ep::{self, ExecutionProvider as _},
     memory::MemoryInfo,
     session::builder::SessionBuilder,
-    util::preload_dylib,
 };
 use percept_fetch::Progress;
 
-use super::{Hardware, Presence, Provider, cuda, id};
+use super::{Hardware, Presence, Provider, cuda, id, load_library};
 use crate::{
     device::{Device, DeviceError},
     library::Runtime,
@@ -79,8 +78,8 @@ impl Provider for TensorRt {
 
 fn system() -> Result<(), String> {
     for library in SYSTEM {
-        preload_dylib(*library)
-            .map_err(|error| format!("TensorRT 10 with cuDNN 9 is not installed ({library}: {error})"))?;
+        load_library(library.as_ref())
+            .map_err(|reason| format!("TensorRT 10 with cuDNN 9 is not installed ({reason})"))?;
     }
     Ok(())
 }

@@ -7,8 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ort::util::preload_dylib;
 use percept_fetch::{Cache, pins};
+
+use super::load_library;
 
 /// Vulkan's loader, which a plugin opens by this name.
 pub(super) const LOADER: &str = "libvulkan.so.1";
@@ -79,10 +80,10 @@ pub(super) fn load_loader(software: Option<&Path>) -> Result<(), String> {
     match software {
         Some(folder) => {
             let loader = folder.join(LOADER);
-            preload_dylib(&loader).map_err(|error| format!("{} doesn't load: {error}", loader.display()))
+            load_library(loader.as_os_str()).map_err(|reason| format!("no Vulkan loader: {reason}"))
         }
-        None => preload_dylib(LOADER).map_err(|error| {
-            format!("there is a GPU and no Vulkan loader ({LOADER}: {error}); Debian: apt install libvulkan1")
+        None => load_library(LOADER.as_ref()).map_err(|reason| {
+            format!("there is a GPU and no Vulkan loader ({reason}); Debian: apt install libvulkan1")
         }),
     }
 }
