@@ -106,7 +106,9 @@ impl Bundle {
             hasher.update(bytes.len().to_le_bytes());
             hasher.update(bytes);
         }
-        hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        let mut first = [0; 8];
+        first.copy_from_slice(&hasher.finalize()[..8]);
+        format!("{:016x}", u64::from_be_bytes(first))
     }
 }
 

@@ -27,6 +27,24 @@ pub struct ModelCard {
 }
 
 /// A model that one can talk to: local, remote or scripted.
+///
+/// ```
+/// use percept_models::{ChatModel, Conversation, Generate, GenerationEvent, Message, Role, ScriptedModel, ScriptedReply};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let model: Box<dyn ChatModel> = Box::new(ScriptedModel::new(vec![ScriptedReply::text("A login form.")]));
+/// let conversation: Conversation = [Message::text(Role::User, "What do you see?")].into_iter().collect();
+/// let mut generation = model.generate(&conversation, &Generate::default()).await?;
+/// while let Some(event) = generation.next().await {
+///     match event? {
+///         GenerationEvent::Text(piece) => assert_eq!(piece, "A login form."),
+///         GenerationEvent::Done(completion) => assert_eq!(completion.text, "A login form."),
+///         _ => {}
+///     }
+/// }
+/// # Ok::<(), percept_models::ModelError>(())
+/// # }).unwrap();
+/// ```
 #[async_trait]
 pub trait ChatModel: Send + Sync {
     /// What the model is.

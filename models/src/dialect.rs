@@ -14,6 +14,18 @@ use crate::{Call, Function, ModelError, Thought};
 pub use json::JsonDialect;
 
 /// A way of writing calls.
+///
+/// ```
+/// use percept_models::{Dialect, FolderSettings, Function, JsonDialect};
+///
+/// let finish = Function {
+///     name: "finish".into(),
+///     description: "Says that the task is done.".into(),
+///     schema: serde_json::json!({ "type": "object" }),
+/// };
+/// let dialect = JsonDialect::new(&FolderSettings::default(), |_| false);
+/// assert_eq!(dialect.read(r#"{"tool":"finish"}"#, &[finish]).unwrap().function, "finish");
+/// ```
 pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// What the system message says about the functions.
     ///

@@ -74,7 +74,7 @@ impl LoadedImage {
             ImageFormat::Gif => {
                 let image = pixels(GifDecoder::new(Cursor::new(bytes)).map_err(torn)?, &mut notes)?;
                 let frames = GifDecoder::new(Cursor::new(bytes)).map_err(torn)?.into_frames();
-                if frames.take(2).filter(Result::is_ok).count() > 1 {
+                if frames.take(2).flatten().count() > 1 {
                     notes.push("an animation: only its first frame is seen".into());
                 }
                 image

@@ -189,16 +189,16 @@ fn completion(reply: &ScriptedReply, options: &Generate) -> Result<Completion, M
             (thought.clone(), text, Ok(call.clone()))
         }
     };
-    let call =
-        match &options.reply {
-            Reply::Call { functions, .. } => Some(call.and_then(|call| {
-                match functions.iter().any(|function| function.name == call.function) {
-                    true => Ok(call),
-                    false => Err(format!("there is no function `{}` on offer", call.function)),
-                }
-            })),
-            _ => None,
-        };
+    let call = match &options.reply {
+        Reply::Call { functions, .. } => Some(call.and_then(|call| {
+            if functions.iter().any(|function| function.name == call.function) {
+                Ok(call)
+            } else {
+                Err(format!("there is no function `{}` on offer", call.function))
+            }
+        })),
+        _ => None,
+    };
     let stop = if options.cancel.is_cancelled() { StopReason::Cancelled } else { StopReason::End };
     Ok(Completion { thought, text, call, stop, usage: Usage::default(), tokens: Vec::new() })
 }

@@ -9,7 +9,7 @@ mod source;
 
 use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
-use minijinja::{Environment, Error, ErrorKind, Value};
+use minijinja::{Environment, Error, ErrorKind, Value, value::Kwargs};
 use serde::Serialize;
 
 use crate::ModelError;
@@ -76,7 +76,7 @@ impl ChatTemplate {
         environment.set_lstrip_blocks(true);
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.set_formatter(python::display);
-        environment.add_filter("tojson", |value: Value, options| python::to_json(&value, options));
+        environment.add_filter("tojson", |value: Value, options: Kwargs| python::to_json(&value, &options));
         environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, message))
         });

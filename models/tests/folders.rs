@@ -1,4 +1,5 @@
 //! Bad folders: each is refused with the file at fault and what to do, before or while it is loaded.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what fails in a test's own helpers fails the test")]
 
 #[path = "support/tiny.rs"]
 mod support;
@@ -130,7 +131,7 @@ async fn what_isnt_known_is_named() {
 async fn a_vision_encoder_of_another_image_size_is_told_when_an_image_comes() {
     let (_kept, path) = copy("llava-tiny");
     change_json(&path.join("processor_config.json"), |config| {
-        config["num_additional_image_tokens"] = 3.into()
+        config["num_additional_image_tokens"] = 3.into();
     });
     let model = support::load(&path, "cpu", percept_runtime::CacheForm::Auto).await;
     let golden = &support::goldens("llava-tiny")[0];

@@ -1,4 +1,5 @@
 //! The tiny models against goldens of transformers: pixels, prompts, tokens, first logits, 24 greedy tokens.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what fails in a test's own helpers fails the test")]
 
 #[path = "support/tiny.rs"]
 mod support;

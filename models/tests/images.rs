@@ -1,4 +1,5 @@
 //! Images as users have them: what transformers makes of them, and what is said about the rest.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what fails in a test's own helpers fails the test")]
 
 use std::io::Cursor;
 

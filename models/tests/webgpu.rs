@@ -1,5 +1,6 @@
 //! A vision-language model on a GPU device, which every machine has: the WebGPU provider, on real hardware or
 //! on the software Vulkan device that comes with the browser's package.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what fails in a test's own helpers fails the test")]
 
 #[path = "support/tiny.rs"]
 mod support;
@@ -39,7 +40,10 @@ async fn check(model: &LocalModel, golden: &support::Golden) {
 async fn a_model_answers_on_webgpu_as_on_the_cpu_and_its_cache_never_leaves() {
     let folder = data().join("smolvlm-tiny");
     let golden = &goldens("smolvlm-tiny")[0];
-    assert!(!golden.conversation().images().collect::<Vec<_>>().is_empty(), "there is an image in the prompt");
+    assert!(
+        !golden.conversation().images().collect::<Vec<_>>().is_empty(),
+        "there is an image in the prompt"
+    );
     let mut on_device = Vec::new();
     for cache in [CacheForm::Auto, CacheForm::Growing] {
         let model = load(&folder, "webgpu", cache).await;

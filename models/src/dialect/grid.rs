@@ -120,10 +120,10 @@ fn end(bin: u64, bins: u32, pixels: u32) -> u64 {
 mod tests {
     use super::*;
 
-    fn check(grid: [u32; 2], mark: Value, place: Value, expected: Result<Value, &str>) {
+    fn check(grid: [u32; 2], mark: &Value, place: &Value, expected: Result<Value, &str>) {
         let grid = Grid { columns: grid[0], rows: grid[1] };
         let mark = Mark::of(&json!({ "x-percept": mark })).unwrap().unwrap();
-        assert_eq!(grid.to_pixels(mark, &place), expected.map_err(str::to_owned), "{place}");
+        assert_eq!(grid.to_pixels(mark, place), expected.map_err(str::to_owned), "{place}");
     }
 
     #[test]
@@ -151,7 +151,7 @@ mod tests {
             ([1001, 1001], &region, json!([7, 7, 7, 7]), Ok(json!([1, 1, 2, 2]))),
         ];
         for (grid, mark, place, expected) in cases {
-            check(grid, mark.clone(), place, expected);
+            check(grid, mark, &place, expected);
         }
     }
 

@@ -63,7 +63,7 @@ pub struct SessionFile {
     pub path: PathBuf,
     /// The precision in its name.
     pub precision: Precision,
-    /// Its size in bytes, external data aside.
+    /// Its size in bytes, with the data files beside it.
     pub bytes: u64,
 }
 
@@ -84,7 +84,8 @@ pub(crate) fn choose(
         let order = wanted.into_iter().chain(&preferred);
         let file = order.into_iter().find_map(|precision| {
             let path = home.join(precision.file(session));
-            let bytes = path.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
+            let bytes =
+                path.metadata().ok().filter(std::fs::Metadata::is_file)?.len() + external_bytes(&path);
             Some(SessionFile { session: (*session).into(), path, precision: precision.clone(), bytes })
         });
         found.push(file.ok_or_else(|| missing(&home.join(format!("{session}.onnx"))))?);
@@ -99,6 +100,20 @@ pub(crate) fn choose(
         });
     }
     Ok(found)
+}
+
+/// The size of the data files that exporters put beside a graph: `<file>_data`, `<file>_data_1`, `<file>.data`.
+fn external_bytes(path: &Path) -> u64 {
+    let Some((folder, name)) = path.parent().zip(path.file_name().and_then(|name| name.to_str())) else {
+        return 0;
+    };
+    let beside = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_data = |entry: &std::fs::DirEntry| {
+        let other = entry.file_name();
+        let rest = other.to_str().and_then(|other| other.strip_prefix(name));
+        rest.is_some_and(|rest| rest.starts_with("_data") || rest.starts_with(".data"))
+    };
+    beside.filter(is_data).filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
 }
 
 /// What a user should know about the choice: anything but full precision, and a wish that wasn't fulfilled.

@@ -1,6 +1,10 @@
 //! A conversation as the tokens of a prompt, each image's features at their places.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+    time::Instant,
+};
 
 use super::{Inner, features::SeenImage};
 use crate::{
@@ -82,8 +86,8 @@ pub(super) async fn prepare(
     let begun = Instant::now();
     let mut images = HashMap::new();
     for image in &shown {
-        if !images.contains_key(&image.hash()) {
-            images.insert(image.hash(), process(inner, image).await?);
+        if let Entry::Vacant(place) = images.entry(image.hash()) {
+            place.insert(process(inner, image).await?);
         }
     }
     let milliseconds = begun.elapsed().as_secs_f64() * 1000.0;

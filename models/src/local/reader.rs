@@ -86,21 +86,19 @@ impl<'a> ReplyReader<'a> {
                 events.extend(self.thought_event(piece));
                 return events;
             }
-            Some(End::Text(marker)) => match piece.find(marker.as_str()) {
-                Some(at) => {
-                    let rest = piece.split_off(at + marker.len());
-                    piece.truncate(at);
-                    self.end = None;
-                    events.extend(self.thought_event(std::mem::replace(&mut piece, rest)));
-                }
-                None => {
+            Some(End::Text(marker)) => {
+                let Some(at) = piece.find(marker.as_str()) else {
                     let known =
                         if last { piece.len() } else { known_length(&piece, std::slice::from_ref(marker)) };
                     self.held = piece.split_off(known);
                     events.extend(self.thought_event(piece));
                     return events;
-                }
-            },
+                };
+                let rest = piece.split_off(at + marker.len());
+                piece.truncate(at);
+                self.end = None;
+                events.extend(self.thought_event(std::mem::replace(&mut piece, rest)));
+            }
             None => {}
         }
         events.extend(self.take_text(piece, last));
@@ -176,10 +174,10 @@ mod tests {
 
     /// Reads a reply byte by byte (`\u{1}` stands for the token `<act>`) and gives the events, `T:` for a
     /// thought's, with the thought, the text and whether it stopped.
-    fn check(marker: Option<Marker>, stops: &[&str], reply: &[u8], expected: (&[&str], &str, &str, bool)) {
+    fn check(marker: Option<&Marker>, stops: &[&str], reply: &[u8], expected: (&[&str], &str, &str, bool)) {
         let tokenizer = tokenizer();
         let stops: Vec<String> = stops.iter().map(|stop| (*stop).into()).collect();
-        let mut reader = ReplyReader::new(&tokenizer, marker.as_ref(), &stops).unwrap();
+        let mut reader = ReplyReader::new(&tokenizer, marker, &stops).unwrap();
         let mut events = Vec::new();
         for &byte in reply {
             events.extend(reader.push(if byte == 1 { 256 } else { u32::from(byte) }).unwrap());
@@ -200,14 +198,13 @@ mod tests {
 
     #[test]
     fn thought_marker_and_text_are_told_apart_as_they_come() {
-        let act = || Some(Marker::Special("<act>".into()));
-        let text = || Some(Marker::Text("Go:".into()));
+        let (act, text) = (Marker::Special("<act>".into()), Marker::Text("Go:".into()));
         check(None, &[], b"ab", (&["a", "b"], "", "ab", false));
-        check(act(), &[], b"hm\x01{}", (&["T:h", "T:m", "{", "}"], "hm", "{}", false));
-        check(act(), &[], b"hm", (&["T:h", "T:m"], "hm", "", false));
-        check(text(), &[], b"I Go:{", (&["T:I", "T: ", "{"], "I ", "{", false));
-        check(text(), &[], b"GGo:{", (&["T:G", "{"], "G", "{", false));
-        check(text(), &[], b"a Go", (&["T:a", "T: ", "T:Go"], "a Go", "", false));
+        check(Some(&act), &[], b"hm\x01{}", (&["T:h", "T:m", "{", "}"], "hm", "{}", false));
+        check(Some(&act), &[], b"hm", (&["T:h", "T:m"], "hm", "", false));
+        check(Some(&text), &[], b"I Go:{", (&["T:I", "T: ", "{"], "I ", "{", false));
+        check(Some(&text), &[], b"GGo:{", (&["T:G", "{"], "G", "{", false));
+        check(Some(&text), &[], b"a Go", (&["T:a", "T: ", "T:Go"], "a Go", "", false));
         check(None, &["END"], b"aEEND", (&["a", "E"], "", "aE", true));
         check(None, &["END"], b"aENx", (&["a", "ENx"], "", "aENx", false));
         check(None, &["x", "END"], b"aEN", (&["a", "EN"], "", "aEN", false));

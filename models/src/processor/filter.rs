@@ -51,7 +51,6 @@ impl Filter {
     /// The weight at distance `x`, before normalisation.
     fn weight(self, x: f64) -> f64 {
         match self {
-            Self::Nearest => 0.0,
             Self::Box if x > -0.5 && x <= 0.5 => 1.0,
             Self::Bilinear if x.abs() < 1.0 => 1.0 - x.abs(),
             Self::Hamming if x == 0.0 => 1.0,
@@ -61,7 +60,7 @@ impl Filter {
             }
             Self::Bicubic => cubic(x.abs()),
             Self::Lanczos if (-3.0..3.0).contains(&x) => sinc(x) * sinc(x / 3.0),
-            Self::Box | Self::Bilinear | Self::Hamming | Self::Lanczos => 0.0,
+            Self::Nearest | Self::Box | Self::Bilinear | Self::Hamming | Self::Lanczos => 0.0,
         }
     }
 }

@@ -10,7 +10,7 @@ use minijinja::{
 use serde_json::Value as Json;
 
 /// The filter `tojson` as transformers defines it: `json.dumps` with `ensure_ascii=False`, no HTML escapes.
-pub(super) fn to_json(value: &Value, options: Kwargs) -> Result<String, Error> {
+pub(super) fn to_json(value: &Value, options: &Kwargs) -> Result<String, Error> {
     let style = Style {
         indent: match options.get::<Option<Value>>("indent")? {
             Some(indent) if !indent.is_none() => Some(indent_of(&indent)?),
