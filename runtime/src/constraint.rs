@@ -65,7 +65,15 @@ impl Constraint {
     ///
     /// [`ConstraintError::Left`] where the grammar is complete, or too complex.
     pub fn mask(&mut self) -> Result<TokenMask, ConstraintError> {
-        self.matcher.compute_mask().map(TokenMask::new).map_err(|error| left(&error))
+        let plain = self.prelude.as_mut().filter(|prelude| prelude.is_plain());
+        if let Some(known) = plain.and_then(|prelude| prelude.plain_mask().clone()) {
+            return Ok(known);
+        }
+        let mask = self.matcher.compute_mask().map(TokenMask::new).map_err(|error| left(&error))?;
+        if let Some(prelude) = self.prelude.as_mut().filter(|prelude| prelude.is_plain()) {
+            *prelude.plain_mask() = Some(mask.clone());
+        }
+        Ok(mask)
     }
 
     /// Takes a token that was chosen under the mask.

@@ -1,5 +1,7 @@
 //! What a grammar lets through, what it doesn't, and what it writes by itself.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 #[path = "support/tokenizer.rs"]
 mod tokenizer;
 
@@ -150,6 +152,32 @@ fn a_thought_is_any_text_up_to_its_words() {
             ("a<act>b\nAction: {\"tool\":\"wait\"}", false),
         ],
     );
+}
+
+#[test]
+fn a_mask_that_was_kept_is_the_one_that_would_be_worked_out() {
+    let markers = [Marker::Special("<act>".to_owned()), Marker::Text("\nAct ion: ".to_owned())];
+    let texts =
+        ["The Act is\nAct", "a\nAct ion", "\n\nAct\nAct io", "\u{e9}\u{20ac}\u{1f600}\nA", "a\nAct ion:x"];
+    for tokenizer in [merging(&WORDS), pieces()] {
+        let vocabulary = vocabulary(&tokenizer, &[END]);
+        for marker in &markers {
+            let grammar = thinking(marker.clone(), 60);
+            for text in texts {
+                let tokens = encode(&tokenizer, text);
+                // One that is asked at every step, and so keeps what it can; and a new one at each.
+                let mut keeping = grammar.compile(&vocabulary).unwrap();
+                for (place, token) in tokens.iter().enumerate() {
+                    let mut new = grammar.compile(&vocabulary).unwrap();
+                    for token in &tokens[..place] {
+                        new.accept(*token).unwrap();
+                    }
+                    assert_eq!(keeping.mask().unwrap(), new.mask().unwrap(), "{text:?} at {place}");
+                    keeping.accept(*token).unwrap();
+                }
+            }
+        }
+    }
 }
 
 #[test]

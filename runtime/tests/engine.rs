@@ -1,5 +1,7 @@
 //! The engine on the CPU: what is written, what is refused, and that nothing that happens meanwhile changes it.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 #[path = "support/model.rs"]
 mod model;
 

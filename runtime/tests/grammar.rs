@@ -1,5 +1,7 @@
 //! A decoder with random weights, held to a grammar: whatever it would like to say, it says something valid.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 #[path = "support/model.rs"]
 mod model;
 #[path = "support/tokenizer.rs"]

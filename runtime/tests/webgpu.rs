@@ -2,6 +2,8 @@
 //!
 //! The plugin and the software device are fetched into the user's cache the first time.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 #[path = "support/model.rs"]
 mod model;
 

@@ -12,7 +12,7 @@ use toktrie_hf_tokenizers::{ByteTokenizer, ByteTokenizerEnv};
 
 use super::ConstraintError;
 
-/// A model's tokens as a tree of bytes. Built once a model (about a tenth of a second for 49,000 tokens), shared
+/// A model's tokens as a tree of bytes. Built once a model (about half a second for 49,000 tokens), shared
 /// by all its constraints.
 pub struct Vocabulary {
     factory: ParserFactory,

@@ -41,6 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(clippy::float_cmp, reason = "halves and doubles are exact")]
     fn each_seen_token_is_punished_once() {
         let mut penalty = RepetitionPenalty::new(2.0, &[2, 0, 2, 99]);
         penalty.see(0);

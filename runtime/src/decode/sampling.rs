@@ -146,6 +146,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::type_complexity, reason = "a row of a table")]
     fn greedy_takes_the_likeliest_token_that_is_allowed() {
         let infinite = f32::NEG_INFINITY;
         let cases: [(&[f32], Option<&[u32]>, &[u32], f32, Option<u32>); 8] = [
@@ -168,6 +169,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::type_complexity, reason = "a row of a table")]
     fn truncation_leaves_only_the_likely_tokens() {
         // Probabilities .6, .25, .1, .05 at temperature 1.
         let logits: Vec<f32> = [0.6f32, 0.25, 0.1, 0.05].iter().map(|p| p.ln()).collect();

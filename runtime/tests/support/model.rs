@@ -1,5 +1,6 @@
 //! The tiny decoders of `tests/data` (made by `models/export/engine_decoders.py`), and what they must write.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
 //! Small byte-level tokenizers, made here: one that merges, one that knows whole pieces.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
 use serde_json::{Map, Value, json};
@@ -118,4 +119,48 @@ pub(crate) fn pieces() -> Tokenizer {
 
 pub(crate) fn encode(tokenizer: &Tokenizer, text: &str) -> Vec<u32> {
     tokenizer.encode(text, false).unwrap().get_ids().to_vec()
+}
+
+/// A tokenizer of so many tokens that merges nothing: bytes, JSON's punctuation, numbers, and words of syllables,
+/// with and without a space before them, in about the proportions of an English vocabulary.
+pub(crate) fn large(size: usize) -> Tokenizer {
+    const SYLLABLES: [&str; 40] = [
+        "the", "but", "ton", "is", "in", "box", "text", "and", "so", "next", "blue", "com", "es", "on", "er",
+        "ing", "re", "con", "ment", "able", "al", "ly", "un", "pre", "or", "ed", "tion", "ous", "ver", "ter",
+        "per", "man", "for", "est", "ic", "ab", "act", "ex", "um", "ary",
+    ];
+    let mut vocabulary = bytes_and_specials();
+    let add = |vocabulary: &mut Map<String, Value>, text: &str| {
+        let id = vocabulary.len();
+        if id < size {
+            vocabulary.entry(letters(text).concat()).or_insert(json!(id));
+        }
+    };
+    for text in [
+        "{\"", "\":", "\":\"", "\",\"", "\",", "\"}", "]}", "\":[", "},{", "[\"", "\"]", "();", "\n\n", "  ",
+        "    ", "...",
+    ] {
+        add(&mut vocabulary, text);
+    }
+    for number in 10..1000 {
+        add(&mut vocabulary, &number.to_string());
+    }
+    for parts in 1..=4u32 {
+        for place in 0..SYLLABLES.len().pow(parts) {
+            let word: String = (0..parts)
+                .map(|part| SYLLABLES[place / SYLLABLES.len().pow(part) % SYLLABLES.len()])
+                .collect();
+            let mut capital = word.clone();
+            capital[..1].make_ascii_uppercase();
+            for form in [format!(" {word}"), word, format!(" {capital}"), capital] {
+                add(&mut vocabulary, &form);
+            }
+            if vocabulary.len() >= size {
+                break;
+            }
+        }
+    }
+    let pre =
+        json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true });
+    build(&vocabulary, &[], true, &pre)
 }
