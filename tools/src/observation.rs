@@ -1,6 +1,6 @@
 //! What came of a call: text, data and images, each with the place it came from.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ pub enum Source {
 }
 
 /// The content of a [`Part`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum PartBody {
     /// Plain text.
@@ -30,6 +30,17 @@ pub enum PartBody {
     Json(serde_json::Value),
     /// Pixels.
     Image(Arc<RgbImage>),
+}
+
+impl fmt::Debug for PartBody {
+    /// Of an image the size alone: its pixels would fill a log with numbers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.debug_tuple("Text").field(text).finish(),
+            Self::Json(value) => f.debug_tuple("Json").field(value).finish(),
+            Self::Image(pixels) => write!(f, "Image({}×{})", pixels.width(), pixels.height()),
+        }
+    }
 }
 
 /// One piece of an observation.

@@ -1,6 +1,6 @@
 //! Something that can be looked at and acted on: a browser page, a desktop, a still image.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use image::RgbImage;
@@ -12,7 +12,7 @@ pub(crate) mod browser;
 pub(crate) mod still;
 
 /// What a screen showed at one moment.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Screenshot {
     /// The pixels.
     pub pixels: Arc<RgbImage>,
@@ -22,6 +22,15 @@ pub struct Screenshot {
     pub location: Option<String>,
     /// Things a reader of this screenshot must know: "the page kept changing", "a dialog was dismissed: …".
     pub notes: Vec<String>,
+}
+
+impl fmt::Debug for Screenshot {
+    /// Everything but the pixels, which would fill a log with numbers; the frame tells their size.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shot = f.debug_struct("Screenshot");
+        shot.field("frame", &self.frame).field("location", &self.location).field("notes", &self.notes);
+        shot.finish_non_exhaustive()
+    }
 }
 
 /// Which button of the mouse.

@@ -26,7 +26,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use chromiumoxide::cdp::browser_protocol::page::NavigateParams;
+use chromiumoxide::cdp::browser_protocol::page::{NavigateParams, ResetNavigationHistoryParams};
 use percept_fetch::{Progress, Silent};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
@@ -121,6 +121,8 @@ impl Browser {
         let page = Arc::new(Page { front, setup, options, turns: Arc::new(Semaphore::new(1)) });
         page.first_window().await?;
         page.navigate(&address.url).await?;
+        // The empty page that the browser starts with is nothing to go back to.
+        page.front.tell(&ResetNavigationHistoryParams::default()).await?;
         Ok(Self { page, process: Mutex::new(Some(process)) })
     }
 
@@ -238,10 +240,13 @@ impl Page {
             }
             Err(error) => return Err(self.front.sorted(error)),
         };
-        match answer.error_text {
-            Some(error) => Err(refused(url, &error)),
-            None => Ok(()),
+        if let Some(error) = answer.error_text {
+            return Err(refused(url, &error));
         }
+        // What is typed into a page that is still loading is lost. If it loads on, the next look says so.
+        let Settling { quiet, limit } = self.options.settling;
+        rest::quiet(&self.front, quiet, Instant::now() + limit).await?;
+        Ok(())
     }
 
     fn on_screen(&self, at: ScreenPoint) -> Result<(), ScreenError> {

@@ -20,7 +20,7 @@ use crate::{Frame, Input, PixelSize, Screen, ScreenError, Screenshot};
 const LARGEST_SIDE: u32 = 16_384;
 
 /// Pixels that never change. Every [`Input`] is [`ScreenError::Unsupported`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct StillImage {
     pixels: Arc<RgbImage>,
     location: Option<String>,

@@ -28,8 +28,9 @@ async fn clicks_are_heard_as_from_a_mouse() {
         (click(20.0, 20.0, MouseButton::Right, 1), "mousedown:2 contextmenu mouseup:0"),
         (click(20.0, 20.0, MouseButton::Middle, 1), "mousedown:4 mouseup:0"),
     ];
+    let opened = open("").await;
     for (input, heard) in cases {
-        let opened = open(&listening("mousedown mouseup click dblclick contextmenu", "")).await;
+        opened.show(&listening("mousedown mouseup click dblclick contextmenu", "")).await;
         opened.browser.act(&input).await.unwrap();
         assert_eq!(opened.text().await, heard, "{input:?}");
     }
@@ -54,7 +55,7 @@ async fn every_character_of_a_us_keyboard_is_typed_as_itself() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_and_chords_do_what_they_do() {
-    let form = "<form onsubmit='document.body.append(\"sent\"); return false'><input id=a value=one autofocus><input id=b value=two></form>";
+    let form = "<form onsubmit='document.body.append(\"sent\"); return false'><input id=a value=one autofocus><input id=b value=two><input type=submit hidden></form>";
     let cases: [(&[&str], &str); 6] = [
         (&["Enter"], "one\ntwo\nsent"),
         (&["End", "Backspace"], "on\ntwo"),
@@ -63,8 +64,9 @@ async fn keys_and_chords_do_what_they_do() {
         (&["Tab", "Shift+Tab", "End", "Shift+a"], "oneA\ntwo"),
         (&["Home", "ArrowRight", "Delete"], "oe\ntwo"),
     ];
+    let opened = open("").await;
     for (keys, expected) in cases {
-        let opened = open(form).await;
+        opened.show(form).await;
         opened.look().await;
         for key in keys {
             opened.browser.act(&Input::Press(Key((*key).into()))).await.unwrap();
@@ -125,10 +127,9 @@ async fn the_wheel_scrolls_by_as_much_as_it_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_window_is_shown_until_it_closes() {
-    let html =
-        "<button style='position:fixed;inset:0;width:100%' onclick='open(\"other.html\")'>first</button>";
+    let html = "<button style='position:fixed;inset:0;width:100%' onclick='window.open(\"other.html\")'>first</button>";
     let opened = open(html).await;
-    let other = "<button style='position:fixed;inset:0;width:100%' onclick='close()'>second</button>";
+    let other = "<button style='position:fixed;inset:0;width:100%' onclick='window.close()'>second</button>";
     std::fs::write(opened.folder.path().join("other.html"), other).unwrap();
     assert_eq!(opened.text().await, "first");
     let press = click(50.0, 50.0, MouseButton::Left, 1);

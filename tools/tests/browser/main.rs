@@ -10,7 +10,7 @@ mod text;
 
 use std::path::PathBuf;
 
-use percept_tools::{Browser, BrowserOptions, Screen, Screenshot};
+use percept_tools::{Browser, BrowserOptions, Input, Screen, Screenshot};
 use tempfile::TempDir;
 
 /// A page in a folder and a browser of its own.
@@ -43,6 +43,13 @@ async fn open_with(html: &str, change: impl FnOnce(&mut BrowserOptions)) -> Open
 impl Opened {
     async fn look(&self) -> Screenshot {
         self.browser.look().await.unwrap()
+    }
+
+    /// Puts another page in the place of this one.
+    async fn show(&self, html: &str) {
+        let file = self.folder.path().join("page.html");
+        std::fs::write(&file, format!("<!DOCTYPE html><meta charset=utf-8>{html}")).unwrap();
+        self.browser.act(&Input::Navigate(format!("file://{}", file.display()))).await.unwrap();
     }
 
     /// The visible text once the page has come to rest.

@@ -17,8 +17,9 @@ async fn a_page_is_looked_at_once_it_has_changed_for_the_last_time() {
         // Changes in every frame, and then no more.
         "<body><script>let n = 0; const step = () => { document.body.style.background = n++ < 20 ? `rgb(255, ${n}, 0)` : 'white'; if (n < 30) requestAnimationFrame(step) }; step()</script>",
     ];
+    let opened = open("").await;
     for html in cases {
-        let opened = open(html).await;
+        opened.show(html).await;
         let shot = opened.look().await;
         assert_eq!(shot.notes, Vec::<String>::new(), "{html}");
         assert_eq!(shot.pixels.get_pixel(100, 100).0, [255; 3], "{html}");

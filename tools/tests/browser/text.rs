@@ -31,8 +31,9 @@ async fn the_visible_text_is_what_a_person_could_read() {
         ("<script>document.write('<p>late')</script><noscript>no</noscript><style>p{}</style>", "late"),
         ("<div style='position:fixed;top:100px'>Welcome, ada</div>", "Welcome, ada"),
     ];
+    let opened = open("").await;
     for (html, expected) in cases {
-        let opened = open(html).await;
+        opened.show(html).await;
         assert_eq!(opened.text().await, expected, "{html}");
     }
 }

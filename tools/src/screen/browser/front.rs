@@ -10,10 +10,12 @@ use serde::de::DeserializeOwned;
 
 use super::{
     happenings::{Record, Window},
-    setup::WORLD,
     wire::{Wire, WireError},
 };
 use crate::ScreenError;
+
+/// The name of the world in which our scripts run, out of the page's sight and reach.
+const WORLD: &str = "percept";
 
 /// How long a command may take that the browser does at once.
 pub(super) const ANSWER: Duration = Duration::from_secs(5);
@@ -65,12 +67,26 @@ impl Front {
         script: &str,
         limit: Duration,
     ) -> Result<Option<T>, ScreenError> {
+        let main = self.window()?.target;
+        self.evaluate_in(&main, script, limit).await
+    }
+
+    /// [`Front::evaluate`] in one frame of the window.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Front::evaluate`].
+    pub(super) async fn evaluate_in<T: DeserializeOwned>(
+        &self,
+        frame: &str,
+        script: &str,
+        limit: Duration,
+    ) -> Result<Option<T>, ScreenError> {
         let window = self.window()?;
         let world = CreateIsolatedWorldParams {
-            frame_id: window.target.clone().into(),
+            frame_id: frame.to_owned().into(),
             world_name: Some(WORLD.into()),
-            // Frames from elsewhere are part of what a person sees.
-            grant_univeral_access: Some(true),
+            grant_univeral_access: None,
         };
         let session = Some(&*window.session);
         let context = match self.wire.execute(session, &world, limit).await {
@@ -86,7 +102,8 @@ impl Front {
             Err(error) => return self.moved_on(error),
         };
         if let Some(exception) = answer.exception_details {
-            return Err(ScreenError::Broken(exception.to_string().into()));
+            let details = exception.exception.and_then(|e| e.description).unwrap_or(exception.text);
+            return Err(ScreenError::Broken(format!("a script of Percept's failed: {details}").into()));
         }
         let value = answer.result.value.unwrap_or_default();
         serde_json::from_value(value).map(Some).map_err(|e| ScreenError::Broken(e.into()))

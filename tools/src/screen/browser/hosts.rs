@@ -74,28 +74,26 @@ impl Reach {
         if inside { Ok(()) } else { Err(format!("{} is outside {}", url.path(), folder.display())) }
     }
 
-    /// The rules as Chromium's `--host-resolver-rules`, which know no ports. They hold for everything that
-    /// the browser does, its workers and its own services included.
+    /// The rules as Chromium's `--host-resolver-rules`. They hold for everything that the browser does: web
+    /// sockets and shared workers, which are not asked about, and its own services.
+    ///
+    /// The resolver knows no ports to keep out, but it can be told one to go to: a host that is allowed at one
+    /// port is at that port whatever a page asks for. With two ports of one host, or a port behind `*.`, the
+    /// other ports are kept out by the questions before requests alone.
     pub(super) fn resolver_rules(&self) -> String {
-        let mut rules = String::from("MAP * ~NOTFOUND");
-        for pattern in &self.hosts {
-            rules.push_str(", EXCLUDE ");
-            rules.push_str(&pattern.name);
+        let mut rules = Vec::new();
+        for HostPattern { name, port } in &self.hosts {
+            let others = self.hosts.iter().filter(|other| other.name == *name).count() > 1;
+            match port {
+                Some(port) if !others && !name.contains('*') => {
+                    rules.push(format!("MAP {name} {name}:{port}"))
+                }
+                _ => rules.push(format!("EXCLUDE {name}")),
+            }
         }
-        rules
-    }
-
-    /// Patterns in the syntax of the [URL Pattern API](https://urlpattern.spec.whatwg.org) of the web sockets
-    /// that are allowed. Requests are checked one by one, but the protocol doesn't ask about web sockets.
-    pub(super) fn web_sockets(&self) -> Vec<String> {
-        let any_port = "*".to_owned();
-        self.hosts
-            .iter()
-            .flat_map(|HostPattern { name, port }| {
-                let port = port.map_or(any_port.clone(), |p| p.to_string());
-                ["ws", "wss"].map(|scheme| format!("{scheme}://{name}:{port}/*"))
-            })
-            .collect()
+        // The first rule that fits holds.
+        rules.push("MAP * ~NOTFOUND".into());
+        rules.join(", ")
     }
 }
 
@@ -184,6 +182,21 @@ mod tests {
         );
         check(&["*"], "chrome://crash", Err("`chrome:` addresses are not allowed"));
         check(&["*"], "file:///etc/passwd", Err("local files are not allowed"));
+    }
+
+    #[test]
+    fn the_resolver_finds_the_allowed_hosts_at_their_ports_and_no_others() {
+        let cases: [(&[&str], &str); 5] = [
+            (&[], "MAP * ~NOTFOUND"),
+            (&["example.org"], "EXCLUDE example.org, MAP * ~NOTFOUND"),
+            (&["127.0.0.1:80"], "MAP 127.0.0.1 127.0.0.1:80, MAP * ~NOTFOUND"),
+            (&["a.org:1", "a.org:2"], "EXCLUDE a.org, EXCLUDE a.org, MAP * ~NOTFOUND"),
+            (&["*.a.org:1"], "EXCLUDE *.a.org, MAP * ~NOTFOUND"),
+        ];
+        for (hosts, expected) in cases {
+            let hosts: Vec<String> = hosts.iter().map(|&h| h.to_owned()).collect();
+            assert_eq!(Reach::new(&hosts, None).unwrap().resolver_rules(), expected);
+        }
     }
 
     #[test]

@@ -20,11 +20,13 @@ use super::{
 };
 use crate::{Frame, PixelSize, ScreenError, Screenshot};
 
-/// Ends when the page has loaded its fonts and shown what it had to show.
+/// Ends when the page has loaded its fonts and drawn two frames: with `true`, or with `false` if an animation
+/// with an end is still under way. Endless ones are left to the comparison of pictures.
 const TWO_FRAMES: &str = "(async () => {
     await document.fonts.ready;
     for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
-    return true;
+    return !document.getAnimations().some((animation) =>
+        animation.playState === 'running' && animation.effect.getComputedTiming().endTime < Infinity);
 })()";
 
 /// How long a page whose scripts don't end is given in one go, so that a navigation is noticed in between.
@@ -62,14 +64,14 @@ pub(super) async fn look(front: &Front, settling: Settling, scale: f64) -> Resul
     let (picture, unrest) = loop {
         let mut unrest =
             if quiet(front, settling.quiet, deadline).await? { None } else { Some(Unrest::Loads) };
-        let shown = front.evaluate::<bool>(TWO_FRAMES, ONE_LOOK).await?.is_some();
+        let still = front.evaluate::<bool>(TWO_FRAMES, ONE_LOOK).await?;
         let late = Instant::now() >= deadline;
-        if !shown {
+        if still != Some(true) {
             if !late {
                 before = None;
                 continue;
             }
-            unrest = unrest.or(Some(Unrest::Hangs));
+            unrest = unrest.or(Some(if still.is_none() { Unrest::Hangs } else { Unrest::Changes }));
         }
         // What happened while the frames were drawn may have begun to load something.
         if !late && front.record.lock().until_quiet(settling.quiet) != Some(Duration::ZERO) {
@@ -99,7 +101,7 @@ pub(super) async fn look(front: &Front, settling: Settling, scale: f64) -> Resul
 }
 
 /// Waits until nothing has been loading for `quiet`; `false` if the deadline comes first.
-async fn quiet(front: &Front, quiet: Duration, deadline: Instant) -> Result<bool, ScreenError> {
+pub(super) async fn quiet(front: &Front, quiet: Duration, deadline: Instant) -> Result<bool, ScreenError> {
     let mut changes = front.record.listen();
     loop {
         front.window()?;

@@ -1,20 +1,13 @@
 //! What every new window and worker of a browser is told before it runs.
 
 use chromiumoxide::cdp::{
-    browser_protocol::{
-        browser, emulation, fetch, inspector,
-        network::{self, BlockPattern, SetBlockedUrLsParams},
-        page, target,
-    },
+    browser_protocol::{browser, emulation, fetch, inspector, network, page, target},
     js_protocol::runtime,
 };
 
 use super::{BrowserOptions, Dialogs, Reach, wire::Request};
 
-/// The name of the world in which our own scripts run, out of the page's sight and reach.
-pub(super) const WORLD: &str = "percept";
-
-/// Runs in our own world of every document. A blinking caret would make two screenshots of one state differ,
+/// Runs in a world of our own in every document. A blinking caret would make two screenshots of one state differ,
 /// and hiding it would hide where typing goes; so it is there and doesn't blink.
 const STEADY_CARET: &str = "{
     const sheet = new CSSStyleSheet();
@@ -58,7 +51,7 @@ impl Setup {
         choosers.cancel = Some(true);
         let caret = page::AddScriptToEvaluateOnNewDocumentParams {
             source: STEADY_CARET.into(),
-            world_name: Some(WORLD.into()),
+            world_name: Some("percept-caret".into()),
             include_command_line_api: None,
             run_immediately: Some(true),
         };
@@ -72,7 +65,6 @@ impl Setup {
             Request::new(Some(session), &page::EnableParams::default()),
             Request::new(Some(session), &inspector::EnableParams::default()),
             Request::new(Some(session), &self.metrics),
-            Request::new(Some(session), &emulation::SetFocusEmulationEnabledParams::new(true)),
             Request::new(Some(session), &choosers),
             Request::new(Some(session), &caret),
             Request::new(Some(session), &no_webrtc),
@@ -85,16 +77,12 @@ impl Setup {
     /// What a worker is told, and a window too: to ask before every request, and to run.
     pub(super) fn worker(&self, session: &str) -> Vec<Request> {
         let every = fetch::RequestPattern { url_pattern: Some("*".into()), ..Default::default() };
-        let allowed = self.reach.web_sockets().into_iter().map(|p| BlockPattern::new(p, false));
-        let others = ["ws://*:*/*", "wss://*:*/*"].map(|p| BlockPattern::new(p, true));
-        let web_sockets = SetBlockedUrLsParams { url_patterns: Some(allowed.chain(others).collect()) };
         vec![
             Request::new(Some(session), &network::EnableParams::default()),
             Request::new(
                 Some(session),
                 &fetch::EnableParams { patterns: Some(vec![every]), handle_auth_requests: None },
             ),
-            Request::new(Some(session), &web_sockets),
             Request::new(Some(session), &runtime::RunIfWaitingForDebuggerParams::default()),
         ]
     }

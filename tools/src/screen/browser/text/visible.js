@@ -1,7 +1,8 @@
-// The text that a person could read in the viewport, a line for each block of the page. Runs in a world of
-// its own, whose access reaches into frames and open shadow trees. What lies outside the viewport or is cut
-// off by a scrolling or clipping ancestor is left out; what an opaque element covers is not.
-(() => {
+// The text that a person could read in a frame, a line for each block of the page: a function of the part of
+// the frame that is in view (all of its viewport if null). It reaches into open shadow trees; frames inside
+// become their number and the part of them that is in view, for they may be another world's. What lies outside
+// the view or is cut off by a scrolling or clipping ancestor is left out; what an opaque element covers is not.
+(view) => {
     const lines = [];
     let line = '';
     let block = null;
@@ -19,7 +20,7 @@
 
     const endLine = () => {
         const text = line.replace(/[ \t\u00a0]+/g, ' ').trim();
-        if (text) lines.push(text);
+        if (text) lines.push({ text });
         line = '';
     };
     const write = (text, inBlock) => {
@@ -77,10 +78,11 @@
     const walk = (parent, clip, inBlock) => {
         for (const node of parent.childNodes) {
             if (node.nodeType === 3) {
-                const host = parent.host ?? parent;
+                const host = parent.nodeType === 11 ? parent.host : (parent.slotted ?? parent);
                 const style = host.ownerDocument.defaultView.getComputedStyle(host);
                 if (style.visibility !== 'visible') continue;
-                const text = visiblePart(node, clip);
+                // Space at the end of a line has no extent, and yet it parts two words.
+                const text = node.data.trim() ? visiblePart(node, clip) : node.data;
                 const kept = style.whiteSpace.startsWith('pre');
                 if (kept) {
                     text.split('\n').forEach((piece, n) => {
@@ -116,7 +118,7 @@
             return;
         }
         let inner = clip;
-        if (style.position === 'fixed') inner = viewport(element.ownerDocument, clip);
+        if (style.position === 'fixed') inner = screenful;
         // The body's own clipping is the viewport's.
         const clips = style.overflowX !== 'visible' || style.overflowY !== 'visible';
         if (clips && element.localName !== 'body') inner = meet(inner, rect);
@@ -126,7 +128,7 @@
         if (boxed) write(' ', inBlock);
         const inside = element.shadowRoot ?? element;
         if (inside.localName === 'slot' && inside.assignedNodes().length) {
-            walk({ childNodes: inside.assignedNodes(), ownerDocument: element.ownerDocument, host: element }, inner, within);
+            walk({ childNodes: inside.assignedNodes(), slotted: element }, inner, within);
         } else {
             walk(inside, inner, within);
         }
@@ -135,27 +137,22 @@
         if (boxed) write(' ', inBlock);
     };
 
-    const viewport = (document, clip) => (document === top.document ? screenful : clip);
-
+    // The numbers are those of the frame tree: the order of `window.frames`.
     const frame = (element, rect, clip) => {
-        let document;
-        try {
-            document = element.contentDocument;
-        } catch {
-            return;
-        }
-        if (!document?.body) return;
+        const number = [...Array(window.length).keys()].find((n) => window[n] === element.contentWindow);
+        if (number === undefined) return;
         const left = rect.left + element.clientLeft;
         const top = rect.top + element.clientTop;
         const seen = meet(clip, { left, top, right: left + element.clientWidth, bottom: top + element.clientHeight });
-        const inner = { left: seen.left - left, top: seen.top - top, right: seen.right - left, bottom: seen.bottom - top };
         endLine();
-        visit(document.body, inner, document.body);
-        endLine();
+        lines.push({
+            frame: number,
+            view: { left: seen.left - left, top: seen.top - top, right: seen.right - left, bottom: seen.bottom - top },
+        });
     };
 
-    const screenful = { left: 0, top: 0, right: innerWidth, bottom: innerHeight };
+    const screenful = view ?? { left: 0, top: 0, right: innerWidth, bottom: innerHeight };
     if (document.body) visit(document.body, screenful, document.body);
     endLine();
-    return lines.join('\n');
-})()
+    return lines;
+}
