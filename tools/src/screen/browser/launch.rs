@@ -107,6 +107,8 @@ fn prepare(
     arguments.push(format!("--user-data-dir={}", profile.path().display()));
     arguments.push(format!("--host-resolver-rules={}", reach.resolver_rules()));
     arguments.push(format!("--window-size={},{}", options.size.width, options.size.height));
+    // From the start: a scale that is set later stretches what was drawn, and its pixels run into one another.
+    arguments.push(format!("--force-device-scale-factor={}", options.scale));
     if !options.visible {
         arguments.push("--headless".into());
     }
