@@ -8,7 +8,7 @@ use ort::session::Session;
 use serde::Serialize;
 
 use self::arithmetic::Arithmetic;
-use crate::{library::Runtime, ort_boundary};
+use crate::ort_boundary;
 
 /// The provider whose kernels run on the processor.
 pub const CPU_PROVIDER: &str = "CPUExecutionProvider";
@@ -36,6 +36,26 @@ pub struct PlacedNode {
 }
 
 impl Placement {
+    /// Where the nodes of a session run that [`Runtime::open_session`](crate::Runtime) opened from this file.
+    ///
+    /// # Errors
+    ///
+    /// If the session recorded nothing.
+    pub(crate) fn of(session: &Session, path: &Path) -> ort::Result<Self> {
+        let arithmetic = Arithmetic::read(path).unwrap_or_else(|error| {
+            tracing::debug!(%error, path = %path.display(), "no types to be read; every node counts as floating");
+            Arithmetic::default()
+        });
+        let nodes = ort_boundary::assigned_nodes(session)?.into_iter().map(|node| PlacedNode {
+            floating: arithmetic.is_floating(&node.name, &node.operator),
+            provider: node.provider,
+            operator: node.operator,
+            domain: node.domain,
+            name: node.name,
+        });
+        Ok(Self { nodes: nodes.collect() })
+    }
+
     /// How many nodes of each operator run at each provider.
     pub fn counts(&self) -> BTreeMap<(&str, &str), usize> {
         let mut counts = BTreeMap::new();
@@ -59,42 +79,20 @@ impl Placement {
     }
 }
 
-impl Runtime {
-    /// Where the nodes of a session run that [`Runtime::open_session`] opened from this file.
-    ///
-    /// # Errors
-    ///
-    /// If the session recorded nothing.
-    pub(crate) fn placement(&self, session: &Session, path: &Path) -> ort::Result<Placement> {
-        let arithmetic = Arithmetic::read(path).unwrap_or_else(|error| {
-            tracing::debug!(%error, path = %path.display(), "no types to be read; every node counts as floating");
-            Arithmetic::default()
-        });
-        let nodes = ort_boundary::assigned_nodes(session)?.into_iter().map(|node| PlacedNode {
-            floating: arithmetic.is_floating(&node.name, &node.operator),
-            provider: node.provider,
-            operator: node.operator,
-            domain: node.domain,
-            name: node.name,
-        });
-        Ok(Placement { nodes: nodes.collect() })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use percept_fetch::Silent;
 
     use super::*;
-    use crate::Device;
+    use crate::{Device, Runtime};
 
     /// Opens one of the test graphs on a device, and gives what `of` says of its placement.
-    fn check<T>(graph: &str, device: Device, of: impl Fn(&Placement) -> T) -> T {
+    fn check<T>(graph: &str, device: &Device, of: impl Fn(&Placement) -> T) -> T {
         let runtime = Runtime::start(&Device::Cpu, &Silent).unwrap();
-        let choice = runtime.resolve(&device, &Silent).unwrap();
+        let choice = runtime.resolve(device, &Silent).unwrap();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(graph);
         let session = runtime.open_session(&path, &choice, None).unwrap();
-        of(&runtime.placement(&session, &path).unwrap())
+        of(&Placement::of(&session, &path).unwrap())
     }
 
     #[test]
@@ -111,9 +109,9 @@ mod tests {
             ("lacking.onnx", &["Shrink"]),
         ];
         for (graph, expected) in cases {
-            assert_eq!(check(graph, Device::WebGpu(0), names), expected, "{graph}");
+            assert_eq!(check(graph, &Device::WebGpu(0), names), expected, "{graph}");
         }
-        assert!(!check("grouped.onnx", Device::Cpu, names).is_empty());
+        assert!(!check("grouped.onnx", &Device::Cpu, names).is_empty());
     }
 
     #[test]
@@ -121,7 +119,7 @@ mod tests {
         for (device, provider) in
             [(Device::Cpu, CPU_PROVIDER), (Device::WebGpu(0), "WebGpuExecutionProvider")]
         {
-            let (attention, all, nodes, said) = check("grouped.onnx", device, |placement| {
+            let (attention, all, nodes, said) = check("grouped.onnx", &device, |placement| {
                 let counts = placement.counts();
                 (
                     counts.get(&(provider, "GroupQueryAttention")).copied(),

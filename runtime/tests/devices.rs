@@ -1,4 +1,5 @@
 //! Devices on a real machine: which can be had, and what is said about those that can't.
+#![allow(clippy::unwrap_used, reason = "these are tests, their helpers too")]
 
 use std::path::Path;
 

@@ -11,7 +11,7 @@ use super::{DeviceChoice, DeviceError};
 use crate::{library::Runtime, provider};
 
 impl Runtime {
-    /// Opens a graph on the chosen device, with the placement of its nodes recorded for [`Runtime::placement`];
+    /// Opens a graph on the chosen device, with the placement of its nodes recorded for [`Placement::of`](crate::Placement);
     /// `threads` work within an operator, as many as there are cores if `None`.
     ///
     /// # Errors
@@ -68,9 +68,9 @@ mod tests {
     use super::*;
     use crate::device::Device;
 
-    fn on(device: Device) -> (Runtime, DeviceChoice) {
+    fn on(device: &Device) -> (Runtime, DeviceChoice) {
         let runtime = Runtime::start(&Device::Cpu, &Silent).unwrap();
-        let choice = runtime.resolve(&device, &Silent).unwrap();
+        let choice = runtime.resolve(device, &Silent).unwrap();
         (runtime, choice)
     }
 
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn a_device_has_memory_of_its_own_and_the_processor_the_hosts() {
         for (device, is_host) in [(Device::Cpu, true), (Device::WebGpu(0), false)] {
-            let (runtime, choice) = on(device);
+            let (runtime, choice) = on(&device);
             let memory = runtime.cache_memory(&choice).unwrap();
             assert_eq!(memory == MemoryInfo::default(), is_host);
             let session = runtime.open_session(&graph("grouped.onnx"), &choice, None).unwrap();
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_no_graph_is_refused_by_name() {
-        let (runtime, choice) = on(Device::Cpu);
+        let (runtime, choice) = on(&Device::Cpu);
         let folder = tempfile::tempdir().unwrap();
         let torn = folder.path().join("torn.onnx");
         let whole = std::fs::read(graph("grouped.onnx")).unwrap();

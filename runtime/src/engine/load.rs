@@ -104,7 +104,7 @@ impl Opened<'_> {
         let session = self.runtime.open_session(path, device, self.options.threads)?;
         let signature = Signature::of(&session);
         self.signatures.push((name.to_owned(), signature.clone()));
-        self.placement.push((name.to_owned(), self.runtime.placement(&session, path)?));
+        self.placement.push((name.to_owned(), Placement::of(&session, path)?));
         Ok((session, signature, self.runtime.cache_memory(device)?))
     }
 

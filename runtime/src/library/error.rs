@@ -16,9 +16,9 @@ pub enum LibraryError {
     )]
     OutOfReach {
         /// Why the Python package index could not give it.
-        pypi: FetchError,
+        pypi: Box<FetchError>,
         /// Why npm could not.
-        npm: FetchError,
+        npm: Box<FetchError>,
     },
     /// Fetching failed in a way that another registry wouldn't help with: a full disk, a wrong checksum.
     #[error("ONNX Runtime's library could not be fetched: {0}")]

@@ -40,7 +40,9 @@ fn fetched(cache: &Cache, progress: &dyn Progress) -> Result<LibraryReport, Libr
     tracing::info!(%pypi, "trying npm");
     match cache.obtain(&pins::ONNXRUNTIME_NPM, progress) {
         Ok(folder) => Ok(report(&pins::ONNXRUNTIME_NPM, &folder)),
-        Err(npm) if npm.is_out_of_reach() => Err(LibraryError::OutOfReach { pypi, npm }),
+        Err(npm) if npm.is_out_of_reach() => {
+            Err(LibraryError::OutOfReach { pypi: Box::new(pypi), npm: Box::new(npm) })
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -295,7 +295,8 @@ mod tests {
     #[test]
     fn a_node_floats_by_what_it_reads_and_gives() {
         // Operator, inputs, what an attribute declares; whether the node floats, and whether its result does.
-        let cases: [(&str, &[&str], Option<bool>, bool, bool); 14] = [
+        type Case = (&'static str, &'static [&'static str], Option<bool>, bool, bool);
+        let cases: [Case; 14] = [
             ("Add", &["float", "float"], None, true, true),
             ("Add", &["whole", "whole"], None, false, false),
             ("Add", &["unknown"], None, true, true),

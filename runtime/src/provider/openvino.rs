@@ -8,7 +8,7 @@ use ort::{
 use super::Provider;
 use crate::{device::Device, library::Runtime};
 
-/// The OpenVINO provider.
+/// The `OpenVINO` provider.
 pub(crate) struct OpenVino;
 
 impl Provider for OpenVino {

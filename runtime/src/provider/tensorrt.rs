@@ -1,6 +1,6 @@
 //! `tensorrt:N`: an NVIDIA GPU through TensorRT's compiler.
 //!
-//! It needs what [`cuda`](super::cuda) needs, and TensorRT 10 with cuDNN 9 from the system: no registry that we
+//! It needs what [`cuda`] needs, and TensorRT 10 with cuDNN 9 from the system: no registry that we
 //! know of has them as plain packages. **Not run**: no such GPU at hand.
 
 use ort::{
