@@ -1,9 +1,9 @@
 //! HiDPI: a pixel chosen on the screenshot is the CSS pixel that the page hears of.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use image::Rgb;
-use percept_tools::{Frame, PixelPoint, PixelSize, Screen, ScreenSize, ToolContext, builtin};
+use percept_tools::{Browser, Frame, PixelPoint, PixelSize, Screen, ScreenSize, ToolContext, builtin};
 use serde_json::json;
 
 use crate::{Opened, open_with};
@@ -52,14 +52,28 @@ async fn check(scale: f64, width: u32, height: u32) {
     let screen: Arc<dyn Screen> = browser.clone();
     let tools = builtin::toolbox(&screen);
     let cx = ToolContext { frame: Some(shot.frame), ..Default::default() };
+    let mut last = String::new();
     for (n, (x, y)) in css.iter().enumerate() {
         let painted = shot.pixels.enumerate_pixels().find(|(_, _, pixel)| **pixel == colour(n));
         let (px, py, _) = painted.unwrap_or_else(|| panic!("no pixel shows {x},{y} at {scale}"));
         assert!(shot.frame.contains(PixelPoint { x: px, y: py }));
         tools.call("click", json!({ "point": [px, py] }), &cx).await.unwrap();
-        browser.look().await.unwrap();
-        let heard = browser.location().unwrap().rsplit_once('#').map(|(_, hash)| hash.to_owned());
-        assert_eq!(heard, Some(format!("{x},{y}")), "pixel {px},{py} of {width}×{height} at {scale}");
+        let heard = next_hash(&browser, &mut last).await;
+        assert_eq!(heard, format!("{x},{y}"), "pixel {px},{py} of {width}×{height} at {scale}");
     }
     browser.close().await.unwrap();
+}
+
+/// What the page has put after the `#` of its address, once that is something new.
+async fn next_hash(browser: &Browser, last: &mut String) -> String {
+    for _ in 0..500 {
+        let location = browser.location().unwrap();
+        let hash = location.rsplit_once('#').map(|(_, hash)| hash.to_owned()).unwrap_or_default();
+        if hash != *last {
+            last.clone_from(&hash);
+            return hash;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the page heard of no click after {last}");
 }

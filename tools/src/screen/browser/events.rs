@@ -66,8 +66,8 @@ impl Witness {
                     window.url.clone_from(&ev.frame.url);
                     window.url.push_str(ev.frame.url_fragment.as_deref().unwrap_or_default());
                     // The last page's requests end with it, not always with an event.
-                    let own: &str = ev.frame.loader_id.as_ref();
-                    window.requests.retain(|request| request == own);
+                    window.document = ev.frame.loader_id.inner().clone();
+                    window.requests.retain(|request, _| *request == window.document);
                 }
                 happenings.stir();
             }
@@ -100,6 +100,7 @@ impl Witness {
             url: event.target_info.url.clone(),
             frames: Default::default(),
             requests: Default::default(),
+            document: String::new(),
         });
         happenings.stir();
         self.setup.window(session).into_iter().map(Reaction::Send).collect()
@@ -197,11 +198,19 @@ fn loading(happenings: &mut Happenings, session: &str, event: &CdpEvent) {
     let Some(window) = happenings.window(session) else { return };
     let changed = match event {
         CdpEvent::PageFrameStartedLoading(ev) => window.frames.insert(ev.frame_id.as_ref().into()),
+        CdpEvent::PageLoadEventFired(_) => window.loaded(),
+        CdpEvent::PageFrameStoppedLoading(ev) if window.target == ev.frame_id.as_ref() => window.loaded(),
         CdpEvent::PageFrameStoppedLoading(ev) => window.frames.remove(ev.frame_id.as_ref()),
         CdpEvent::PageFrameDetached(ev) => window.frames.remove(ev.frame_id.as_ref()),
-        CdpEvent::NetworkRequestWillBeSent(ev) => awaited(ev) && window.requests.insert(id(&ev.request_id)),
-        CdpEvent::NetworkLoadingFinished(ev) => window.requests.remove(&id(&ev.request_id)),
-        CdpEvent::NetworkLoadingFailed(ev) => window.requests.remove(&id(&ev.request_id)),
+        CdpEvent::NetworkRequestWillBeSent(ev) if awaited(ev) => {
+            let of_main_frame = ev.frame_id.as_ref().is_some_and(|frame| window.target == frame.as_ref());
+            if of_main_frame && ev.r#type == Some(ResourceType::Document) {
+                window.document = id(&ev.request_id);
+            }
+            window.requests.insert(id(&ev.request_id), ev.request.url.clone()).is_none()
+        }
+        CdpEvent::NetworkLoadingFinished(ev) => window.requests.remove(&id(&ev.request_id)).is_some(),
+        CdpEvent::NetworkLoadingFailed(ev) => window.requests.remove(&id(&ev.request_id)).is_some(),
         _ => return,
     };
     if changed {

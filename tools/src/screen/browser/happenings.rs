@@ -1,7 +1,7 @@
 //! What has happened in a browser so far: its windows, what they still load, what a reader must be told.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -19,8 +19,10 @@ pub(super) struct Window {
     pub(super) url: String,
     /// Frames that are loading.
     pub(super) frames: HashSet<String>,
-    /// Requests under way.
-    pub(super) requests: HashSet<String>,
+    /// Requests under way, and their addresses.
+    pub(super) requests: HashMap<String, String>,
+    /// The request that brought the document it shows.
+    pub(super) document: String,
 }
 
 /// Everything that events have told.
@@ -83,6 +85,27 @@ impl Happenings {
         let front = self.windows.last()?;
         let loads = !front.frames.is_empty() || !front.requests.is_empty();
         if loads { None } else { Some(quiet.saturating_sub(self.last_change.elapsed())) }
+    }
+}
+
+impl Window {
+    /// What it still loads, in words; `None` if nothing.
+    pub(super) fn loads(&self) -> Option<String> {
+        let mut addresses: Vec<&str> = self.requests.values().map(String::as_str).collect();
+        addresses.sort_unstable();
+        match (addresses.first(), self.frames.len()) {
+            (Some(first), _) => Some(format!("{first} ({} in all)", addresses.len())),
+            (None, 0) => None,
+            (None, frames) => Some(format!("{frames} of its frames")),
+        }
+    }
+
+    /// The document and everything in it has been loaded. A renderer that is only just starting doesn't tell of
+    /// every request's end, but whatever else is left out, this is told.
+    pub(super) fn loaded(&mut self) -> bool {
+        let by_frame = self.frames.remove(&self.target);
+        let by_request = self.requests.remove(&self.document).is_some();
+        by_frame || by_request
     }
 }
 

@@ -12,22 +12,33 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chromiumoxide::cdp::browser_protocol::page::{CaptureScreenshotFormat, CaptureScreenshotParams};
 use image::{ImageFormat, RgbImage};
+use serde::Deserialize;
 
 use super::{
     Settling,
     front::{ANSWER, Front},
+    happenings::Window,
     wire::WireError,
 };
 use crate::{Frame, PixelSize, ScreenError, Screenshot};
 
-/// Ends when the page has loaded its fonts and drawn two frames: with `true`, or with `false` if an animation
-/// with an end is still under way. Endless ones are left to the comparison of pictures.
+/// Ends when the page has loaded its fonts and drawn two frames.
 const TWO_FRAMES: &str = "(async () => {
     await document.fonts.ready;
     for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
-    return !document.getAnimations().some((animation) =>
+    const still = !document.getAnimations().some((animation) =>
         animation.playState === 'running' && animation.effect.getComputedTiming().endTime < Infinity);
+    return { still, address: location.href };
 })()";
+
+/// What the page was like after two frames.
+#[derive(Debug, Deserialize)]
+struct AfterTwoFrames {
+    /// No animation that has an end is under way. Endless ones are left to the comparison of pictures.
+    still: bool,
+    /// The page's address.
+    address: String,
+}
 
 /// How long a page whose scripts don't end is given in one go, so that a navigation is noticed in between.
 const ONE_LOOK: Duration = Duration::from_millis(500);
@@ -41,10 +52,13 @@ enum Unrest {
 }
 
 impl Unrest {
-    fn note(self, limit: Duration) -> String {
+    fn note(self, limit: Duration, window: &Window) -> String {
         let seconds = limit.as_secs_f64();
         match self {
-            Self::Loads => format!("the page was still loading after {seconds:.1} s"),
+            Self::Loads => {
+                let what = window.loads().unwrap_or_else(|| "nothing any more".into());
+                format!("the page was still loading after {seconds:.1} s: {what}")
+            }
             Self::Hangs => format!("the page did not answer for {seconds:.1} s"),
             Self::Changes => format!("the page kept changing for {seconds:.1} s: this is one moment of it"),
         }
@@ -61,10 +75,13 @@ pub(super) async fn look(front: &Front, settling: Settling, scale: f64) -> Resul
     let begun = Instant::now();
     let deadline = begun + settling.limit;
     let mut before: Option<String> = None;
+    let mut location = None;
     let (picture, unrest) = loop {
         let mut unrest =
             if quiet(front, settling.quiet, deadline).await? { None } else { Some(Unrest::Loads) };
-        let still = front.evaluate::<bool>(TWO_FRAMES, ONE_LOOK).await?;
+        let after = front.evaluate::<AfterTwoFrames>(TWO_FRAMES, ONE_LOOK).await?;
+        let still = after.as_ref().map(|after| after.still);
+        location = after.map(|after| after.address).or(location);
         let late = Instant::now() >= deadline;
         if still != Some(true) {
             if !late {
@@ -89,13 +106,13 @@ pub(super) async fn look(front: &Front, settling: Settling, scale: f64) -> Resul
     };
     let window = front.window()?;
     let mut notes = front.record.lock().take_notes();
-    notes.extend(unrest.map(|unrest| unrest.note(settling.limit)));
+    notes.extend(unrest.map(|unrest| unrest.note(settling.limit, &window)));
     let pixels = decode(&picture)?;
     let size = PixelSize { width: pixels.width(), height: pixels.height() };
     Ok(Screenshot {
         pixels: Arc::new(pixels),
         frame: Frame { size, scale },
-        location: Some(window.url),
+        location: location.or(Some(window.url)),
         notes,
     })
 }
