@@ -53,7 +53,7 @@ impl Assembly {
     /// [`AgentError`], whichever of these fails first.
     pub async fn assemble(&self, task: &Task, folder: &Path) -> Result<Assembled, AgentError> {
         let name = folder.file_name().map_or_else(new_run_name, |name| name.to_string_lossy().into_owned());
-        let kept = RunFolder::create(folder)?;
+        RunFolder::check_free(folder)?;
         let size = match &task.screen {
             ScreenChoice::Browser { size, .. } => *size,
             _ => Some(DEFAULT_SIZE),
@@ -70,6 +70,7 @@ impl Assembly {
             path: folder.to_owned(),
             source: std::io::Error::other(error),
         })?;
+        let kept = RunFolder::create(folder)?;
         kept.write_task(&toml)?;
         let toolbox = toolbox(&task, screen.as_ref())?;
         let thinking =

@@ -24,6 +24,7 @@ mod recorder;
 pub mod report;
 mod run;
 mod run_folder;
+mod silent;
 pub mod task;
 mod thinking;
 
@@ -40,6 +41,7 @@ pub use percept::Percept;
 pub use policy::{Approval, Ask, Policy};
 pub use run::Run;
 pub use run_folder::{RUN_FILE, RunFolder, SHOTS, new_run_name};
+pub use silent::Silent;
 pub use task::{Task, TaskError};
 pub use thinking::{Reflect, Style, Thinking};
 

@@ -55,6 +55,10 @@ pub(crate) fn targets(call: &Call, functions: &[Function]) -> Result<Vec<Target>
 }
 
 fn gather(argument: &str, value: &Value, schema: &Value, found: &mut Vec<Target>) -> Result<(), String> {
+    // An optional argument that is left out; where it isn't optional, the tool says so.
+    if value.is_null() {
+        return Ok(());
+    }
     if let Some(marked) = schema.get(MARK) {
         let area = area(value, marked).map_err(|problem| format!("{argument}: {problem}"))?;
         found.push(Target { argument: argument.to_owned(), area });
@@ -73,7 +77,7 @@ fn gather(argument: &str, value: &Value, schema: &Value, found: &mut Vec<Target>
     // An optional place is written as one of several schemas; whichever is marked counts.
     let choices =
         ["anyOf", "oneOf"].iter().filter_map(|key| schema.get(*key).and_then(Value::as_array)).flatten();
-    choices.filter(|_| !value.is_null()).try_for_each(|choice| gather(argument, value, choice, found))
+    choices.try_for_each(|choice| gather(argument, value, choice, found))
 }
 
 fn area(value: &Value, marked: &Value) -> Result<Area, String> {

@@ -13,7 +13,10 @@ use image::{
     codecs::png::{CompressionType, FilterType, PngEncoder},
 };
 
-use crate::{JournalError, journal::Journal};
+use crate::{
+    JournalError,
+    journal::{JOURNAL_FILE, Journal},
+};
 
 /// The file that holds the task as it was meant.
 pub const RUN_FILE: &str = "run.toml";
@@ -34,12 +37,22 @@ impl RunFolder {
     /// [`JournalError::Occupied`] if it holds one; [`JournalError::File`] if it can't be made.
     pub fn create(path: impl Into<PathBuf>) -> Result<Self, JournalError> {
         let path = path.into();
-        if path.join(crate::journal::JOURNAL_FILE).exists() {
-            return Err(JournalError::Occupied { path });
-        }
+        Self::check_free(&path)?;
         let shots = path.join(SHOTS);
         fs::create_dir_all(&shots).map_err(JournalError::file(&shots))?;
         Ok(Self { path })
+    }
+
+    /// Checks that no run lies there, before anything costly is done for one that could.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Occupied`] if one does.
+    pub fn check_free(path: &Path) -> Result<(), JournalError> {
+        if path.join(JOURNAL_FILE).exists() {
+            return Err(JournalError::Occupied { path: path.to_owned() });
+        }
+        Ok(())
     }
 
     /// The folder itself.

@@ -102,6 +102,7 @@ pub struct PolicyChoice {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DoneChoice {
     /// Texts that must be visible.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub text_visible: Vec<String>,
     /// Where the screen must be.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -31,14 +31,11 @@ impl<'a> Narration<'a> {
                 beginning.notes.iter().for_each(|note| self.line(Ink::Soft, &format!("  {note}")));
             }
             Event::Noted { note } => self.line(Ink::Warn, &format!("     note: {note}")),
-            Event::Decided { step, thought, text, call, malformed, .. } => {
+            Event::Decided { step, thought, text, call, .. } => {
                 if !thought.trim().is_empty() {
                     self.line(Ink::Soft, &format!("     “{}”", shortened(thought.trim())));
                 }
                 self.call = format!("{step:>3}  {}", call.as_ref().map_or_else(|| shortened(text), written));
-                if let Some(problem) = malformed {
-                    self.line(Ink::Bad, &format!("{}: {problem}", self.call));
-                }
             }
             Event::Refused { reason, .. } => self.told(Ink::Bad, reason, 0.0),
             Event::ApprovalGiven { granted: false, reason, .. } => {

@@ -5,7 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use percept::{Assembly, Event, Outcome, Run, RunResult, Task, models::Call, new_run_name, report};
+use percept::{
+    Assembly, Event, Outcome, Run, RunResult, Task,
+    models::{Call, ModelAddress},
+    new_run_name, report,
+};
 use serde_json::json;
 
 use super::{
@@ -62,9 +66,19 @@ pub(crate) fn overridden(mut task: Task, options: &RunOptions) -> Task {
         task.device = device.clone();
     }
     if let Some(model) = &options.model {
-        task.model = model.clone();
+        task.model = absolute(model.clone());
     }
     task
+}
+
+/// Paths on the command line are relative to where it is typed; the run folder's are read from elsewhere.
+fn absolute(model: ModelAddress) -> ModelAddress {
+    let from_here = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+    match model {
+        ModelAddress::Folder { path, precision } => ModelAddress::Folder { path: from_here(path), precision },
+        ModelAddress::Scripted(path) => ModelAddress::Scripted(from_here(path)),
+        other => other,
+    }
 }
 
 /// One run, from loading to its report.

@@ -7,7 +7,7 @@ use super::{album::Picture, hypertext::Hypertext, story::Step};
 use crate::{Area, Target};
 
 /// How wide a small screenshot is shown at least, in CSS pixels.
-const READABLE_WIDTH: u32 = 480;
+const READABLE_WIDTH: u32 = 360;
 /// The most times that a small screenshot is enlarged.
 const LARGEST_ENLARGEMENT: u32 = 4;
 
@@ -25,6 +25,7 @@ pub(super) fn screenshot(html: &mut Hypertext, picture: &Picture, step: &Step<'_
     let unit = f64::from(picture.width.max(picture.height)) / 100.0;
     if let Some(call) = step.decision.as_ref().and_then(|decision| decision.call).filter(|_| step.called) {
         action(html, call, step.targets, unit);
+        keys(html, call, picture, unit);
     }
     html.markup("</svg>");
 }
@@ -77,6 +78,22 @@ fn action(html: &mut Hypertext, call: &Call, targets: &[Target], unit: f64) {
         _ => points.iter().for_each(|at| rings(html, *at, unit)),
     }
     html.markup("</g>");
+}
+
+/// What goes in through the keyboard has no place on the screen: it is shown at the lower edge.
+fn keys(html: &mut Hypertext, call: &Call, picture: &Picture, unit: f64) {
+    let typed = ["text", "key"].iter().find_map(|name| call.arguments.get(*name).and_then(Value::as_str));
+    let Some(typed) = typed else { return };
+    let mut shown: String = typed.chars().take(24).collect();
+    if shown.len() < typed.len() {
+        shown.push('…');
+    }
+    let (width, height) = (f64::from(picture.width), 11.0 * unit);
+    let top = f64::from(picture.height) - height;
+    html.markup("<g class=\"action\"><rect class=\"chip\" x=\"0\" y=\"").number(top).markup("\" width=\"");
+    html.number(width).markup("\" height=\"").number(height).markup("\"/><text x=\"").number(3.0 * unit);
+    html.markup("\" y=\"").number(top + 7.6 * unit).markup("\" font-size=\"").number(6.0 * unit);
+    html.markup("\">⌨ ").text(&shown).markup("</text></g>");
 }
 
 fn direction(word: &str) -> Option<(f64, f64)> {

@@ -279,9 +279,6 @@ fn done(
         let problem = format!("`{key}` can't be checked: only a page has it");
         source.mistake(span, problem, "add a browser to [screen], or check the answer instead")
     };
-    if let Some(text) = written.text_visible.as_ref().filter(|_| !has_page) {
-        return Err(needs_page(text.span(), "text_visible"));
-    }
     if let Some(url) = written.url.as_ref().filter(|_| !has_page) {
         return Err(needs_page(url.span(), "url"));
     }
@@ -292,6 +289,9 @@ fn done(
             OneOrMany::One(text) => vec![text],
             OneOrMany::Many(texts) => texts,
         };
+        if !text_visible.is_empty() && !has_page {
+            return Err(needs_page(span, "text_visible"));
+        }
         if text_visible.iter().any(|text| text.trim().is_empty()) {
             return Err(source.mistake(
                 span,

@@ -104,6 +104,12 @@ impl SourceFile<'_> {
             let (found, expected) = values.split_once(", expected ").unwrap_or((values, "something else"));
             let expected = in_words(expected);
             (format!("{found} is out of range"), format!("write {expected}"))
+        } else if let Some(lengths) = message.strip_prefix("invalid length ") {
+            let (found, expected) = lengths.split_once(", expected ").unwrap_or((lengths, "another number"));
+            (format!("a list of {found} doesn't fit here"), format!("write {}", in_words(expected)))
+        } else if message.starts_with("a string") {
+            // What the written types say that they expect, where several forms would do.
+            ("this is neither of the forms that fit here".into(), format!("write {message}"))
         } else {
             let problem = message.lines().next().unwrap_or("this is not TOML").to_owned();
             (problem, "the file is written in TOML: key = \"value\", [section]; see https://toml.io".into())

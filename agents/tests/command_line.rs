@@ -1,0 +1,286 @@
+//! The command line, as a person or a script uses it: what it prints, and the exit code.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+fn percept(arguments: &[&str], folder: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_percept"))
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+/// The one document on standard output.
+fn document(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!("{error}\nstdout: {}\nstderr: {}", text(&output.stdout), text(&output.stderr))
+    })
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn call(function: &str, arguments: Value) -> Value {
+    json!({ "thought": "So.", "call": { "function": function, "arguments": arguments } })
+}
+
+/// A folder with a script and a task that runs it; the task's other lines are given.
+fn scene(script: &[Value], lines: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("script.json"), serde_json::to_string(script).unwrap()).unwrap();
+    let task = format!("task = \"What is six times seven?\"\nmodel = \"scripted:script.json\"\n{lines}");
+    fs::write(folder.path().join("task.toml"), task).unwrap();
+    folder
+}
+
+#[test]
+fn a_run_ends_with_its_exit_code_and_one_document() {
+    let finish = |answer: &str| call("finish", json!({ "answer": answer }));
+    let cases = [
+        (vec![finish("42")], "[done]\nanswer = \"42\"", 0, "done", json!(true)),
+        (vec![finish("42")], "", 0, "done", json!(null)),
+        (
+            vec![finish("41"), json!({"text": "Hm."}), finish("41")],
+            "[done]\nanswer = \"42\"",
+            1,
+            "failed",
+            json!(false),
+        ),
+        (vec![call("wait", json!({ "seconds": 0 })); 3], "[limits]\nsteps = 2", 3, "limit", json!(null)),
+        (vec![finish("42")], "[policy]\nask = [\"finish\"]", 4, "refused", json!(null)),
+        (vec![], "", 1, "failed", json!(null)),
+    ];
+    for (script, lines, code, outcome, verified) in cases {
+        let folder = scene(&script, lines);
+        let output = percept(&["run", "task.toml", "--json", "--out", "out"], folder.path());
+        let result = document(&output);
+        assert_eq!(output.status.code(), Some(code), "{lines}: {}", text(&output.stderr));
+        assert_eq!((&result["outcome"], &result["verified"]), (&json!(outcome), &verified), "{lines}");
+        for file in ["run.toml", "journal.jsonl", "report.html", "shots"] {
+            assert!(folder.path().join("out").join(file).exists(), "{lines}: no {file}");
+        }
+        for key in ["run", "folder", "reason", "answer", "steps", "usage", "milliseconds"] {
+            assert!(result.get(key).is_some(), "no {key}");
+        }
+    }
+}
+
+#[test]
+fn several_tasks_give_one_document_and_the_worst_code() {
+    let folder = scene(&[call("finish", json!({ "answer": "42" }))], "");
+    let good = fs::read_to_string(folder.path().join("task.toml")).unwrap();
+    fs::write(folder.path().join("bad.toml"), format!("{good}[done]\nanswer = \"43\"")).unwrap();
+    let output = percept(&["run", "task.toml", "bad.toml", "--json", "--out", "all"], folder.path());
+    let runs = document(&output)["runs"].as_array().unwrap().clone();
+    let outcomes: Vec<_> = runs.iter().map(|run| run["outcome"].as_str().unwrap()).collect();
+    assert_eq!((outcomes.as_slice(), output.status.code()), (["done", "failed"].as_slice(), Some(1)));
+    assert!(folder.path().join("all/task/report.html").exists());
+    assert!(folder.path().join("all/bad/report.html").exists());
+}
+
+#[test]
+fn bad_input_is_told_before_anything_is_done() {
+    let folder = scene(&[], "sede = 3");
+    let occupied = folder.path().join("occupied");
+    fs::create_dir(&occupied).unwrap();
+    fs::write(occupied.join("journal.jsonl"), "").unwrap();
+    fs::write(folder.path().join("fine.toml"), "task = \"x\"\nmodel = \"scripted:script.json\"").unwrap();
+    fs::write(folder.path().join("broken.json"), "{").unwrap();
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    let cases: &[(&[&str], &str)] = &[
+        (&["run", "task.toml"], "task.toml:3:1: unknown key `sede`"),
+        (&["run", "fine.toml", "task.toml"], "task.toml:3:1: unknown key `sede`"),
+        (&["run", "nowhere.toml"], "nowhere.toml: there is no such file"),
+        (&["run", "fine.toml", "--out", "occupied"], "already holds a run"),
+        (&["run", "fine.toml", "--model", "scripted:broken.json"], "broken.json"),
+        (&["ask", "empty", "What is this?"], "empty"),
+        (&["ask", "scripted:script.json", "nowhere.png", "What is this?"], "nowhere.png"),
+        (&["ask", "scripted:script.json", "task.toml"], "the last argument is a file"),
+        (&["report", "nowhere"], "nowhere"),
+        (&["tools", "schema", "clik"], "no tool is named `clik`"),
+        (&["demo", "--out", "occupied"], "already holds a run"),
+    ];
+    for (arguments, problem) in cases {
+        let output = percept(&[*arguments, &["--json"]].concat(), folder.path());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", text(&output.stderr));
+        let error = document(&output)["error"].as_str().unwrap().to_owned();
+        assert!(error.contains(problem), "{arguments:?}: {error}");
+        let told = text(&output.stderr);
+        assert!(told.starts_with("error: ") && told.contains(problem), "{arguments:?}: {told}");
+    }
+    assert!(!folder.path().join("runs").exists(), "nothing was begun");
+}
+
+#[test]
+fn a_mistake_is_shown_in_its_line_with_help() {
+    let folder = scene(&[], "sede = 3");
+    let output = percept(&["run", "task.toml"], folder.path());
+    assert_eq!(
+        text(&output.stderr),
+        "error: task.toml:3:1: unknown key `sede`\n  |\n3 | sede = 3\n  | ^\nhelp: did you mean `seed`?\n"
+    );
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn unknown_words_on_the_command_line_are_bad_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases: &[&[&str]] = &[
+        &["runn"],
+        &["run"],
+        &["run", "x.toml", "--device", "gpu"],
+        &["run", "x.toml", "--model", "hub:org/name"],
+        &["run", "x.toml", "--sede", "3"],
+    ];
+    for arguments in cases {
+        let output = percept(arguments, folder.path());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).starts_with("error: "), "{}", text(&output.stderr));
+    }
+}
+
+/// Asks a process to stop, as Ctrl-C does.
+#[cfg(unix)]
+fn interrupt(process: u32) {
+    assert!(Command::new("kill").args(["-INT", &process.to_string()]).status().unwrap().success());
+}
+
+#[test]
+#[cfg(unix)]
+fn an_interrupted_run_leaves_a_readable_folder() {
+    let folder = scene(&[call("wait", json!({ "seconds": 10 }))], "");
+    let child = Command::new(env!("CARGO_BIN_EXE_percept"))
+        .args(["run", "task.toml", "--json", "--out", "out"])
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let journal = folder.path().join("out/journal.jsonl");
+    let begun = Instant::now();
+    while !fs::read_to_string(&journal).is_ok_and(|text| text.contains("\"calling\"")) {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the run never called its tool");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    interrupt(child.id());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert_eq!(document(&output)["outcome"], "cancelled");
+    assert!(begun.elapsed() < Duration::from_secs(9), "it stopped at once");
+    let again = percept(&["report", "out", "--json"], folder.path());
+    assert_eq!(again.status.code(), Some(0), "{}", text(&again.stderr));
+}
+
+#[test]
+fn the_tools_are_listed_with_their_schemas() {
+    let folder = tempfile::tempdir().unwrap();
+    let listed = document(&percept(&["tools", "list", "--json"], folder.path()));
+    let names: Vec<_> =
+        listed["tools"].as_array().unwrap().iter().map(|t| t["name"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        [
+            "click",
+            "double_click",
+            "drag",
+            "finish",
+            "navigate",
+            "press_key",
+            "right_click",
+            "scroll",
+            "type_text",
+            "wait",
+            "zoom"
+        ]
+    );
+    let schema = document(&percept(&["tools", "schema", "click", "--json"], folder.path()));
+    assert_eq!(schema["tools"][0]["schema"]["properties"]["point"]["x-percept"]["kind"], "point");
+}
+
+#[test]
+fn the_help_says_what_can_be_done() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, arguments) in [
+        ("percept", &["--help"][..]),
+        ("run", &["run", "--help"]),
+        ("ask", &["ask", "--help"]),
+        ("doctor", &["doctor", "--help"]),
+    ] {
+        let output = percept(arguments, folder.path());
+        assert_eq!(output.status.code(), Some(0));
+        insta::assert_snapshot!(format!("help_of_{name}"), text(&output.stdout));
+    }
+}
+
+#[test]
+fn a_device_that_cannot_be_had_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = if cfg!(target_os = "macos") { "directml:0" } else { "coreml" };
+    let output = percept(&["doctor", "--device", elsewhere, "--json"], folder.path());
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    let error = document(&output)["error"].as_str().unwrap().to_owned();
+    assert!(error.starts_with(elsewhere), "{error}");
+}
+
+#[test]
+fn doctor_says_what_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = percept(&["doctor", "--json"], folder.path());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let found = document(&output);
+    assert_eq!(found["providers"][0]["device"], "cpu");
+    assert!(found["library"]["path"].is_string() && found["device"]["why"].is_string(), "{found}");
+}
+
+#[test]
+fn asking_a_tiny_model_prints_exactly_its_golden_tokens() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/data");
+    for name in ["llava-tiny", "smolvlm-tiny"] {
+        let model = data.join(name);
+        let goldens: Value = serde_json::from_slice(&fs::read(model.join("golden.json")).unwrap()).unwrap();
+        let golden = &goldens[0];
+        let image = model.join(golden["image"].as_str().unwrap());
+        let question = golden["messages"][0]["content"][1]["text"].as_str().unwrap();
+        let (model, image) = (model.display().to_string(), image.display().to_string());
+        let arguments =
+            ["ask", &model, &image, question, "--device", "cpu", "--max-tokens", "24", "--ignore-end"];
+        let output = percept(&[&arguments[..], &["--json"]].concat(), &data);
+        assert_eq!(document(&output)["tokens"], golden["greedy"], "{name}: {}", text(&output.stderr));
+        let plain = percept(&arguments, &data);
+        assert_eq!(text(&plain.stdout), format!("{}\n", golden["text"].as_str().unwrap()), "{name}");
+    }
+}
+
+/// The demo's page in the real browser, with a script in the model's place.
+#[test]
+fn the_demo_ends_verified_when_the_model_does_the_right_things() {
+    let steps = [
+        call("click", json!({ "point": [78, 63] })),
+        call("type_text", json!({ "text": "ada" })),
+        call("click", json!({ "point": [78, 110] })),
+        call("type_text", json!({ "text": "lovelace" })),
+        call("click", json!({ "point": [18, 138] })),
+        call("click", json!({ "point": [45, 168] })),
+    ];
+    let folder = scene(&steps, "");
+    let output =
+        percept(&["demo", "--model", "scripted:script.json", "--json", "--out", "out"], folder.path());
+    let result = document(&output);
+    assert_eq!(output.status.code(), Some(0), "{result:#}\n{}", text(&output.stderr));
+    assert_eq!((&result["verified"], &result["steps"]), (&json!(true), &json!(6)));
+    let report = fs::read_to_string(folder.path().join("out/report.html")).unwrap();
+    assert!(report.contains("verified on the screen") && report.contains("class=\"ring\""));
+    let again = percept(&["run", "out/run.toml", "--model", "scripted:script.json", "--json"], folder.path());
+    assert_eq!(again.status.code(), Some(0), "run.toml is a task file: {}", text(&again.stderr));
+}

@@ -1,0 +1,180 @@
+//! The report: made from a journal alone, with everything foreign escaped.
+
+use std::fs;
+
+use image::{Rgb, RgbImage};
+use percept::{
+    Beginning, CallResult, Check, Entry, Event, JOURNAL_VERSION, Limits, Outcome, RecordedBody, RecordedPart,
+    Reflect, RunResult, Style, Target, Verdict,
+    models::{Call, StopReason, Usage},
+    report,
+    tools::{Effect, Frame, PixelPoint, PixelSize, Source},
+};
+use serde_json::json;
+
+/// What a hostile page, tool or model could write.
+const HOSTILE: &str =
+    "</style></script><script>alert(1)</script><img src=x onerror=alert(2)>\"' onload='alert(3)";
+
+fn events() -> Vec<Event> {
+    let hostile = || HOSTILE.to_owned();
+    let call = Call { function: "click".into(), arguments: json!({ "point": [3, 4], "note": HOSTILE }) };
+    let usage = Usage { fresh_tokens: 321, output_tokens: 12, ..Usage::default() };
+    let check = Check { what: hostile(), holds: false, found: Some(hostile()) };
+    let beginning = Beginning {
+        run: hostile(),
+        task: hostile(),
+        model: hostile(),
+        family: hostile(),
+        device: hostile(),
+        notes: vec![hostile()],
+        tools: vec!["click".into()],
+        style: Style::React,
+        reflect: Reflect::OnFailure,
+        limits: Limits::default(),
+        seed: 7,
+        evidence: vec![hostile()],
+        percept: hostile(),
+    };
+    let look = |step| Event::Looked {
+        step,
+        shot: Some("shots/0001.png".into()),
+        hash: "00".into(),
+        frame: Frame { size: PixelSize { width: 8, height: 8 }, scale: 1.0 },
+        location: Some(hostile()),
+        notes: vec![hostile()],
+        milliseconds: 12.0,
+    };
+    let result = RunResult {
+        run: hostile(),
+        folder: None,
+        outcome: Outcome::Done,
+        verified: Some(true),
+        reason: hostile(),
+        answer: Some(hostile()),
+        steps: 1,
+        usage: Default::default(),
+        milliseconds: Default::default(),
+        peak_memory_bytes: None,
+        device: hostile(),
+        notes: vec![hostile()],
+    };
+    vec![
+        Event::Began(Box::new(beginning)),
+        look(1),
+        Event::Asked { step: 1, temperature: 0.7, seed: 1, exploring: Some(hostile()) },
+        Event::Decided {
+            step: 1,
+            thought: hostile(),
+            text: hostile(),
+            call: Some(call.clone()),
+            malformed: None,
+            stop: StopReason::End,
+            usage,
+            memory_bytes: Some(1 << 20),
+        },
+        Event::Calling {
+            step: 1,
+            call,
+            targets: vec![Target {
+                argument: "point".into(),
+                area: percept::Area::Point(PixelPoint { x: 3, y: 4 }),
+            }],
+            effect: Effect::Changes { idempotent: false },
+            key: hostile(),
+        },
+        Event::Called {
+            step: 1,
+            key: hostile(),
+            result: CallResult::Observed {
+                parts: vec![
+                    RecordedPart { source: Source::Screen(hostile()), body: RecordedBody::Text(hostile()) },
+                    RecordedPart {
+                        source: Source::Tool(hostile()),
+                        body: RecordedBody::Json(json!(HOSTILE)),
+                    },
+                    RecordedPart {
+                        source: Source::File(hostile()),
+                        body: RecordedBody::Image(Some("../../secret.png".into())),
+                    },
+                ],
+                finish: false,
+                answer: Some(hostile()),
+            },
+            milliseconds: 5.0,
+        },
+        look(2),
+        Event::Checked { step: 1, verdict: Verdict { holds: false, checks: vec![check] } },
+        Event::Reflected { step: 1, because: hostile(), lesson: hostile(), usage },
+        Event::Ended(Box::new(result)),
+    ]
+}
+
+fn rendered(events: Vec<Event>) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let lines: Vec<_> = events
+        .into_iter()
+        .enumerate()
+        .map(|(seq, event)| {
+            let entry = Entry { v: JOURNAL_VERSION, seq: seq as u64, at: seq as f64, event };
+            serde_json::to_string(&entry).unwrap() + "\n"
+        })
+        .collect();
+    fs::write(folder.path().join("journal.jsonl"), lines.concat()).unwrap();
+    fs::create_dir(folder.path().join("shots")).unwrap();
+    RgbImage::from_pixel(8, 8, Rgb([200, 10, 10])).save(folder.path().join("shots/0001.png")).unwrap();
+    fs::write(folder.path().parent().unwrap().join("secret.png"), b"").unwrap();
+    let path = report::write(folder.path()).unwrap();
+    fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn nothing_that_a_page_wrote_is_markup() {
+    let html = rendered(events());
+    assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "the text is there, escaped");
+    for trace in ["<script>alert", "<img", "\" onload", "' onload", "onerror=alert(2)>"] {
+        assert!(!html.contains(trace), "{trace} got through");
+    }
+    assert_eq!(html.matches("<script>").count(), 1, "only the report's own script");
+    assert_eq!(html.matches("</script>").count(), 1);
+    assert_eq!(html.matches("</style>").count(), 1);
+}
+
+#[test]
+fn a_report_needs_nothing_from_elsewhere() {
+    let html = rendered(events());
+    assert_eq!(
+        html.matches("data:image/png;base64,").count(),
+        1,
+        "each screenshot once, however often it is shown"
+    );
+    for outside in ["http://", "https://", "src=\"", "@import", "url("] {
+        assert!(!html.contains(outside), "{outside}");
+    }
+    assert!(html.contains("default-src 'none'"));
+}
+
+#[test]
+fn a_report_shows_the_step_its_action_and_its_cost() {
+    let html = rendered(events());
+    for part in [
+        "id=\"step-1\"",
+        "id=\"step-2\"",
+        "class=\"ring\"",
+        "cx=\"3.5\" cy=\"4.5\"",
+        "642 tokens read",
+        "24 written",
+        "verified on the screen",
+    ] {
+        assert!(html.contains(part), "{part} is missing");
+    }
+}
+
+#[test]
+fn a_run_that_was_killed_still_has_a_report() {
+    let mut killed = events();
+    killed.truncate(5);
+    let html = rendered(killed);
+    assert!(html.contains("not finished"));
+    assert!(html.contains("the run ended before the call did: it may have happened"));
+}
