@@ -66,7 +66,7 @@ pub struct ScreenSize {
 pub struct Frame {
     /// The screenshot's size.
     pub size: PixelSize,
-    /// Screenshot pixels to a screen point: 1 on an ordinary display, 2 on most HiDPI ones. Not
+    /// Screenshot pixels to a screen point: 1 on an ordinary display, 2 on most `HiDPI` ones. Not
     /// necessarily whole.
     pub scale: f64,
 }

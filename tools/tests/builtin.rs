@@ -1,5 +1,7 @@
 //! The built-in tools, on a screen that remembers what was done to it.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests, their helpers too")]
+
 use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -213,7 +215,8 @@ async fn arguments_off_the_screen_are_refused_before_anything_is_done() {
 
 #[tokio::test]
 async fn what_the_screen_says_is_sorted_into_told_and_broken() {
-    let cases: [(fn() -> ScreenError, &str); 4] = [
+    type Failure = fn() -> ScreenError;
+    let cases: [(Failure, &str); 4] = [
         (|| ScreenError::Refused { reason: "no".into() }, "refused: no"),
         (|| ScreenError::Unsupported { what: "click".into() }, "refused: this screen can't click"),
         (|| ScreenError::Gone { reason: "it crashed".into() }, "click broke: the screen is gone: it crashed"),

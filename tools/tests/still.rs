@@ -1,5 +1,7 @@
 //! A still image as a screen: what is read, and what is refused.
 
+#![allow(clippy::unwrap_used, reason = "these are tests, their helpers too")]
+
 use std::{fs, path::Path};
 
 use image::{

@@ -1,5 +1,7 @@
 //! The toolbox: what goes in, what comes out, and what a call with wrong arguments is told.
 
+#![allow(clippy::unwrap_used, reason = "these are tests, their helpers too")]
+
 use percept_tools::{
     JsonSchema, Observation, PartBody, Tool, ToolCard, ToolContext, ToolError, Toolbox, async_trait,
 };

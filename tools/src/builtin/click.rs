@@ -40,7 +40,7 @@ impl Tool for Click {
     }
 
     async fn call(&self, args: ClickArgs, cx: &ToolContext) -> Result<Observation, ToolError> {
-        let at = self.0.place("point", args.point, cx)?;
+        let at = Hand::place("point", args.point, cx)?;
         self.0.act(Input::Click { at, button: MouseButton::Left, count: 1 }, cx).await?;
         Ok(Observation::note(format!("clicked at ({}, {})", args.point.0.x, args.point.0.y)))
     }

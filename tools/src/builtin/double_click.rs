@@ -40,7 +40,7 @@ impl Tool for DoubleClick {
     }
 
     async fn call(&self, args: DoubleClickArgs, cx: &ToolContext) -> Result<Observation, ToolError> {
-        let at = self.0.place("point", args.point, cx)?;
+        let at = Hand::place("point", args.point, cx)?;
         self.0.act(Input::Click { at, button: MouseButton::Left, count: 2 }, cx).await?;
         Ok(Observation::note(format!("double-clicked at ({}, {})", args.point.0.x, args.point.0.y)))
     }

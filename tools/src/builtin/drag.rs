@@ -42,8 +42,8 @@ impl Tool for Drag {
     }
 
     async fn call(&self, args: DragArgs, cx: &ToolContext) -> Result<Observation, ToolError> {
-        let from = self.0.place("from", args.from, cx)?;
-        let to = self.0.place("to", args.to, cx)?;
+        let from = Hand::place("from", args.from, cx)?;
+        let to = Hand::place("to", args.to, cx)?;
         self.0.act(Input::Drag { from, to }, cx).await?;
         let (a, b) = (args.from.0, args.to.0);
         Ok(Observation::note(format!("dragged from ({}, {}) to ({}, {})", a.x, a.y, b.x, b.y)))

@@ -29,24 +29,24 @@ impl Hand {
     }
 
     /// Where on the screen the pixel lies that the argument `name` chose.
-    pub(super) fn place(&self, name: &str, point: Point, cx: &ToolContext) -> Result<ScreenPoint, ToolError> {
+    pub(super) fn place(name: &str, point: Point, cx: &ToolContext) -> Result<ScreenPoint, ToolError> {
         let frame = Self::frame(cx)?;
         let Point(pixel @ PixelPoint { x, y }) = point;
         if frame.contains(pixel) {
             return Ok(frame.to_screen(pixel));
         }
-        let (axis, value, size, side) = if x >= frame.size.width {
+        let (axis, value, size, how) = if x >= frame.size.width {
             ("x", x, frame.size.width, "wide")
         } else {
             ("y", y, frame.size.height, "high")
         };
         // A tool with one point has no other x that could be meant.
         let of = if name == "point" { String::new() } else { format!("{name}'s ") };
-        Err(ToolError::BadArguments(format!("{of}{axis} is {value}, the screen is {size} {side}")))
+        Err(ToolError::BadArguments(format!("{of}{axis} is {value}, the screen is {size} {how}")))
     }
 
     /// Checks that the argument `name` chose pixels of the screenshot.
-    pub(super) fn covers(&self, name: &str, region: Region, cx: &ToolContext) -> Result<(), ToolError> {
+    pub(super) fn covers(name: &str, region: Region, cx: &ToolContext) -> Result<(), ToolError> {
         let frame = Self::frame(cx)?;
         let Region(r) = region;
         if frame.holds(r) {

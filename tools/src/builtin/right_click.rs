@@ -40,7 +40,7 @@ impl Tool for RightClick {
     }
 
     async fn call(&self, args: RightClickArgs, cx: &ToolContext) -> Result<Observation, ToolError> {
-        let at = self.0.place("point", args.point, cx)?;
+        let at = Hand::place("point", args.point, cx)?;
         self.0.act(Input::Click { at, button: MouseButton::Right, count: 1 }, cx).await?;
         Ok(Observation::note(format!("right-clicked at ({}, {})", args.point.0.x, args.point.0.y)))
     }

@@ -76,7 +76,7 @@ impl Tool for Scroll {
     }
 
     async fn call(&self, args: ScrollArgs, cx: &ToolContext) -> Result<Observation, ToolError> {
-        let at = self.0.place("point", args.point, cx)?;
+        let at = Hand::place("point", args.point, cx)?;
         let frame = Hand::frame(cx)?;
         let (x, y) = args.direction.vector();
         let side = if x == 0.0 { frame.size.height } else { frame.size.width };

@@ -45,7 +45,7 @@ impl Tool for Zoom {
     async fn call(&self, args: ZoomArgs, cx: &ToolContext) -> Result<Observation, ToolError> {
         let Region(region) = args.region;
         let PixelRegion { left, top, right, bottom } = region;
-        self.0.covers("region", args.region, cx)?;
+        Hand::covers("region", args.region, cx)?;
         let shot = self.0.look(cx).await?;
         if !shot.frame.holds(region) {
             return Err(ToolError::refused("the screen has become smaller since: look again"));

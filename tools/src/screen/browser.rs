@@ -1,4 +1,4 @@
-//! A page in a real browser as a screen: Chromium, spoken to over the Chrome DevTools Protocol.
+//! A page in a real browser as a screen: Chromium, spoken to over the Chrome `DevTools` Protocol.
 //!
 //! The browser has an empty profile of its own, reaches only what it was allowed to, and ends with its
 //! [`Browser`], even if this process is killed.
@@ -109,7 +109,9 @@ impl Browser {
         let (process, notes) = launch::start(&options, &reach, progress).await?;
         let setup = Arc::new(Setup::new(&options, reach));
         let record = Record::new();
-        notes.into_iter().for_each(|note| record.lock().note(note));
+        for note in notes {
+            record.lock().note(note);
+        }
         let mut witness = Witness { setup: setup.clone(), record: record.clone() };
         let wire = Wire::connect(&process.address, move |event| witness.hear(event))
             .await

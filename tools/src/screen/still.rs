@@ -1,6 +1,7 @@
 //! A still image as a screen: it can be looked at, and that is all.
 
 use std::{
+    fmt,
     fs::File,
     io::{BufRead, BufReader, Seek},
     path::Path,
@@ -25,6 +26,17 @@ pub struct StillImage {
     pixels: Arc<RgbImage>,
     location: Option<String>,
     notes: Vec<String>,
+}
+
+impl fmt::Debug for StillImage {
+    /// The size instead of the pixels, which would fill a log with numbers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut image = f.debug_struct("StillImage");
+        image
+            .field("size", &self.pixels.dimensions())
+            .field("location", &self.location)
+            .finish_non_exhaustive()
+    }
 }
 
 impl StillImage {

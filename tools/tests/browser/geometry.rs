@@ -1,4 +1,4 @@
-//! HiDPI: a pixel chosen on the screenshot is the CSS pixel that the page hears of.
+//! `HiDPI`: a pixel chosen on the screenshot is the CSS pixel that the page hears of.
 
 use std::{sync::Arc, time::Duration};
 
@@ -34,7 +34,7 @@ async fn check(scale: f64, width: u32, height: u32) {
     );
     for (n, (x, y)) in css.iter().enumerate() {
         let Rgb([r, g, b]) = colour(n);
-        html.push_str(&format!("<i style='left:{x}px;top:{y}px;background:rgb({r},{g},{b})'></i>"));
+        html.extend([format!("<i style='left:{x}px;top:{y}px;background:rgb({r},{g},{b})'></i>")]);
     }
     let opened = open_with(&html, |options| {
         options.scale = scale;

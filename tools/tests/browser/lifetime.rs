@@ -130,6 +130,6 @@ fn be_the_victim() {
     runtime.block_on(async {
         let opened = open("<p>hello").await;
         opened.look().await;
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
     });
 }

@@ -1,5 +1,7 @@
 //! The browser as a screen: real pages in a real Chromium, a file of tests for each thing it must be good at.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests, their helpers too")]
+
 mod bad_pages;
 mod geometry;
 mod hosts;

@@ -1,6 +1,9 @@
 //! What is done about each event of a browser: recorded, and where the browser waits for an answer, answered.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use chromiumoxide::cdp::{
     browser_protocol::{
@@ -66,7 +69,7 @@ impl Witness {
                     window.url.clone_from(&ev.frame.url);
                     window.url.push_str(ev.frame.url_fragment.as_deref().unwrap_or_default());
                     // The last page's requests end with it, not always with an event.
-                    window.document = ev.frame.loader_id.inner().clone();
+                    window.document.clone_from(ev.frame.loader_id.inner());
                     window.requests.retain(|request, _| *request == window.document);
                 }
                 happenings.stir();
@@ -89,7 +92,7 @@ impl Witness {
         let target: &str = event.target_info.target_id.as_ref();
         let known = happenings.windows.iter().any(|window| window.target == target);
         if known || event.target_info.r#type != "page" {
-            return self.setup.worker(session).into_iter().map(Reaction::Send).collect();
+            return Setup::worker(session).into_iter().map(Reaction::Send).collect();
         }
         if !happenings.windows.is_empty() {
             happenings.note("a new window was opened and is shown now".into());
@@ -98,8 +101,8 @@ impl Witness {
             target: target.into(),
             session: session.into(),
             url: event.target_info.url.clone(),
-            frames: Default::default(),
-            requests: Default::default(),
+            frames: HashSet::new(),
+            requests: HashMap::new(),
             document: String::new(),
         });
         happenings.stir();

@@ -104,10 +104,10 @@ fn find(named: Option<&Path>, surroundings: &Surroundings) -> Result<Option<Exec
         })?;
         return Ok(Some(installed(program, surroundings)));
     }
-    let mut names = NAMES.iter().filter_map(|name| on_path(OsStr::new(name), &surroundings.path));
+    let mut installed_ones = NAMES.iter().filter_map(|name| on_path(OsStr::new(name), &surroundings.path));
     let mut applications =
         APPLICATIONS.iter().map(PathBuf::from).filter(|p| cfg!(target_os = "macos") && p.is_file());
-    Ok(names.next().or_else(|| applications.next()).map(|program| installed(program, surroundings)))
+    Ok(installed_ones.next().or_else(|| applications.next()).map(|program| installed(program, surroundings)))
 }
 
 fn on_path(name: &OsStr, path: &[PathBuf]) -> Option<PathBuf> {
@@ -144,8 +144,8 @@ fn is_snap(program: &Path) -> bool {
         return true;
     }
     let mut start = Vec::new();
-    let read = File::open(&real).and_then(|file| file.take(4096).read_to_end(&mut start));
-    read.is_ok() && start.starts_with(b"#!") && start.windows(6).any(|bytes| bytes == b"/snap/")
+    let outcome = File::open(&real).and_then(|file| file.take(4096).read_to_end(&mut start));
+    outcome.is_ok() && start.starts_with(b"#!") && start.windows(6).any(|bytes| bytes == b"/snap/")
 }
 
 #[cfg(all(test, unix))]
@@ -154,6 +154,7 @@ mod tests {
 
     use super::*;
 
+    #[allow(clippy::unwrap_used, reason = "a test's helper")]
     fn put(folder: &Path, name: &str, content: &str, mode: u32) -> PathBuf {
         let file = folder.join(name);
         fs::write(&file, content).unwrap();

@@ -86,7 +86,7 @@ impl Reach {
             let others = self.hosts.iter().filter(|other| other.name == *name).count() > 1;
             match port {
                 Some(port) if !others && !name.contains('*') => {
-                    rules.push(format!("MAP {name} {name}:{port}"))
+                    rules.push(format!("MAP {name} {name}:{port}"));
                 }
                 _ => rules.push(format!("EXCLUDE {name}")),
             }

@@ -70,12 +70,12 @@ impl Setup {
             Request::new(Some(session), &no_webrtc),
             Request::new(Some(session), &attach_all()),
         ];
-        requests.extend(self.worker(session));
+        requests.extend(Self::worker(session));
         requests
     }
 
     /// What a worker is told, and a window too: to ask before every request, and to run.
-    pub(super) fn worker(&self, session: &str) -> Vec<Request> {
+    pub(super) fn worker(session: &str) -> Vec<Request> {
         let every = fetch::RequestPattern { url_pattern: Some("*".into()), ..Default::default() };
         vec![
             Request::new(Some(session), &network::EnableParams::default()),
