@@ -21,7 +21,7 @@ def token_weights(size: int) -> torch.Tensor:
     weights[ENTRIES['"}']] = 0.8
     weights[ENTRIES["<eos>"]] = 0.1
     for tool in TOOLS:
-        weights[ENTRIES[tool]] = 1.2
+        weights[ENTRIES[tool]] = 5.0
     weights[torch.tensor(COORDINATES[10:])] = 1.2
     return weights
 

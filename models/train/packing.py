@@ -71,6 +71,18 @@ def seen(element: dict) -> numpy.ndarray | None:
     return mask
 
 
+def interest(goal: Goal, move: Move) -> float:
+    """How gladly a move is drawn for training."""
+    if goal.kind.startswith("click/"):
+        return 0.6 if goal.kind == "click/field" else 0.4
+    weight = 3.0 if goal.kind.startswith("login") else 1.0
+    if move.tool == "type_text":
+        return 8.0 * weight
+    if move.tool == "finish":
+        return 0.7
+    return weight * (1.5 if move.step.element["kind"] == "field" else 1.0)
+
+
 @dataclass
 class Example:
     """One instruction with its reply, and what its attention heads should look at."""
@@ -187,11 +199,8 @@ class Packer:
         else:
             done = []
         moves += [(goal, Move("finish", None, "all done")) for goal in done if usable(goal)]
-        chance.shuffle(moves)
-        # Of the moves that look alike, the rarer come first: typing, ticking, clicks on fields.
-        button = [m for m in moves if m[1].tool == "click" and m[1].step.element["kind"] == "button" and len(m[0].steps) > 1]
-        keep = set(id(m) for m in button[: max(2, len(moves) // 6)])
-        moves = [m for m in moves if m not in button or id(m) in keep] + [m for m in button if id(m) not in keep]
+        # Not all fit: draw without replacement, the rarer and harder moves more often.
+        moves.sort(key=lambda move: chance.random() ** (1 / interest(*move)), reverse=True)
         made = (self.encoder.example(goal, move, chance.random() < THOUGHT_RATE) for goal, move in moves[:24])
         return [example for example in made if example]
 

@@ -27,6 +27,13 @@ from packing import Packer, characters_and_widgets
 from vocabulary import COORDINATES
 
 
+def worth(page: dict) -> float:
+    """How often a page is used. Pages that wait for typing are rare, and typing is learnt late."""
+    if not page["elements"] and not page["result"]:
+        return 0
+    return 1 if any(element["kind"] == "field" and element["focused"] and not element["value"] for element in page["elements"]) else 0.4
+
+
 def shard_pages(folder: Path, first: int, batch: int, packer: Packer, seed: int, batches: queue.Queue) -> None:
     """Reads shard after shard for ever, each in random order, and queues packed batches."""
     chance = random.Random(seed)
@@ -36,7 +43,7 @@ def shard_pages(folder: Path, first: int, batch: int, packer: Packer, seed: int,
         shard = shards[number % len(shards)]
         number += 1
         images, pages = numpy.load(shard), json.loads(shard.with_suffix(".json").read_text())
-        order = [index for index in range(len(pages)) if pages[index]["elements"] or pages[index]["result"]]
+        order = [index for index in range(len(pages)) if chance.random() < worth(pages[index])]
         chance.shuffle(order)
         for start in range(0, len(order) - batch + 1, batch):
             chosen = order[start : start + batch]
