@@ -75,7 +75,7 @@ fn gather(argument: &str, value: &Value, schema: &Value, found: &mut Vec<Target>
         values.iter().try_for_each(|value| gather(argument, value, items, found))?;
     }
     // An optional place is written as one of several schemas; whichever is marked counts.
-    let choices =
+    let mut choices =
         ["anyOf", "oneOf"].iter().filter_map(|key| schema.get(*key).and_then(Value::as_array)).flatten();
     choices.try_for_each(|choice| gather(argument, value, choice, found))
 }

@@ -219,7 +219,11 @@ fn every_mistake_is_named_with_its_line_and_a_remedy() {
             "5:16: an empty text is always visible",
             "name a text that proves something",
         ),
-        ("task = \"x\"\n[screen]\nbrowser = \"page.html\"\n[done]\ntext_visible = 3", "5:16: ", ""),
+        (
+            "task = \"x\"\n[screen]\nbrowser = \"page.html\"\n[done]\ntext_visible = 3",
+            "5:16: this is neither of the forms that fit here",
+            "write a string or a list of strings",
+        ),
         (
             "task = \"x\"\n[done]\nanswer = { schema = { type = \"numbr\" } }",
             "3:10: ",

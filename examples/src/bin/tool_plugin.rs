@@ -22,6 +22,7 @@ struct Convert;
 /// What `convert` needs.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(crate = "percept::tools::schemars")]
 struct ConvertArgs {
     /// The temperature in degrees Celsius.
     celsius: f64,
