@@ -9,7 +9,7 @@
 
 use std::{
     env,
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     path::{Path, PathBuf},
 };
 
@@ -68,7 +68,7 @@ impl Cache {
         let (build, items) = (archive.build_for(platform)?, part.items_for(platform)?);
         let (name, title) = (archive.folder_name(), archive.title());
 
-        let _lock = self.lock(&name)?;
+        let _lock = self.lock(&name, &title, progress)?;
         // Another process may have fetched it while this one waited for the lock.
         if let Some(folder) = self.existing(part) {
             return Ok(folder);
@@ -137,11 +137,20 @@ impl Cache {
 
     /// Waits until this process is the only one that fetches this package. The lock ends with the file handle,
     /// so a killed process leaves none behind.
-    fn lock(&self, name: &str) -> Result<File, FetchError> {
+    fn lock(&self, name: &str, title: &str, progress: &dyn Progress) -> Result<File, FetchError> {
         let path = self.make_folder("locks")?.join(name);
         let failed = |source| FetchError::CacheNotWritable { path: path.clone(), source };
         let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
-        file.lock().map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                progress.start(&format!("waiting for another process to fetch {title}"), None);
+                let locked = file.lock();
+                progress.finish();
+                locked.map_err(failed)?;
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
         Ok(file)
     }
 

@@ -314,18 +314,22 @@ fn of_many_that_want_a_part_one_fetches_and_all_get_it() {
         "python3",
         &format!("sleep 0.3; cp '{}' \"$INTO/thing-1.0-py3-none-any.whl\"", machine.path("served").display()),
     );
-    let barrier = Barrier::new(4);
+    let (barrier, told) = (Barrier::new(4), Told::default());
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 // Each its own cache, as in processes of their own.
                 let cache = machine.cache();
                 barrier.wait();
-                let folder = cache.obtain(part, &Silent).unwrap();
+                let folder = cache.obtain(part, &told).unwrap();
                 assert_eq!(fs::read(folder.join("lib.so")).unwrap(), LIBRARY);
             });
         }
     });
+    let told = told.0.into_inner().unwrap();
+    let said = |what: &str| told.iter().filter(|line| line.starts_with(what)).count();
+    assert_eq!(said("start thing 1.0"), 1, "{told:?}");
+    assert_eq!(said("start waiting for another process to fetch thing 1.0"), 3, "{told:?}");
     assert_eq!(machine.runs(), 1);
 }
 
