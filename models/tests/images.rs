@@ -3,6 +3,7 @@
 
 use std::io::Cursor;
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use image::{
     DynamicImage, ExtendedColorType, Frame, GrayAlphaImage, GrayImage, ImageBuffer, ImageEncoder,
     ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage,
@@ -53,6 +54,32 @@ fn an_animation_is_seen_by_its_first_frame_and_says_so() {
     let mut still = Vec::new();
     GifEncoder::new(&mut still).encode_frames([frame([255, 0, 0, 255])]).unwrap();
     check(&still, &[[255, 0, 0]; 2], &[]);
+}
+
+/// Two frames of one row each, red then blue, written by Pillow 11.3.
+const ANIMATED_WEBP: &str = "UklGRoQAAABXRUJQVlA4WAoAAAACAAAAAQAAAAAAQU5JTQYAAAAAAAAAAABBTk1GKAAAAAAAAAAAAAEAAAAAAGQAAAJWUDhM\
+    DwAAAC8BAAAABxD9j/4HIqL/AQBBTk1GKAAAAAAAAAAAAAEAAAAAAGQAAABWUDhMDwAAAC8BAAAABxDR//4HIqL/AQA=";
+const ANIMATED_PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAIAAAB7QOjdAAAACGFjVEwAAAACAAAAAPONk3AAAAAaZmNUTAAAAAAAAAACAAAAAQAA\
+    AAAAAAAAAGQD6AAAECjlZAAAAA9JREFUeJxj/M/AwMDAAAAGCAEBy0d2dQAAABpmY1RMAAAAAQAAAAIAAAABAAAAAAAAAAAAZAPoAACLWw+wAAAAE2Zk\
+    QVQAAAACeJxjZGD4z8DAAAAECgEBAZKCvQAAAABJRU5ErkJggg==";
+
+#[test]
+fn other_animations_are_seen_by_their_first_frame_too() {
+    for animation in [ANIMATED_WEBP, ANIMATED_PNG] {
+        check(&BASE64_STANDARD.decode(animation).unwrap(), &[[255, 0, 0]; 2], &["an animation"]);
+    }
+}
+
+#[test]
+fn a_photo_taken_sideways_is_turned() {
+    let jpeg = bytes(RgbImage::from_pixel(16, 8, Rgb([128; 3])), ImageFormat::Jpeg);
+    // An EXIF segment whose one entry says: orientation 6, a quarter turn clockwise.
+    let exif = b"\xFF\xE1\x00\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+    let turned = [&jpeg[..2], exif, &jpeg[2..]].concat();
+    let loaded = LoadedImage::decode(&turned).unwrap();
+    assert_eq!(loaded.pixels.dimensions(), (8, 16));
+    assert_eq!(loaded.notes, ["it is turned as its EXIF orientation says"]);
+    assert_eq!(LoadedImage::decode(&jpeg).unwrap().pixels.dimensions(), (16, 8));
 }
 
 #[test]
