@@ -1,5 +1,12 @@
 //! What the loop adds to a step: a scripted model and a still image take no time of their own, the journal
 //! goes to the disk. A step must cost less than 2 ms over model and screen.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    reason = "what fails in a test's own helpers fails the test"
+)]
 
 use std::sync::Arc;
 

@@ -59,11 +59,11 @@ impl Assembly {
             _ => Some(DEFAULT_SIZE),
         };
         let (model, screen) = if let Some(size) = size {
-            tokio::try_join!(self.model(task), self.screen(task, size))?
+            tokio::try_join!(Box::pin(self.model(task)), Box::pin(self.screen(task, size)))?
         } else {
-            let model = self.model(task).await?;
+            let model = Box::pin(self.model(task)).await?;
             let size = model.card().screen.unwrap_or(DEFAULT_SIZE);
-            (model, self.screen(task, size).await?)
+            (model, Box::pin(self.screen(task, size)).await?)
         };
         let task = settled(task, model.as_ref());
         let toml = task.to_toml().map_err(|error| JournalError::File {

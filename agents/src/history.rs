@@ -111,14 +111,10 @@ impl Record {
         match self {
             Self::Saw(percept) => {
                 let seen = percept.screenshot();
-                let mut text = String::from("The screen now");
-                if let Some(location) = &seen.location {
-                    text += &format!(", at {location}");
-                }
-                text.push('.');
-                for note in &seen.notes {
-                    text += &format!(" (The screen notes: {note})");
-                }
+                let place = seen.location.as_ref().map(|place| format!(", at {place}")).unwrap_or_default();
+                let notes: Vec<_> =
+                    seen.notes.iter().map(|note| format!(" (The screen notes: {note})")).collect();
+                let text = format!("The screen now{place}.{}", notes.concat());
                 if skip(without_image) {
                     return Message::text(
                         Role::User,

@@ -45,7 +45,7 @@ impl Recorder {
                 self.settle().await?;
             }
             if let Some((_, journal)) = &self.kept {
-                journal.append(&entry).await.map_err(unwritable)?;
+                journal.append(&entry).await.map_err(|error| unwritable(&error))?;
             }
             self.next += 1;
         }
@@ -90,7 +90,7 @@ impl Recorder {
     async fn settle(&mut self) -> Result<(), Ending> {
         for storing in self.storing.drain(..) {
             match storing.await {
-                Ok(stored) => stored.map_err(unwritable)?,
+                Ok(stored) => stored.map_err(|error| unwritable(&error))?,
                 Err(stopped) => {
                     return Err(Ending::failed(format!("storing a screenshot stopped: {stopped}")));
                 }
@@ -100,6 +100,6 @@ impl Recorder {
     }
 }
 
-fn unwritable(error: JournalError) -> Ending {
+fn unwritable(error: &JournalError) -> Ending {
     Ending::failed(format!("the run can't be recorded, so it stopped: {error}"))
 }

@@ -9,7 +9,7 @@ use futures::Stream;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::{Approval, Entry, Outcome, RunResult};
+use crate::{Approval, Entry, Milliseconds, Outcome, RunResult, TokenUsage};
 
 /// A run on its way. It is a stream of its events; dropping it cancels the run.
 pub struct Run {
@@ -78,8 +78,8 @@ impl Run {
                 reason: format!("the loop stopped unexpectedly: {stopped}"),
                 answer: None,
                 steps: 0,
-                usage: Default::default(),
-                milliseconds: Default::default(),
+                usage: TokenUsage::default(),
+                milliseconds: Milliseconds::default(),
                 peak_memory_bytes: None,
                 device: String::new(),
                 notes: Vec::new(),

@@ -1,4 +1,11 @@
 //! The command line, as a person or a script uses it: what it prints, and the exit code.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    reason = "what fails in a test's own helpers fails the test"
+)]
 
 use std::{
     fs,

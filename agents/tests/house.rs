@@ -1,5 +1,12 @@
 //! The house rules that no compiler checks: which crate may know which, how long a file may be, and that
 //! every file says what it is. `ARCHITECTURE.md` gives the reasons.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    reason = "what fails in a test's own helpers fails the test"
+)]
 
 use std::{
     collections::BTreeMap,

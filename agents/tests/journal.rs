@@ -1,4 +1,11 @@
 //! The journal, read back whole, torn, foreign and from the future.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    reason = "what fails in a test's own helpers fails the test"
+)]
 
 use std::{fs, path::Path};
 

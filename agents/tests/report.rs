@@ -1,4 +1,11 @@
 //! The report: made from a journal alone, with everything foreign escaped.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    reason = "what fails in a test's own helpers fails the test"
+)]
 
 use std::fs;
 
@@ -53,8 +60,8 @@ fn events() -> Vec<Event> {
         reason: hostile(),
         answer: Some(hostile()),
         steps: 1,
-        usage: Default::default(),
-        milliseconds: Default::default(),
+        usage: percept::TokenUsage::default(),
+        milliseconds: percept::Milliseconds::default(),
         peak_memory_bytes: None,
         device: hostile(),
         notes: vec![hostile()],

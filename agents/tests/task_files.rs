@@ -1,4 +1,12 @@
 //! Task files: what they mean, and what is said of every mistake.
+#![allow(
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    reason = "what fails in a test's own helpers fails the test"
+)]
 
 use std::{fs, path::Path};
 

@@ -20,8 +20,10 @@ pub(super) enum Action {
     Done {
         /// Whether the tool is one that changes something.
         changes: bool,
-        /// Whether the tool takes the task for finished, with its answer.
-        finish: Option<Option<String>>,
+        /// Whether the tool takes the task for finished.
+        finish: bool,
+        /// The answer that it gave with the end.
+        answer: Option<String>,
     },
     /// Nothing was done; the model has been told why.
     Refused {
@@ -138,12 +140,12 @@ impl Working {
         match called {
             Ok(observation) => {
                 self.budget.refusals = 0;
-                let finish = match observation.then {
-                    Then::Finish { answer } => Some(answer),
-                    _ => None,
+                let (finish, answer) = match observation.then {
+                    Then::Finish { answer } => (true, answer),
+                    _ => (false, None),
                 };
                 self.history.push(Record::Observed(told(observation.parts)));
-                Ok(Action::Done { changes, finish })
+                Ok(Action::Done { changes, finish, answer })
             }
             Err(error @ ToolError::BadArguments(_)) => self.refuse(error.to_string(), Outcome::Failed),
             Err(ToolError::Refused { reason }) => self.refuse(reason, Outcome::Refused),

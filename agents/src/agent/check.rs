@@ -36,35 +36,32 @@ impl Working {
         action: &Action,
         after: Option<&Percept>,
     ) -> Result<Option<String>, Ending> {
-        let Action::Done { changes, finish } = action else { return Ok(None) };
+        let Action::Done { changes, finish, answer } = action else { return Ok(None) };
         if self.evidence.is_empty() {
-            return match finish {
-                Some(answer) => Err(Ending {
-                    answer: answer.clone(),
-                    ..Ending::new(Outcome::Done, "the model says so; the task names no evidence")
-                }),
-                None => Ok(None),
-            };
+            if !finish {
+                return Ok(None);
+            }
+            let word = Ending::new(Outcome::Done, "the model says so; the task names no evidence");
+            return Err(Ending { answer: answer.clone(), ..word });
         }
         // An answer is given only with the end.
-        if finish.is_none() && (!changes || self.evidence.answer.is_some()) {
+        if !finish && (!changes || self.evidence.answer.is_some()) {
             return Ok(None);
         }
-        let answer = finish.clone().flatten();
         let verdict = self.look_for_evidence(after, answer.as_deref()).await?;
         self.record(Event::Checked { step, verdict: verdict.clone() }).await?;
         if verdict.holds {
             let found = Ending::new(Outcome::Done, self.evidence.described().join("; "));
-            return Err(Ending { evidence: Some(true), answer, ..found });
+            return Err(Ending { evidence: Some(true), answer: answer.clone(), ..found });
         }
-        if finish.is_none() {
+        if !finish {
             return Ok(None);
         }
         let missing = verdict.missing();
         self.claims += 1;
         if self.claims >= CLAIMS {
             let reason = format!("claimed done against the evidence; missing: {missing}");
-            return Err(Ending { evidence: Some(false), answer, ..Ending::failed(reason) });
+            return Err(Ending { evidence: Some(false), answer: answer.clone(), ..Ending::failed(reason) });
         }
         self.history.push(Record::Note(format!("The task isn't done yet. Missing: {missing}. Go on.")));
         Ok(Some(missing))

@@ -27,7 +27,7 @@ impl Working {
             let action = self.act(step, &decision, percept.as_ref()).await?;
             let after = self.look().await?;
             let claim = self.check(step, &action, after.as_ref()).await?;
-            self.reflect(step, &action, &claim, percept.as_ref(), after.as_ref()).await?;
+            self.reflect(step, &action, claim.as_deref(), percept.as_ref(), after.as_ref()).await?;
             percept = after;
         }
     }

@@ -20,7 +20,7 @@ impl Working {
         &mut self,
         step: usize,
         action: &Action,
-        claim: &Option<String>,
+        claim: Option<&str>,
         before: Option<&Percept>,
         after: Option<&Percept>,
     ) -> Result<(), Ending> {

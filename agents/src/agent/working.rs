@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Agent;
 use crate::{
-    Approval, Beginning, Ending, Entry, Event, Evidence, Outcome, Policy, Reflect, RunResult, Style,
-    Thinking,
+    Approval, Beginning, Ending, Entry, Event, Evidence, Milliseconds, Outcome, Policy, Reflect, RunResult,
+    Style, Thinking, TokenUsage,
     history::{History, Window},
     limits::Budget,
     memory,
@@ -81,8 +81,8 @@ impl Working {
             reason: String::new(),
             answer: None,
             steps: 0,
-            usage: Default::default(),
-            milliseconds: Default::default(),
+            usage: TokenUsage::default(),
+            milliseconds: Milliseconds::default(),
             peak_memory_bytes: None,
             device: card.device.clone(),
             notes: beginning.notes.clone(),

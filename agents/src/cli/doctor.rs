@@ -62,9 +62,9 @@ pub(crate) async fn doctor(options: DoctorOptions, output: &Output) -> Result<u8
         model,
     };
     if output.json {
-        output.document(&findings)?
+        output.document(&findings)?;
     } else {
-        told(&findings, output)?
+        told(&findings, output)?;
     }
     Ok(0)
 }

@@ -65,7 +65,8 @@ impl Output {
     /// A piece of the result as it comes.
     pub(crate) fn stream(&self, text: &str) -> Result<(), Failure> {
         let mut stdout = io::stdout();
-        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::broken)
+        let written = self.bars.suspend(|| stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+        written.map_err(Failure::broken)
     }
 
     /// The result as the one JSON document.

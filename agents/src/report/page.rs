@@ -120,7 +120,7 @@ fn told(html: &mut Hypertext, step: &Step<'_>, album: &Album) {
         html.markup("<pre class=\"call\">");
         match decision.call {
             Some(call) => html.text(&call.function).markup(" ").text(&call.arguments.to_string()),
-            None => html.text(&decision.text),
+            None => html.text(decision.text),
         };
         html.markup("</pre>");
     }
@@ -150,14 +150,16 @@ fn told(html: &mut Hypertext, step: &Step<'_>, album: &Album) {
     }
     if let Some(lesson) = &step.lesson {
         html.markup("<aside class=\"lesson\"><b>Lesson</b> <small>because ").text(lesson.because);
-        html.markup("</small><br>").text(lesson.lesson).markup("</aside>");
+        html.markup("</small><br>").text(lesson.words).markup("</aside>");
     }
 }
 
 fn outcome(html: &mut Hypertext, result: &CallResult, album: &Album) {
     match result {
         CallResult::Observed { parts, answer, .. } => {
-            parts.iter().for_each(|part| observed(html, part, album));
+            for part in parts {
+                observed(html, part, album);
+            }
             if let Some(answer) = answer {
                 html.markup("<p class=\"result good\">answer: ").text(answer).markup("</p>");
             }

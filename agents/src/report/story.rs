@@ -26,7 +26,7 @@ pub(super) struct Decision<'a> {
 /// What the model made of a step.
 pub(super) struct Lesson<'a> {
     pub(super) because: &'a str,
-    pub(super) lesson: &'a str,
+    pub(super) words: &'a str,
     pub(super) usage: Usage,
 }
 
@@ -89,8 +89,8 @@ fn looks_back<'a>(steps: &mut [Step<'a>], event: &'a Event) -> bool {
     if let Some(step) = steps.iter_mut().rev().find(|step| step.number == number) {
         match event {
             Event::Checked { verdict, .. } => step.verdict = Some(verdict),
-            Event::Reflected { because, lesson, usage, .. } => {
-                step.lesson = Some(Lesson { because, lesson, usage: *usage });
+            Event::Reflected { because, lesson: words, usage, .. } => {
+                step.lesson = Some(Lesson { because, words, usage: *usage });
             }
             _ => {}
         }

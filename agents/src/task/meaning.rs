@@ -209,7 +209,7 @@ fn ask(
     allow: Option<&[String]>,
     source: &SourceFile<'_>,
 ) -> Result<Vec<Ask>, TaskError> {
-    let known = allow.map_or_else(|| built_in(), <[String]>::to_vec);
+    let known = allow.map_or_else(built_in, <[String]>::to_vec);
     written
         .iter()
         .map(|word| {

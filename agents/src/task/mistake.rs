@@ -149,7 +149,7 @@ fn in_words(expected: &str) -> String {
     }
 }
 
-/// Serde says `string "x"`, `integer `3``: with an article it reads as a sentence.
+/// Serde says `string "x"` and quotes numbers: with an article and without quotes it reads as a sentence.
 fn article(found: &str) -> String {
     let vowel = found.starts_with(['a', 'e', 'i', 'o', 'u']);
     format!("{} {found}", if vowel { "an" } else { "a" }).replace('`', "")

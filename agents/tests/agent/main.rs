@@ -1,4 +1,12 @@
 //! The loop, with a scripted model on a screen made of coloured pages.
+#![allow(
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    reason = "what fails in a test's own helpers fails the test"
+)]
 
 mod stage;
 

@@ -33,7 +33,7 @@ pub(crate) enum Manner {
 
 /// A screen of pages, each a colour with a text.
 pub(crate) struct Pages {
-    pages: Vec<(u8, &'static str)>,
+    shown: Vec<(u8, &'static str)>,
     manner: Manner,
     at: Mutex<usize>,
     pub(crate) inputs: Mutex<Vec<Input>>,
@@ -42,7 +42,7 @@ pub(crate) struct Pages {
 impl Pages {
     pub(crate) fn new(manner: Manner, texts: &[&'static str]) -> Arc<Self> {
         let pages = texts.iter().enumerate().map(|(i, text)| (i as u8, *text)).collect();
-        Arc::new(Self { pages, manner, at: Mutex::new(0), inputs: Mutex::default() })
+        Arc::new(Self { shown: pages, manner, at: Mutex::new(0), inputs: Mutex::default() })
     }
 }
 
@@ -50,7 +50,7 @@ impl Pages {
 impl Screen for Pages {
     async fn look(&self) -> Result<Screenshot, ScreenError> {
         let at = *self.at.lock().unwrap();
-        let Some((shade, _)) = self.pages.get(at) else {
+        let Some((shade, _)) = self.shown.get(at) else {
             return Err(ScreenError::Gone { reason: "the page closed itself".into() });
         };
         Ok(Screenshot {
@@ -65,18 +65,18 @@ impl Screen for Pages {
         self.inputs.lock().unwrap().push(input.clone());
         match self.manner {
             Manner::Sticks => {}
-            Manner::Hangs => tokio::time::sleep(Duration::from_secs(3600)).await,
+            Manner::Hangs => tokio::time::sleep(Duration::from_hours(1)).await,
             Manner::Dies => *self.at.lock().unwrap() = usize::MAX,
             Manner::Turns => {
                 let mut at = self.at.lock().unwrap();
-                *at = (*at + 1).min(self.pages.len() - 1);
+                *at = (*at + 1).min(self.shown.len() - 1);
             }
         }
         Ok(())
     }
 
     async fn visible_text(&self) -> Result<String, ScreenError> {
-        Ok(self.pages[*self.at.lock().unwrap()].1.into())
+        Ok(self.shown[*self.at.lock().unwrap()].1.into())
     }
 }
 
@@ -208,8 +208,10 @@ fn told(conversation: &Conversation) -> String {
         };
         for content in &message.content {
             match content {
-                Content::Text(text) => told += &format!("{who}: {text}\n"),
-                Content::Image(image) => told += &format!("{who}: [image {}]\n", image.pixels().as_raw()[0]),
+                Content::Text(text) => told.extend([who, ": ", text, "\n"]),
+                Content::Image(image) => {
+                    told.extend([who, ": [image ", &image.pixels().as_raw()[0].to_string(), "]\n"]);
+                }
                 _ => {}
             }
         }
