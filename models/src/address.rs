@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use percept_fetch::Progress;
+use percept_runtime::Progress;
 
 use crate::{ChatModel, LoadOptions, LocalModel, ModelError, Precision, ScriptedModel, bundled_folder};
 

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use percept_fetch::Cache;
+use percept_runtime::Cache;
 use sha2::{Digest, Sha256};
 
 use crate::ModelError;

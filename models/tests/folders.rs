@@ -6,8 +6,8 @@ mod support;
 
 use std::{fs, path::Path, sync::Arc};
 
-use percept_fetch::Silent;
 use percept_models::{LoadOptions, LocalModel, ModelError, Precision};
+use percept_runtime::Silent;
 use support::{change_json, copy};
 
 /// Damages a copy of a tiny model and expects an error about a file that says something.

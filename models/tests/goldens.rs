@@ -60,7 +60,7 @@ async fn another_precision_is_found_by_its_suffix_and_said() {
             ..LoadOptions::default()
         };
         let model =
-            LocalModel::load(&path, options, std::sync::Arc::new(percept_fetch::Silent)).await.unwrap();
+            LocalModel::load(&path, options, std::sync::Arc::new(percept_runtime::Silent)).await.unwrap();
         let expected = golden.q4.as_ref().unwrap();
         let logits = model.first_logits(&golden.conversation()).await.unwrap();
         assert!(greatest_difference(&logits, &expected.first_logits) < 1e-4, "{}", golden.name);
@@ -82,6 +82,7 @@ async fn a_decoder_of_plain_operators_gives_the_same_tokens() {
         ..LoadOptions::default()
     };
     let folder = data().join("llava-tiny");
-    let model = LocalModel::load(&folder, options, std::sync::Arc::new(percept_fetch::Silent)).await.unwrap();
+    let model =
+        LocalModel::load(&folder, options, std::sync::Arc::new(percept_runtime::Silent)).await.unwrap();
     check_reply(&model, golden, &golden.greedy, &golden.text, "plain").await;
 }

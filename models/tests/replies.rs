@@ -7,13 +7,12 @@ mod support;
 use std::sync::Arc;
 
 use image::{Rgb, RgbImage};
-use percept_fetch::Silent;
 use percept_models::{
     Call, ChatModel, Completion, Conversation, Function, Generate, GenerationEvent, LoadOptions, LocalModel,
     Message, ModelAddress, ModelError, ModelFolder, Reply, Role, Sampling, StopReason, Thought,
     bundled_folder,
 };
-use percept_runtime::CacheForm;
+use percept_runtime::{CacheForm, Silent};
 use serde_json::json;
 use support::{Golden, data, goldens, load};
 

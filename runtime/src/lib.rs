@@ -31,3 +31,6 @@ pub use self::{
     signature::{Dim, Port, Signature},
     tensor::{Element, HostTensor, TensorError},
 };
+
+// What starting a runtime asks for, so that whoever starts one needs no other crate.
+pub use percept_fetch::{Cache, Progress, Silent};

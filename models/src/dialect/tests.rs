@@ -1,3 +1,5 @@
+//! The dialect tried on functions of every kind: words, grammars, replies read back.
+
 use serde_json::json;
 
 use super::*;

@@ -2,9 +2,9 @@
 
 use std::{path::Path, sync::Arc};
 
-use percept_fetch::Progress;
 use percept_runtime::{
-    CacheForm, DecoderShape, Device, DeviceChoice, Engine, EngineGraphs, EngineOptions, Runtime, Vocabulary,
+    CacheForm, DecoderShape, Device, DeviceChoice, Engine, EngineGraphs, EngineOptions, Progress, Runtime,
+    Vocabulary,
 };
 
 use super::{Inner, LocalModel, features::SeenImages, trouble::engine_error};

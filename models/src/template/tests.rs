@@ -1,3 +1,5 @@
+//! Templates against what transformers renders.
+
 use serde::Deserialize;
 
 use super::*;

@@ -8,11 +8,10 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use percept_fetch::Silent;
 use percept_models::{
     Content, Conversation, ImageContent, ImageProcessor, LoadOptions, LoadedImage, LocalModel, Message, Role,
 };
-use percept_runtime::CacheForm;
+use percept_runtime::{CacheForm, Silent};
 use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
