@@ -50,3 +50,8 @@ pub(crate) use outcome::Ending;
 pub use percept_models as models;
 pub use percept_runtime as runtime;
 pub use percept_tools as tools;
+
+/// The README's programs, compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

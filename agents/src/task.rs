@@ -1,7 +1,7 @@
 //! A task file: a scripted run, written in TOML.
 //!
-//! It is two things: [what was written](written), with its lines and its mistakes, and the [`Task`] that it
-//! means, checked, with every question answered that can be answered before a model is loaded.
+//! It is two things: what was written, with its lines and its mistakes, and the [`Task`] that it means,
+//! checked, with every question answered that can be answered before a model is loaded.
 
 use std::path::{Path, PathBuf};
 

@@ -38,6 +38,10 @@ pub(crate) async fn ask(options: AskOptions, output: &Output) -> Result<u8, Fail
     let conversation = Conversation::from_iter([message.with_text(question.as_str())]);
     let load = LoadOptions { device: options.device.clone(), ..LoadOptions::default() };
     let model = options.model.open(load, Bars::new(&output.bars)).await?;
+    let card = model.card();
+    for note in &card.notes {
+        output.say(&output.ink(Ink::Soft, &format!("note: {note}")));
+    }
     let request = Generate {
         sampling: Sampling { temperature: options.temperature, seed: options.seed, ..Sampling::default() },
         max_tokens: options.max_tokens,
@@ -55,7 +59,6 @@ pub(crate) async fn ask(options: AskOptions, output: &Output) -> Result<u8, Fail
         }
     }
     let completion = completion.ok_or(ModelError::Interrupted)?;
-    let card = model.card();
     if output.json {
         let tokens: Vec<u32> = completion.tokens.iter().map(|token| token.id).collect();
         output.document(&json!({

@@ -12,7 +12,7 @@ use super::{
     masthead,
     story::{Decision, Step},
 };
-use crate::{CallResult, RecordedBody, RecordedPart, journal::Recording};
+use crate::{CallResult, RecordedBody, RecordedPart, RunResult, journal::Recording};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -33,7 +33,7 @@ pub(super) fn page(recording: &Recording, story: &[Step<'_>], album: &Album) -> 
     html.markup("<main>");
     let mut before = 0.0;
     for step in story {
-        card(&mut html, step, album, step.until - before);
+        card(&mut html, step, album, step.until - before, recording.result());
         before = step.until;
     }
     html.markup("</main><footer><span><kbd>j</kbd> <kbd>k</kbd> next and previous step</span>");
@@ -78,7 +78,7 @@ fn title<'a>(step: &Step<'a>) -> &'a str {
     }
 }
 
-fn card(html: &mut Hypertext, step: &Step<'_>, album: &Album, took: f64) {
+fn card(html: &mut Hypertext, step: &Step<'_>, album: &Album, took: f64, end: Option<&RunResult>) {
     html.markup("<article class=\"step\" tabindex=\"-1\" id=\"step-").show(step.number).markup("\"><figure>");
     match (album.picture(step.look.as_ref().and_then(|look| look.shot)), &step.look) {
         (Some(picture), _) => drawing::screenshot(html, picture, step),
@@ -100,6 +100,13 @@ fn card(html: &mut Hypertext, step: &Step<'_>, album: &Album, took: f64) {
     html.markup("</figure><div class=\"told\"><h2><span class=\"number\">").show(step.number);
     html.markup("</span>").text(title(step)).markup("</h2>");
     told(html, step, album);
+    if let (None, Some(end)) = (&step.decision, end) {
+        html.markup("<p class=\"result\">")
+            .text(end.outcome.word())
+            .markup(": ")
+            .text(&end.reason)
+            .markup("</p>");
+    }
     if step.decision.is_some() {
         html.markup("<p class=\"stats\"><span>").text(&duration(took)).markup("</span>");
         stats(html, step);
@@ -212,7 +219,7 @@ fn stats(html: &mut Hypertext, step: &Step<'_>) {
             ("prefill", usage.stage.prefill),
             ("decode", usage.stage.decode),
         ];
-        for (name, ms) in stages.into_iter().filter(|(_, ms)| *ms > 0.0) {
+        for (name, ms) in stages.into_iter().filter(|(_, ms)| *ms >= 0.05) {
             html.markup("<span>").markup(name).markup(" ").text(&duration(ms)).markup("</span>");
         }
         if let Some(bytes) = decision.memory_bytes {

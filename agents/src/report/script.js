@@ -2,7 +2,7 @@
 // Steps by keyboard, the film strip in step with the page, and a choice of light or dark.
 const steps = [...document.querySelectorAll(".step")];
 const links = new Map([...document.querySelectorAll(".film a")].map(a => [a.getAttribute("href").slice(1), a]));
-let here = -1;
+let here = -1, settled = 0;
 function mark(index) {
   if (index === here || !steps[index]) return;
   here = index;
@@ -17,6 +17,8 @@ function go(index) {
   steps[next].scrollIntoView({ block: "start" });
   steps[next].focus({ preventScroll: true });
   mark(next);
+  // While the page scrolls there, what passes by isn't what was chosen.
+  settled = Date.now() + 800;
 }
 function theme() {
   const root = document.documentElement;
@@ -25,7 +27,7 @@ function theme() {
 }
 const observer = new IntersectionObserver(seen => {
   const entered = seen.find(entry => entry.isIntersecting);
-  if (entered) mark(steps.indexOf(entered.target));
+  if (entered && Date.now() > settled) mark(steps.indexOf(entered.target));
 }, { rootMargin: "-30% 0px -60% 0px" });
 steps.forEach(step => observer.observe(step));
 document.getElementById("theme").addEventListener("click", theme);
