@@ -291,3 +291,36 @@ fn the_demo_ends_verified_when_the_model_does_the_right_things() {
     let again = percept(&["run", "out/run.toml", "--model", "scripted:script.json", "--json"], folder.path());
     assert_eq!(again.status.code(), Some(0), "run.toml is a task file: {}", text(&again.stderr));
 }
+
+/// What was decided, in order.
+fn decided(folder: &Path) -> Vec<String> {
+    let entries = percept::journal::read(folder).unwrap().entries;
+    let told = entries.into_iter().filter_map(|entry| match entry.event {
+        percept::Event::Decided { text, .. } => Some(text),
+        _ => None,
+    });
+    told.collect()
+}
+
+/// The bundled model on a still image: every click is refused, and all decisions but the first are sampled.
+/// (A browser's pixels can differ by a level from one start to the next, so it is no fixed observation.)
+#[test]
+fn the_same_seed_makes_the_same_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let speckled = image::RgbImage::from_fn(160, 208, |x, y| {
+        image::Rgb([(x * 7 + y * 13) as u8, (x * y) as u8, (x * 31) as u8])
+    });
+    speckled.save(folder.path().join("shot.png")).unwrap();
+    let task = "task = \"Click somewhere.\"\n[screen]\nimage = \"shot.png\"\n[tools]\nallow = [\"click\"]\n[limits]\nrefusals = 8";
+    fs::write(folder.path().join("task.toml"), task).unwrap();
+    let run = |seed: &str, out: &str| {
+        let arguments = ["run", "task.toml", "--device", "cpu", "--seed", seed, "--out", out, "--json"];
+        let output = percept(&arguments, folder.path());
+        assert_eq!(document(&output)["steps"], 8, "{}", text(&output.stderr));
+        decided(&folder.path().join(out))
+    };
+    let (first, again, other) = (run("3", "first"), run("3", "again"), run("4", "other"));
+    assert_eq!(first, again);
+    assert_eq!(first[0], other[0], "the first decision is greedy");
+    assert_ne!(first, other);
+}
