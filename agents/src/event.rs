@@ -164,14 +164,25 @@ impl Event {
         !matches!(self, Self::Writing { .. })
     }
 
-    /// Whether it must be on the disk before anything else happens: it stands on either side of an effect.
-    pub(crate) fn guards_an_effect(&self) -> bool {
+    /// When it must be on the disk.
+    pub(crate) fn urgency(&self) -> Urgency {
         match self {
-            Self::Calling { effect, .. } => matches!(effect, Effect::Changes { .. }),
-            Self::Called { .. } | Self::ApprovalGiven { .. } | Self::Ended(_) => true,
-            _ => false,
+            Self::Calling { effect: Effect::Changes { .. }, .. } | Self::Ended(_) => Urgency::Now,
+            Self::Called { .. } | Self::ApprovalGiven { .. } => Urgency::Soon,
+            _ => Urgency::Sometime,
         }
     }
+}
+
+/// When an event must be on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// Before anything else happens: an effect comes next.
+    Now,
+    /// As soon as the disk can, while the agent looks and thinks; in any case before the next effect.
+    Soon,
+    /// When the system likes, or with the next that is urgent.
+    Sometime,
 }
 
 /// What is known when a run begins.

@@ -7,7 +7,9 @@ use std::{
     sync::Arc,
 };
 
-use crate::{Entry, JournalError};
+use tokio::task::JoinHandle;
+
+use crate::{Entry, JournalError, event::Urgency};
 
 mod reader;
 
@@ -17,12 +19,14 @@ pub use reader::{Recording, read};
 pub const JOURNAL_FILE: &str = "journal.jsonl";
 
 /// A journal being written. Lines go to the operating system one by one, so that a crash of this process
-/// loses none; those around an effect go to the disk (`fdatasync`), so that a power cut loses none of them
-/// either.
+/// loses none; those around an effect go to the disk too (`fdatasync`), so that a power cut loses no effect
+/// that was begun.
 #[derive(Debug)]
 pub(crate) struct Journal {
     path: PathBuf,
     file: Arc<File>,
+    /// The disk at work on what an effect brought, while the agent goes on.
+    syncing: Option<JoinHandle<std::io::Result<()>>>,
 }
 
 impl Journal {
@@ -39,25 +43,43 @@ impl Journal {
             }
             JournalError::File { path: path.clone(), source }
         })?;
-        Ok(Self { path, file: Arc::new(file) })
+        Ok(Self { path, file: Arc::new(file), syncing: None })
     }
 
-    /// Adds a line, and waits for the disk if the event stands beside an effect.
+    /// Adds a line, and sees to it that it is on the disk when it must be.
     ///
     /// # Errors
     ///
-    /// [`JournalError::File`] if it can't be written: then the effect must not happen.
-    pub(crate) async fn append(&self, entry: &Entry) -> Result<(), JournalError> {
+    /// [`JournalError::File`] if it can't be written: then no effect may follow.
+    pub(crate) async fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
         let mut line = serde_json::to_vec(entry)
             .map_err(|e| JournalError::File { path: self.path.clone(), source: std::io::Error::other(e) })?;
         line.push(b'\n');
         // One write a line, so that a line is torn only where the system dies within it.
         (&*self.file).write_all(&line).map_err(JournalError::file(&self.path))?;
-        if entry.event.guards_an_effect() {
-            let file = Arc::clone(&self.file);
-            let synced = tokio::task::spawn_blocking(move || file.sync_data()).await;
-            synced.map_err(std::io::Error::other).flatten().map_err(JournalError::file(&self.path))?;
+        match entry.event.urgency() {
+            Urgency::Sometime => Ok(()),
+            Urgency::Soon => {
+                self.synced().await?;
+                self.sync();
+                Ok(())
+            }
+            Urgency::Now => {
+                self.synced().await?;
+                self.sync();
+                self.synced().await
+            }
         }
-        Ok(())
+    }
+
+    fn sync(&mut self) {
+        let file = Arc::clone(&self.file);
+        self.syncing = Some(tokio::task::spawn_blocking(move || file.sync_data()));
+    }
+
+    /// Waits for the disk.
+    async fn synced(&mut self) -> Result<(), JournalError> {
+        let Some(syncing) = self.syncing.take() else { return Ok(()) };
+        syncing.await.map_err(std::io::Error::other).flatten().map_err(JournalError::file(&self.path))
     }
 }

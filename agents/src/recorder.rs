@@ -8,7 +8,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
     Ending, Entry, Event, JOURNAL_VERSION, JournalError, RecordedBody, RecordedPart, RunFolder,
-    journal::Journal, run_folder::SHOTS,
+    event::Urgency, journal::Journal, run_folder::SHOTS,
 };
 
 /// The record of one run.
@@ -41,10 +41,10 @@ impl Recorder {
         let at = self.begun.elapsed().as_secs_f64() * 1000.0;
         let entry = Entry { v: JOURNAL_VERSION, seq: self.next, at: (at * 1000.0).round() / 1000.0, event };
         if entry.event.is_kept() {
-            if entry.event.guards_an_effect() {
+            if entry.event.urgency() == Urgency::Now {
                 self.settle().await?;
             }
-            if let Some((_, journal)) = &self.kept {
+            if let Some((_, journal)) = &mut self.kept {
                 journal.append(&entry).await.map_err(|error| unwritable(&error))?;
             }
             self.next += 1;
