@@ -85,8 +85,13 @@ def episode(agent: Agent, browser: Browser, goal: Goal, think: bool) -> tuple[bo
     target = goal.steps[-1].element["id"] if goal.steps[-1].deed == "press" else None
     single = goal.kind.startswith("click/")
     most = 1 if single else sum(2 if step.deed == "fill" else 1 for step in goal.steps) + 3
+    seen = set()
     for _ in range(most):
-        call = agent.act(browser.screenshot(), goal.text, think)
+        screenshot = browser.screenshot()
+        if (look := screenshot.tobytes()) in seen:  # the same screen gets the same answer, for ever
+            return False, "stuck", done
+        seen.add(look)
+        call = agent.act(screenshot, goal.text, think)
         done.append(f"{call.thought} > " * think + {"click": f"click {call.x},{call.y}", "type_text": f"type {call.text}", "finish": "finish"}[call.tool])
         if call.tool == "finish":
             return not single and target is None and fulfilled(browser.evaluate(STATE), goal), "finished", done
