@@ -124,7 +124,7 @@ def main() -> None:
     arguments.add_argument("--kinds", default=",".join(KINDS))
     arguments.add_argument("--looks", default=",".join(LOOKS))
     arguments.add_argument("--think", action="store_true")
-    arguments.add_argument("--words", type=Path, default=Path("/opt/glance/words.json"))
+    arguments.add_argument("--words", type=Path, default=Path("work/words.json"))
     options = arguments.parse_args()
     words = json.loads(options.words.read_text())
     agent, browser = Agent(options.folder), open_page_maker(160, 208, words)

@@ -29,7 +29,7 @@ def main() -> None:
     arguments.add_argument("first", type=int)
     arguments.add_argument("last", type=int)
     arguments.add_argument("out", type=Path)
-    arguments.add_argument("--words", type=Path, default=Path("/opt/glance/words.json"))
+    arguments.add_argument("--words", type=Path, default=Path("work/words.json"))
     arguments.add_argument("--wanted", default="{}", help="fix kind, look or fresh, as JSON")
     options = arguments.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)

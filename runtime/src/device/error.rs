@@ -57,7 +57,10 @@ pub enum DeviceError {
 }
 
 fn remedy(command: Option<&str>) -> String {
-    command.map(|command| format!("; to get it: {command}")).unwrap_or_default()
+    command.map_or_else(
+        || "; `auto` takes the best device that there is".to_owned(),
+        |command| format!("; to get it: {command}"),
+    )
 }
 
 impl DeviceError {
