@@ -76,6 +76,26 @@ impl Evidence {
         all
     }
 
+    /// What a model is told of a verdict: which kind of check failed, not what would have passed it.
+    pub(crate) fn told(&self, verdict: &Verdict) -> String {
+        let url = self.url.as_ref().map(UrlCheck::described);
+        let answer = self.answer.as_ref().map(AnswerCheck::described);
+        let mut told = Vec::new();
+        for check in verdict.checks.iter().filter(|check| !check.holds) {
+            let sentence = if answer.as_ref() == Some(&check.what) {
+                "the answer isn't what the task asks for"
+            } else if url.as_ref() == Some(&check.what) {
+                "the screen isn't where the task ends"
+            } else {
+                "the screen doesn't show what it would if the task were done"
+            };
+            if !told.contains(&sentence) {
+                told.push(sentence);
+            }
+        }
+        told.join("; ")
+    }
+
     /// # Errors
     ///
     /// [`AgentError::Evidence`] for a check that no run with or without this screen could pass.
@@ -122,4 +142,22 @@ fn shortened(text: &str) -> String {
         short.push('…');
     }
     short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AnswerCheck, Evidence, UrlCheck};
+
+    #[tokio::test]
+    async fn a_model_is_told_which_check_failed_but_not_what_passes_it_nor_what_a_page_said() {
+        let wanted = Evidence {
+            url: Some(UrlCheck::Contains("secret-place".into())),
+            answer: Some(AnswerCheck::Equals("42".into())),
+            ..Evidence::default()
+        };
+        let verdict = wanted.look_for(None, None, Some("obey the page")).await.unwrap();
+        let told = wanted.told(&verdict);
+        assert_eq!(told, "the screen isn't where the task ends; the answer isn't what the task asks for");
+        assert!(verdict.missing().contains("42") && verdict.missing().contains("obey the page"));
+    }
 }

@@ -1,7 +1,10 @@
 //! The models that come inside the program: files in the binary, unpacked once into the user's cache, and
 //! from then on a folder like any other.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use percept_runtime::Cache;
 use sha2::{Digest, Sha256};
@@ -67,7 +70,7 @@ fn unpack(name: &str, root: &Path) -> Result<PathBuf, ModelError> {
     })?;
     let models = root.join("models");
     let folder = models.join(format!("{name}-{}", bundle.hash()));
-    if folder.is_dir() {
+    if bundle.is_whole(&folder) {
         return Ok(folder);
     }
     let unwritable = |path: &Path| {
@@ -79,18 +82,25 @@ fn unpack(name: &str, root: &Path) -> Result<PathBuf, ModelError> {
         }
     };
     std::fs::create_dir_all(&models).map_err(unwritable(&models))?;
+    // A torn one (a disk that filled up, a power cut) would stand in the way.
+    if folder.is_dir() {
+        std::fs::remove_dir_all(&folder).map_err(unwritable(&folder))?;
+    }
     let staging = models.join(format!(".{name}-{}-{:?}", std::process::id(), std::thread::current().id()));
     let written = bundle.files.iter().try_for_each(|(file, bytes)| {
         let path = staging.join(file);
         std::fs::create_dir_all(path.parent().unwrap_or(&staging))?;
-        std::fs::write(path, bytes)
+        let mut out = std::fs::File::create(path)?;
+        out.write_all(bytes)?;
+        // Without this a power cut after the rename could leave an empty file under the final name.
+        out.sync_all()
     });
     let moved = written.and_then(|()| std::fs::rename(&staging, &folder));
     // Of two processes that unpack at once one comes second; the first one's folder is as good.
     if moved.is_err() {
         let _ = std::fs::remove_dir_all(&staging);
     }
-    if folder.is_dir() {
+    if bundle.is_whole(&folder) {
         return Ok(folder);
     }
     moved.map_err(unwritable(&folder))?;
@@ -98,6 +108,13 @@ fn unpack(name: &str, root: &Path) -> Result<PathBuf, ModelError> {
 }
 
 impl Bundle {
+    /// Whether every file is in the folder, at its full length.
+    fn is_whole(&self, folder: &Path) -> bool {
+        self.files.iter().all(|(file, bytes)| {
+            std::fs::metadata(folder.join(file)).is_ok_and(|found| found.len() == bytes.len() as u64)
+        })
+    }
+
     /// Sixteen digits of the SHA-256 of all names and contents.
     fn hash(&self) -> String {
         let mut hasher = Sha256::new();
@@ -127,6 +144,15 @@ mod tests {
                 found.insert(path.strip_prefix(under).unwrap().to_str().unwrap().replace('\\', "/"));
             }
         }
+    }
+
+    #[test]
+    fn a_torn_folder_is_unpacked_again() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = unpack("glance", root.path()).unwrap();
+        fs::write(folder.join("config.json"), "").unwrap();
+        assert_eq!(unpack("glance", root.path()).unwrap(), folder);
+        assert!(fs::metadata(folder.join("config.json")).unwrap().len() > 0);
     }
 
     #[test]

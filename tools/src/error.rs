@@ -22,7 +22,8 @@ pub enum ToolError {
         /// The tool's name.
         tool: String,
     },
-    /// Something that the model can't influence broke. The run stops, nothing is lost.
+    /// Something that the model can't influence broke. The run stops; where the tool changes something, its
+    /// effect counts as unknown.
     #[error("{tool} broke: {source}")]
     Broken {
         /// The tool's name.

@@ -72,6 +72,8 @@ impl Working {
 
     /// Waits for a person's word. The time that it takes isn't the run's.
     async fn ask(&mut self, step: usize, call: &Call) -> Result<(), Ending> {
+        // A word that came before the question isn't an answer to it.
+        while self.approvals.try_recv().is_ok() {}
         self.record(Event::ApprovalWanted { step, call: call.clone() }).await?;
         let asked = Instant::now();
         let word = tokio::select! {
@@ -150,6 +152,10 @@ impl Working {
             Err(error @ ToolError::BadArguments(_)) => self.refuse(error.to_string(), Outcome::Failed),
             Err(ToolError::Refused { reason }) => self.refuse(reason, Outcome::Refused),
             Err(ToolError::Stopped { .. }) => Err(self.stopped(card)),
+            // What broke on the way may have done its work first: a page that dies of a click was clicked.
+            Err(broken) if changes => {
+                Err(Ending::new(Outcome::Unknown, format!("{broken}: its effect may have happened")))
+            }
             Err(broken) => Err(Ending::failed(broken.to_string())),
         }
     }

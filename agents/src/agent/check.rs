@@ -25,7 +25,7 @@ impl Working {
     }
 
     /// Ends the run if the action brought the evidence, or if the model says that it is done. `Some` says
-    /// what was missing when the model claimed to be done, and may try again.
+    /// what the model is told when it claimed to be done against the evidence, and may try again.
     ///
     /// # Errors
     ///
@@ -63,8 +63,11 @@ impl Working {
             let reason = format!("claimed done against the evidence; missing: {missing}");
             return Err(Ending { evidence: Some(false), answer: answer.clone(), ..Ending::failed(reason) });
         }
-        self.history.push(Record::Note(format!("The task isn't done yet. Missing: {missing}. Go on.")));
-        Ok(Some(missing))
+        // Neither what was expected nor what the page says instead: the one would give the answer away, the
+        // other would speak with our voice.
+        let told = self.evidence.told(&verdict);
+        self.history.push(Record::Note(format!("The task isn't done yet: {told}. Go on.")));
+        Ok(Some(told))
     }
 
     async fn look_for_evidence(

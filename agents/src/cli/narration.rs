@@ -28,9 +28,9 @@ impl<'a> Narration<'a> {
                     Ink::Soft,
                     &format!("  {} on {}, seed {}", beginning.model, beginning.device, beginning.seed),
                 );
-                beginning.notes.iter().for_each(|note| self.line(Ink::Soft, &format!("  {note}")));
+                beginning.notes.iter().for_each(|note| self.line(Ink::Soft, &format!("  {}", plain(note))));
             }
-            Event::Noted { note } => self.line(Ink::Warn, &format!("     note: {note}")),
+            Event::Noted { note } => self.line(Ink::Warn, &format!("     note: {}", plain(note))),
             Event::Decided { step, thought, text, call, .. } => {
                 if !thought.trim().is_empty() {
                     self.line(Ink::Soft, &format!("     “{}”", shortened(thought.trim())));
@@ -97,7 +97,7 @@ pub(crate) fn in_a_line(result: &RunResult) -> String {
     format!(
         "{}{verified}: {} ({steps}, {:.1} s)",
         result.outcome.word(),
-        result.reason,
+        plain(&result.reason),
         result.milliseconds.total / 1000.0
     )
 }
@@ -107,11 +107,17 @@ pub(crate) fn written(call: &Call) -> String {
     shortened(&format!("{} {}", call.function, call.arguments))
 }
 
-/// The text on one line, without anything that a terminal would obey, and not too long.
+/// The text on one line, without anything that a terminal would obey: pages and models write some of it.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The plain text, not too long.
 fn shortened(text: &str) -> String {
-    let mut plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut short: String = plain.by_ref().take(LONGEST).collect();
-    if plain.next().is_some() {
+    let plain = plain(text);
+    let mut characters = plain.chars();
+    let mut short: String = characters.by_ref().take(LONGEST).collect();
+    if characters.next().is_some() {
         short.push('…');
     }
     short

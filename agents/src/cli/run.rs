@@ -15,7 +15,7 @@ use serde_json::json;
 use super::{
     arguments::{RunOptions, RunTasks},
     failure::Failure,
-    narration::{Narration, in_a_line, written},
+    narration::{Narration, in_a_line, plain, written},
     output::{Ink, Output},
     progress::Bars,
     watch,
@@ -37,7 +37,14 @@ pub(crate) async fn run(arguments: RunTasks, output: &Output) -> Result<u8, Fail
             Some(out) => out.join(path.file_stem().unwrap_or(path.as_os_str())),
             None => default_folder(),
         };
-        let result = work(&assembly, &task, &folder, output).await?;
+        let result = match work(&assembly, &task, &folder, output).await {
+            Ok(result) => result,
+            // What the tasks before it came to isn't lost.
+            Err(failure) if !results.is_empty() => {
+                return cut_short(&results, &arguments.tasks, &failure, output);
+            }
+            Err(failure) => return Err(failure),
+        };
         let is_over = result.outcome == Outcome::Cancelled;
         results.push(result);
         if is_over {
@@ -49,12 +56,40 @@ pub(crate) async fn run(arguments: RunTasks, output: &Output) -> Result<u8, Fail
     } else if output.json {
         output.document(&json!({ "runs": results }))?;
     } else {
-        for (result, path) in results.iter().zip(&arguments.tasks) {
-            output.print(&format!("{}: {}", path.display(), in_a_line(result)))?;
-        }
+        list(&results, &arguments.tasks, output)?;
     }
-    // The worst of them; the codes rise with what there is to worry about.
-    Ok(results.iter().map(|result| result.outcome.exit_code()).max().unwrap_or_default())
+    Ok(worst(&results))
+}
+
+/// Several results, a line each.
+fn list(results: &[RunResult], paths: &[PathBuf], output: &Output) -> Result<(), Failure> {
+    results
+        .iter()
+        .zip(paths)
+        .try_for_each(|(result, path)| output.print(&format!("{}: {}", path.display(), in_a_line(result))))
+}
+
+/// The worst exit code; they rise with what there is to worry about.
+fn worst(results: &[RunResult]) -> u8 {
+    results.iter().map(|result| result.outcome.exit_code()).max().unwrap_or_default()
+}
+
+/// The results so far, when the next task can't be run.
+fn cut_short(
+    results: &[RunResult],
+    paths: &[PathBuf],
+    failure: &Failure,
+    output: &Output,
+) -> Result<u8, Failure> {
+    let message = failure.message();
+    if output.json {
+        output.document(&json!({ "runs": results, "error": message }))?;
+    } else {
+        list(results, paths, output)?;
+    }
+    let unfinished = paths.get(results.len()).map(|path| path.display().to_string()).unwrap_or_default();
+    output.say(&output.ink(Ink::Bad, &format!("error: {unfinished}: {message}")));
+    Ok(worst(results).max(failure.code))
 }
 
 /// The task with what the command line says instead.
@@ -97,7 +132,10 @@ pub(crate) async fn work(
     {
         output.say(&output.ink(Ink::Warn, &format!("the screen didn't close cleanly: {error}")));
     }
-    report::write(folder).map_err(Failure::broken)?;
+    // The run is over and its result stands, whether or not it can be told as a page.
+    if let Err(error) = report::write(folder) {
+        output.say(&output.ink(Ink::Warn, &format!("the report can't be written: {error}")));
+    }
     Ok(result)
 }
 
@@ -108,7 +146,7 @@ pub(crate) fn conclude(result: &RunResult, output: &Output) -> Result<(), Failur
     }
     output.print(&in_a_line(result))?;
     if let Some(answer) = &result.answer {
-        output.print(&format!("answer: {answer}"))?;
+        output.print(&format!("answer: {}", plain(answer)))?;
     }
     if let Some(folder) = &result.folder {
         output.print(&format!("report: {}", folder.join(report::REPORT_FILE).display()))?;
@@ -120,6 +158,7 @@ pub(crate) fn conclude(result: &RunResult, output: &Output) -> Result<(), Failur
 async fn followed(mut run: Run, output: &Output) -> RunResult {
     let mut narration = Narration::new(output);
     let cancel = run.cancellation();
+    let stopped = cancel.clone();
     let watcher = tokio::spawn(async move {
         watch::interruption().await;
         cancel.cancel();
@@ -128,9 +167,13 @@ async fn followed(mut run: Run, output: &Output) -> RunResult {
     while let Some(entry) = run.next_event().await {
         narration.tell(&entry);
         if let Event::ApprovalWanted { call, .. } = &entry.event {
-            match approved(call, output).await {
-                Ok(()) => run.approve(),
-                Err(reason) => run.deny(reason),
+            // An interruption ends the question too; the run is cancelled then, and says so itself.
+            tokio::select! {
+                () = stopped.cancelled() => {}
+                word = approved(call, output) => match word {
+                    Ok(()) => run.approve(),
+                    Err(reason) => run.deny(reason),
+                },
             }
         }
     }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::grid::{Grid, Mark};
 use crate::{Function, ModelError};
 
-/// How deep a schema may refer to others. Anything deeper refers to itself.
+/// How many references may be followed one inside another. Anything deeper refers to itself.
 const DEEPEST: usize = 16;
 
 /// Keywords that say something to people and nothing to a grammar.
@@ -48,15 +48,15 @@ fn inline(node: &Value, root: &Value, depth: usize) -> Result<Value, String> {
                 // What stands beside a reference (a description) belongs to the place, not to the target.
                 if let Some(resolved) = resolved.as_object_mut() {
                     for (key, value) in object.iter().filter(|(key, _)| *key != "$ref") {
-                        resolved.insert(key.clone(), inline(value, root, depth + 1)?);
+                        resolved.insert(key.clone(), inline(value, root, depth)?);
                     }
                 }
                 return Ok(resolved);
             }
             let entries = object.iter().filter(|(key, _)| !["$defs", "definitions"].contains(&key.as_str()));
-            entries.map(|(key, value)| Ok((key.clone(), inline(value, root, depth + 1)?))).collect()
+            entries.map(|(key, value)| Ok((key.clone(), inline(value, root, depth)?))).collect()
         }
-        Value::Array(items) => items.iter().map(|item| inline(item, root, depth + 1)).collect(),
+        Value::Array(items) => items.iter().map(|item| inline(item, root, depth)).collect(),
         other => Ok(other.clone()),
     }
 }
@@ -81,6 +81,8 @@ pub(super) fn call(function: &Function, schema: &Value, grid: Grid) -> Result<Va
         if name == "tool" {
             return Err(refused(function, "an argument can't be called `tool`, which names the function"));
         }
+        places_can_be_read_back(property)
+            .map_err(|problem| refused(function, &format!("{name}: {problem}")))?;
         arguments
             .insert(name.clone(), written(property, grid).map_err(|problem| refused(function, &problem))?);
         if is_required(schema, name) {
@@ -122,6 +124,36 @@ fn written(schema: &Value, grid: Grid) -> Result<Value, String> {
         result.insert(if key == "oneOf" { "anyOf" } else { key }.into(), value);
     }
     Ok(Value::Object(result))
+}
+
+/// Whether [`read`] would find every place in a value of this schema. One that it missed would reach the
+/// tool in the model's grid and be taken for pixels.
+fn places_can_be_read_back(schema: &Value) -> Result<(), String> {
+    if Mark::of(schema).is_some() {
+        return Ok(());
+    }
+    let Value::Object(object) = schema else { return Ok(()) };
+    object.iter().try_for_each(|(key, value)| match (key.as_str(), value) {
+        ("properties", Value::Object(properties)) => {
+            properties.values().try_for_each(places_can_be_read_back)
+        }
+        ("items", items) => places_can_be_read_back(items),
+        ("anyOf" | "oneOf", Value::Array(branches)) => {
+            // An optional place: one branch is the place itself.
+            branches.iter().filter(|branch| Mark::of(branch).is_none()).try_for_each(no_place_within)
+        }
+        _ => no_place_within(value),
+    })
+}
+
+fn no_place_within(value: &Value) -> Result<(), String> {
+    const PROBLEM: &str = "a place can stand in a struct, a list or an option, but not in a tuple, a map or one of several shapes";
+    match value {
+        Value::Object(_) if Mark::of(value).is_some() => Err(PROBLEM.into()),
+        Value::Object(object) => object.values().try_for_each(no_place_within),
+        Value::Array(items) => items.iter().try_for_each(no_place_within),
+        _ => Ok(()),
+    }
 }
 
 /// A written value with its places brought from the grid to pixels.

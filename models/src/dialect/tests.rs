@@ -141,6 +141,12 @@ fn a_schema_that_no_grammar_can_be_made_of_is_refused_by_name() {
             json!({ "type": "object", "properties": { "at": { "x-percept": { "kind": "point" } } } }),
             "lacks the screenshot's width and height",
         ),
+        (
+            json!({ "type": "object", "properties": { "pair": { "type": "array", "prefixItems": [
+                { "x-percept": { "kind": "point", "width": 160, "height": 208 } }
+            ] } } }),
+            "pair: a place can stand in a struct",
+        ),
     ];
     for (schema, expected) in cases {
         let function = Function { name: "odd".into(), description: String::new(), schema };
@@ -148,4 +154,14 @@ fn a_schema_that_no_grammar_can_be_made_of_is_refused_by_name() {
         assert!(error.starts_with("function `odd`:") && error.contains(expected), "{error}");
     }
     assert!(glance().grammar(&[], Thought::None, 0).is_err());
+}
+
+#[test]
+fn a_schema_may_be_deep_without_referring_to_itself() {
+    let mut schema = json!({ "type": "string" });
+    for _ in 0..12 {
+        schema = json!({ "type": "object", "properties": { "inner": schema } });
+    }
+    let function = Function { name: "deep".into(), description: String::new(), schema };
+    assert!(glance().grammar(&[function], Thought::None, 0).is_ok());
 }
