@@ -113,8 +113,9 @@ fn is_cached(cache: &Cache) -> bool {
         && (!needs_software() || cache.existing(&pins::SOFTWARE_VULKAN).is_some())
 }
 
+/// The same before the library is started, which sets the variable, and after.
 fn needs_software() -> bool {
-    cfg!(target_os = "linux") && vulkan::is_software()
+    cfg!(target_os = "linux") && (vulkan::is_software() || !vulkan::has_hardware())
 }
 
 /// Fetches the plugin and what it runs on, and registers it; once a process.
