@@ -1,13 +1,20 @@
 //! An agent: a model, tools, perhaps a screen, and the rules of a run.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use percept_models::ChatModel;
 use percept_tools::{Screen, Toolbox};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{AgentError, Evidence, Limits, Policy, Run, RunFolder, Thinking, journal::Journal, new_run_name};
+use crate::{
+    AgentError, Beginning, Entry, Event, Evidence, JournalError, Limits, Policy, Run, RunFolder, Style,
+    Thinking,
+    album::Album,
+    durable::{Keeper, Tape, worked},
+    journal::Journal,
+    new_run_name,
+};
 
 mod act;
 mod check;
@@ -15,10 +22,12 @@ mod cycle;
 mod generate;
 mod look;
 mod reflect;
+mod replay;
 mod think;
 mod working;
 
-use working::Working;
+pub use replay::{Replayed, replay};
+use working::{Parts, Working};
 
 /// A model with tools, ready for one task.
 ///
@@ -37,14 +46,8 @@ pub struct Agent {
     model: Arc<dyn ChatModel>,
     toolbox: Toolbox,
     screen: Option<Arc<dyn Screen>>,
-    thinking: Thinking,
-    limits: Limits,
-    policy: Policy,
-    evidence: Evidence,
-    seed: u64,
-    name: String,
+    beginning: Beginning,
     record: Option<(RunFolder, Journal)>,
-    notes: Vec<String>,
 }
 
 /// Puts an [`Agent`] together.
@@ -82,13 +85,50 @@ impl Agent {
 
     /// Begins to work on a task, on a Tokio runtime.
     pub fn run(self, task: impl Into<String>) -> Run {
-        let (name, cancel) = (self.name.clone(), CancellationToken::new());
-        let (listener, events) = mpsc::unbounded_channel();
-        let (approve, approvals) = mpsc::unbounded_channel();
-        let working = Working::new(self, task.into(), listener, approvals, cancel.clone());
-        let worker = tokio::spawn(working.run());
-        Run::new(name, events, approve, cancel, worker)
+        let beginning = Beginning { task: task.into(), ..self.beginning };
+        let (folder, journal) = self.record.unzip();
+        let album = Arc::new(Album::new(folder.clone()));
+        let life = Life { folder, album: Arc::clone(&album), worked: Duration::ZERO, happened: None };
+        start(self.model, self.toolbox, self.screen, beginning, life, |listener| {
+            Keeper::new(journal, album, listener)
+        })
     }
+}
+
+/// What a run is given by where its record is.
+struct Life {
+    folder: Option<RunFolder>,
+    album: Arc<Album>,
+    worked: Duration,
+    happened: Option<bool>,
+}
+
+fn start(
+    model: Arc<dyn ChatModel>,
+    toolbox: Toolbox,
+    screen: Option<Arc<dyn Screen>>,
+    beginning: Beginning,
+    life: Life,
+    keeper: impl FnOnce(mpsc::UnboundedSender<Entry>) -> Keeper,
+) -> Run {
+    let (name, cancel) = (beginning.run.clone(), CancellationToken::new());
+    let (listener, events) = mpsc::unbounded_channel();
+    let (approve, approvals) = mpsc::unbounded_channel();
+    let parts = Parts {
+        model,
+        toolbox,
+        screen,
+        durable: Box::new(keeper(listener.clone())),
+        album: life.album,
+        folder: life.folder.map(|folder| folder.path().to_owned()),
+        listener,
+        approvals,
+        cancel: cancel.clone(),
+        worked: life.worked,
+        happened: life.happened,
+    };
+    let worker = tokio::spawn(Working::new(beginning, parts).run());
+    Run::new(name, events, approve, cancel, worker)
 }
 
 impl AgentBuilder {
@@ -175,18 +215,73 @@ impl AgentBuilder {
             }
             None => None,
         };
-        Ok(Agent {
-            model: self.model,
-            toolbox: self.toolbox,
-            screen: self.screen,
+        let card = self.model.card();
+        let style = self.thinking.style.unwrap_or(if card.thinks { Style::React } else { Style::Direct });
+        let beginning = Beginning {
+            run: self.name.unwrap_or_else(new_run_name),
+            task: String::new(),
+            model: card.clone(),
+            notes: self.notes,
+            tools: self.toolbox.offered(),
+            screen: self.screen.is_some(),
+            style,
             thinking: self.thinking,
             limits,
             policy: self.policy,
-            evidence: self.evidence,
             seed: self.seed,
-            name: self.name.unwrap_or_else(new_run_name),
-            record,
-            notes: self.notes,
-        })
+            evidence: self.evidence,
+            percept: env!("CARGO_PKG_VERSION").into(),
+        };
+        Ok(Agent { model: self.model, toolbox: self.toolbox, screen: self.screen, beginning, record })
     }
+
+    /// Takes up a run that was killed, cancelled or left with a call in doubt, on a Tokio runtime. Everything but
+    /// model, tools and screen is as the run began: task, thinking, limits, policy, evidence, seed and name. What
+    /// its journal has isn't done again; it goes on from there.
+    ///
+    /// `happened` is a person's word on a call that was under way when the run was cut off; see
+    /// [`Recording::doubt`](crate::journal::Recording::doubt).
+    ///
+    /// The screen is a new one: whoever opens it brings it to where the run left off, as far as that is possible.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError`] if there is no such run, if it is over, or if another process is at work on it;
+    /// [`JournalError::Misfit`] if the tools aren't the ones that it began with.
+    pub fn resume(self, folder: impl Into<PathBuf>, happened: Option<bool>) -> Result<Run, AgentError> {
+        let folder = RunFolder::open(folder)?;
+        let (journal, recording) = Journal::reopen(folder.path())?;
+        let beginning = recording.beginning.clone();
+        recording.check_resumable(folder.path())?;
+        if happened.is_some() && recording.doubt().is_none() {
+            return Err(misfit("no call of it is in doubt, so there is nothing to say about one"));
+        }
+        let names: Vec<_> = beginning.tools.iter().map(|tool| &tool.card.name).collect();
+        let toolbox = self.toolbox.only(&names)?;
+        if let Some(tool) = toolbox.offered().iter().find(|tool| !beginning.tools.contains(tool)) {
+            return Err(misfit(format!("the tool `{}` isn't the one that it began with", tool.card.name)));
+        }
+        if self.screen.is_some() != beginning.screen {
+            let (then, now) = if beginning.screen { ("a", "no") } else { ("no", "a") };
+            return Err(misfit(format!("it began with {then} screen, and there is {now} screen now")));
+        }
+        let tape = Tape::continued(&recording.entries);
+        self.model.taken_up(tape.replies());
+        let album = Arc::new(Album::new(Some(folder.clone())));
+        let (before, next) = recording.entries.last().map_or((0.0, 0), |last| (last.at, last.seq + 1));
+        let life = Life {
+            folder: Some(folder),
+            album: Arc::clone(&album),
+            worked: worked(&recording.entries),
+            happened,
+        };
+        let seam = Event::Resumed { happened, percept: env!("CARGO_PKG_VERSION").into() };
+        Ok(start(self.model, toolbox, self.screen, beginning, life, |listener| {
+            Keeper::new(Some(journal), album, listener).taking_up(tape, before, next, seam)
+        }))
+    }
+}
+
+fn misfit(problem: impl Into<String>) -> AgentError {
+    JournalError::Misfit { problem: problem.into() }.into()
 }

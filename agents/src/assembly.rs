@@ -8,11 +8,12 @@ use std::{
 
 use percept_models::{ChatModel, LoadOptions, ModelError};
 use percept_tools::{
-    Browser, BrowserOptions, Progress, Screen, ScreenError, ScreenSize, StillImage, Toolbox, builtin,
+    Browser, BrowserOptions, Input, Progress, Screen, ScreenError, ScreenSize, StillImage, Toolbox, builtin,
 };
 
 use crate::{
-    Agent, AgentError, JournalError, RunFolder, Style, Task, Thinking, new_run_name, task::ScreenChoice,
+    Agent, AgentError, JournalError, Run, RunFolder, Style, Task, Thinking, journal, new_run_name,
+    task::ScreenChoice,
 };
 
 /// The viewport for a model that has no opinion.
@@ -39,6 +40,14 @@ pub struct Assembled {
     pub task: Task,
 }
 
+/// A run that was taken up.
+pub struct Resumed {
+    /// The run, on its way.
+    pub run: Run,
+    /// The screen, which whoever follows the run closes afterwards; dropping it closes a browser too.
+    pub screen: Option<Arc<dyn Screen>>,
+}
+
 impl Assembly {
     /// Tells this progress when something has to be fetched.
     pub fn new(progress: Arc<dyn Progress>) -> Self {
@@ -54,17 +63,7 @@ impl Assembly {
     pub async fn assemble(&self, task: &Task, folder: &Path) -> Result<Assembled, AgentError> {
         let name = folder.file_name().map_or_else(new_run_name, |name| name.to_string_lossy().into_owned());
         RunFolder::check_free(folder)?;
-        let size = match &task.screen {
-            ScreenChoice::Browser { size, .. } => *size,
-            _ => Some(DEFAULT_SIZE),
-        };
-        let (model, screen) = if let Some(size) = size {
-            tokio::try_join!(Box::pin(self.model(task)), Box::pin(self.screen(task, size)))?
-        } else {
-            let model = Box::pin(self.model(task)).await?;
-            let size = model.card().screen.unwrap_or(DEFAULT_SIZE);
-            (model, Box::pin(self.screen(task, size)).await?)
-        };
+        let (model, screen) = self.opened(task).await?;
         let task = settled(task, model.as_ref());
         let toml = task.to_toml().map_err(|error| JournalError::File {
             path: folder.to_owned(),
@@ -87,6 +86,49 @@ impl Assembly {
             builder = builder.screen(Arc::clone(screen));
         }
         Ok(Assembled { agent: builder.build()?, screen, task })
+    }
+
+    /// Takes up the run in this folder, of which `task` is what `run.toml` says; see
+    /// [`AgentBuilder::resume`](crate::AgentBuilder::resume). A browser is opened where the run saw it last.
+    ///
+    /// # Errors
+    ///
+    /// [`AgentError`]: what is in the way of it.
+    pub async fn resume(
+        &self,
+        task: &Task,
+        folder: &Path,
+        happened: Option<bool>,
+    ) -> Result<Resumed, AgentError> {
+        let recording = journal::read(folder)?;
+        // What is over needs no model.
+        recording.check_resumable(folder)?;
+        let (model, screen) = self.opened(task).await?;
+        if let (Some(screen), Some(place)) = (&screen, recording.location())
+            && screen.look().await?.location.as_deref() != Some(place)
+        {
+            screen.act(&Input::Navigate(place.to_owned())).await?;
+        }
+        let mut builder = Agent::builder(model, toolbox(task, screen.as_ref())?);
+        if let Some(screen) = &screen {
+            builder = builder.screen(Arc::clone(screen));
+        }
+        Ok(Resumed { run: builder.resume(folder, happened)?, screen })
+    }
+
+    /// The model and the screen, opened at the same time where the screen's size is known beforehand.
+    async fn opened(&self, task: &Task) -> Result<(Arc<dyn ChatModel>, Option<Arc<dyn Screen>>), AgentError> {
+        let size = match &task.screen {
+            ScreenChoice::Browser { size, .. } => *size,
+            _ => Some(DEFAULT_SIZE),
+        };
+        if let Some(size) = size {
+            return tokio::try_join!(Box::pin(self.model(task)), Box::pin(self.screen(task, size)));
+        }
+        let model = Box::pin(self.model(task)).await?;
+        let size = model.card().screen.unwrap_or(DEFAULT_SIZE);
+        let screen = Box::pin(self.screen(task, size)).await?;
+        Ok((model, screen))
     }
 
     async fn model(&self, task: &Task) -> Result<Arc<dyn ChatModel>, AgentError> {

@@ -9,7 +9,9 @@ mod models;
 mod narration;
 mod output;
 mod progress;
+mod replay;
 mod report;
+mod resume;
 mod run;
 mod tools;
 mod watch;
@@ -49,6 +51,8 @@ async fn perform(command: Command, output: &Output) -> Result<u8, Failure> {
         Command::Ask(options) => watch::unless_interrupted(ask::ask(options, output)).await,
         Command::Doctor(options) => watch::unless_interrupted(doctor::doctor(options, output)).await,
         Command::Tools(command) => tools::tools(&command, output),
+        Command::Resume(options) => resume::resume(options, output).await,
+        Command::Replay(options) => watch::unless_interrupted(replay::replay(options, output)).await,
         Command::Report(options) => report::report(&options, output),
         Command::Models(command) => watch::unless_interrupted(models::models(command, output)).await,
     }

@@ -69,8 +69,21 @@ pub enum JournalError {
         /// What the parser says.
         problem: String,
     },
-    /// A journal that a later Percept wrote.
-    #[error("{path}:{line}: version {found} of the journal is newer than this Percept, which reads {known}")]
+    /// A line that isn't the one that was written, or doesn't follow on the one before it.
+    #[error(
+        "{path}:{line}: the journal was changed here (step {step}): this line isn't the one that was written, or the \
+         one before it is missing"
+    )]
+    Changed {
+        /// The journal.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// The step that it belongs to; 0 before the first.
+        step: usize,
+    },
+    /// A journal that another version of Percept wrote.
+    #[error("{path}:{line}: this is version {found} of the journal, and this Percept reads version {known}")]
     Version {
         /// The journal.
         path: PathBuf,
@@ -78,8 +91,30 @@ pub enum JournalError {
         line: usize,
         /// The version found.
         found: u32,
-        /// The newest version that can be read.
+        /// The version that can be read.
         known: u32,
+    },
+    /// Another process is at work on this run.
+    #[error("{path} is being written: another process is at work on this run")]
+    Busy {
+        /// The journal.
+        path: PathBuf,
+    },
+    /// A run that can't be taken up again: it is over.
+    #[error("{path}: the run is over ({outcome}): {reason}")]
+    Over {
+        /// The run folder.
+        path: PathBuf,
+        /// How it ended, in a word.
+        outcome: &'static str,
+        /// Why, in words.
+        reason: String,
+    },
+    /// A run that can't be taken up with what is there now.
+    #[error("the run can't be taken up: {problem}")]
+    Misfit {
+        /// What differs from when it began.
+        problem: String,
     },
     /// A journal without a beginning.
     #[error("{path} holds no run: it has no event that says how one began")]
@@ -87,7 +122,7 @@ pub enum JournalError {
         /// The journal.
         path: PathBuf,
     },
-    /// An image that can't be stored losslessly.
+    /// An image that can't be stored, or isn't there any more as it was.
     #[error("{path}: {problem}")]
     Image {
         /// The image file.

@@ -1,14 +1,14 @@
 //! What happens in a run, as events: what the journal keeps, an app follows and the report is made of.
 
-use percept_models::{Call, StopReason, Usage};
-use percept_tools::{Effect, Frame, PixelPoint, PixelRegion, Source};
+use percept_models::{Call, ModelCard, StopReason, Usage};
+use percept_tools::{Effect, Frame, OfferedTool, PixelPoint, PixelRegion, Source};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Limits, Reflect, RunResult, Style, Verdict};
+use crate::{Evidence, Limits, Policy, RunResult, Style, Thinking, Verdict};
 
-/// The version of the journal's lines. A reader refuses newer ones.
-pub const JOURNAL_VERSION: u32 = 1;
+/// The version of the journal's lines. A reader refuses every other.
+pub const JOURNAL_VERSION: u32 = 2;
 
 /// One event with its place in the run: a line of `journal.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ pub enum Event {
         /// In Percept's own words.
         note: String,
     },
-    /// The model is asked for a decision.
+    /// The model is asked for a decision or a lesson.
     Asked {
         /// The step.
         step: usize,
@@ -62,6 +62,15 @@ pub enum Event {
         seed: u64,
         /// Why this decision is sampled although the run is greedy.
         exploring: Option<String>,
+        /// SHA-256 of everything that the model is shown and told: messages, images, what a reply may be.
+        prompt: String,
+    },
+    /// The model couldn't take so long a conversation; it is asked again with a shorter one.
+    TooLong {
+        /// The step.
+        step: usize,
+        /// What the model says.
+        problem: String,
     },
     /// More of what the model writes. It isn't kept in the journal: [`Event::Decided`] has the whole.
     Writing {
@@ -138,7 +147,7 @@ pub enum Event {
     },
     /// The evidence was looked for.
     Checked {
-        /// The step after which it was.
+        /// The step after which it was; 0 before anything was done.
         step: usize,
         /// What was found.
         verdict: Verdict,
@@ -154,8 +163,15 @@ pub enum Event {
         /// Tokens and milliseconds.
         usage: Usage,
     },
-    /// The run is over.
+    /// The run is over. After it comes nothing, unless the run is taken up again.
     Ended(Box<RunResult>),
+    /// The run is taken up again by another process, which found everything before this line.
+    Resumed {
+        /// A person's word on a call that was under way: whether it happened.
+        happened: Option<bool>,
+        /// The version of Percept.
+        percept: String,
+    },
 }
 
 impl Event {
@@ -164,12 +180,64 @@ impl Event {
         !matches!(self, Self::Writing { .. })
     }
 
+    /// Whether it brings images that must be there when it is.
+    pub(crate) fn shows_images(&self) -> bool {
+        let Self::Called { result: CallResult::Observed { parts, .. }, .. } = self else { return false };
+        parts.iter().any(|part| matches!(part.body, RecordedBody::Image { .. }))
+    }
+
     /// When it must be on the disk.
     pub(crate) fn urgency(&self) -> Urgency {
         match self {
             Self::Calling { effect: Effect::Changes { .. }, .. } | Self::Ended(_) => Urgency::Now,
-            Self::Called { .. } | Self::ApprovalGiven { .. } => Urgency::Soon,
+            Self::Called { .. } | Self::ApprovalGiven { .. } | Self::Resumed { .. } => Urgency::Soon,
             _ => Urgency::Sometime,
+        }
+    }
+}
+
+impl Event {
+    /// The step that it belongs to, where it belongs to one.
+    pub fn step(&self) -> Option<usize> {
+        match self {
+            Self::Looked { step, .. }
+            | Self::Asked { step, .. }
+            | Self::TooLong { step, .. }
+            | Self::Decided { step, .. }
+            | Self::ApprovalWanted { step, .. }
+            | Self::ApprovalGiven { step, .. }
+            | Self::Refused { step, .. }
+            | Self::Calling { step, .. }
+            | Self::Called { step, .. }
+            | Self::Checked { step, .. }
+            | Self::Reflected { step, .. } => Some(*step),
+            Self::Began(_)
+            | Self::Noted { .. }
+            | Self::Writing { .. }
+            | Self::Ended(_)
+            | Self::Resumed { .. } => None,
+        }
+    }
+
+    /// What happens, as the journal writes it: `looked`, `asked`, `decided`, …
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Began(_) => "began",
+            Self::Looked { .. } => "looked",
+            Self::Noted { .. } => "noted",
+            Self::Asked { .. } => "asked",
+            Self::TooLong { .. } => "too_long",
+            Self::Writing { .. } => "writing",
+            Self::Decided { .. } => "decided",
+            Self::ApprovalWanted { .. } => "approval_wanted",
+            Self::ApprovalGiven { .. } => "approval_given",
+            Self::Refused { .. } => "refused",
+            Self::Calling { .. } => "calling",
+            Self::Called { .. } => "called",
+            Self::Checked { .. } => "checked",
+            Self::Reflected { .. } => "reflected",
+            Self::Ended(_) => "ended",
+            Self::Resumed { .. } => "resumed",
         }
     }
 }
@@ -185,33 +253,34 @@ pub(crate) enum Urgency {
     Sometime,
 }
 
-/// What is known when a run begins.
+/// What is known when a run begins: all that decides how it goes on, so that it can be taken up or replayed from
+/// the journal alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Beginning {
     /// The run's name.
     pub run: String,
     /// The task in words.
     pub task: String,
-    /// How the model was named.
-    pub model: String,
-    /// The family that hosts it.
-    pub family: String,
-    /// The device it runs on.
-    pub device: String,
-    /// What the model says a user should know.
+    /// The model.
+    pub model: ModelCard,
+    /// What a reader of the result must know from the start.
     pub notes: Vec<String>,
     /// The tools on offer.
-    pub tools: Vec<String>,
-    /// The way of thinking.
+    pub tools: Vec<OfferedTool>,
+    /// Whether there is a screen to look at.
+    pub screen: bool,
+    /// What comes before an action, the model's default filled in.
     pub style: Style,
-    /// When it reflects.
-    pub reflect: Reflect,
+    /// The way of thinking.
+    pub thinking: Thinking,
     /// The limits.
     pub limits: Limits,
+    /// What a person must approve.
+    pub policy: Policy,
     /// The run's seed.
     pub seed: u64,
-    /// The evidence that is asked for, one check a line.
-    pub evidence: Vec<String>,
+    /// The evidence that is asked for.
+    pub evidence: Evidence,
     /// The version of Percept.
     pub percept: String,
 }
@@ -287,6 +356,11 @@ pub enum RecordedBody {
     Text(String),
     /// Structured data.
     Json(Value),
-    /// An image's file, relative to the run folder; `None` where nothing is written.
-    Image(Option<String>),
+    /// An image.
+    Image {
+        /// Its file, relative to the run folder; `None` where nothing is written.
+        shot: Option<String>,
+        /// SHA-256 of size and pixels.
+        hash: String,
+    },
 }

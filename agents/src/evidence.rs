@@ -16,7 +16,7 @@ pub use url::UrlCheck;
 use crate::AgentError;
 
 /// What must hold, all of it. Empty: the run ends on the model's word, and its result says unverified.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Texts that a person could read on the screen.
     pub text_visible: Vec<String>,

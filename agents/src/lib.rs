@@ -7,8 +7,10 @@
 //! rooms below, so that an app needs no other dependency.
 
 mod agent;
+mod album;
 mod assembly;
 pub mod demo;
+mod durable;
 mod error;
 mod event;
 mod evidence;
@@ -20,7 +22,6 @@ mod offer;
 mod outcome;
 mod percept;
 mod policy;
-mod recorder;
 pub mod report;
 mod run;
 mod run_folder;
@@ -28,8 +29,9 @@ mod silent;
 pub mod task;
 mod thinking;
 
-pub use agent::{Agent, AgentBuilder};
-pub use assembly::{Assembled, Assembly, is_bad_input};
+pub use agent::{Agent, AgentBuilder, Replayed, replay};
+pub use assembly::{Assembled, Assembly, Resumed, is_bad_input};
+pub use durable::Divergence;
 pub use error::{AgentError, JournalError};
 pub use event::{
     Area, Beginning, CallResult, Entry, Event, JOURNAL_VERSION, RecordedBody, RecordedPart, Target,

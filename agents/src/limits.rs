@@ -51,6 +51,7 @@ impl Limits {
 pub(crate) struct Budget {
     limits: Limits,
     begun: Instant,
+    worked: Duration,
     deadline: Instant,
     pub(crate) steps: usize,
     pub(crate) tokens: usize,
@@ -59,10 +60,11 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    pub(crate) fn new(limits: Limits) -> Self {
+    /// A budget of which earlier lives of the run have used this much time.
+    pub(crate) fn new(limits: Limits, worked: Duration) -> Self {
         let begun = Instant::now();
-        let deadline = begun + Duration::from_secs(limits.seconds);
-        Self { limits, begun, deadline, steps: 0, tokens: 0, refusals: 0, stalls: 0 }
+        let deadline = begun + Duration::from_secs(limits.seconds).saturating_sub(worked);
+        Self { limits, begun, worked, deadline, steps: 0, tokens: 0, refusals: 0, stalls: 0 }
     }
 
     /// When the time is up.
@@ -72,7 +74,7 @@ impl Budget {
 
     /// Since the beginning, a person's thinking included.
     pub(crate) fn elapsed(&self) -> Duration {
-        self.begun.elapsed()
+        self.worked + self.begun.elapsed()
     }
 
     /// Tokens that may still be written.
@@ -85,23 +87,19 @@ impl Budget {
         self.deadline += waited;
     }
 
-    /// Takes one more step.
+    /// Whether there is room for one more step.
     ///
     /// # Errors
     ///
-    /// The run's ending, if a limit is reached.
-    pub(crate) fn take_step(&mut self) -> Result<usize, Ending> {
+    /// The run's ending, if a limit on steps or tokens is reached.
+    pub(crate) fn room(&self) -> Result<(), Ending> {
         if self.steps >= self.limits.steps {
             return Err(Ending::limit(format!("{} steps were taken", self.limits.steps)));
         }
         if self.tokens_left() == 0 {
             return Err(self.out_of_tokens());
         }
-        if Instant::now() >= self.deadline {
-            return Err(self.out_of_time());
-        }
-        self.steps += 1;
-        Ok(self.steps)
+        Ok(())
     }
 
     /// Counts a refusal.

@@ -19,6 +19,11 @@ impl Percept {
         Self { screenshot, image }
     }
 
+    /// A screenshot whose content is known already.
+    pub(crate) fn remembered(screenshot: Screenshot, image: ImageContent) -> Self {
+        Self { screenshot, image }
+    }
+
     /// The screenshot as the screen gave it.
     pub fn screenshot(&self) -> &Screenshot {
         &self.screenshot

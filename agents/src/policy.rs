@@ -46,7 +46,7 @@ impl fmt::Display for Ask {
 
 /// Which calls a person must approve. It is fixed before the run begins; nothing that the run sees or
 /// that the model writes can change it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// What to ask about; empty: nothing.
     pub ask: Vec<Ask>,

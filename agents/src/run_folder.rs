@@ -43,6 +43,18 @@ impl RunFolder {
         Ok(Self { path })
     }
 
+    /// The folder of a run that was begun.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::File`] if no run lies there.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, JournalError> {
+        let path = path.into();
+        let journal = path.join(JOURNAL_FILE);
+        fs::metadata(&journal).map_err(JournalError::file(&journal))?;
+        Ok(Self { path })
+    }
+
     /// Checks that no run lies there, before anything costly is done for one that could.
     ///
     /// # Errors

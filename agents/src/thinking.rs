@@ -33,7 +33,7 @@ pub enum Reflect {
 }
 
 /// How an agent thinks.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Thinking {
     /// What may come before an action; `None` takes the model's own better default.
     pub style: Option<Style>,

@@ -11,9 +11,9 @@ use std::fs;
 
 use image::{Rgb, RgbImage};
 use percept::{
-    Beginning, CallResult, Check, Entry, Event, JOURNAL_VERSION, Limits, Outcome, RecordedBody, RecordedPart,
-    Reflect, RunResult, Style, Target, Verdict,
-    models::{Call, StopReason, Usage},
+    Beginning, CallResult, Check, Entry, Event, Evidence, JOURNAL_VERSION, Limits, Outcome, Policy,
+    RecordedBody, RecordedPart, RunResult, Style, Target, Thinking, Verdict, journal,
+    models::{Call, ModelCard, StopReason, Usage},
     report,
     tools::{Effect, Frame, PixelPoint, PixelSize, Source},
 };
@@ -31,16 +31,25 @@ fn events() -> Vec<Event> {
     let beginning = Beginning {
         run: hostile(),
         task: hostile(),
-        model: hostile(),
-        family: hostile(),
-        device: hostile(),
+        model: ModelCard {
+            name: hostile(),
+            family: hostile(),
+            device: hostile(),
+            context: 1,
+            max_images: None,
+            screen: None,
+            thinks: true,
+            notes: vec![hostile()],
+        },
         notes: vec![hostile()],
-        tools: vec!["click".into()],
+        tools: Vec::new(),
+        screen: true,
         style: Style::React,
-        reflect: Reflect::OnFailure,
+        thinking: Thinking::default(),
         limits: Limits::default(),
+        policy: Policy::default(),
         seed: 7,
-        evidence: vec![hostile()],
+        evidence: Evidence { text_visible: vec![hostile()], ..Evidence::default() },
         percept: hostile(),
     };
     let look = |step| Event::Looked {
@@ -69,7 +78,7 @@ fn events() -> Vec<Event> {
     vec![
         Event::Began(Box::new(beginning)),
         look(1),
-        Event::Asked { step: 1, temperature: 0.7, seed: 1, exploring: Some(hostile()) },
+        Event::Asked { step: 1, temperature: 0.7, seed: 1, exploring: Some(hostile()), prompt: hostile() },
         Event::Decided {
             step: 1,
             thought: hostile(),
@@ -102,7 +111,7 @@ fn events() -> Vec<Event> {
                     },
                     RecordedPart {
                         source: Source::File(hostile()),
-                        body: RecordedBody::Image(Some("../../secret.png".into())),
+                        body: RecordedBody::Image { shot: Some("../../secret.png".into()), hash: hostile() },
                     },
                 ],
                 finish: false,
@@ -112,6 +121,7 @@ fn events() -> Vec<Event> {
         },
         look(2),
         Event::Checked { step: 1, verdict: Verdict { holds: false, checks: vec![check] } },
+        Event::Asked { step: 1, temperature: 0.0, seed: 2, exploring: None, prompt: hostile() },
         Event::Reflected { step: 1, because: hostile(), lesson: hostile(), usage },
         Event::Ended(Box::new(result)),
     ]
@@ -119,15 +129,9 @@ fn events() -> Vec<Event> {
 
 fn rendered(events: Vec<Event>) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let lines: Vec<_> = events
-        .into_iter()
-        .enumerate()
-        .map(|(seq, event)| {
-            let entry = Entry { v: JOURNAL_VERSION, seq: seq as u64, at: seq as f64, event };
-            serde_json::to_string(&entry).unwrap() + "\n"
-        })
-        .collect();
-    fs::write(folder.path().join("journal.jsonl"), lines.concat()).unwrap();
+    let entry = |(seq, event)| Entry { v: JOURNAL_VERSION, seq: seq as u64, at: seq as f64, event };
+    let entries: Vec<_> = events.into_iter().enumerate().map(entry).collect();
+    fs::write(folder.path().join("journal.jsonl"), journal::written(&entries).unwrap()).unwrap();
     fs::create_dir(folder.path().join("shots")).unwrap();
     RgbImage::from_pixel(8, 8, Rgb([200, 10, 10])).save(folder.path().join("shots/0001.png")).unwrap();
     fs::write(folder.path().parent().unwrap().join("secret.png"), b"").unwrap();
@@ -172,6 +176,7 @@ fn a_report_shows_the_step_its_action_and_its_cost() {
         "642 tokens read",
         "24 written",
         "verified on the screen",
+        "(temperature 0.7",
     ] {
         assert!(html.contains(part), "{part} is missing");
     }

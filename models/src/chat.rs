@@ -1,12 +1,12 @@
 //! The contract of a model that one can talk to.
 
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Conversation, Generate, Generation, ModelError};
 
 /// What a model says of itself.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelCard {
     /// How the user named it: `bundled:glance`, a folder, an address.
     pub name: String,
@@ -61,4 +61,8 @@ pub trait ChatModel: Send + Sync {
         conversation: &Conversation,
         options: &Generate,
     ) -> Result<Generation, ModelError>;
+
+    /// Told once, before anything is asked, when a run is taken up again: so many replies were given in its
+    /// earlier life. Only a model that counts its replies, as a script does, has anything to do with that.
+    fn taken_up(&self, _replies: usize) {}
 }

@@ -2,7 +2,10 @@
 
 use std::{
     path::Path,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -92,6 +95,8 @@ impl ScriptedReply {
 pub struct ScriptedModel {
     card: ModelCard,
     replies: Vec<ScriptedReply>,
+    /// Replies that were given in a run's earlier life.
+    given: AtomicUsize,
     asked: Mutex<Vec<Conversation>>,
 }
 
@@ -108,7 +113,7 @@ impl ScriptedModel {
             thinks: true,
             notes: Vec::new(),
         };
-        Self { card, replies, asked: Mutex::default() }
+        Self { card, replies, given: AtomicUsize::new(0), asked: Mutex::default() }
     }
 
     /// The same model with another card.
@@ -160,7 +165,7 @@ impl ChatModel for ScriptedModel {
         let turn = {
             let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
             asked.push(conversation.clone());
-            asked.len()
+            asked.len() + self.given.load(Ordering::Relaxed)
         };
         let reply = self.replies.get(turn - 1).ok_or(ModelError::ScriptOver { turn })?;
         let completion = completion(reply, options)?;
@@ -173,6 +178,10 @@ impl ChatModel for ScriptedModel {
         }
         events.push(Ok(GenerationEvent::Done(Box::new(completion))));
         Ok(Generation::new(futures::stream::iter(events)))
+    }
+
+    fn taken_up(&self, replies: usize) {
+        self.given.store(replies, Ordering::Relaxed);
     }
 }
 

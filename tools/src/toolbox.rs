@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 mod schema;
@@ -11,7 +11,7 @@ mod schema;
 use crate::{Observation, Tool, ToolCard, ToolContext, ToolError, ToolboxError};
 
 /// A tool as a model is told of it: its card and the JSON Schema of its arguments.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OfferedTool {
     /// Name, description, effect.
     #[serde(flatten)]
@@ -31,6 +31,13 @@ impl Toolbox {
     /// An empty toolbox.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A toolbox of tools that are known by what was once said of them: they can be shown to a model, and a call is
+    /// refused. For going through a run that is over.
+    pub fn described(tools: Vec<OfferedTool>) -> Self {
+        let erased = |tool: OfferedTool| (tool.card.name.clone(), Arc::new(tool) as Arc<dyn ErasedTool>);
+        Self { tools: tools.into_iter().map(erased).collect() }
     }
 
     /// Puts a tool in.
@@ -124,5 +131,20 @@ impl<T: Tool> ErasedTool for T {
     async fn call(&self, arguments: Value, cx: &ToolContext) -> Result<Observation, ToolError> {
         let args = serde_json::from_value(arguments).map_err(|e| ToolError::BadArguments(e.to_string()))?;
         Tool::call(self, args, cx).await
+    }
+}
+
+#[async_trait]
+impl ErasedTool for OfferedTool {
+    fn card(&self) -> ToolCard {
+        self.card.clone()
+    }
+
+    fn schema(&self) -> Value {
+        self.schema.clone()
+    }
+
+    async fn call(&self, _: Value, _: &ToolContext) -> Result<Observation, ToolError> {
+        Err(ToolError::refused(format!("`{}` is only described here, it can't be called", self.card.name)))
     }
 }

@@ -1,15 +1,18 @@
 //! Acting: one call, checked, approved where the policy asks for it, written down before and after.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use percept_models::Call;
 use percept_tools::{Effect, Observation, Part, PartBody, Source, Then, ToolCard, ToolContext, ToolError};
 
 use super::{
     think::Decision,
-    working::{Working, milliseconds},
+    working::{Working, milliseconds, unexpected},
 };
-use crate::{Approval, CallResult, Ending, Event, Outcome, Percept, history::Record, offer};
+use crate::{Approval, CallResult, Ending, Event, Outcome, Percept, album::Album, history::Record, offer};
 
 /// How long a tool that was told to stop may take to do so before it is left behind.
 const GRACE: Duration = Duration::from_secs(2);
@@ -58,111 +61,145 @@ impl Working {
         if self.policy.asks_about(&card) {
             self.ask(step, call).await?;
         }
-        let key = format!("{}/{}/{}", self.result.run, self.recorder.next_sequence(), card.name);
+        let key = format!("{}/{}/{}", self.result.run, self.durable.next_sequence(), card.name);
         let effect = card.effect;
-        self.record(Event::Calling { step, call: call.clone(), targets, effect, key: key.clone() }).await?;
-        let begun = Instant::now();
-        let called = self.call(call, percept, &key).await;
-        let took = milliseconds(begun.elapsed());
-        self.result.milliseconds.tools += took;
-        let result = self.recorded(&called);
-        self.record(Event::Called { step, key, result, milliseconds: took }).await?;
-        self.sort(&card, called)
+        self.tell(Event::Calling { step, call: call.clone(), targets, effect, key: key.clone() }).await?;
+        let happened = self.in_doubt(step, &card)?;
+        let result = self.call(step, call, percept, key, happened).await?;
+        self.sort(&card, result)
     }
 
     /// Waits for a person's word. The time that it takes isn't the run's.
     async fn ask(&mut self, step: usize, call: &Call) -> Result<(), Ending> {
         // A word that came before the question isn't an answer to it.
         while self.approvals.try_recv().is_ok() {}
-        self.record(Event::ApprovalWanted { step, call: call.clone() }).await?;
+        let wanted = Event::ApprovalWanted { step, call: call.clone() };
+        self.tell(wanted.clone()).await?;
+        if self.durable.is_in_doubt() {
+            // The question was put in an earlier life, and not answered: this life's listener must hear it too.
+            self.voice().say(wanted);
+        }
         let asked = Instant::now();
-        let word = tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => return Err(Ending::cancelled()),
-            word = self.approvals.recv() => word,
+        let Self { approvals, cancel, durable, .. } = self;
+        let work = async move {
+            let word = tokio::select! {
+                biased;
+                () = cancel.cancelled() => return Err(Ending::cancelled()),
+                word = approvals.recv() => word,
+            };
+            let reason = match word {
+                Some(Approval::Granted) => None,
+                Some(Approval::Denied(reason)) => Some(reason),
+                None => Some("nobody is there to approve it".into()),
+            };
+            Ok(Event::ApprovalGiven { step, granted: reason.is_none(), reason })
         };
+        let given = durable.step(&["approval_given"], Box::pin(work)).await?;
         self.budget.forgive(asked.elapsed());
-        let denied = match word {
-            Some(Approval::Granted) => None,
-            Some(Approval::Denied(reason)) => Some(reason),
-            None => Some("nobody is there to approve it".into()),
-        };
-        self.record(Event::ApprovalGiven { step, granted: denied.is_none(), reason: denied.clone() }).await?;
-        denied.map_or(Ok(()), |reason| {
-            Err(Ending::new(Outcome::Refused, format!("`{}` was not approved: {reason}", call.function)))
-        })
-    }
-
-    /// Calls the tool. On a limit or a cancellation the tool is told, and gets a moment to say how far it came.
-    async fn call(
-        &self,
-        call: &Call,
-        percept: Option<&Percept>,
-        key: &str,
-    ) -> Result<Observation, ToolError> {
-        let context = ToolContext {
-            deadline: Some(self.budget.deadline()),
-            cancel: self.cancel.child_token(),
-            idempotency_key: key.to_owned(),
-            frame: percept.map(Percept::frame),
-        };
-        let work = self.toolbox.call(&call.function, call.arguments.clone(), &context);
-        let over = async {
-            tokio::select! {
-                () = self.cancel.cancelled() => {}
-                () = tokio::time::sleep_until(self.budget.deadline().into()) => {}
+        match given {
+            Event::ApprovalGiven { granted: true, .. } => Ok(()),
+            Event::ApprovalGiven { reason, .. } => {
+                let reason = reason.unwrap_or_default();
+                Err(Ending::new(Outcome::Refused, format!("`{}` was not approved: {reason}", call.function)))
             }
-            tokio::time::sleep(GRACE).await;
-        };
-        tokio::select! {
-            done = work => done,
-            () = over => Err(ToolError::Stopped { tool: call.function.clone() }),
+            other => Err(unexpected(&other)),
         }
     }
 
-    fn recorded(&mut self, called: &Result<Observation, ToolError>) -> CallResult {
-        match called {
-            Ok(observation) => {
-                let (finish, answer) = match &observation.then {
-                    Then::Finish { answer } => (true, answer.clone()),
-                    _ => (false, None),
-                };
-                CallResult::Observed { parts: self.recorder.parts(&observation.parts), finish, answer }
+    /// Whether the call that comes next was under way when an earlier life of the run ended. What a person says
+    /// of it is `Some`; without a word, a call that must not happen twice ends the run with the question.
+    fn in_doubt(&mut self, step: usize, card: &ToolCard) -> Result<Option<bool>, Ending> {
+        if !self.durable.is_in_doubt() || card.effect != (Effect::Changes { idempotent: false }) {
+            return Ok(None);
+        }
+        match self.happened.take() {
+            Some(happened) => Ok(Some(happened)),
+            None => Err(Ending::new(
+                Outcome::Unknown,
+                format!(
+                    "`{}` of step {step} was under way when the run was cut off, and nobody knows whether it happened: \
+                     find out, then resume with --happened or --not-happened",
+                    card.name
+                ),
+            )),
+        }
+    }
+
+    /// Calls the tool, unless a person says that the call has happened already. On a limit or a cancellation the
+    /// tool is told, and gets a moment to say how far it came.
+    async fn call(
+        &mut self,
+        step: usize,
+        call: &Call,
+        percept: Option<&Percept>,
+        key: String,
+        happened: Option<bool>,
+    ) -> Result<CallResult, Ending> {
+        let context = ToolContext {
+            deadline: Some(self.budget.deadline()),
+            cancel: self.cancel.child_token(),
+            idempotency_key: key.clone(),
+            frame: percept.map(Percept::frame),
+        };
+        let (cancel, deadline) = (self.cancel.clone(), self.budget.deadline());
+        let (toolbox, album) = (&self.toolbox, Arc::clone(&self.album));
+        let work = async move {
+            let begun = Instant::now();
+            let called = async {
+                if happened == Some(true) {
+                    return Ok(Observation::note("it happened before the run was taken up again"));
+                }
+                toolbox.call(&call.function, call.arguments.clone(), &context).await
+            };
+            let over = async {
+                tokio::select! {
+                    () = cancel.cancelled() => {}
+                    () = tokio::time::sleep_until(deadline.into()) => {}
+                }
+                tokio::time::sleep(GRACE).await;
+            };
+            let called = tokio::select! {
+                done = called => done,
+                () = over => Err(ToolError::Stopped { tool: call.function.clone() }),
+            };
+            let milliseconds = milliseconds(begun.elapsed());
+            Ok(Event::Called { step, key, result: recorded(called, &album), milliseconds })
+        };
+        match self.durable.step(&["called"], Box::pin(work)).await? {
+            Event::Called { result, milliseconds, .. } => {
+                self.result.milliseconds.tools += milliseconds;
+                Ok(result)
             }
-            Err(ToolError::BadArguments(reason)) => CallResult::BadArguments { reason: reason.clone() },
-            Err(ToolError::Refused { reason }) => CallResult::Refused { reason: reason.clone() },
-            Err(ToolError::Stopped { .. }) => CallResult::Stopped,
-            Err(broken) => CallResult::Broken { reason: broken.to_string() },
+            other => Err(unexpected(&other)),
         }
     }
 
     /// What happens next goes by the kind of failure: the model's is shown to it, ours ends the run.
-    fn sort(&mut self, card: &ToolCard, called: Result<Observation, ToolError>) -> Result<Action, Ending> {
+    fn sort(&mut self, card: &ToolCard, result: CallResult) -> Result<Action, Ending> {
         let changes = matches!(card.effect, Effect::Changes { .. });
-        match called {
-            Ok(observation) => {
+        match result {
+            CallResult::Observed { parts, finish, answer } => {
                 self.budget.refusals = 0;
-                let (finish, answer) = match observation.then {
-                    Then::Finish { answer } => (true, answer),
-                    _ => (false, None),
-                };
-                self.history.push(Record::Observed(told(observation.parts)));
+                let parts = self.album.parts(&parts)?;
+                self.history.push(Record::Observed(told(parts)));
                 Ok(Action::Done { changes, finish, answer })
             }
-            Err(error @ ToolError::BadArguments(_)) => self.refuse(error.to_string(), Outcome::Failed),
-            Err(ToolError::Refused { reason }) => self.refuse(reason, Outcome::Refused),
-            Err(ToolError::Stopped { .. }) => Err(self.stopped(card)),
-            // What broke on the way may have done its work first: a page that dies of a click was clicked.
-            Err(broken) if changes => {
-                Err(Ending::new(Outcome::Unknown, format!("{broken}: its effect may have happened")))
+            CallResult::BadArguments { reason } => {
+                self.refuse(ToolError::BadArguments(reason).to_string(), Outcome::Failed)
             }
-            Err(broken) => Err(Ending::failed(broken.to_string())),
+            CallResult::Refused { reason } => self.refuse(reason, Outcome::Refused),
+            CallResult::Stopped => Err(self.durable.recorded_ending().unwrap_or_else(|| self.stopped(card))),
+            // What broke on the way may have done its work first: a page that dies of a click was clicked.
+            CallResult::Broken { reason } if changes => {
+                Err(Ending::new(Outcome::Unknown, format!("{reason}: its effect may have happened")))
+            }
+            CallResult::Broken { reason } => Err(Ending::failed(reason)),
         }
     }
 
     /// Refuses what doesn't even reach a tool.
     async fn turn_down(&mut self, step: usize, reason: String) -> Result<Action, Ending> {
-        self.record(Event::Refused { step, reason: reason.clone() }).await?;
+        self.tell(Event::Refused { step, reason: reason.clone() }).await?;
         self.refuse(reason, Outcome::Failed)
     }
 
@@ -186,6 +223,24 @@ impl Working {
         let limit = self.budget.out_of_time();
         let outcome = if doubt.is_empty() { limit.outcome } else { Outcome::Unknown };
         Ending { outcome, reason: format!("{}{doubt}", limit.reason), ..limit }
+    }
+}
+
+/// What the journal keeps of a call.
+fn recorded(called: Result<Observation, ToolError>, album: &Album) -> CallResult {
+    match called {
+        Ok(observation) => {
+            let parts = album.recorded(&observation.parts);
+            let (finish, answer) = match observation.then {
+                Then::Finish { answer } => (true, answer),
+                _ => (false, None),
+            };
+            CallResult::Observed { parts, finish, answer }
+        }
+        Err(ToolError::BadArguments(reason)) => CallResult::BadArguments { reason },
+        Err(ToolError::Refused { reason }) => CallResult::Refused { reason },
+        Err(ToolError::Stopped { .. }) => CallResult::Stopped,
+        Err(broken) => CallResult::Broken { reason: broken.to_string() },
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{act::Action, working::Working};
+use super::{
+    act::Action,
+    working::{Working, unexpected},
+};
 use crate::{Ending, Event, Outcome, Percept, Verdict, history::Record};
 
 /// How often the model may claim to be done against the evidence before it is taken to have failed.
@@ -18,7 +21,7 @@ impl Working {
         if self.evidence.is_empty() || self.evidence.answer.is_some() {
             return Ok(());
         }
-        if self.look_for_evidence(percept, None).await?.holds {
+        if self.look_for_evidence(0, percept, None).await?.holds {
             self.note("the evidence was there before anything was done: it proves little").await?;
         }
         Ok(())
@@ -48,8 +51,7 @@ impl Working {
         if !finish && (!changes || self.evidence.answer.is_some()) {
             return Ok(None);
         }
-        let verdict = self.look_for_evidence(after, answer.as_deref()).await?;
-        self.record(Event::Checked { step, verdict: verdict.clone() }).await?;
+        let verdict = self.look_for_evidence(step, after, answer.as_deref()).await?;
         if verdict.holds {
             let found = Ending::new(Outcome::Done, self.evidence.described().join("; "));
             return Err(Ending { evidence: Some(true), answer: answer.clone(), ..found });
@@ -71,13 +73,24 @@ impl Working {
     }
 
     async fn look_for_evidence(
-        &self,
+        &mut self,
+        step: usize,
         percept: Option<&Percept>,
         answer: Option<&str>,
     ) -> Result<Verdict, Ending> {
+        let (bounds, evidence) = (self.bounds(), &self.evidence);
         let screen = self.screen.as_ref().map(Arc::clone);
-        let looking = self.evidence.look_for(screen.as_deref(), percept.map(Percept::screenshot), answer);
-        let found = self.within(looking).await?;
-        found.map_err(|error| Ending::failed(format!("the evidence can't be looked for: {error}")))
+        let work = async move {
+            let looking = evidence.look_for(screen.as_deref(), percept.map(Percept::screenshot), answer);
+            let verdict = bounds
+                .within(looking)
+                .await?
+                .map_err(|error| Ending::failed(format!("the evidence can't be looked for: {error}")))?;
+            Ok(Event::Checked { step, verdict })
+        };
+        match self.durable.step(&["checked"], Box::pin(work)).await? {
+            Event::Checked { verdict, .. } => Ok(verdict),
+            other => Err(unexpected(&other)),
+        }
     }
 }

@@ -22,7 +22,7 @@ impl Working {
         let mut percept = self.look().await?;
         self.foresee(percept.as_ref()).await?;
         loop {
-            let step = self.budget.take_step()?;
+            let step = self.take_step()?;
             let decision = self.think(step, percept.as_ref()).await?;
             let action = self.act(step, &decision, percept.as_ref()).await?;
             let after = self.look().await?;

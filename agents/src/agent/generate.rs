@@ -1,11 +1,31 @@
 //! Asking the model, within what the run may still take.
 
-use percept_models::{
-    Completion, Conversation, Generate, GenerationEvent, Message, ModelError, Role, StopReason,
-};
+use std::fmt::Write;
 
-use super::working::Working;
+use percept_models::{
+    ChatModel, Completion, Content, Conversation, Generate, GenerationEvent, Message, ModelError, Reply,
+    Role, StopReason,
+};
+use sha2::{Digest, Sha256};
+
+use super::working::{Bounds, Voice, Working};
 use crate::{Ending, Event, history::LeftOut};
+
+/// What is asked for, and how it is written down.
+pub(super) struct Question<A, T> {
+    /// The step that it belongs to.
+    pub(super) step: usize,
+    /// What the reply may be in the journal.
+    pub(super) kinds: &'static [&'static str],
+    /// How the reply is to be.
+    pub(super) options: Generate,
+    /// One more message at the end of the conversation.
+    pub(super) request: Option<String>,
+    /// The event that says so, of the prompt's hash.
+    pub(super) asked: A,
+    /// The event that the reply makes.
+    pub(super) told: T,
+}
 
 impl Working {
     /// Shows the model the history, with one more request at its end perhaps, and waits for the reply. A
@@ -14,11 +34,12 @@ impl Working {
     /// # Errors
     ///
     /// The run's ending: a limit, a cancellation, a model that broke.
-    pub(super) async fn generate(
-        &mut self,
-        options: Generate,
-        request: Option<String>,
-    ) -> Result<Completion, Ending> {
+    pub(super) async fn generate<A, T>(&mut self, question: Question<A, T>) -> Result<Event, Ending>
+    where
+        A: Fn(String) -> Event,
+        T: Fn(Completion) -> Event + Send + Sync,
+    {
+        let Question { step, kinds, options, request, asked, told } = question;
         let options = Generate { cancel: self.cancel.child_token(), ..options };
         loop {
             let instruction = self.style.way().instruction();
@@ -27,16 +48,19 @@ impl Working {
                 conversation.push(Message::text(Role::User, request.as_str()));
             }
             self.note_left_out(left_out).await?;
-            match self.reply(&conversation, &options).await? {
-                Ok(completion) => {
-                    self.budget.tokens += completion.usage.output_tokens;
-                    self.result.spend(&completion.usage);
-                    if completion.stop == StopReason::Cancelled {
-                        return Err(Ending::cancelled());
-                    }
-                    return Ok(completion);
+            self.tell(asked(digest(&conversation, &options))).await?;
+            let (bounds, voice) = (self.bounds(), self.voice());
+            let (model, told, options) = (self.model.clone(), &told, &options);
+            let work = async move {
+                match reply(model.as_ref(), &conversation, options, &bounds, &voice).await? {
+                    Ok(completion) if completion.stop == StopReason::Cancelled => Err(Ending::cancelled()),
+                    Ok(completion) => Ok(told(completion)),
+                    Err(ModelError::Conversation(problem)) => Ok(Event::TooLong { step, problem }),
+                    Err(error) => Err(Ending::failed(format!("the model failed: {error}"))),
                 }
-                Err(ModelError::Conversation(problem)) => {
+            };
+            match self.durable.step(kinds, Box::pin(work)).await? {
+                Event::TooLong { problem, .. } => {
                     let Some(smaller) = self.window.halved(self.history.len()) else {
                         return Err(Ending::failed(format!(
                             "the model can't take the conversation: {problem}"
@@ -44,33 +68,13 @@ impl Working {
                     };
                     self.window = smaller;
                 }
-                Err(error) => return Err(Ending::failed(format!("the model failed: {error}"))),
-            }
-        }
-    }
-
-    /// One attempt. Dropping the generation on a limit stops the model.
-    async fn reply(
-        &mut self,
-        conversation: &Conversation,
-        options: &Generate,
-    ) -> Result<Result<Completion, ModelError>, Ending> {
-        let model = self.model.clone();
-        let mut generation = match self.within(model.generate(conversation, options)).await? {
-            Ok(generation) => generation,
-            Err(error) => return Ok(Err(error)),
-        };
-        loop {
-            let event = match self.within(generation.next()).await? {
-                Some(Ok(event)) => event,
-                Some(Err(error)) => return Ok(Err(error)),
-                None => return Ok(Err(ModelError::Interrupted)),
-            };
-            match event {
-                GenerationEvent::Thought(text) => self.record(Event::Writing { thought: true, text }).await?,
-                GenerationEvent::Text(text) => self.record(Event::Writing { thought: false, text }).await?,
-                GenerationEvent::Done(completion) => return Ok(Ok(*completion)),
-                _ => {}
+                event => {
+                    if let Event::Decided { usage, .. } | Event::Reflected { usage, .. } = &event {
+                        self.budget.tokens += usage.output_tokens;
+                        self.result.spend(usage);
+                    }
+                    return Ok(event);
+                }
             }
         }
     }
@@ -89,4 +93,76 @@ impl Working {
         }
         Ok(())
     }
+}
+
+/// One attempt. Dropping the generation on a limit stops the model.
+async fn reply(
+    model: &dyn ChatModel,
+    conversation: &Conversation,
+    options: &Generate,
+    bounds: &Bounds,
+    voice: &Voice,
+) -> Result<Result<Completion, ModelError>, Ending> {
+    let mut generation = match bounds.within(model.generate(conversation, options)).await? {
+        Ok(generation) => generation,
+        Err(error) => return Ok(Err(error)),
+    };
+    loop {
+        let event = match bounds.within(generation.next()).await? {
+            Some(Ok(event)) => event,
+            Some(Err(error)) => return Ok(Err(error)),
+            None => return Ok(Err(ModelError::Interrupted)),
+        };
+        match event {
+            GenerationEvent::Thought(text) => voice.say(Event::Writing { thought: true, text }),
+            GenerationEvent::Text(text) => voice.say(Event::Writing { thought: false, text }),
+            GenerationEvent::Done(completion) => return Ok(Ok(*completion)),
+            _ => {}
+        }
+    }
+}
+
+/// SHA-256 of everything that decides a reply but the model itself.
+fn digest(conversation: &Conversation, options: &Generate) -> String {
+    let mut hash = Sha256::new();
+    // Lengths come before what they measure, so that no two prompts make the same bytes.
+    let mut take = |kind: u8, bytes: &[u8]| {
+        hash.update([kind]);
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    for message in conversation.messages() {
+        take(0, &[message.role as u8]);
+        for content in &message.content {
+            match content {
+                Content::Text(text) => take(1, text.as_bytes()),
+                Content::Image(image) => take(2, &image.hash().0),
+                _ => {}
+            }
+        }
+    }
+    let sampling = &options.sampling;
+    take(3, &sampling.seed.to_le_bytes());
+    for number in [sampling.temperature, sampling.top_p, sampling.min_p, sampling.repetition_penalty] {
+        take(4, &number.to_le_bytes());
+    }
+    take(5, &(options.max_tokens as u64).to_le_bytes());
+    take(6, &(options.max_thought_tokens as u64).to_le_bytes());
+    match &options.reply {
+        Reply::Json(schema) => take(7, schema.to_string().as_bytes()),
+        Reply::Call { thought, functions } => {
+            take(8, &[*thought as u8]);
+            for function in functions {
+                take(9, function.name.as_bytes());
+                take(10, function.description.as_bytes());
+                take(11, function.schema.to_string().as_bytes());
+            }
+        }
+        _ => take(12, &[]),
+    }
+    hash.finalize().iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

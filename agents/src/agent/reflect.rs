@@ -1,8 +1,13 @@
 //! Reflecting: noticing that an action changed nothing or failed, and making something of it.
 
-use percept_models::{Generate, Reply, Sampling};
+use percept_models::{Completion, Generate, Reply, Sampling};
 
-use super::{act::Action, think::seed_of_step, working::Working};
+use super::{
+    act::Action,
+    generate::Question,
+    think::seed_of_step,
+    working::{Working, unexpected},
+};
 use crate::{
     Ending, Event, Percept, Reflect,
     history::Record,
@@ -71,20 +76,24 @@ impl Working {
         if max_tokens == 0 {
             return Err(self.budget.out_of_tokens());
         }
+        let (temperature, seed) = (self.thinking.temperature, seed_of_step(!self.seed, step));
         let options = Generate {
             reply: Reply::Text,
-            sampling: Sampling {
-                temperature: self.thinking.temperature,
-                seed: seed_of_step(!self.seed, step),
-                ..Sampling::default()
-            },
+            sampling: Sampling { temperature, seed, ..Sampling::default() },
             max_tokens,
             ..Generate::default()
         };
-        let completion = self.generate(options, Some(lesson_wanted(&because))).await?;
-        let lesson = completion.text.trim().to_owned();
-        let event = Event::Reflected { step, because, lesson: lesson.clone(), usage: completion.usage };
-        self.record(event).await?;
+        let request = Some(lesson_wanted(&because));
+        let asked = move |prompt| Event::Asked { step, temperature, seed, exploring: None, prompt };
+        let told = move |completion: Completion| Event::Reflected {
+            step,
+            because: because.clone(),
+            lesson: completion.text.trim().to_owned(),
+            usage: completion.usage,
+        };
+        let kinds = &["reflected", "too_long"];
+        let reflected = self.generate(Question { step, kinds, options, request, asked, told }).await?;
+        let Event::Reflected { lesson, .. } = reflected else { return Err(unexpected(&reflected)) };
         if !lesson.is_empty() {
             self.history.push(Record::Lesson(lesson));
         }

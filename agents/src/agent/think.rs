@@ -1,8 +1,11 @@
 //! Thinking: one decision about what to do next.
 
-use percept_models::{Call, Function, Generate, Sampling, StopReason};
+use percept_models::{Call, Completion, Function, Generate, Sampling, StopReason};
 
-use super::working::Working;
+use super::{
+    generate::Question,
+    working::{Working, unexpected},
+};
 use crate::{Ending, Event, Percept, Reflect, history::Record, memory, offer};
 
 /// The lowest temperature at which a decision is sampled to get out of a dead end, and what each further
@@ -32,7 +35,6 @@ impl Working {
             exploring.as_ref().map_or(self.thinking.temperature, |(temperature, _)| *temperature);
         let seed = seed_of_step(self.seed, step);
         let exploring = exploring.map(|(_, why)| why);
-        self.record(Event::Asked { step, temperature, seed, exploring }).await?;
         let options = Generate {
             reply: self.style.way().reply(functions.clone()),
             sampling: Sampling { temperature, seed, ..Sampling::default() },
@@ -40,21 +42,31 @@ impl Working {
             max_thought_tokens: self.thinking.max_thought_tokens,
             ..Generate::default()
         };
-        let completion = self.generate(options, None).await?;
-        let call = completion.call.unwrap_or_else(|| Err("the reply holds no call".into()));
-        let event = Event::Decided {
-            step,
-            thought: completion.thought.clone(),
-            text: completion.text.clone(),
-            call: call.as_ref().ok().cloned(),
-            malformed: call.as_ref().err().cloned(),
-            stop: completion.stop,
-            usage: completion.usage,
-            memory_bytes: memory::now(),
+        let asked = move |prompt| {
+            let exploring = exploring.clone();
+            Event::Asked { step, temperature, seed, exploring, prompt }
         };
-        self.record(event).await?;
-        self.history.push(Record::Decided { thought: completion.thought, text: completion.text });
-        let cut_off = matches!(completion.stop, StopReason::MaxTokens) && call.is_err();
+        let told = move |completion: Completion| {
+            let call = completion.call.unwrap_or_else(|| Err("the reply holds no call".into()));
+            Event::Decided {
+                step,
+                thought: completion.thought,
+                text: completion.text,
+                call: call.as_ref().ok().cloned(),
+                malformed: call.err(),
+                stop: completion.stop,
+                usage: completion.usage,
+                memory_bytes: memory::now(),
+            }
+        };
+        let kinds = &["decided", "too_long"];
+        let decided = self.generate(Question { step, kinds, options, request: None, asked, told }).await?;
+        let Event::Decided { thought, text, call, malformed, stop, .. } = decided else {
+            return Err(unexpected(&decided));
+        };
+        let call = call.ok_or_else(|| malformed.unwrap_or_default());
+        self.history.push(Record::Decided { thought, text });
+        let cut_off = stop == StopReason::MaxTokens && call.is_err();
         if cut_off && self.budget.tokens_left() == 0 {
             return Err(self.budget.out_of_tokens());
         }

@@ -3,7 +3,9 @@
 use std::{
     collections::{HashMap, HashSet},
     future::Future,
+    path::PathBuf,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use percept_models::{ChatModel, ContentHash};
@@ -11,14 +13,14 @@ use percept_tools::{Screen, Toolbox};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::Agent;
 use crate::{
-    Approval, Beginning, Ending, Entry, Event, Evidence, Milliseconds, Outcome, Policy, Reflect, RunResult,
-    Style, Thinking, TokenUsage,
+    Approval, Beginning, Ending, Entry, Event, Evidence, JOURNAL_VERSION, Milliseconds, Outcome, Policy,
+    Reflect, RunResult, Style, Thinking, TokenUsage,
+    album::Album,
+    durable::Durable,
     history::{History, Window},
     limits::Budget,
     memory,
-    recorder::Recorder,
 };
 
 /// One run.
@@ -32,7 +34,11 @@ pub(super) struct Working {
     pub(super) evidence: Evidence,
     pub(super) seed: u64,
     pub(super) beginning: Beginning,
-    pub(super) recorder: Recorder,
+    pub(super) durable: Box<dyn Durable>,
+    pub(super) album: Arc<Album>,
+    pub(super) listener: mpsc::UnboundedSender<Entry>,
+    /// A person's word on the call that was under way when an earlier life of the run ended.
+    pub(super) happened: Option<bool>,
     pub(super) approvals: mpsc::UnboundedReceiver<Approval>,
     pub(super) cancel: CancellationToken,
     pub(super) budget: Budget,
@@ -48,34 +54,27 @@ pub(super) struct Working {
     pub(super) result: RunResult,
 }
 
+/// What one run is made of, beside what the journal says of its beginning.
+pub(super) struct Parts {
+    pub(super) model: Arc<dyn ChatModel>,
+    pub(super) toolbox: Toolbox,
+    pub(super) screen: Option<Arc<dyn Screen>>,
+    pub(super) durable: Box<dyn Durable>,
+    pub(super) album: Arc<Album>,
+    pub(super) folder: Option<PathBuf>,
+    pub(super) listener: mpsc::UnboundedSender<Entry>,
+    pub(super) approvals: mpsc::UnboundedReceiver<Approval>,
+    pub(super) cancel: CancellationToken,
+    pub(super) worked: Duration,
+    pub(super) happened: Option<bool>,
+}
+
 impl Working {
-    pub(super) fn new(
-        agent: Agent,
-        task: String,
-        listener: mpsc::UnboundedSender<Entry>,
-        approvals: mpsc::UnboundedReceiver<Approval>,
-        cancel: CancellationToken,
-    ) -> Self {
-        let card = agent.model.card();
-        let style = agent.thinking.style.unwrap_or(if card.thinks { Style::React } else { Style::Direct });
-        let beginning = Beginning {
-            run: agent.name.clone(),
-            task: task.clone(),
-            model: card.name.clone(),
-            family: card.family.clone(),
-            device: card.device.clone(),
-            notes: agent.notes.iter().chain(&card.notes).cloned().collect(),
-            tools: agent.toolbox.offered().into_iter().map(|tool| tool.card.name).collect(),
-            style,
-            reflect: agent.thinking.reflect,
-            limits: agent.limits,
-            seed: agent.seed,
-            evidence: agent.evidence.described(),
-            percept: env!("CARGO_PKG_VERSION").into(),
-        };
+    pub(super) fn new(beginning: Beginning, parts: Parts) -> Self {
+        let model = &beginning.model;
         let result = RunResult {
-            run: agent.name,
-            folder: agent.record.as_ref().map(|(folder, _)| folder.path().to_owned()),
+            run: beginning.run.clone(),
+            folder: parts.folder,
             outcome: Outcome::Unknown,
             verified: None,
             reason: String::new(),
@@ -84,25 +83,28 @@ impl Working {
             usage: TokenUsage::default(),
             milliseconds: Milliseconds::default(),
             peak_memory_bytes: None,
-            device: card.device.clone(),
-            notes: beginning.notes.clone(),
+            device: model.device.clone(),
+            notes: beginning.notes.iter().chain(&model.notes).cloned().collect(),
         };
         Self {
-            style,
-            window: Window::new(card.max_images),
-            budget: Budget::new(agent.limits),
-            history: History::new(task),
-            recorder: Recorder::new(agent.record, listener),
-            model: agent.model,
-            toolbox: agent.toolbox,
-            screen: agent.screen,
-            thinking: agent.thinking,
-            policy: agent.policy,
-            evidence: agent.evidence,
-            seed: agent.seed,
+            window: Window::new(model.max_images),
+            budget: Budget::new(beginning.limits, parts.worked),
+            history: History::new(beginning.task.clone()),
+            style: beginning.style,
+            thinking: beginning.thinking,
+            policy: beginning.policy.clone(),
+            evidence: beginning.evidence.clone(),
+            seed: beginning.seed,
+            model: parts.model,
+            toolbox: parts.toolbox,
+            screen: parts.screen,
+            durable: parts.durable,
+            album: parts.album,
+            listener: parts.listener,
+            happened: parts.happened,
+            approvals: parts.approvals,
+            cancel: parts.cancel,
             beginning,
-            approvals,
-            cancel,
             tried: HashMap::new(),
             seen: HashSet::new(),
             claims: 0,
@@ -111,11 +113,28 @@ impl Working {
     }
 
     pub(super) async fn begin(&mut self) -> Result<(), Ending> {
-        self.record(Event::Began(Box::new(self.beginning.clone()))).await
+        self.tell(Event::Began(Box::new(self.beginning.clone()))).await
     }
 
-    pub(super) async fn record(&mut self, event: Event) -> Result<(), Ending> {
-        self.recorder.record(event).await
+    pub(super) async fn tell(&mut self, event: Event) -> Result<(), Ending> {
+        self.durable.tell(event).await
+    }
+
+    /// Takes one more step.
+    ///
+    /// # Errors
+    ///
+    /// The run's ending, if a limit is reached.
+    pub(super) fn take_step(&mut self) -> Result<usize, Ending> {
+        self.budget.room()?;
+        if let Some(ending) = self.durable.recorded_ending() {
+            return Err(ending);
+        }
+        if !self.durable.is_recalling() && Instant::now() >= self.budget.deadline() {
+            return Err(self.budget.out_of_time());
+        }
+        self.budget.steps += 1;
+        Ok(self.budget.steps)
     }
 
     /// Tells whoever reads the result, once.
@@ -125,7 +144,7 @@ impl Working {
             return Ok(());
         }
         self.result.notes.push(note.clone());
-        self.record(Event::Noted { note }).await
+        self.tell(Event::Noted { note }).await
     }
 
     /// Whether this model can be asked what went wrong. One that doesn't think can't, and neither can one
@@ -134,14 +153,19 @@ impl Working {
         self.style == Style::React && self.model.card().thinks && self.thinking.reflect != Reflect::Never
     }
 
-    /// Waits for the work, as long as the run may go on.
-    pub(super) async fn within<T>(&self, work: impl Future<Output = T>) -> Result<T, Ending> {
-        tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => Err(Ending::cancelled()),
-            () = tokio::time::sleep_until(self.budget.deadline().into()) => Err(self.budget.out_of_time()),
-            done = work => Ok(done),
+    /// How long a step may take.
+    pub(super) fn bounds(&self) -> Bounds {
+        Bounds {
+            cancel: self.cancel.clone(),
+            deadline: self.budget.deadline(),
+            out_of_time: self.budget.out_of_time(),
         }
+    }
+
+    /// The way to the listener, for what the journal doesn't keep.
+    pub(super) fn voice(&self) -> Voice {
+        let (listener, next) = (self.listener.clone(), self.durable.next_sequence());
+        Voice { listener, next, before: self.budget.elapsed(), begun: Instant::now() }
     }
 
     /// Writes the end down. If even that fails, the run has failed: its record isn't whole.
@@ -154,7 +178,7 @@ impl Working {
         self.result.steps = self.budget.steps;
         self.result.milliseconds.total = milliseconds(self.budget.elapsed());
         self.result.peak_memory_bytes = memory::peak();
-        if let Err(unwritten) = self.recorder.record(Event::Ended(Box::new(self.result.clone()))).await {
+        if let Err(unwritten) = self.durable.tell(Event::Ended(Box::new(self.result.clone()))).await {
             self.result.outcome = Outcome::Failed;
             self.result.reason = unwritten.reason;
         }
@@ -162,7 +186,48 @@ impl Working {
     }
 }
 
+/// How long a step may take: until the run's time is up, or somebody stops it.
+#[derive(Clone)]
+pub(super) struct Bounds {
+    cancel: CancellationToken,
+    deadline: Instant,
+    out_of_time: Ending,
+}
+
+impl Bounds {
+    /// Waits for the work, as long as the run may go on.
+    pub(super) async fn within<T>(&self, work: impl Future<Output = T>) -> Result<T, Ending> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(Ending::cancelled()),
+            () = tokio::time::sleep_until(self.deadline.into()) => Err(self.out_of_time.clone()),
+            done = work => Ok(done),
+        }
+    }
+}
+
+/// Tells the listener what happens within a step.
+pub(super) struct Voice {
+    listener: mpsc::UnboundedSender<Entry>,
+    next: u64,
+    before: Duration,
+    begun: Instant,
+}
+
+impl Voice {
+    pub(super) fn say(&self, event: Event) {
+        let at = milliseconds(self.before + self.begun.elapsed());
+        // Nobody listening is no failure.
+        let _ = self.listener.send(Entry { v: JOURNAL_VERSION, seq: self.next, at, event });
+    }
+}
+
+/// A step that brought something else than it was asked for: an engine that doesn't keep its contract.
+pub(super) fn unexpected(event: &Event) -> Ending {
+    Ending::failed(format!("the record has `{}` where it doesn't belong", event.kind()))
+}
+
 /// A duration in milliseconds, to a thousandth.
-pub(super) fn milliseconds(duration: std::time::Duration) -> f64 {
+pub(super) fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }

@@ -51,6 +51,18 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Tools(ToolsCommand),
 
+    /// Take up a run that was killed, interrupted, or left with a call of which nobody knows whether it happened.
+    #[command(
+        after_help = "Nothing that its journal has is done again. The screen is opened anew: what had been typed into a \
+                      page that keeps nothing is gone.\n\nExamples:\n  percept resume runs/20261124-190002-4f1c\n  \
+                      percept resume runs/20261124-190002-4f1c --not-happened"
+    )]
+    Resume(ResumeOptions),
+
+    /// Go through runs again with no model and no screen, and say where one would go another way today.
+    #[command(after_help = "Example:\n  percept replay runs/*")]
+    Replay(ReplayOptions),
+
     /// Make the report of a run, from its journal.
     #[command(after_help = "Example:\n  percept report runs/20261124-190002-4f1c")]
     Report(ReportOptions),
@@ -151,6 +163,31 @@ pub(crate) enum ToolsCommand {
         /// Only these tools.
         names: Vec<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResumeOptions {
+    /// The run folder.
+    pub(crate) run: PathBuf,
+
+    /// The call that was under way did happen: go on after it.
+    #[arg(long, conflicts_with = "not_happened")]
+    pub(crate) happened: bool,
+
+    /// The call that was under way didn't happen: make it.
+    #[arg(long)]
+    pub(crate) not_happened: bool,
+
+    /// The device: auto, cpu, cuda:N, webgpu:N, and so on.
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) device: Option<Device>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayOptions {
+    /// Run folders.
+    #[arg(required = true, value_name = "RUN")]
+    pub(crate) runs: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

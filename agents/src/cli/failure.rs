@@ -5,7 +5,7 @@ use std::fmt::Write;
 use percept::{AgentError, TaskError, is_bad_input, models::ModelError};
 
 /// The exit code of something that broke.
-const BROKEN: u8 = 1;
+pub(crate) const BROKEN: u8 = 1;
 /// The exit code of something that was asked for wrongly.
 const BAD_INPUT: u8 = 2;
 /// The exit code of somebody's Ctrl-C: 128 and the signal's number.

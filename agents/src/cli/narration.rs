@@ -26,9 +26,13 @@ impl<'a> Narration<'a> {
                 self.line(Ink::Strong, &beginning.task);
                 self.line(
                     Ink::Soft,
-                    &format!("  {} on {}, seed {}", beginning.model, beginning.device, beginning.seed),
+                    &format!(
+                        "  {} on {}, seed {}",
+                        beginning.model.name, beginning.model.device, beginning.seed
+                    ),
                 );
-                beginning.notes.iter().for_each(|note| self.line(Ink::Soft, &format!("  {}", plain(note))));
+                let notes = beginning.notes.iter().chain(&beginning.model.notes);
+                notes.for_each(|note| self.line(Ink::Soft, &format!("  {}", plain(note))));
             }
             Event::Noted { note } => self.line(Ink::Warn, &format!("     note: {}", plain(note))),
             Event::Decided { step, thought, text, call, .. } => {

@@ -3,12 +3,14 @@
 use std::{
     io::{self, BufRead, IsTerminal},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use percept::{
     Assembly, Event, Outcome, Run, RunResult, Task,
     models::{Call, ModelAddress},
     new_run_name, report,
+    tools::Screen,
 };
 use serde_json::json;
 
@@ -124,8 +126,17 @@ pub(crate) async fn work(
     output: &Output,
 ) -> Result<RunResult, Failure> {
     let assembled = watch::unless_interrupted(async { Ok(assembly.assemble(task, folder).await?) }).await?;
-    let screen = assembled.screen;
     let run = assembled.agent.run(assembled.task.task.clone());
+    Ok(followed_to_the_end(run, assembled.screen, folder, output).await)
+}
+
+/// Follows a run, closes its screen, and makes its report.
+pub(crate) async fn followed_to_the_end(
+    run: Run,
+    screen: Option<Arc<dyn Screen>>,
+    folder: &Path,
+    output: &Output,
+) -> RunResult {
     let result = followed(run, output).await;
     if let Some(screen) = screen
         && let Err(error) = screen.close().await
@@ -136,7 +147,7 @@ pub(crate) async fn work(
     if let Err(error) = report::write(folder) {
         output.say(&output.ink(Ink::Warn, &format!("the report can't be written: {error}")));
     }
-    Ok(result)
+    result
 }
 
 /// The result of a single run.

@@ -2,10 +2,15 @@
 
 use std::path::Path;
 
+use percept_models::Call;
+use percept_tools::Effect;
 use serde::Deserialize;
 
-use super::JOURNAL_FILE;
-use crate::{Beginning, Entry, Event, JOURNAL_VERSION, JournalError, RunResult};
+use super::{JOURNAL_FILE, Seal};
+use crate::{
+    Beginning, CallResult, Entry, Event, JOURNAL_VERSION, JournalError, RecordedBody, RunResult, album,
+    durable::can_go_on,
+};
 
 /// A run as its journal tells it.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,46 +21,149 @@ pub struct Recording {
     pub entries: Vec<Entry>,
     /// Whether the last line was cut off while it was written, and left out.
     pub torn: bool,
+    /// Where each entry's line ends, and its seal.
+    ends: Vec<(u64, Seal)>,
 }
 
 impl Recording {
     /// How the run ended; `None` if it is still on its way, or was killed.
     pub fn result(&self) -> Option<&RunResult> {
-        self.entries.iter().rev().find_map(|entry| match &entry.event {
+        match &self.entries.last()?.event {
             Event::Ended(result) => Some(&**result),
+            _ => None,
+        }
+    }
+
+    /// Where the screen was when it was looked at last.
+    pub fn location(&self) -> Option<&str> {
+        self.entries.iter().rev().find_map(|entry| match &entry.event {
+            Event::Looked { location, .. } => location.as_deref(),
             _ => None,
         })
     }
+
+    /// Whether the run can be taken up: it was killed or cancelled, or a call of it is in doubt.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Over`] with the run's end.
+    pub(crate) fn check_resumable(&self, folder: &Path) -> Result<(), JournalError> {
+        match self.result() {
+            Some(result) if !can_go_on(result) => Err(JournalError::Over {
+                path: folder.to_owned(),
+                outcome: result.outcome.word(),
+                reason: result.reason.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The call of which nobody knows whether it happened: it was under way when the run was cut off, and it may not
+    /// happen twice.
+    pub fn doubt(&self) -> Option<(usize, &Call)> {
+        let told = self.entries.iter().rev().find(|entry| {
+            let over = match &entry.event {
+                Event::Ended(result) => can_go_on(result),
+                Event::Called { result, .. } => {
+                    matches!(result, CallResult::Stopped | CallResult::Broken { .. })
+                }
+                Event::Resumed { .. } => true,
+                _ => false,
+            };
+            !over
+        });
+        match told.map(|entry| &entry.event) {
+            Some(Event::Calling { step, call, effect: Effect::Changes { idempotent: false }, .. }) => {
+                Some((*step, call))
+            }
+            _ => None,
+        }
+    }
+
+    /// How much of the file it is, and the seal that the next line follows on.
+    pub(super) fn end(&self) -> (u64, Seal) {
+        self.ends.last().copied().unwrap_or((0, Seal::first()))
+    }
+
+    /// Leaves out everything from the first image on that was still on its way to the disk when the run was
+    /// killed. No effect comes after one: each waits until the images before it are stored.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Image`] if an effect did come after it: then the image was taken away, or changed.
+    pub(super) fn leave_out_what_was_not_stored(&mut self, folder: &Path) -> Result<(), JournalError> {
+        let mut known = std::collections::HashSet::new();
+        let lacking = self.entries.iter().enumerate().find_map(|(index, entry)| {
+            let missing = images(&entry.event).find_map(|(file, hash)| {
+                let is_new = known.insert((file.to_owned(), hash.to_owned()));
+                if is_new { album::load(folder, file, hash).err() } else { None }
+            });
+            missing.map(|error| (index, error))
+        });
+        let Some((index, error)) = lacking else { return Ok(()) };
+        let is_effect = |entry: &Entry| {
+            matches!(entry.event, Event::Calling { effect: Effect::Changes { .. }, .. } | Event::Ended(_))
+        };
+        if index == 0 || self.entries[index..].iter().any(is_effect) {
+            return Err(error);
+        }
+        self.entries.truncate(index);
+        self.ends.truncate(index);
+        Ok(())
+    }
+}
+
+/// The stored images that an event names: file and hash.
+fn images(event: &Event) -> impl Iterator<Item = (&str, &str)> {
+    let looked = match event {
+        Event::Looked { shot: Some(shot), hash, .. } => Some((shot.as_str(), hash.as_str())),
+        _ => None,
+    };
+    let parts = match event {
+        Event::Called { result: CallResult::Observed { parts, .. }, .. } => parts.as_slice(),
+        _ => &[],
+    };
+    looked.into_iter().chain(parts.iter().filter_map(|part| match &part.body {
+        RecordedBody::Image { shot: Some(shot), hash } => Some((shot.as_str(), hash.as_str())),
+        _ => None,
+    }))
 }
 
 /// Reads the journal in a run folder. A last line that is torn is left out and said so; any other line that
-/// can't be read is an error, because somebody else wrote it.
+/// can't be read or isn't the one that was written is an error, because somebody else wrote it.
 ///
 /// # Errors
 ///
-/// [`JournalError`] if there is no journal, or it isn't one, or it is of a later version.
+/// [`JournalError`] if there is no journal, or it isn't one, or was changed, or is of another version.
 pub fn read(folder: &Path) -> Result<Recording, JournalError> {
     let path = folder.join(JOURNAL_FILE);
     let bytes = std::fs::read(&path).map_err(JournalError::file(&path))?;
     // A line is whole only with its newline: what follows the last one was being written.
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
     let torn = whole < bytes.len();
-    let mut entries = Vec::new();
-    for (index, line) in bytes[..whole].split(|&byte| byte == b'\n').enumerate() {
-        if line.is_empty() {
-            continue;
+    let (mut entries, mut ends): (Vec<Entry>, Vec<_>) = (Vec::new(), Vec::new());
+    let (mut seal, mut end) = (Seal::first(), 0);
+    for (index, line) in bytes[..whole].split_inclusive(|&byte| byte == b'\n').enumerate() {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        end += line.len() as u64 + 1;
+        let entry = entry(line, index + 1, &path)?;
+        if !seal.fits(line) {
+            let step =
+                entry.event.step().or_else(|| entries.iter().rev().find_map(|entry| entry.event.step()));
+            return Err(JournalError::Changed { path, line: index + 1, step: step.unwrap_or(0) });
         }
-        entries.push(entry(line, index + 1, &path)?);
+        ends.push((end, seal));
+        entries.push(entry);
     }
-    let beginning = entries.iter().find_map(|entry: &Entry| match &entry.event {
-        Event::Began(beginning) => Some((**beginning).clone()),
-        _ => None,
-    });
-    let beginning = beginning.ok_or(JournalError::Empty { path })?;
-    Ok(Recording { beginning, entries, torn })
+    match entries.first() {
+        Some(Entry { event: Event::Began(beginning), .. }) => {
+            Ok(Recording { beginning: (**beginning).clone(), entries, torn, ends })
+        }
+        _ => Err(JournalError::Empty { path }),
+    }
 }
 
-/// The version is read alone first: a later version's line may not fit today's events.
+/// The version is read alone first: another version's line may not fit today's events.
 fn entry(line: &[u8], number: usize, path: &Path) -> Result<Entry, JournalError> {
     #[derive(Deserialize)]
     struct Version {
@@ -67,7 +175,7 @@ fn entry(line: &[u8], number: usize, path: &Path) -> Result<Entry, JournalError>
         problem: e.to_string(),
     };
     let Version { v } = serde_json::from_slice(line).map_err(unreadable)?;
-    if v > JOURNAL_VERSION {
+    if v != JOURNAL_VERSION {
         let path = path.to_owned();
         return Err(JournalError::Version { path, line: number, found: v, known: JOURNAL_VERSION });
     }

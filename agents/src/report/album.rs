@@ -31,7 +31,7 @@ pub(super) fn gather(story: &[Step<'_>], folder: &Path) -> Album {
             _ => &[],
         });
         let images = parts.filter_map(|part| match &part.body {
-            RecordedBody::Image(file) => file.as_deref(),
+            RecordedBody::Image { shot, .. } => shot.as_deref(),
             _ => None,
         });
         for file in looks.chain(images) {

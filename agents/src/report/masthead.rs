@@ -1,7 +1,7 @@
 //! The head of a report: the task, how it ended, on what evidence, and what it took.
 
 use super::{hypertext::Hypertext, story::Step};
-use crate::{Outcome, RunResult, journal::Recording};
+use crate::{Event, Outcome, RunResult, journal::Recording};
 
 /// Draws the head.
 pub(super) fn masthead(html: &mut Hypertext, recording: &Recording, story: &[Step<'_>]) {
@@ -43,8 +43,8 @@ fn badges(html: &mut Hypertext, result: Option<&RunResult>) {
 fn facts(html: &mut Hypertext, recording: &Recording) {
     let beginning = &recording.beginning;
     html.markup("<dl class=\"facts\">");
-    fact(html, "model", &beginning.model);
-    fact(html, "device", &beginning.device);
+    fact(html, "model", &beginning.model.name);
+    fact(html, "device", &beginning.model.device);
     fact(
         html,
         "thinking",
@@ -107,7 +107,7 @@ fn evidence(html: &mut Hypertext, recording: &Recording, story: &[Step<'_>]) {
     }
     let verdict = story.iter().rev().find_map(|step| step.verdict);
     html.markup("<section class=\"evidence\"><h2>Evidence</h2><ul>");
-    for wanted in &recording.beginning.evidence {
+    for wanted in &recording.beginning.evidence.described() {
         let check = verdict.and_then(|verdict| verdict.checks.iter().find(|check| check.what == *wanted));
         html.markup(match check.map(|check| check.holds) {
             Some(true) => "<li class=\"holds\">",
@@ -124,13 +124,22 @@ fn evidence(html: &mut Hypertext, recording: &Recording, story: &[Step<'_>]) {
 }
 
 fn notes(html: &mut Hypertext, recording: &Recording) {
-    let notes = recording.result().map_or(&recording.beginning.notes, |result| &result.notes);
-    if notes.is_empty() && !recording.torn {
+    let beginning = &recording.beginning;
+    let notes: Vec<_> = match recording.result() {
+        Some(result) => result.notes.iter().collect(),
+        None => beginning.notes.iter().chain(&beginning.model.notes).collect(),
+    };
+    let lives = recording.entries.iter().filter(|entry| matches!(entry.event, Event::Resumed { .. })).count();
+    if notes.is_empty() && !recording.torn && lives == 0 {
         return;
     }
     html.markup("<section class=\"notes\"><h2>To know</h2><ul>");
     for note in notes {
         html.markup("<li>").text(note).markup("</li>");
+    }
+    if lives > 0 {
+        let times = if lives == 1 { "once".into() } else { format!("{lives} times") };
+        html.markup("<li>The run was cut off and taken up again ").text(&times).markup(".</li>");
     }
     if recording.torn {
         html.markup("<li>The journal's last line is torn: the run was killed while it was written.</li>");

@@ -193,7 +193,7 @@ fn observed(html: &mut Hypertext, part: &RecordedPart, album: &Album) {
     match &part.body {
         RecordedBody::Text(text) => drop(html.text(text)),
         RecordedBody::Json(value) => drop(html.markup("<pre>").text(&value.to_string()).markup("</pre>")),
-        RecordedBody::Image(file) => match album.picture(file.as_deref()) {
+        RecordedBody::Image { shot, .. } => match album.picture(shot.as_deref()) {
             Some(picture) => drawing::screenshot(html, picture, &Step::default()),
             None => drop(html.markup("an image")),
         },

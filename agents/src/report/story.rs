@@ -80,10 +80,12 @@ fn number(event: &Event) -> Option<usize> {
     }
 }
 
-/// A verdict and a lesson are about a step whose successor has already looked.
+/// A verdict and a lesson, with the question for it, are about a step whose successor has already looked.
 fn looks_back<'a>(steps: &mut [Step<'a>], event: &'a Event) -> bool {
+    let decided = |number| steps.iter().any(|step| step.number == number && step.decision.is_some());
     let number = match event {
         Event::Checked { step, .. } | Event::Reflected { step, .. } => *step,
+        Event::Asked { step, .. } if decided(*step) => *step,
         _ => return false,
     };
     if let Some(step) = steps.iter_mut().rev().find(|step| step.number == number) {

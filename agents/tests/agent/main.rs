@@ -9,6 +9,7 @@
 )]
 
 mod stage;
+mod survival;
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,0 +1,42 @@
+//! `percept resume`: takes up a run that was killed, interrupted, or left with a call in doubt.
+
+use percept::{Assembly, RUN_FILE, Task, journal};
+
+use super::{
+    arguments::ResumeOptions,
+    failure::Failure,
+    narration::written,
+    output::{Ink, Output},
+    progress::Bars,
+    run::{conclude, followed_to_the_end},
+    watch,
+};
+
+/// Goes on where the run's journal ends.
+pub(crate) async fn resume(options: ResumeOptions, output: &Output) -> Result<u8, Failure> {
+    let folder = &options.run;
+    let not_a_run = "name a run folder: it holds journal.jsonl and run.toml";
+    let recording = journal::read(folder).map_err(|error| Failure::bad_input(error).help(not_a_run))?;
+    let mut task = Task::read(&folder.join(RUN_FILE))?;
+    if let Some(device) = options.device {
+        task.device = device;
+    }
+    let happened = match (options.happened, options.not_happened) {
+        (false, false) => None,
+        (happened, _) => Some(happened),
+    };
+    if let (Some((step, call)), None) = (recording.doubt(), happened) {
+        let question = format!(
+            "step {step} was cut off while it did this: {}\n     Nobody knows whether it happened. Find out, then \
+             resume with --happened or --not-happened.",
+            written(call)
+        );
+        output.say(&output.ink(Ink::Warn, &question));
+    }
+    let assembly = Assembly::new(Bars::new(&output.bars));
+    let resuming = assembly.resume(&task, folder, happened);
+    let resumed = watch::unless_interrupted(async { Ok(resuming.await?) }).await?;
+    let result = followed_to_the_end(resumed.run, resumed.screen, folder, output).await;
+    conclude(&result, output)?;
+    Ok(result.outcome.exit_code())
+}
