@@ -208,7 +208,7 @@ pub fn is_bad_input(error: &AgentError) -> bool {
         AgentError::Screen(error) => {
             matches!(error, ScreenError::Refused { .. } | ScreenError::Unsupported { .. })
         }
-        AgentError::Journal(error) => matches!(error, JournalError::Occupied { .. }),
+        AgentError::Journal(error) => !matches!(error, JournalError::File { .. }),
         _ => true,
     }
 }

@@ -324,3 +324,51 @@ fn the_same_seed_makes_the_same_run() {
     assert_eq!(first[0], other[0], "the first decision is greedy");
     assert_ne!(first, other);
 }
+
+#[test]
+fn a_run_that_was_cut_off_is_taken_up_and_replayed() {
+    let script = [call("wait", json!({ "seconds": 0 })), call("finish", json!({ "answer": "42" }))];
+    let folder = scene(&script, "[done]\nanswer = \"42\"");
+    let output = percept(&["run", "task.toml", "--json", "--out", "out"], folder.path());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+
+    let over = percept(&["resume", "out"], folder.path());
+    assert_eq!(over.status.code(), Some(2));
+    assert!(text(&over.stderr).contains("the run is over (done)"), "{}", text(&over.stderr));
+
+    let replayed = percept(&["replay", "out", "--json"], folder.path());
+    let document_of = document(&replayed);
+    let replay = &document_of["replays"][0];
+    assert_eq!((replayed.status.code(), &replay["identical"]), (Some(0), &json!(true)), "{replay}");
+
+    // As a kill within the second step would have left it.
+    let journal = folder.path().join("out/journal.jsonl");
+    let whole = fs::read_to_string(&journal).unwrap();
+    let second =
+        whole.match_indices('\n').map(|(at, _)| at).find(|at| whole[..*at].contains("\"called\"")).unwrap();
+    fs::write(&journal, &whole[..second + 20]).unwrap();
+    let replayed = percept(&["replay", "out"], folder.path());
+    assert_eq!(replayed.status.code(), Some(0));
+    assert!(text(&replayed.stdout).contains("identical as far as it goes"), "{}", text(&replayed.stdout));
+    let resumed = percept(&["resume", "out", "--happened"], folder.path());
+    assert_eq!(resumed.status.code(), Some(2));
+    assert!(text(&resumed.stderr).contains("no call of it is in doubt"), "{}", text(&resumed.stderr));
+    let resumed = percept(&["resume", "out", "--json"], folder.path());
+    let result = document(&resumed);
+    assert_eq!((resumed.status.code(), &result["verified"]), (Some(0), &json!(true)), "{result}");
+    assert_eq!(result["steps"], json!(2));
+
+    // A changed byte.
+    let whole = fs::read_to_string(&journal).unwrap();
+    fs::write(&journal, whole.replacen("So.", "No.", 1)).unwrap();
+    let replayed = percept(&["replay", "out"], folder.path());
+    assert_eq!(replayed.status.code(), Some(1));
+    assert!(
+        text(&replayed.stdout).contains("the journal was changed here (step 1)"),
+        "{}",
+        text(&replayed.stdout)
+    );
+    let nowhere = percept(&["replay", "nowhere"], folder.path());
+    assert_eq!(nowhere.status.code(), Some(2));
+    assert!(text(&nowhere.stderr).contains("name a run folder"), "{}", text(&nowhere.stderr));
+}
