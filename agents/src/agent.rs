@@ -21,6 +21,7 @@ mod check;
 mod cycle;
 mod generate;
 mod look;
+mod plan;
 mod reflect;
 mod replay;
 mod think;
@@ -208,6 +209,11 @@ impl AgentBuilder {
         let limits = self.limits.checked()?;
         self.policy.checked(&self.toolbox)?;
         self.evidence.checked(self.screen.is_some())?;
+        let card = self.model.card();
+        let style = self.thinking.style.unwrap_or(if card.thinks { Style::React } else { Style::Direct });
+        if self.thinking.plan && style == Style::Direct {
+            return Err(AgentError::NoPlan { model: card.name.clone() });
+        }
         let record = match self.folder {
             Some(folder) => {
                 let journal = folder.journal()?;
@@ -215,8 +221,6 @@ impl AgentBuilder {
             }
             None => None,
         };
-        let card = self.model.card();
-        let style = self.thinking.style.unwrap_or(if card.thinks { Style::React } else { Style::Direct });
         let beginning = Beginning {
             run: self.name.unwrap_or_else(new_run_name),
             task: String::new(),

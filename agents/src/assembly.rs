@@ -72,8 +72,8 @@ impl Assembly {
         let kept = RunFolder::create(folder)?;
         kept.write_task(&toml)?;
         let toolbox = toolbox(&task, screen.as_ref())?;
-        let thinking =
-            Thinking { style: task.thinking.style, reflect: task.thinking.reflect, ..Thinking::default() };
+        let crate::task::ThinkingChoice { style, plan, reflect } = task.thinking;
+        let thinking = Thinking { style, plan, reflect, ..Thinking::default() };
         let mut builder = Agent::builder(model, toolbox)
             .thinking(thinking)
             .limits(task.limits)

@@ -49,7 +49,7 @@ pub fn prepare(folder: &Path, seed: u64) -> Result<Task, JournalError> {
             size: Some([160, 208]),
             scale: 1.0,
         },
-        thinking: ThinkingChoice { style: None, reflect: Reflect::OnFailure },
+        thinking: ThinkingChoice { style: None, plan: false, reflect: Reflect::OnFailure },
         limits: Limits::default(),
         tools: ToolChoice { allow: Some(["click", "type_text", "finish"].map(Into::into).to_vec()) },
         policy: PolicyChoice { ask: Vec::new(), hosts: Vec::new() },

@@ -18,6 +18,12 @@ pub enum AgentError {
         /// Which limit.
         limit: &'static str,
     },
+    /// A plan is asked of a model that acts without a word.
+    #[error("{model} acts at once and can't make a plan: leave the plan out, or take the style `react`")]
+    NoPlan {
+        /// The model.
+        model: String,
+    },
     /// Evidence that this run could never gather.
     #[error("{what} can't be checked: {why}")]
     Evidence {

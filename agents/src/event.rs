@@ -5,7 +5,7 @@ use percept_tools::{Effect, Frame, OfferedTool, PixelPoint, PixelRegion, Source}
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Evidence, Limits, Policy, RunResult, Style, Thinking, Verdict};
+use crate::{Check, Evidence, Limits, PlanItem, Policy, RunResult, Style, Thinking, Verdict};
 
 /// The version of the journal's lines. A reader refuses every other.
 pub const JOURNAL_VERSION: u32 = 2;
@@ -152,6 +152,28 @@ pub enum Event {
         /// What was found.
         verdict: Verdict,
     },
+    /// The model made a plan.
+    Planned {
+        /// The step that it begins with.
+        step: usize,
+        /// Why the one before it failed; `None` for the first.
+        because: Option<String>,
+        /// What is to be done, in order; empty if the reply is no plan.
+        items: Vec<PlanItem>,
+        /// Why the reply is no plan.
+        problem: Option<String>,
+        /// Tokens and milliseconds.
+        usage: Usage,
+    },
+    /// What a plan expects was looked for.
+    Expected {
+        /// The step after which it was.
+        step: usize,
+        /// What was to be done.
+        what: String,
+        /// What was found; `None` where the screen can't tell its text.
+        check: Option<Check>,
+    },
     /// The model thought about a failure, or about a step.
     Reflected {
         /// The step it is about.
@@ -210,6 +232,8 @@ impl Event {
             | Self::Calling { step, .. }
             | Self::Called { step, .. }
             | Self::Checked { step, .. }
+            | Self::Planned { step, .. }
+            | Self::Expected { step, .. }
             | Self::Reflected { step, .. } => Some(*step),
             Self::Began(_)
             | Self::Noted { .. }
@@ -235,6 +259,8 @@ impl Event {
             Self::Calling { .. } => "calling",
             Self::Called { .. } => "called",
             Self::Checked { .. } => "checked",
+            Self::Planned { .. } => "planned",
+            Self::Expected { .. } => "expected",
             Self::Reflected { .. } => "reflected",
             Self::Ended(_) => "ended",
             Self::Resumed { .. } => "resumed",

@@ -16,6 +16,8 @@ pub(crate) enum Record {
     Observed(Vec<Part>),
     /// Why an action didn't happen.
     Refused(String),
+    /// What the model means to do.
+    Plan(String),
     /// What the model made of a failure.
     Lesson(String),
     /// Percept's own words.
@@ -134,6 +136,7 @@ impl Record {
                 })
             }
             Self::Refused(reason) => Message::text(Role::Tool, format!("Nothing was done: {reason}")),
+            Self::Plan(plan) => Message::text(Role::Assistant, plan.as_str()),
             Self::Lesson(lesson) => Message::text(Role::Assistant, format!("Lesson: {lesson}")),
             Self::Note(note) => Message::text(Role::User, note.as_str()),
         }

@@ -45,7 +45,7 @@ pub use run::Run;
 pub use run_folder::{RUN_FILE, RunFolder, SHOTS, new_run_name};
 pub use silent::Silent;
 pub use task::{Task, TaskError};
-pub use thinking::{Reflect, Style, Thinking};
+pub use thinking::{PlanItem, Reflect, Style, Thinking};
 
 pub(crate) use outcome::Ending;
 

@@ -77,6 +77,8 @@ pub struct ThinkingChoice {
     /// What may come before an action; `None` takes the model's better default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub style: Option<Style>,
+    /// Whether it makes a plan first.
+    pub plan: bool,
     /// When it reflects.
     pub reflect: Reflect,
 }

@@ -4,9 +4,12 @@ use percept_models::{Function, Reply};
 use serde::{Deserialize, Serialize};
 
 mod direct;
+mod planning;
 mod react;
 mod reflection;
 
+pub use planning::PlanItem;
+pub(crate) use planning::{PATIENCE, PLAN_TOKENS, Plan, plan_schema, plan_wanted, read_plan};
 pub(crate) use reflection::{LESSON_TOKENS, lesson_wanted};
 
 /// What may come before an action.
@@ -37,6 +40,9 @@ pub enum Reflect {
 pub struct Thinking {
     /// What may come before an action; `None` takes the model's own better default.
     pub style: Option<Style>,
+    /// Whether it makes a plan before the first action, and a new one when what the plan expects doesn't come. Only a
+    /// model that thinks aloud can.
+    pub plan: bool,
     /// When it reflects. A model that can't reflect in words has its next decision sampled instead of
     /// taken greedily, which gets it out of doing the same thing again; the journal says when.
     pub reflect: Reflect,
@@ -52,6 +58,7 @@ impl Default for Thinking {
     fn default() -> Self {
         Self {
             style: None,
+            plan: false,
             reflect: Reflect::OnFailure,
             temperature: 0.0,
             max_tokens: 512,

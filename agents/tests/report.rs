@@ -11,7 +11,7 @@ use std::fs;
 
 use image::{Rgb, RgbImage};
 use percept::{
-    Beginning, CallResult, Check, Entry, Event, Evidence, JOURNAL_VERSION, Limits, Outcome, Policy,
+    Beginning, CallResult, Check, Entry, Event, Evidence, JOURNAL_VERSION, Limits, Outcome, PlanItem, Policy,
     RecordedBody, RecordedPart, RunResult, Style, Target, Thinking, Verdict, journal,
     models::{Call, ModelCard, StopReason, Usage},
     report,
@@ -27,6 +27,7 @@ fn events() -> Vec<Event> {
     let hostile = || HOSTILE.to_owned();
     let call = Call { function: "click".into(), arguments: json!({ "point": [3, 4], "note": HOSTILE }) };
     let usage = Usage { fresh_tokens: 321, output_tokens: 12, ..Usage::default() };
+    let expected = Check { what: hostile(), holds: true, found: None };
     let check = Check { what: hostile(), holds: false, found: Some(hostile()) };
     let beginning = Beginning {
         run: hostile(),
@@ -78,6 +79,13 @@ fn events() -> Vec<Event> {
     vec![
         Event::Began(Box::new(beginning)),
         look(1),
+        Event::Planned {
+            step: 1,
+            because: Some(hostile()),
+            items: vec![PlanItem { what: hostile(), expect: hostile() }],
+            problem: None,
+            usage: Usage::default(),
+        },
         Event::Asked { step: 1, temperature: 0.7, seed: 1, exploring: Some(hostile()), prompt: hostile() },
         Event::Decided {
             step: 1,
@@ -121,6 +129,7 @@ fn events() -> Vec<Event> {
         },
         look(2),
         Event::Checked { step: 1, verdict: Verdict { holds: false, checks: vec![check] } },
+        Event::Expected { step: 1, what: hostile(), check: Some(expected) },
         Event::Asked { step: 1, temperature: 0.0, seed: 2, exploring: None, prompt: hostile() },
         Event::Reflected { step: 1, because: hostile(), lesson: hostile(), usage },
         Event::Ended(Box::new(result)),
@@ -185,7 +194,7 @@ fn a_report_shows_the_step_its_action_and_its_cost() {
 #[test]
 fn a_run_that_was_killed_still_has_a_report() {
     let mut killed = events();
-    killed.truncate(5);
+    killed.truncate(6);
     let html = rendered(killed);
     assert!(html.contains("not finished"));
     assert!(html.contains("the run ended before the call did: it may have happened"));

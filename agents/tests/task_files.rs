@@ -55,7 +55,7 @@ size    = [332, 214]
 scale   = 1.5
 [thinking]
 style   = "react"
-plan    = false
+plan    = true
 reflect = "every-step"
 votes   = 1
 [limits]
@@ -83,6 +83,7 @@ fn a_whole_file_means_what_it_says() {
     let browser = here.join("page.html").display().to_string();
     assert_eq!(task.screen, ScreenChoice::Browser { browser, size: Some([332, 214]), scale: 1.5 });
     assert_eq!((task.thinking.style, task.thinking.reflect), (Some(Style::React), Reflect::EveryStep));
+    assert!(task.thinking.plan);
     assert_eq!(task.limits, Limits { steps: 12, tokens: 4000, seconds: 60, ..Limits::default() });
     assert_eq!(task.policy.ask, [Ask::Changes, Ask::Tool("finish".into())]);
     let evidence = task.evidence();
@@ -170,11 +171,6 @@ fn every_mistake_is_named_with_its_line_and_a_remedy() {
             "task = \"x\"\n[screen]\nbrowser = \"https://example.org\"",
             "3:11: the page is on example.org, and this task may reach no host",
             "allow it: [policy] hosts = [\"example.org\"]",
-        ),
-        (
-            "task = \"x\"\n[thinking]\nplan = true",
-            "3:8: planning (`plan = true`) isn't in this version of Percept",
-            "leave it out",
         ),
         (
             "task = \"x\"\n[thinking]\nvotes = 3",

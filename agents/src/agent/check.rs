@@ -69,7 +69,7 @@ impl Working {
         // other would speak with our voice.
         let told = self.evidence.told(&verdict);
         self.history.push(Record::Note(format!("The task isn't done yet: {told}. Go on.")));
-        Ok(Some(told))
+        Ok(Some(format!("you said that the task is done, but it isn't: {told}")))
     }
 
     async fn look_for_evidence(

@@ -21,13 +21,19 @@ impl Working {
         self.begin().await?;
         let mut percept = self.look().await?;
         self.foresee(percept.as_ref()).await?;
+        self.plan(1, None).await?;
         loop {
             let step = self.take_step()?;
             let decision = self.think(step, percept.as_ref()).await?;
             let action = self.act(step, &decision, percept.as_ref()).await?;
             let after = self.look().await?;
             let claim = self.check(step, &action, after.as_ref()).await?;
-            self.reflect(step, &action, claim.as_deref(), percept.as_ref(), after.as_ref()).await?;
+            let unmet = self.expect(step, &action, after.as_ref()).await?;
+            let failure = claim.or_else(|| unmet.clone());
+            self.reflect(step, &action, failure.as_deref(), percept.as_ref(), after.as_ref()).await?;
+            if unmet.is_some() {
+                self.plan(step + 1, unmet.as_deref()).await?;
+            }
             percept = after;
         }
     }

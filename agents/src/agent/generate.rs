@@ -69,7 +69,10 @@ impl Working {
                     self.window = smaller;
                 }
                 event => {
-                    if let Event::Decided { usage, .. } | Event::Reflected { usage, .. } = &event {
+                    if let Event::Decided { usage, .. }
+                    | Event::Planned { usage, .. }
+                    | Event::Reflected { usage, .. } = &event
+                    {
                         self.budget.tokens += usage.output_tokens;
                         self.result.spend(usage);
                     }

@@ -25,14 +25,14 @@ impl Working {
         &mut self,
         step: usize,
         action: &Action,
-        claim: Option<&str>,
+        failure: Option<&str>,
         before: Option<&Percept>,
         after: Option<&Percept>,
     ) -> Result<(), Ending> {
         let unchanged = self.changed_nothing(action, before, after)?;
-        let failure = match (action, claim) {
+        let failure = match (action, failure) {
             (Action::Refused { reason }, _) => Some(format!("it was refused: {reason}")),
-            (_, Some(missing)) => Some(format!("you said that the task is done, but it isn't: {missing}")),
+            (_, Some(failure)) => Some(failure.to_owned()),
             _ if unchanged => Some("it changed nothing on the screen".into()),
             _ => None,
         };

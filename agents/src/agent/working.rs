@@ -21,6 +21,7 @@ use crate::{
     history::{History, Window},
     limits::Budget,
     memory,
+    thinking::Plan,
 };
 
 /// One run.
@@ -48,6 +49,8 @@ pub(super) struct Working {
     pub(super) tried: HashMap<ContentHash, usize>,
     /// Every screen that was seen.
     pub(super) seen: HashSet<ContentHash>,
+    /// What the model means to do.
+    pub(super) plan: Option<Plan>,
     /// How often the model claimed to be done against the evidence.
     pub(super) claims: usize,
     /// The result so far.
@@ -107,6 +110,7 @@ impl Working {
             beginning,
             tried: HashMap::new(),
             seen: HashSet::new(),
+            plan: None,
             claims: 0,
             result,
         }

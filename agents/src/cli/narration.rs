@@ -46,6 +46,13 @@ impl<'a> Narration<'a> {
                 self.told(Ink::Bad, reason.as_deref().unwrap_or("not approved"), 0.0);
             }
             Event::Called { result, milliseconds, .. } => self.called(result, *milliseconds),
+            Event::Planned { because, items, .. } => {
+                let word = if because.is_some() { "new plan" } else { "plan" };
+                for (index, item) in items.iter().enumerate() {
+                    let head = if index == 0 { format!("     {word}: ") } else { " ".repeat(word.len() + 7) };
+                    self.line(Ink::Soft, &format!("{head}{}. {}", index + 1, shortened(&item.what)));
+                }
+            }
             Event::Reflected { lesson, .. } => {
                 self.line(Ink::Warn, &format!("     lesson: {}", shortened(lesson)));
             }

@@ -52,7 +52,13 @@ impl Tape {
     /// How many replies of the model it holds.
     pub(crate) fn replies(&self) -> usize {
         let is_reply = |event: &Event| {
-            matches!(event, Event::Decided { .. } | Event::Reflected { .. } | Event::TooLong { .. })
+            matches!(
+                event,
+                Event::Decided { .. }
+                    | Event::Planned { .. }
+                    | Event::Reflected { .. }
+                    | Event::TooLong { .. }
+            )
         };
         self.0.iter().filter(|entry| is_reply(&entry.event)).count()
     }

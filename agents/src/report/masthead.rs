@@ -1,7 +1,7 @@
 //! The head of a report: the task, how it ended, on what evidence, and what it took.
 
 use super::{hypertext::Hypertext, story::Step};
-use crate::{Event, Outcome, RunResult, journal::Recording};
+use crate::{Event, Outcome, RunResult, Style, journal::Recording};
 
 /// Draws the head.
 pub(super) fn masthead(html: &mut Hypertext, recording: &Recording, story: &[Step<'_>]) {
@@ -48,7 +48,11 @@ fn facts(html: &mut Hypertext, recording: &Recording) {
     fact(
         html,
         "thinking",
-        if beginning.style == crate::Style::React { "thought, then action" } else { "action at once" },
+        match (beginning.style, beginning.thinking.plan) {
+            (Style::Direct, _) => "action at once",
+            (Style::React, false) => "thought, then action",
+            (Style::React, true) => "a plan; thought, then action",
+        },
     );
     fact(html, "seed", &beginning.seed.to_string());
     if let Some(result) = recording.result() {

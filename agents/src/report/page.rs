@@ -10,7 +10,7 @@ use super::{
     drawing,
     hypertext::Hypertext,
     masthead,
-    story::{Decision, Step},
+    story::{Decision, Intent, Step},
 };
 use crate::{CallResult, RecordedBody, RecordedPart, RunResult, journal::Recording};
 
@@ -115,7 +115,32 @@ fn card(html: &mut Hypertext, step: &Step<'_>, album: &Album, took: f64, end: Op
     html.markup("</div></article>");
 }
 
+/// The plan that a step begins with.
+fn plan(html: &mut Hypertext, intent: &Intent<'_>) {
+    html.markup("<aside class=\"plan\"><b>").markup(if intent.because.is_some() {
+        "New plan"
+    } else {
+        "Plan"
+    });
+    html.markup("</b>");
+    if let Some(because) = intent.because {
+        html.markup(" <small>because ").text(because).markup("</small>");
+    }
+    html.markup("<ol>");
+    for item in intent.items {
+        html.markup("<li>").text(&item.what);
+        if !item.expect.is_empty() {
+            html.markup(" <small>then the screen shows “").text(&item.expect).markup("”</small>");
+        }
+        html.markup("</li>");
+    }
+    html.markup("</ol></aside>");
+}
+
 fn told(html: &mut Hypertext, step: &Step<'_>, album: &Album) {
+    if let Some(intent) = &step.plan {
+        plan(html, intent);
+    }
     if let Some(why) = step.exploring {
         html.markup("<p class=\"exploring\">").text(why).markup(" (temperature ");
         html.number(f64::from(step.temperature)).markup(")</p>");
@@ -154,6 +179,14 @@ fn told(html: &mut Hypertext, step: &Step<'_>, album: &Album) {
             html.text(&check.what).markup("</li>");
         }
         html.markup("</ul>");
+    }
+    if let Some(check) = step.expected {
+        html.markup(if check.holds {
+            "<ul class=\"checks\"><li class=\"holds\">"
+        } else {
+            "<ul class=\"checks\"><li class=\"open\">"
+        });
+        html.markup("as planned, ").text(&check.what).markup("</li></ul>");
     }
     if let Some(lesson) = &step.lesson {
         html.markup("<aside class=\"lesson\"><b>Lesson</b> <small>because ").text(lesson.because);
@@ -204,10 +237,12 @@ fn observed(html: &mut Hypertext, part: &RecordedPart, album: &Album) {
 fn stats(html: &mut Hypertext, step: &Step<'_>) {
     if let Some(decision) = &step.decision {
         let mut usage: Usage = decision.usage;
-        if let Some(lesson) = &step.lesson {
-            usage.fresh_tokens += lesson.usage.fresh_tokens;
-            usage.cached_tokens += lesson.usage.cached_tokens;
-            usage.output_tokens += lesson.usage.output_tokens;
+        let beside =
+            step.lesson.iter().map(|lesson| lesson.usage).chain(step.plan.iter().map(|plan| plan.usage));
+        for more in beside {
+            usage.fresh_tokens += more.fresh_tokens;
+            usage.cached_tokens += more.cached_tokens;
+            usage.output_tokens += more.output_tokens;
         }
         html.markup("<span>").show(usage.fresh_tokens).markup(" tokens read");
         if usage.cached_tokens > 0 {

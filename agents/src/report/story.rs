@@ -3,7 +3,7 @@
 use percept_models::{Call, Usage};
 use percept_tools::Frame;
 
-use crate::{CallResult, Event, Target, Verdict, journal::Recording};
+use crate::{CallResult, Check, Event, PlanItem, Target, Verdict, journal::Recording};
 
 /// A look at the screen.
 pub(super) struct Look<'a> {
@@ -23,6 +23,13 @@ pub(super) struct Decision<'a> {
     pub(super) memory_bytes: Option<u64>,
 }
 
+/// What the model means to do, from a step on.
+pub(super) struct Intent<'a> {
+    pub(super) because: Option<&'a str>,
+    pub(super) items: &'a [PlanItem],
+    pub(super) usage: Usage,
+}
+
 /// What the model made of a step.
 pub(super) struct Lesson<'a> {
     pub(super) because: &'a str,
@@ -35,6 +42,7 @@ pub(super) struct Lesson<'a> {
 pub(super) struct Step<'a> {
     pub(super) number: usize,
     pub(super) look: Option<Look<'a>>,
+    pub(super) plan: Option<Intent<'a>>,
     pub(super) exploring: Option<&'a str>,
     pub(super) temperature: f32,
     pub(super) decision: Option<Decision<'a>>,
@@ -44,6 +52,7 @@ pub(super) struct Step<'a> {
     pub(super) called: bool,
     pub(super) result: Option<(&'a CallResult, f64)>,
     pub(super) verdict: Option<&'a Verdict>,
+    pub(super) expected: Option<&'a Check>,
     pub(super) lesson: Option<Lesson<'a>>,
     /// When its last event was written, in milliseconds since the run began.
     pub(super) until: f64,
@@ -71,6 +80,7 @@ fn number(event: &Event) -> Option<usize> {
     match event {
         Event::Looked { step, .. }
         | Event::Asked { step, .. }
+        | Event::Planned { step, .. }
         | Event::Decided { step, .. }
         | Event::Refused { step, .. }
         | Event::ApprovalGiven { step, .. }
@@ -80,17 +90,18 @@ fn number(event: &Event) -> Option<usize> {
     }
 }
 
-/// A verdict and a lesson, with the question for it, are about a step whose successor has already looked.
+/// A verdict, an expectation and a lesson, with the question for it, are about a step whose successor has already looked.
 fn looks_back<'a>(steps: &mut [Step<'a>], event: &'a Event) -> bool {
     let decided = |number| steps.iter().any(|step| step.number == number && step.decision.is_some());
     let number = match event {
-        Event::Checked { step, .. } | Event::Reflected { step, .. } => *step,
+        Event::Checked { step, .. } | Event::Expected { step, .. } | Event::Reflected { step, .. } => *step,
         Event::Asked { step, .. } if decided(*step) => *step,
         _ => return false,
     };
     if let Some(step) = steps.iter_mut().rev().find(|step| step.number == number) {
         match event {
             Event::Checked { verdict, .. } => step.verdict = Some(verdict),
+            Event::Expected { check, .. } => step.expected = check.as_ref(),
             Event::Reflected { because, lesson: words, usage, .. } => {
                 step.lesson = Some(Lesson { because, words, usage: *usage });
             }
@@ -114,6 +125,9 @@ fn add<'a>(step: &mut Step<'a>, event: &'a Event) {
         Event::Asked { temperature, exploring, .. } => {
             step.temperature = *temperature;
             step.exploring = exploring.as_deref();
+        }
+        Event::Planned { because, items, usage, .. } => {
+            step.plan = Some(Intent { because: because.as_deref(), items, usage: *usage });
         }
         Event::Decided { thought, text, call, usage, memory_bytes, .. } => {
             let (call, usage, memory_bytes) = (call.as_ref(), *usage, *memory_bytes);

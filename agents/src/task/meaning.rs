@@ -38,6 +38,7 @@ pub(super) fn meaning(written: WrittenTask, source: &SourceFile<'_>) -> Result<T
         seed: written.seed.unwrap_or(0),
         thinking: ThinkingChoice {
             style: written.thinking.style,
+            plan: written.thinking.plan.unwrap_or_default(),
             reflect: written.thinking.reflect.unwrap_or_default(),
         },
         limits: limits(&written.limits, source)?,
@@ -56,9 +57,6 @@ fn later(written: &WrittenTask, source: &SourceFile<'_>) -> Result<(), TaskError
         Err(source.mistake(span, problem, "leave it out"))
     };
     let thinking = &written.thinking;
-    if let Some(plan) = thinking.plan.as_ref().filter(|plan| *plan.get_ref()) {
-        return refuse(plan.span(), "planning (`plan = true`)");
-    }
     if let Some(votes) = thinking.votes.as_ref().filter(|votes| *votes.get_ref() != 1) {
         return refuse(votes.span(), "voting (`votes` other than 1)");
     }

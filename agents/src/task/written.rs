@@ -42,7 +42,7 @@ pub(super) struct WrittenScreen {
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenThinking {
     pub(super) style: Option<Style>,
-    pub(super) plan: Option<Spanned<bool>>,
+    pub(super) plan: Option<bool>,
     pub(super) reflect: Option<Reflect>,
     pub(super) votes: Option<Spanned<u32>>,
 }

@@ -87,6 +87,8 @@ pub(crate) enum Line {
     Calls(&'static str, Value),
     /// Free text, for a reflection.
     Says(&'static str),
+    /// A document, for a plan.
+    Writes(String),
     /// A reply that is no call.
     Stammers(&'static str),
     /// A failure.
@@ -167,6 +169,7 @@ impl ChatModel for Actor {
                 (thought, written.to_string(), Some(Ok(call)))
             }
             Line::Says(text) => ("", text.into(), None),
+            Line::Writes(text) => ("", text, None),
             Line::Stammers(text) => ("", text.into(), Some(Err("it isn't JSON".into()))),
             Line::Fails => return Err(ModelError::Engine("out of memory".into())),
             Line::TooLong => return Err(ModelError::Conversation("5000 tokens, at most 4096".into())),

@@ -1,0 +1,126 @@
+//! Planning: a list of what is to be done and seen, made before the first action, and anew when what was expected
+//! doesn't come.
+
+use std::sync::Arc;
+
+use percept_models::{Completion, Generate, Reply, Sampling};
+
+use super::{
+    act::Action,
+    generate::Question,
+    think::seed_of_step,
+    working::{Working, unexpected},
+};
+use crate::{
+    Ending, Event, Evidence, Percept,
+    history::Record,
+    thinking::{PATIENCE, PLAN_TOKENS, Plan, PlanItem, plan_schema, plan_wanted, read_plan},
+};
+
+impl Working {
+    /// Makes a plan, if this run wants one: the first, or a new one for this reason.
+    ///
+    /// # Errors
+    ///
+    /// What ends any question to the model.
+    pub(super) async fn plan(&mut self, step: usize, because: Option<&str>) -> Result<(), Ending> {
+        if !self.thinking.plan || (because.is_none() && self.plan.is_some()) {
+            return Ok(());
+        }
+        let max_tokens = PLAN_TOKENS.min(self.budget.tokens_left());
+        if max_tokens == 0 {
+            return Err(self.budget.out_of_tokens());
+        }
+        // Neither a decision's seed nor a lesson's.
+        let (temperature, seed) = (self.thinking.temperature, seed_of_step(self.seed.rotate_left(32), step));
+        let options = Generate {
+            reply: Reply::Json(plan_schema()),
+            sampling: Sampling { temperature, seed, ..Sampling::default() },
+            max_tokens,
+            ..Generate::default()
+        };
+        let reason = because.map(str::to_owned);
+        let asked = move |prompt| Event::Asked { step, temperature, seed, exploring: None, prompt };
+        let told = move |completion: Completion| {
+            let (items, problem) = match read_plan(&completion.text) {
+                Ok(items) => (items, None),
+                Err(problem) => (Vec::new(), Some(problem)),
+            };
+            Event::Planned { step, because: reason.clone(), items, problem, usage: completion.usage }
+        };
+        let (request, kinds) = (Some(plan_wanted(because)), &["planned", "too_long"]);
+        let planned = self.generate(Question { step, kinds, options, request, asked, told }).await?;
+        let Event::Planned { items, problem, .. } = planned else { return Err(unexpected(&planned)) };
+        if let Some(problem) = problem {
+            self.note(format!("the model's plan couldn't be read ({problem}): the run goes on without one"))
+                .await?;
+        }
+        let plan = Plan::new(items);
+        if !plan.items.is_empty() {
+            self.history.push(Record::Plan(plan.told()));
+        }
+        self.plan = Some(plan);
+        Ok(())
+    }
+
+    /// Compares what the plan expects with what came of an action. `Some` says what didn't come, although it had
+    /// its time: then the plan has failed.
+    ///
+    /// # Errors
+    ///
+    /// The run's ending, if the screen can't be read any more.
+    pub(super) async fn expect(
+        &mut self,
+        step: usize,
+        action: &Action,
+        after: Option<&Percept>,
+    ) -> Result<Option<String>, Ending> {
+        let Some(item) = self.plan.as_ref().and_then(Plan::item).cloned() else { return Ok(None) };
+        let did_something = matches!(action, Action::Done { changes: true, .. });
+        let holds = did_something && (item.expect.is_empty() || self.shows(step, &item, after).await?);
+        let Some(plan) = &mut self.plan else { return Ok(None) };
+        if holds {
+            plan.advance();
+            let next = plan.item().map(|next| format!("Next: {}.", next.what.trim_end_matches('.')));
+            let next = next.unwrap_or_else(|| "That was the last of it.".into());
+            self.history.push(Record::Note(format!("“{}” of the plan is done. {next}", item.what)));
+            return Ok(None);
+        }
+        plan.tries += 1;
+        if plan.tries < PATIENCE {
+            return Ok(None);
+        }
+        let expected = match item.expect.as_str() {
+            "" => "that it can be done".to_owned(),
+            text => format!("that the screen shows “{text}”"),
+        };
+        Ok(Some(format!(
+            "for “{}” it expected {expected}, and after {} actions it isn't so",
+            item.what, plan.tries
+        )))
+    }
+
+    /// Whether the screen shows the text that an item of the plan expects. A screen of pixels alone can't tell: what
+    /// is expected of it is taken to have come.
+    async fn shows(&mut self, step: usize, item: &PlanItem, after: Option<&Percept>) -> Result<bool, Ending> {
+        let Some(screen) = self.screen.as_ref().map(Arc::clone) else { return Ok(true) };
+        let (bounds, what) = (self.bounds(), item.what.clone());
+        let wanted = Evidence { text_visible: vec![item.expect.clone()], ..Evidence::default() };
+        let seen = after.map(Percept::screenshot);
+        let work = async move {
+            let looking = wanted.look_for(Some(screen.as_ref()), seen, None);
+            let check =
+                bounds.within(looking).await?.ok().and_then(|verdict| verdict.checks.into_iter().next());
+            Ok(Event::Expected { step, what, check })
+        };
+        match self.durable.step(&["expected"], Box::pin(work)).await? {
+            Event::Expected { check: Some(check), .. } => Ok(check.holds),
+            Event::Expected { check: None, .. } => {
+                self.note("this screen can't tell its text, so what the plan expects can't be checked")
+                    .await?;
+                Ok(true)
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+}
