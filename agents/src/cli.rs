@@ -4,6 +4,7 @@ mod arguments;
 mod ask;
 mod demo;
 mod doctor;
+mod eval;
 mod failure;
 mod models;
 mod narration;
@@ -21,7 +22,7 @@ use std::{process::ExitCode, time::Duration};
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, EvalCommand};
 use failure::Failure;
 use output::Output;
 
@@ -53,6 +54,7 @@ async fn perform(command: Command, output: &Output) -> Result<u8, Failure> {
         Command::Tools(command) => tools::tools(&command, output),
         Command::Resume(options) => resume::resume(options, output).await,
         Command::Replay(options) => watch::unless_interrupted(replay::replay(options, output)).await,
+        Command::Eval(EvalCommand::Tasks(options)) => eval::tasks(options, output).await,
         Command::Report(options) => report::report(&options, output),
         Command::Models(command) => watch::unless_interrupted(models::models(command, output)).await,
     }

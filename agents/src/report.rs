@@ -12,10 +12,13 @@ use crate::{JournalError, journal};
 
 mod album;
 mod drawing;
+mod evaluation;
 mod hypertext;
 mod masthead;
 mod page;
 mod story;
+
+pub use evaluation::write_evaluation;
 
 /// The file's name in a run folder.
 pub const REPORT_FILE: &str = "report.html";

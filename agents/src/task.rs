@@ -125,6 +125,27 @@ impl Task {
         Self::parse(&text, path)
     }
 
+    /// Reads a task file with some of its keys set otherwise: `instead` is TOML, such as
+    /// `thinking.reflect = "never"`.
+    ///
+    /// # Errors
+    ///
+    /// A [`TaskError`] that names what is wrong, in the file or in what is set instead.
+    pub fn read_with(path: &Path, instead: &str) -> Result<Self, TaskError> {
+        // A mistake in the file itself is told with the file's own lines.
+        Self::read(path)?;
+        let text = std::fs::read_to_string(path).map_err(|error| TaskError::unreadable(path, &error))?;
+        let set = Path::new("(what is set instead)");
+        let malformed = |text: &str, at: &Path, error: &toml::de::Error| {
+            mistake::SourceFile { path: at, text }.malformed(error)
+        };
+        let mut table: toml::Table = toml::from_str(&text).map_err(|error| malformed(&text, path, &error))?;
+        let changes: toml::Table =
+            toml::from_str(instead).map_err(|error| malformed(instead, set, &error))?;
+        merge(&mut table, changes);
+        Self::parse(&table.to_string(), path)
+    }
+
     /// The same from a text; `path` is what errors name and what paths in it are relative to.
     ///
     /// # Errors
@@ -154,6 +175,16 @@ impl Task {
     /// What a person must approve.
     pub fn approval(&self) -> Policy {
         Policy { ask: self.policy.ask.clone() }
+    }
+}
+
+/// Puts the second table's values over the first one's, table by table.
+fn merge(table: &mut toml::Table, changes: toml::Table) {
+    for (key, value) in changes {
+        match (table.get_mut(&key), value) {
+            (Some(toml::Value::Table(inner)), toml::Value::Table(changes)) => merge(inner, changes),
+            (_, value) => drop(table.insert(key, value)),
+        }
     }
 }
 

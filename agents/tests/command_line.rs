@@ -372,3 +372,37 @@ fn a_run_that_was_cut_off_is_taken_up_and_replayed() {
     assert_eq!(nowhere.status.code(), Some(2));
     assert!(text(&nowhere.stderr).contains("name a run folder"), "{}", text(&nowhere.stderr));
 }
+
+#[test]
+fn an_evaluation_scores_tasks_and_compares_two_settings() {
+    let folder = scene(&[call("finish", json!({ "answer": "42" }))], "[done]\nanswer = \"42\"");
+    let arguments = ["eval", "tasks", ".", "--episodes", "3", "--seed", "5", "--out", "e", "--json"];
+    let against = [&arguments[..], &["--against", "done.answer = \"43\"\nlimits.steps = 1"]].concat();
+    let output = percept(&against, folder.path());
+    let told = document(&output);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!((&told["mean_success"], &told["against"]["mean_success"]), (&json!(1.0), &json!(0.0)));
+    assert_eq!((&told["difference"]["won"], &told["difference"]["pairs"]), (&json!(3), &json!(3)));
+    let score = &told["tasks"][0];
+    assert_eq!((&score["task"], &score["successes"]), (&json!("task"), &json!(3)));
+    let seeds: Vec<_> = told["episodes"].as_array().unwrap().iter().map(|episode| &episode["seed"]).collect();
+    assert_eq!(seeds, [5, 6, 7]);
+    let report = fs::read_to_string(folder.path().join("e/report.html")).unwrap();
+    for part in ["What failed", "href=\"against/task-5/report.html\"", "+100 points"] {
+        assert!(report.contains(part), "{part}");
+    }
+    let replays = percept(&["replay", "e/episodes/task-5", "e/against/task-7"], folder.path());
+    assert_eq!(replays.status.code(), Some(0), "{}", text(&replays.stdout));
+
+    for (arguments, problem) in [
+        (vec!["eval", "tasks", "task.toml", "task.toml"], "two task files are named task"),
+        (vec!["eval", "tasks", "e"], "there is no task file"),
+        (vec!["eval", "tasks", "task.toml", "--against", "done.anser = 1"], "unknown key `anser`"),
+        (vec!["eval", "tasks", "task.toml", "--against", "done."], "(what is set instead):1:6"),
+        (vec!["eval", "tasks", "task.toml", "--episodes", "0"], "write 1 or more"),
+    ] {
+        let output = percept(&arguments, folder.path());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&output.stderr).contains(problem), "{arguments:?}: {}", text(&output.stderr));
+    }
+}

@@ -63,6 +63,10 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  percept replay runs/*")]
     Replay(ReplayOptions),
 
+    /// Work on tasks many times on fresh seeds, and score them.
+    #[command(subcommand)]
+    Eval(EvalCommand),
+
     /// Make the report of a run, from its journal.
     #[command(after_help = "Example:\n  percept report runs/20261124-190002-4f1c")]
     Report(ReportOptions),
@@ -188,6 +192,46 @@ pub(crate) struct ReplayOptions {
     /// Run folders.
     #[arg(required = true, value_name = "RUN")]
     pub(crate) runs: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EvalCommand {
+    /// Tasks that are written in files.
+    #[command(
+        after_help = "Examples:\n  percept eval tasks examples/tasks --episodes 20\n  percept eval tasks login.toml \
+                      --episodes 50 --against 'thinking.reflect = \"never\"'"
+    )]
+    Tasks(EvalTasks),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalTasks {
+    /// Task files, or folders of them.
+    #[arg(required = true, value_name = "TASK.toml | FOLDER")]
+    pub(crate) tasks: Vec<PathBuf>,
+
+    /// Episodes of each task, on seeds that follow one another.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = at_least_one)]
+    pub(crate) episodes: usize,
+
+    /// How many episodes are on their way at once.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = at_least_one)]
+    pub(crate) at_once: usize,
+
+    /// TOML that is set in every task instead, for a second evaluation on the same seeds, compared with the first.
+    #[arg(long, value_name = "TOML")]
+    pub(crate) against: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) options: RunOptions,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("write 1 or more".into()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("write a whole number".into()),
+    }
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@
     reason = "what fails in a test's own helpers fails the test"
 )]
 
+mod planning;
 mod stage;
 mod survival;
 
@@ -508,94 +509,4 @@ fn an_agent_that_could_do_nothing_is_not_built() {
     for (error, message) in cases {
         assert_eq!(error.unwrap().to_string(), message);
     }
-}
-
-#[tokio::test]
-async fn a_plan_whose_expectation_fails_is_made_anew() {
-    let plan = |what: &str, expect: &str| {
-        Line::Writes(json!({ "steps": [{ "what": what, "expect": expect }] }).to_string())
-    };
-    let lines = [
-        plan("Press the left button.", "Welcome, ada"),
-        click(1, 1),
-        click(1, 1),
-        click(1, 1),
-        click(1, 1),
-        Line::Says("The left button leads elsewhere."),
-        plan("Press the right button.", "Welcome, ada"),
-        click(9, 9),
-    ];
-    let actor = Actor::new(true, &lines);
-    let pages = Pages::new(Manner::Turns, &["One", "Two", "Three", "Four", "Five", "Welcome, ada"]);
-    let thinking = Thinking { plan: true, ..Thinking::default() };
-    let folder = tempfile::tempdir().unwrap();
-    let record = RunFolder::create(folder.path()).unwrap();
-    let agent = agent(&actor, &pages).thinking(thinking).done(welcome()).folder(record).build().unwrap();
-    let (entries, result) = played(agent.run("Log in.")).await;
-    assert_eq!((result.outcome, result.verified), (Outcome::Done, Some(true)), "{}", result.reason);
-    let told: Vec<_> = entries
-        .iter()
-        .filter_map(|entry| match &entry.event {
-            Event::Planned { step, because, items, .. } => {
-                Some(format!("{step} plan {} again: {}", items[0].what, because.is_some()))
-            }
-            Event::Expected { step, check, .. } => Some(format!("{step} {}", check.as_ref().unwrap().holds)),
-            Event::Reflected { step, because, .. } => Some(format!("{step} lesson: {because}")),
-            _ => None,
-        })
-        .collect();
-    let because = "for “Press the left button.” it expected that the screen shows “Welcome, ada”, and after 4 \
-                   actions it isn't so";
-    let expected = [
-        "1 plan Press the left button. again: false".to_owned(),
-        "1 false".into(),
-        "2 false".into(),
-        "3 false".into(),
-        "4 false".into(),
-        format!("4 lesson: {because}"),
-        "5 plan Press the right button. again: true".into(),
-    ];
-    assert_eq!(told, expected);
-    assert!(
-        actor.last_told().contains("assistant: Plan:\n1. Press the right button. (then the screen shows")
-    );
-    let again = percept::replay(folder.path()).await.unwrap();
-    assert_eq!(again.divergence, None);
-    let report = percept::report::render(folder.path()).unwrap();
-    assert!(report.contains("New plan") && report.contains("as planned, "), "the report tells it");
-}
-
-#[tokio::test]
-async fn a_plan_moves_on_as_its_expectations_come() {
-    let plan = json!({ "steps": [
-        { "what": "Open the form", "expect": "Password" },
-        { "what": "Send it", "expect": "" },
-        { "what": "Be welcomed", "expect": "Welcome, ada" },
-    ] });
-    let actor = Actor::new(true, &[Line::Writes(plan.to_string()), click(1, 1)]);
-    let pages = Pages::new(Manner::Turns, &["Sign in", "Password", "Sent", "Welcome, ada"]);
-    let thinking = Thinking { plan: true, reflect: Reflect::Never, ..Thinking::default() };
-    let agent = agent(&actor, &pages).thinking(thinking).done(welcome()).build().unwrap();
-    let (_, result) = played(agent.run("Log in.")).await;
-    assert_eq!((result.outcome, result.steps), (Outcome::Done, 3), "{}", result.reason);
-    let told = actor.last_told();
-    for note in [
-        "“Open the form” of the plan is done. Next: Send it.",
-        "“Send it” of the plan is done. Next: Be welcomed.",
-    ] {
-        assert!(told.contains(note), "{told}");
-    }
-}
-
-#[tokio::test]
-async fn what_is_no_plan_is_noted_and_a_model_that_acts_at_once_cant_plan() {
-    let actor = Actor::new(true, &[Line::Says("First I look around."), finish()]);
-    let pages = Pages::new(Manner::Sticks, &["Sign in"]);
-    let thinking = Thinking { plan: true, ..Thinking::default() };
-    let (_, result) = played(agent(&actor, &pages).thinking(thinking).build().unwrap().run("Look.")).await;
-    assert_eq!(result.outcome, Outcome::Done);
-    assert!(result.notes.iter().any(|note| note.contains("plan couldn't be read")), "{:?}", result.notes);
-    let silent = Actor::new(false, &[finish()]);
-    let error = agent(&silent, &pages).thinking(thinking).build().err().unwrap().to_string();
-    assert!(error.contains("actor acts at once and can't make a plan"), "{error}");
 }

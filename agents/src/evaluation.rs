@@ -1,0 +1,169 @@
+//! Evaluation: tasks worked on many times, each time on a fresh seed, and scored; two settings side by side on the
+//! same seeds.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use futures::{StreamExt, stream};
+use serde::{Deserialize, Serialize};
+
+use crate::{AgentError, Assembly, Outcome, RunResult, Task, report};
+
+mod statistics;
+
+pub use statistics::{Difference, Interval};
+use statistics::{mean, wilson};
+
+/// How much is evaluated.
+#[derive(Debug, Clone)]
+pub struct Extent {
+    /// Episodes of each task.
+    pub episodes: usize,
+    /// The first episode's seed; each later one's is one more.
+    pub seed: u64,
+    /// How many episodes are on their way at once.
+    pub at_once: usize,
+    /// Where the run folders go.
+    pub folder: PathBuf,
+}
+
+/// One run of a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Episode {
+    /// The task's name.
+    pub task: String,
+    /// The run's seed.
+    pub seed: u64,
+    /// Whether it ended done, on evidence where the task names some.
+    pub success: bool,
+    /// Its result.
+    pub result: RunResult,
+}
+
+/// How one task went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// The task's name.
+    pub task: String,
+    /// How often it was tried.
+    pub episodes: usize,
+    /// How often it was done.
+    pub successes: usize,
+    /// The share.
+    pub success: f64,
+    /// Wilson's 95% interval of the share.
+    pub interval: Interval,
+    /// Steps an episode.
+    pub steps: f64,
+    /// Milliseconds a step, everything included.
+    pub milliseconds_a_step: f64,
+    /// Tokens a step, read anew and written.
+    pub tokens_a_step: f64,
+    /// How often it ended in each way.
+    pub outcomes: BTreeMap<String, usize>,
+}
+
+/// How all tasks went under one setting.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// What sets it apart: "as written", or what was set instead.
+    pub setting: String,
+    /// The mean of the tasks' shares.
+    pub mean_success: f64,
+    /// A row a task, in the order in which they were named.
+    pub tasks: Vec<Score>,
+    /// Every run.
+    pub episodes: Vec<Episode>,
+}
+
+impl Evaluation {
+    /// Sums episodes up. They come in any order; tasks keep the order of their names here.
+    pub fn of(setting: impl Into<String>, names: &[String], mut episodes: Vec<Episode>) -> Self {
+        episodes.sort_by_key(|episode| (names.iter().position(|name| *name == episode.task), episode.seed));
+        let tasks: Vec<_> = names
+            .iter()
+            .map(|name| score(name, episodes.iter().filter(|episode| episode.task == *name)))
+            .collect();
+        let mean_success = mean(tasks.iter().map(|score| score.success));
+        Self { setting: setting.into(), mean_success, tasks, episodes }
+    }
+
+    /// How much better this one did than the other on the episodes that both have.
+    pub fn difference(&self, other: &Self) -> Difference {
+        let key = |episode: &Episode| (episode.task.clone(), episode.seed);
+        let theirs: BTreeMap<_, _> =
+            other.episodes.iter().map(|episode| (key(episode), episode.success)).collect();
+        let pairs = self.episodes.iter().filter_map(|ours| Some((ours.success, *theirs.get(&key(ours))?)));
+        Difference::of(pairs)
+    }
+}
+
+fn score<'e>(name: &str, episodes: impl Iterator<Item = &'e Episode>) -> Score {
+    let episodes: Vec<_> = episodes.collect();
+    let (count, successes) = (episodes.len(), episodes.iter().filter(|episode| episode.success).count());
+    let sum = |value: fn(&RunResult) -> f64| episodes.iter().map(|e| value(&e.result)).sum::<f64>();
+    let steps = sum(|result| result.steps as f64);
+    let tokens = sum(|result| (result.usage.fresh_tokens + result.usage.output_tokens) as f64);
+    let mut outcomes = BTreeMap::new();
+    for episode in &episodes {
+        *outcomes.entry(episode.result.outcome.word().to_owned()).or_default() += 1;
+    }
+    Score {
+        task: name.to_owned(),
+        episodes: count,
+        successes,
+        success: successes as f64 / count.max(1) as f64,
+        interval: wilson(successes, count),
+        steps: steps / count.max(1) as f64,
+        milliseconds_a_step: sum(|result| result.milliseconds.total) / steps.max(1.0),
+        tokens_a_step: tokens / steps.max(1.0),
+        outcomes,
+    }
+}
+
+/// Works on every task, `extent.episodes` times each, and hands over each episode as it ends. Whatever ends a run is
+/// an episode; what keeps one from beginning ends the evaluation.
+///
+/// # Errors
+///
+/// [`AgentError`] of the first episode that couldn't begin.
+pub async fn evaluate(
+    assembly: &Assembly,
+    tasks: &[(String, Task)],
+    extent: &Extent,
+    mut told: impl FnMut(&Episode),
+) -> Result<Vec<Episode>, AgentError> {
+    let episodes = tasks.iter().flat_map(|(name, task)| {
+        (0..extent.episodes as u64).map(move |number| (name, task, extent.seed.wrapping_add(number)))
+    });
+    let mut running = stream::iter(episodes)
+        .map(|(name, task, seed)| episode(assembly, name, task, seed, &extent.folder))
+        .buffer_unordered(extent.at_once.max(1));
+    let mut done = Vec::new();
+    while let Some(episode) = running.next().await {
+        let episode = episode?;
+        told(&episode);
+        done.push(episode);
+    }
+    Ok(done)
+}
+
+async fn episode(
+    assembly: &Assembly,
+    name: &str,
+    task: &Task,
+    seed: u64,
+    folder: &Path,
+) -> Result<Episode, AgentError> {
+    let folder = folder.join(format!("{name}-{seed}"));
+    let assembled = assembly.assemble(&Task { seed, ..task.clone() }, &folder).await?;
+    let result = assembled.agent.run(assembled.task.task).outcome().await;
+    if let Some(screen) = assembled.screen {
+        screen.close().await?;
+    }
+    report::write(&folder)?;
+    let success = result.outcome == Outcome::Done && result.verified != Some(false);
+    Ok(Episode { task: name.to_owned(), seed, success, result })
+}
