@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use percept_models::ChatModel;
+use percept_models::{ChatModel, ModelCard};
 use percept_tools::{Screen, Toolbox};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -12,7 +12,7 @@ use crate::{
     Thinking,
     album::Album,
     durable::{Keeper, Tape, worked},
-    journal::Journal,
+    journal::{Journal, Recording},
     new_run_name,
 };
 
@@ -251,23 +251,22 @@ impl AgentBuilder {
     /// # Errors
     ///
     /// [`JournalError`] if there is no such run, if it is over, or if another process is at work on it;
-    /// [`JournalError::Misfit`] if the tools aren't the ones that it began with.
+    /// [`JournalError::Misfit`] if model, tools or screen aren't such as it began with.
     pub fn resume(self, folder: impl Into<PathBuf>, happened: Option<bool>) -> Result<Run, AgentError> {
-        let folder = RunFolder::open(folder)?;
-        let (journal, recording) = Journal::reopen(folder.path())?;
+        self.take_up(Cut::open(folder)?, happened)
+    }
+
+    pub(crate) fn take_up(self, cut: Cut, happened: Option<bool>) -> Result<Run, AgentError> {
+        let Cut { folder, journal, recording } = cut;
         let beginning = recording.beginning.clone();
-        recording.check_resumable(folder.path())?;
         if happened.is_some() && recording.doubt().is_none() {
             return Err(misfit("no call of it is in doubt, so there is nothing to say about one"));
         }
+        self.fits(&beginning)?;
         let names: Vec<_> = beginning.tools.iter().map(|tool| &tool.card.name).collect();
         let toolbox = self.toolbox.only(&names)?;
         if let Some(tool) = toolbox.offered().iter().find(|tool| !beginning.tools.contains(tool)) {
             return Err(misfit(format!("the tool `{}` isn't the one that it began with", tool.card.name)));
-        }
-        if self.screen.is_some() != beginning.screen {
-            let (then, now) = if beginning.screen { ("a", "no") } else { ("no", "a") };
-            return Err(misfit(format!("it began with {then} screen, and there is {now} screen now")));
         }
         let tape = Tape::continued(&recording.entries);
         self.model.taken_up(tape.replies());
@@ -279,10 +278,50 @@ impl AgentBuilder {
             worked: worked(&recording.entries),
             happened,
         };
-        let seam = Event::Resumed { happened, percept: env!("CARGO_PKG_VERSION").into() };
+        let card = self.model.card();
+        let new = card.notes.iter().filter(|note| !beginning.model.notes.contains(note));
+        let seam = Event::Resumed {
+            happened,
+            device: card.device.clone(),
+            notes: self.notes.iter().chain(new).cloned().collect(),
+            percept: env!("CARGO_PKG_VERSION").into(),
+        };
         Ok(start(self.model, toolbox, self.screen, beginning, life, |listener| {
             Keeper::new(Some(journal), album, listener).taking_up(tape, before, next, seam)
         }))
+    }
+
+    /// Whether model and screen are such as the run began with.
+    fn fits(&self, beginning: &Beginning) -> Result<(), AgentError> {
+        let kind = |card: &ModelCard| (card.name.clone(), card.family.clone(), card.thinks, card.max_images);
+        let (then, now) = (&beginning.model, self.model.card());
+        if kind(then) != kind(now) {
+            return Err(misfit(format!("it began with the model {}, not with {}", then.name, now.name)));
+        }
+        if self.screen.is_some() != beginning.screen {
+            let (then, now) = if beginning.screen { ("a", "no") } else { ("no", "a") };
+            return Err(misfit(format!("it began with {then} screen, and there is {now} screen now")));
+        }
+        Ok(())
+    }
+}
+
+/// A run that was cut off, with its journal locked for going on.
+pub(crate) struct Cut {
+    folder: RunFolder,
+    journal: Journal,
+    pub(crate) recording: Recording,
+}
+
+impl Cut {
+    /// # Errors
+    ///
+    /// [`JournalError`] if there is no such run, if it is over, or if another process is at work on it.
+    pub(crate) fn open(folder: impl Into<PathBuf>) -> Result<Self, JournalError> {
+        let folder = RunFolder::open(folder)?;
+        let (journal, recording) = Journal::reopen(folder.path())?;
+        recording.check_resumable(folder.path())?;
+        Ok(Self { folder, journal, recording })
     }
 }
 

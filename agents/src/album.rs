@@ -91,13 +91,19 @@ impl Album {
     /// # Errors
     ///
     /// An ending, if one of its images is gone or was changed.
-    pub(crate) fn parts(&self, recorded: &[RecordedPart]) -> Result<Vec<Part>, Ending> {
-        let body = |part: &RecordedPart| {
+    pub(crate) fn parts<'p>(&self, recorded: &'p [RecordedPart]) -> Result<Vec<Part>, Ending> {
+        let mut taken: HashMap<&str, ImageContent> = HashMap::new();
+        let mut body = |part: &'p RecordedPart| {
             Ok(match &part.body {
                 RecordedBody::Text(text) => PartBody::Text(text.clone()),
                 RecordedBody::Json(value) => PartBody::Json(value.clone()),
                 RecordedBody::Image { shot, hash } => {
-                    PartBody::Image(Arc::clone(self.take(hash, shot.as_deref())?.pixels()))
+                    let image = match taken.get(hash.as_str()) {
+                        Some(image) => image.clone(),
+                        None => self.take(hash, shot.as_deref())?,
+                    };
+                    taken.insert(hash, image.clone());
+                    PartBody::Image(Arc::clone(image.pixels()))
                 }
             })
         };

@@ -12,7 +12,7 @@ use percept_tools::{
 };
 
 use crate::{
-    Agent, AgentError, JournalError, Run, RunFolder, Style, Task, Thinking, journal, new_run_name,
+    Agent, AgentError, JournalError, Run, RunFolder, Style, Task, Thinking, agent::Cut, new_run_name,
     task::ScreenChoice,
 };
 
@@ -100,20 +100,17 @@ impl Assembly {
         folder: &Path,
         happened: Option<bool>,
     ) -> Result<Resumed, AgentError> {
-        let recording = journal::read(folder)?;
-        // What is over needs no model.
-        recording.check_resumable(folder)?;
+        // Nothing is opened for a run that is over, or that another process is at work on.
+        let cut = Cut::open(folder)?;
         let (model, screen) = self.opened(task).await?;
-        if let (Some(screen), Some(place)) = (&screen, recording.location())
-            && screen.look().await?.location.as_deref() != Some(place)
-        {
-            screen.act(&Input::Navigate(place.to_owned())).await?;
-        }
         let mut builder = Agent::builder(model, toolbox(task, screen.as_ref())?);
         if let Some(screen) = &screen {
             builder = builder.screen(Arc::clone(screen));
+            if let Some(lost) = back_to(screen.as_ref(), cut.recording.location()).await? {
+                builder = builder.note(lost);
+            }
         }
-        Ok(Resumed { run: builder.resume(folder, happened)?, screen })
+        Ok(Resumed { run: builder.take_up(cut, happened)?, screen })
     }
 
     /// The model and the screen, opened at the same time where the screen's size is known beforehand.
@@ -164,6 +161,22 @@ impl Assembly {
             ScreenChoice::Image { image } => Some(Arc::new(StillImage::open(image)?)),
             ScreenChoice::Nothing {} => None,
         })
+    }
+}
+
+/// Brings a new screen to where the run saw its last one. Where that can't be, says so: the model sees the screen as
+/// it is, and goes on from there.
+async fn back_to(screen: &dyn Screen, place: Option<&str>) -> Result<Option<String>, ScreenError> {
+    let Some(place) = place else { return Ok(None) };
+    if screen.look().await?.location.as_deref() == Some(place) {
+        return Ok(None);
+    }
+    match screen.act(&Input::Navigate(place.to_owned())).await {
+        Ok(()) => Ok(None),
+        Err(error @ (ScreenError::Refused { .. } | ScreenError::Unsupported { .. })) => {
+            Ok(Some(format!("the screen couldn't be brought back to where it was: {error}")))
+        }
+        Err(error) => Err(error),
     }
 }
 

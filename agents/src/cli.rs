@@ -55,6 +55,7 @@ async fn perform(command: Command, output: &Output) -> Result<u8, Failure> {
         Command::Resume(options) => resume::resume(options, output).await,
         Command::Replay(options) => watch::unless_interrupted(replay::replay(options, output)).await,
         Command::Eval(EvalCommand::Tasks(options)) => eval::tasks(options, output).await,
+        Command::Eval(EvalCommand::Miniwob(options)) => eval::miniwob(options, output).await,
         Command::Report(options) => report::report(&options, output),
         Command::Models(command) => watch::unless_interrupted(models::models(command, output)).await,
     }

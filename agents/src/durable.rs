@@ -53,10 +53,10 @@ pub(crate) trait Durable: Send {
     /// Whether the event that was told last comes from an earlier life of which it is the last word.
     fn is_in_doubt(&self) -> bool;
 
-    /// Whether the clock counts: not while events come from an earlier life.
+    /// Whether events come from an earlier life still, so that the clock doesn't count.
     fn is_recalling(&self) -> bool;
 
-    /// The ending that was recorded at this place, for one that nothing in the run explains: a limit on time, an
-    /// interruption.
+    /// The ending that was recorded at this place, for a caller that knows whether it is one that nothing in the run
+    /// explains: a limit on time, an interruption.
     fn recorded_ending(&self) -> Option<Ending>;
 }

@@ -3,14 +3,17 @@
 
 use std::{
     collections::BTreeMap,
+    future::Future,
     path::{Path, PathBuf},
 };
 
 use futures::{StreamExt, stream};
+use percept_tools::Screen;
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentError, Assembly, Outcome, RunResult, Task, report};
+use crate::{AgentError, Assembly, Event, Outcome, RunResult, Task, report};
 
+pub mod miniwob;
 mod statistics;
 
 pub use statistics::{Difference, Interval};
@@ -38,6 +41,9 @@ pub struct Episode {
     pub seed: u64,
     /// Whether it ended done, on evidence where the task names some.
     pub success: bool,
+    /// The score that the page itself gave, where it gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reward: Option<f64>,
     /// Its result.
     pub result: RunResult,
 }
@@ -61,6 +67,9 @@ pub struct Score {
     pub milliseconds_a_step: f64,
     /// Tokens a step, read anew and written.
     pub tokens_a_step: f64,
+    /// The mean of the scores that the pages gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reward: Option<f64>,
     /// How often it ended in each way.
     pub outcomes: BTreeMap<String, usize>,
 }
@@ -106,6 +115,7 @@ fn score<'e>(name: &str, episodes: impl Iterator<Item = &'e Episode>) -> Score {
     let sum = |value: fn(&RunResult) -> f64| episodes.iter().map(|e| value(&e.result)).sum::<f64>();
     let steps = sum(|result| result.steps as f64);
     let tokens = sum(|result| (result.usage.fresh_tokens + result.usage.output_tokens) as f64);
+    let rewards: Vec<f64> = episodes.iter().filter_map(|episode| episode.reward).collect();
     let mut outcomes = BTreeMap::new();
     for episode in &episodes {
         *outcomes.entry(episode.result.outcome.word().to_owned()).or_default() += 1;
@@ -119,27 +129,33 @@ fn score<'e>(name: &str, episodes: impl Iterator<Item = &'e Episode>) -> Score {
         steps: steps / count.max(1) as f64,
         milliseconds_a_step: sum(|result| result.milliseconds.total) / steps.max(1.0),
         tokens_a_step: tokens / steps.max(1.0),
+        reward: (!rewards.is_empty()).then(|| mean(rewards.iter().copied())),
         outcomes,
     }
 }
 
 /// Works on every task, `extent.episodes` times each, and hands over each episode as it ends. Whatever ends a run is
-/// an episode; what keeps one from beginning ends the evaluation.
+/// an episode; what keeps one from beginning ends the evaluation. `work` is given a task, a seed and a folder for
+/// the run.
 ///
 /// # Errors
 ///
 /// [`AgentError`] of the first episode that couldn't begin.
-pub async fn evaluate(
-    assembly: &Assembly,
-    tasks: &[(String, Task)],
+pub async fn evaluate<'t, T, W>(
+    tasks: &'t [T],
     extent: &Extent,
+    work: impl Fn(&'t T, u64, PathBuf) -> W,
     mut told: impl FnMut(&Episode),
-) -> Result<Vec<Episode>, AgentError> {
-    let episodes = tasks.iter().flat_map(|(name, task)| {
-        (0..extent.episodes as u64).map(move |number| (name, task, extent.seed.wrapping_add(number)))
+) -> Result<Vec<Episode>, AgentError>
+where
+    T: Named,
+    W: Future<Output = Result<Episode, AgentError>>,
+{
+    let episodes = tasks.iter().flat_map(|task| {
+        (0..extent.episodes as u64).map(move |number| (task, extent.seed.wrapping_add(number)))
     });
     let mut running = stream::iter(episodes)
-        .map(|(name, task, seed)| episode(assembly, name, task, seed, &extent.folder))
+        .map(|(task, seed)| work(task, seed, extent.folder.join(format!("{}-{seed}", task.name()))))
         .buffer_unordered(extent.at_once.max(1));
     let mut done = Vec::new();
     while let Some(episode) = running.next().await {
@@ -150,20 +166,56 @@ pub async fn evaluate(
     Ok(done)
 }
 
-async fn episode(
+/// Something to work on that has a name.
+pub trait Named {
+    /// The name, which run folders go by.
+    fn name(&self) -> &str;
+}
+
+impl Named for String {
+    fn name(&self) -> &str {
+        self
+    }
+}
+
+impl Named for (String, Task) {
+    fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+/// One episode of a task from a file.
+///
+/// # Errors
+///
+/// [`AgentError`] if it couldn't begin.
+pub async fn episode(
     assembly: &Assembly,
-    name: &str,
-    task: &Task,
+    (name, task): &(String, Task),
     seed: u64,
     folder: &Path,
 ) -> Result<Episode, AgentError> {
-    let folder = folder.join(format!("{name}-{seed}"));
-    let assembled = assembly.assemble(&Task { seed, ..task.clone() }, &folder).await?;
-    let result = assembled.agent.run(assembled.task.task).outcome().await;
-    if let Some(screen) = assembled.screen {
-        screen.close().await?;
+    let assembled = assembly.assemble(&Task { seed, ..task.clone() }, folder).await?;
+    let mut run = assembled.agent.run(assembled.task.task);
+    while let Some(entry) = run.next_event().await {
+        if matches!(entry.event, Event::ApprovalWanted { .. }) {
+            run.deny("nobody is there to approve it in an evaluation");
+        }
     }
-    report::write(&folder)?;
+    let result = run.outcome().await;
+    finished(assembled.screen.as_deref(), folder).await;
     let success = result.outcome == Outcome::Done && result.verified != Some(false);
-    Ok(Episode { task: name.to_owned(), seed, success, result })
+    Ok(Episode { task: name.clone(), seed, success, reward: None, result })
+}
+
+/// Closes the screen and makes the report. An episode that is over stands, whether or not that works.
+async fn finished(screen: Option<&dyn Screen>, folder: &Path) {
+    if let Some(screen) = screen
+        && let Err(error) = screen.close().await
+    {
+        tracing::warn!(%error, "the screen of an episode didn't close cleanly");
+    }
+    if let Err(error) = report::write(folder) {
+        tracing::warn!(%error, "the report of an episode can't be written");
+    }
 }

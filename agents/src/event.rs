@@ -191,6 +191,10 @@ pub enum Event {
     Resumed {
         /// A person's word on a call that was under way: whether it happened.
         happened: Option<bool>,
+        /// The device that the model runs on now.
+        device: String,
+        /// What a reader must know of the lives from here on.
+        notes: Vec<String>,
         /// The version of Percept.
         percept: String,
     },

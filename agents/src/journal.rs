@@ -1,6 +1,6 @@
 //! The journal: one event a line, on the disk before and after every effect, each line sealed onto the one before.
 //!
-//! Reading it back gives the run's [`Recording`]; [`resume`](crate::AgentBuilder::resuming) goes on from it and
+//! Reading it back gives the run's [`Recording`]; [`resume`](crate::AgentBuilder::resume) goes on from it and
 //! [`replay`](crate::replay) goes through it again.
 
 use std::{

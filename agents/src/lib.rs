@@ -12,7 +12,7 @@ mod assembly;
 pub mod demo;
 mod durable;
 mod error;
-mod evaluation;
+pub mod evaluation;
 mod event;
 mod evidence;
 mod history;
@@ -34,7 +34,6 @@ pub use agent::{Agent, AgentBuilder, Replayed, replay};
 pub use assembly::{Assembled, Assembly, Resumed, is_bad_input};
 pub use durable::Divergence;
 pub use error::{AgentError, JournalError};
-pub use evaluation::{Difference, Episode, Evaluation, Extent, Interval, Score, evaluate};
 pub use event::{
     Area, Beginning, CallResult, Entry, Event, JOURNAL_VERSION, RecordedBody, RecordedPart, Target,
 };

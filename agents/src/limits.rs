@@ -72,7 +72,7 @@ impl Budget {
         self.deadline
     }
 
-    /// Since the beginning, a person's thinking included.
+    /// Since the beginning, a person's thinking in this life included.
     pub(crate) fn elapsed(&self) -> Duration {
         self.worked + self.begun.elapsed()
     }

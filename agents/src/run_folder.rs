@@ -3,6 +3,7 @@
 use std::{
     fs,
     hash::{BuildHasher, RandomState},
+    io::Write,
     path::{Path, PathBuf},
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
@@ -93,7 +94,12 @@ impl RunFolder {
         PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Adaptive)
             .write_image(pixels.as_raw(), pixels.width(), pixels.height(), image::ExtendedColorType::Rgb8)
             .map_err(|e| JournalError::Image { path: path.clone(), problem: e.to_string() })?;
-        fs::write(&path, bytes).map_err(JournalError::file(&path))
+        // A run is gone on from its images too.
+        let written = fs::File::create(&path).and_then(|mut file| {
+            file.write_all(&bytes)?;
+            file.sync_data()
+        });
+        written.map_err(JournalError::file(&path))
     }
 }
 

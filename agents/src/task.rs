@@ -143,7 +143,9 @@ impl Task {
         let changes: toml::Table =
             toml::from_str(instead).map_err(|error| malformed(instead, set, &error))?;
         merge(&mut table, changes);
-        Self::parse(&table.to_string(), path)
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+        // Beside the file, so that its paths mean what they did.
+        Self::parse(&table.to_string(), &path.with_file_name(format!("{name} with what is set instead")))
     }
 
     /// The same from a text; `path` is what errors name and what paths in it are relative to.

@@ -406,3 +406,61 @@ fn an_evaluation_scores_tasks_and_compares_two_settings() {
         assert!(text(&output.stderr).contains(problem), "{arguments:?}: {}", text(&output.stderr));
     }
 }
+
+/// A page that keeps the protocol of MiniWoB++'s, written for this test: a button whose reward is given.
+fn page(reward: f64) -> String {
+    format!(
+        "<!doctype html><body style='margin:0'><div id=wrap><div id=query></div><div id=area></div></div>\n\
+         <div id=reward-display style='width:300px;height:300px'></div><script>\n\
+         var WOB_TASK_READY = false, WOB_DONE_GLOBAL = false, WOB_RAW_REWARD_GLOBAL = 0;\n\
+         Math.seedrandom = seed => {{ Math.random = () => (seed * 37 % 100) / 100; }};\n\
+         var core = {{ getUtterance: () => document.getElementById('query').textContent.trim(),\n\
+           startEpisodeReal() {{\n\
+             document.getElementById('query').textContent = 'Click the button.';\n\
+             const left = Math.floor(Math.random() * 100);\n\
+             document.getElementById('area').innerHTML = `<button style='margin-left:${{left}}px'>Go</button>`;\n\
+             document.querySelector('button').onclick = () => {{\n\
+               WOB_RAW_REWARD_GLOBAL = {reward}; WOB_DONE_GLOBAL = true; }};\n\
+             setTimeout(() => WOB_TASK_READY = true, 120);\n\
+         }} }};</script>"
+    )
+}
+
+#[test]
+fn pages_that_score_themselves_are_worked_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("pages/miniwob");
+    fs::create_dir_all(&pages).unwrap();
+    fs::write(pages.join("whole.html"), page(1.0)).unwrap();
+    fs::write(pages.join("half.html"), page(0.5)).unwrap();
+    fs::write(pages.join("odd.html"), page(1.0).replace("Click the button.", "Do as you like.")).unwrap();
+    let arguments = "eval miniwob --pages pages --tasks whole,half,odd --oracle --episodes 2 --json --out e";
+    let output = percept(&arguments.split(' ').collect::<Vec<_>>(), folder.path());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let told = document(&output);
+    let rows: Vec<_> = told["tasks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            (row["task"].as_str().unwrap(), row["success"].as_f64().unwrap(), row["reward"].as_f64().unwrap())
+        })
+        .collect();
+    assert_eq!(rows, [("whole", 1.0, 1.0), ("half", 0.0, 0.5), ("odd", 0.0, 0.0)]);
+    let points: Vec<_> = [0, 1]
+        .map(|seed| {
+            fs::read_to_string(folder.path().join(format!("e/episodes/whole-{seed}/journal.jsonl"))).unwrap()
+        })
+        .iter()
+        .map(|journal| journal.split("\"point\":[").nth(1).unwrap().split(']').next().unwrap().to_owned())
+        .collect();
+    assert_ne!(points[0], points[1], "another seed is another page");
+    assert!(
+        told["episodes"][4]["result"]["reason"].as_str().unwrap().contains("no rule for: Do as you like.")
+    );
+
+    let output = percept(&["eval", "miniwob", "--pages", "pages", "--tasks", "whole,none"], folder.path());
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("none.html"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("pip download miniwob"), "{}", text(&output.stderr));
+}

@@ -61,6 +61,8 @@ impl Working {
         if self.policy.asks_about(&card) {
             self.ask(step, call).await?;
         }
+        // What can't begin any more isn't announced.
+        self.go_on()?;
         let key = format!("{}/{}/{}", self.result.run, self.durable.next_sequence(), card.name);
         let effect = card.effect;
         self.tell(Event::Calling { step, call: call.clone(), targets, effect, key: key.clone() }).await?;
@@ -142,9 +144,14 @@ impl Working {
             frame: percept.map(Percept::frame),
         };
         let (cancel, deadline) = (self.cancel.clone(), self.budget.deadline());
+        let out_of_time = self.budget.out_of_time();
         let (toolbox, album) = (&self.toolbox, Arc::clone(&self.album));
         let work = async move {
             let begun = Instant::now();
+            // It is known not to have happened, and with no time left it won't.
+            if happened == Some(false) && begun >= deadline {
+                return Err(out_of_time);
+            }
             let called = async {
                 if happened == Some(true) {
                     return Ok(Observation::note("it happened before the run was taken up again"));

@@ -28,7 +28,7 @@ impl Working {
             let action = self.act(step, &decision, percept.as_ref()).await?;
             let after = self.look().await?;
             let claim = self.check(step, &action, after.as_ref()).await?;
-            let unmet = self.expect(step, &action, after.as_ref()).await?;
+            let unmet = self.expect(step, &action, percept.as_ref(), after.as_ref()).await?;
             let failure = claim.or_else(|| unmet.clone());
             self.reflect(step, &action, failure.as_deref(), percept.as_ref(), after.as_ref()).await?;
             if unmet.is_some() {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use percept_models::{Completion, Generate, Reply, Sampling};
+use percept_tools::ScreenError;
 
 use super::{
     act::Action,
@@ -73,10 +74,12 @@ impl Working {
         &mut self,
         step: usize,
         action: &Action,
+        before: Option<&Percept>,
         after: Option<&Percept>,
     ) -> Result<Option<String>, Ending> {
         let Some(item) = self.plan.as_ref().and_then(Plan::item).cloned() else { return Ok(None) };
-        let did_something = matches!(action, Action::Done { changes: true, .. });
+        let is_new = before.is_none() || before.map(Percept::hash) != after.map(Percept::hash);
+        let did_something = is_new && matches!(action, Action::Done { changes: true, .. });
         let holds = did_something && (item.expect.is_empty() || self.shows(step, &item, after).await?);
         let Some(plan) = &mut self.plan else { return Ok(None) };
         if holds {
@@ -109,8 +112,11 @@ impl Working {
         let seen = after.map(Percept::screenshot);
         let work = async move {
             let looking = wanted.look_for(Some(screen.as_ref()), seen, None);
-            let check =
-                bounds.within(looking).await?.ok().and_then(|verdict| verdict.checks.into_iter().next());
+            let check = match bounds.within(looking).await? {
+                Ok(verdict) => verdict.checks.into_iter().next(),
+                Err(ScreenError::Unsupported { .. }) => None,
+                Err(error) => return Err(Ending::failed(error.to_string())),
+            };
             Ok(Event::Expected { step, what, check })
         };
         match self.durable.step(&["expected"], Box::pin(work)).await? {

@@ -49,7 +49,10 @@ pub struct Replayed {
 ///
 /// [`JournalError`] if there is no run, or if its journal or one of its screenshots was changed.
 pub async fn replay(folder: &Path) -> Result<Replayed, JournalError> {
-    let recording = journal::read(folder)?;
+    let mut recording = journal::read(folder)?;
+    if recording.result().is_none() {
+        recording.leave_out_what_was_not_stored(folder)?;
+    }
     let tape = Tape::of(&recording.entries);
     let is_finished = recording.result().is_some();
     let finding = Finding::default();

@@ -131,14 +131,34 @@ impl Working {
     /// The run's ending, if a limit is reached.
     pub(super) fn take_step(&mut self) -> Result<usize, Ending> {
         self.budget.room()?;
-        if let Some(ending) = self.durable.recorded_ending() {
-            return Err(ending);
-        }
-        if !self.durable.is_recalling() && Instant::now() >= self.budget.deadline() {
-            return Err(self.budget.out_of_time());
-        }
+        self.go_on()?;
         self.budget.steps += 1;
         Ok(self.budget.steps)
+    }
+
+    /// Whether the run may go on: its time isn't up, and nobody stops it. In an earlier life's stead, whether that
+    /// one did.
+    ///
+    /// # Errors
+    ///
+    /// The run's ending.
+    pub(super) fn go_on(&self) -> Result<(), Ending> {
+        let (cancelled, out_of_time) = (Ending::cancelled(), self.budget.out_of_time());
+        if let Some(recorded) = self.durable.recorded_ending() {
+            let is_from_outside = [&cancelled, &out_of_time].into_iter().any(|ending| {
+                recorded.outcome == ending.outcome && recorded.reason.starts_with(&ending.reason)
+            });
+            return if is_from_outside { Err(recorded) } else { Ok(()) };
+        }
+        if self.durable.is_recalling() {
+            Ok(())
+        } else if self.cancel.is_cancelled() {
+            Err(cancelled)
+        } else if Instant::now() >= self.budget.deadline() {
+            Err(out_of_time)
+        } else {
+            Ok(())
+        }
     }
 
     /// Tells whoever reads the result, once.

@@ -34,6 +34,10 @@ impl<'a> Narration<'a> {
                 let notes = beginning.notes.iter().chain(&beginning.model.notes);
                 notes.for_each(|note| self.line(Ink::Soft, &format!("  {}", plain(note))));
             }
+            Event::Resumed { device, notes, .. } => {
+                self.line(Ink::Strong, &format!("taken up again on {device}"));
+                notes.iter().for_each(|note| self.line(Ink::Warn, &format!("     note: {}", plain(note))));
+            }
             Event::Noted { note } => self.line(Ink::Warn, &format!("     note: {}", plain(note))),
             Event::Decided { step, thought, text, call, .. } => {
                 if !thought.trim().is_empty() {

@@ -10,12 +10,13 @@ use percept::{
     Assembly, Event, Outcome, Run, RunResult, Task,
     models::{Call, ModelAddress},
     new_run_name, report,
+    runtime::Device,
     tools::Screen,
 };
 use serde_json::json;
 
 use super::{
-    arguments::{RunOptions, RunTasks},
+    arguments::RunTasks,
     failure::Failure,
     narration::{Narration, in_a_line, plain, written},
     output::{Ink, Output},
@@ -33,7 +34,9 @@ pub(crate) async fn run(arguments: RunTasks, output: &Output) -> Result<u8, Fail
     let assembly = Assembly::new(Bars::new(&output.bars));
     let mut results = Vec::new();
     for (task, path) in tasks.into_iter().zip(&arguments.tasks) {
-        let task = overridden(task, &arguments.options);
+        let options = &arguments.options;
+        let mut task = overridden(task, options.device.as_ref(), options.model.as_ref());
+        task.seed = options.seed.unwrap_or(task.seed);
         let folder = match &arguments.options.out {
             Some(out) if is_one => out.clone(),
             Some(out) => out.join(path.file_stem().unwrap_or(path.as_os_str())),
@@ -95,14 +98,11 @@ fn cut_short(
 }
 
 /// The task with what the command line says instead.
-pub(crate) fn overridden(mut task: Task, options: &RunOptions) -> Task {
-    if let Some(seed) = options.seed {
-        task.seed = seed;
-    }
-    if let Some(device) = &options.device {
+pub(crate) fn overridden(mut task: Task, device: Option<&Device>, model: Option<&ModelAddress>) -> Task {
+    if let Some(device) = device {
         task.device = device.clone();
     }
-    if let Some(model) = &options.model {
+    if let Some(model) = model {
         task.model = absolute(model.clone());
     }
     task

@@ -18,7 +18,7 @@ pub(crate) struct Keeper {
     seam: Option<Event>,
     /// Whether anything came from the tape and nothing was done since.
     at_seam: bool,
-    /// Whether this life goes another way than the earlier one, so that it may not write.
+    /// Whether this life may not write: it goes another way than the earlier one, or the disk failed it.
     astray: bool,
     begun: Instant,
     /// Milliseconds of the earlier lives.
@@ -66,16 +66,24 @@ impl Keeper {
         let at = self.before + self.begun.elapsed().as_secs_f64() * 1000.0;
         let entry = Entry { v: JOURNAL_VERSION, seq: self.next, at: (at * 1000.0).round() / 1000.0, event };
         if entry.event.urgency() == Urgency::Now || entry.event.shows_images() {
-            self.album.settle().await.map_err(|error| unwritable(&error))?;
+            let settled = self.album.settle().await;
+            settled.map_err(|error| self.unwritable(&error))?;
         }
         if let Some(journal) = &mut self.journal {
-            journal.append(&entry).await.map_err(|error| unwritable(&error))?;
+            let appended = journal.append(&entry).await;
+            appended.map_err(|error| self.unwritable(&error))?;
         }
         self.next += 1;
         self.at_seam = false;
         // Nobody listening is no failure: an app may only want the outcome.
         let _ = self.listener.send(entry);
         Ok(())
+    }
+
+    /// After this nothing is written any more, not even the end: the journal stays as it is, to be gone on from.
+    fn unwritable(&mut self, error: &JournalError) -> Ending {
+        self.astray = true;
+        Ending::failed(format!("the run can't be recorded, so it stopped: {error}"))
     }
 
     /// The next event of the earlier life, which must be of one of these kinds.
@@ -112,11 +120,12 @@ impl Durable for Keeper {
     }
 
     async fn tell(&mut self, event: Event) -> Result<(), Ending> {
+        let place = self.next_sequence();
         let Some(recalled) = self.recall(&[event.kind()])? else { return self.write(event).await };
         if recalled == event || matches!(event, Event::Began(_)) {
             return Ok(());
         }
-        let entry = Entry { v: JOURNAL_VERSION, seq: self.next_sequence(), at: 0.0, event: recalled };
+        let entry = Entry { v: JOURNAL_VERSION, seq: place, at: 0.0, event: recalled };
         Err(self.stray(&entry, &format!("another `{}`", event.kind())))
     }
 
@@ -136,8 +145,4 @@ impl Durable for Keeper {
     fn recorded_ending(&self) -> Option<Ending> {
         None
     }
-}
-
-fn unwritable(error: &JournalError) -> Ending {
-    Ending::failed(format!("the run can't be recorded, so it stopped: {error}"))
 }

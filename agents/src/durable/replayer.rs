@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use super::{Durable, Tape, Work};
-use crate::{Ending, Entry, Event, JOURNAL_VERSION, RunResult};
+use crate::{Ending, Entry, Event, JOURNAL_VERSION, Outcome, RunResult};
 
 /// Where a replay goes another way than the run that was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,6 +73,11 @@ impl Replayer {
 impl Durable for Replayer {
     async fn step(&mut self, kinds: &[&'static str], _: Work<'_>) -> Result<Event, Ending> {
         if let Some(ending) = self.tape.ending() {
+            // What the run itself decided it must decide again; the rest happened to it.
+            if matches!(ending.outcome, Outcome::Done | Outcome::Refused) {
+                let needed = kinds.join("` or `");
+                return Err(self.diverges(format!("the journal ends here, where the run needs `{needed}`")));
+            }
             self.is_cut = true;
             return Err(ending);
         }

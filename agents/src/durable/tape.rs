@@ -72,13 +72,15 @@ impl Tape {
     }
 }
 
-/// Takes off an end after which the run went on, and the call or reply that was broken off for it.
+/// Takes off an end after which the run went on, and the call or reply that was broken off for it. The end itself
+/// may never have been written.
 fn take_up(tape: &mut VecDeque<Entry>) {
-    let Some(Event::Ended(result)) = tape.back().map(|entry| &entry.event) else { return };
-    if !can_go_on(result) {
-        return;
+    if let Some(Event::Ended(result)) = tape.back().map(|entry| &entry.event) {
+        if !can_go_on(result) {
+            return;
+        }
+        tape.pop_back();
     }
-    tape.pop_back();
     let broken_off = tape.back().is_some_and(|entry| match &entry.event {
         Event::Called { result, .. } => matches!(result, CallResult::Stopped | CallResult::Broken { .. }),
         Event::Decided { stop, .. } => *stop == StopReason::Cancelled,
@@ -112,6 +114,13 @@ pub(crate) fn worked(entries: &[Entry]) -> Duration {
         match &entry.event {
             Event::ApprovalWanted { .. } => asked = Some(entry.at),
             Event::ApprovalGiven { .. } => waited += asked.take().map_or(0.0, |asked| entry.at - asked),
+            // Stopped while the question stood, which is put again in the next life.
+            Event::Ended(_) => {
+                if let Some(since) = &mut asked {
+                    waited += entry.at - *since;
+                    *since = entry.at;
+                }
+            }
             _ => {}
         }
     }

@@ -91,7 +91,7 @@ impl Recording {
     /// # Errors
     ///
     /// [`JournalError::Image`] if an effect did come after it: then the image was taken away, or changed.
-    pub(super) fn leave_out_what_was_not_stored(&mut self, folder: &Path) -> Result<(), JournalError> {
+    pub(crate) fn leave_out_what_was_not_stored(&mut self, folder: &Path) -> Result<(), JournalError> {
         let mut known = std::collections::HashSet::new();
         let lacking = self.entries.iter().enumerate().find_map(|(index, entry)| {
             let missing = images(&entry.event).find_map(|(file, hash)| {

@@ -5,7 +5,11 @@ use std::{fs, path::Path};
 use base64::{Engine, prelude::BASE64_STANDARD};
 
 use super::{hypertext::Hypertext, page::duration};
-use crate::{Episode, Evaluation, Event, JournalError, Score, journal};
+use crate::{
+    Event, JournalError,
+    evaluation::{Episode, Evaluation, Score},
+    journal,
+};
 
 const STYLE: &str = concat!(include_str!("style.css"), include_str!("evaluation.css"));
 /// How many failures are shown; the others are listed in the JSON document.

@@ -127,23 +127,39 @@ fn evidence(html: &mut Hypertext, recording: &Recording, story: &[Step<'_>]) {
     html.markup("</ul></section>");
 }
 
+/// What is to know of a life after the first.
+fn taken_up(event: &Event) -> Option<String> {
+    let Event::Resumed { happened, device, notes, .. } = event else { return None };
+    let word = match happened {
+        None => "",
+        Some(true) => "; a person said that the call under way had happened",
+        Some(false) => "; a person said that the call under way had not happened",
+    };
+    let mut told = format!("The run was cut off and taken up again on {device}{word}.");
+    for note in notes {
+        told.push(' ');
+        told.push_str(note);
+        told.push('.');
+    }
+    Some(told)
+}
+
 fn notes(html: &mut Hypertext, recording: &Recording) {
     let beginning = &recording.beginning;
     let notes: Vec<_> = match recording.result() {
         Some(result) => result.notes.iter().collect(),
         None => beginning.notes.iter().chain(&beginning.model.notes).collect(),
     };
-    let lives = recording.entries.iter().filter(|entry| matches!(entry.event, Event::Resumed { .. })).count();
-    if notes.is_empty() && !recording.torn && lives == 0 {
+    let lives: Vec<_> = recording.entries.iter().filter_map(|entry| taken_up(&entry.event)).collect();
+    if notes.is_empty() && !recording.torn && lives.is_empty() {
         return;
     }
     html.markup("<section class=\"notes\"><h2>To know</h2><ul>");
     for note in notes {
         html.markup("<li>").text(note).markup("</li>");
     }
-    if lives > 0 {
-        let times = if lives == 1 { "once".into() } else { format!("{lives} times") };
-        html.markup("<li>The run was cut off and taken up again ").text(&times).markup(".</li>");
+    for life in lives {
+        html.markup("<li>").text(&life).markup("</li>");
     }
     if recording.torn {
         html.markup("<li>The journal's last line is torn: the run was killed while it was written.</li>");

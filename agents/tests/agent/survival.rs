@@ -4,6 +4,7 @@ use std::{
     fs,
     path::Path,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use percept::{
@@ -265,7 +266,8 @@ async fn a_run_that_is_over_or_at_work_or_another_isnt_taken_up() {
 
     let mut toolbox = Toolbox::new();
     toolbox.add(Close).unwrap();
-    let other = Agent::builder(Arc::new(ScriptedModel::new(replies())), toolbox);
+    let other = Agent::builder(Arc::new(ScriptedModel::new(replies())), toolbox)
+        .screen(Arc::new(Balance(Arc::clone(&ledger))));
     let error = other.resume(copy.path(), None).err().unwrap().to_string();
     assert!(error.contains("deposit"), "{error}");
     let blind = {
@@ -305,6 +307,93 @@ async fn a_question_waits_for_an_answer_through_a_kill() {
     assert_eq!(result.outcome, Outcome::Done, "{}", result.reason);
     assert_eq!((ledger.lock().unwrap().len(), asked), (DEPOSITS, DEPOSITS + 1));
     assert_eq!(replay(folder.path()).await.unwrap().divergence, None);
+}
+
+/// A tool that takes its time, and can be told apart from one that never began.
+struct Slow(Ledger);
+
+#[async_trait]
+impl Tool for Slow {
+    type Args = CloseArgs;
+
+    fn card(&self) -> ToolCard {
+        ToolCard::changes("slow", "Takes its time.", false)
+    }
+
+    async fn call(&self, _: CloseArgs, cx: &ToolContext) -> Result<Observation, ToolError> {
+        self.0.lock().unwrap().push(cx.idempotency_key.clone());
+        cx.cancel.cancelled().await;
+        Err(ToolError::Stopped { tool: "slow".into() })
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_was_stopped_is_in_doubt_until_somebody_says() {
+    for (with_end, happened) in [(true, true), (true, false), (false, true), (false, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::default();
+        let replies = vec![ScriptedReply::call("slow", json!({})), ScriptedReply::call("close", json!({}))];
+        let builder = || {
+            let mut toolbox = Toolbox::new();
+            toolbox.add(Slow(Arc::clone(&ledger))).unwrap().add(Close).unwrap();
+            Agent::builder(Arc::new(ScriptedModel::new(replies.clone())), toolbox)
+        };
+        let mut run =
+            builder().folder(RunFolder::create(folder.path()).unwrap()).build().unwrap().run("Go slow.");
+        while let Some(entry) = run.next_event().await {
+            if matches!(entry.event, Event::Calling { .. }) {
+                run.cancel();
+            }
+        }
+        assert_eq!(run.outcome().await.outcome, Outcome::Cancelled);
+        if !with_end {
+            // Killed after the call was stopped and before the end was written.
+            let path = folder.path().join("journal.jsonl");
+            let journal = fs::read_to_string(&path).unwrap();
+            let end = journal.trim_end().rfind('\n').unwrap() + 1;
+            fs::write(&path, &journal[..end]).unwrap();
+        }
+        assert!(journal::read(folder.path()).unwrap().doubt().is_some());
+        let asked = builder().resume(folder.path(), None).unwrap().outcome().await;
+        assert_eq!((asked.outcome, ledger.lock().unwrap().len()), (Outcome::Unknown, 1), "{}", asked.reason);
+        let run = builder().resume(folder.path(), Some(happened)).unwrap();
+        // If it hadn't happened it is called again, and takes its time again.
+        let cancel = run.cancellation();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            cancel.cancel();
+        });
+        let result = run.outcome().await;
+        let expected = if happened { (Outcome::Done, 1) } else { (Outcome::Cancelled, 2) };
+        assert_eq!((result.outcome, ledger.lock().unwrap().len()), expected, "{}", result.reason);
+        let keys = ledger.lock().unwrap().clone();
+        assert!(keys.iter().all(|key| *key == keys[0]), "the same call has the same key: {keys:?}");
+    }
+}
+
+#[tokio::test]
+async fn waiting_at_a_question_costs_no_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::default();
+    let agent = builder(&ledger)
+        .policy(Policy { ask: vec![Ask::Tool("deposit".into())] })
+        .limits(Limits { seconds: 2, ..Limits::default() })
+        .folder(RunFolder::create(folder.path()).unwrap());
+    let mut run = agent.build().unwrap().run("Pay in.");
+    while let Some(entry) = run.next_event().await {
+        if matches!(entry.event, Event::ApprovalWanted { .. }) {
+            break;
+        }
+    }
+    tokio::time::sleep(Duration::from_millis(2300)).await;
+    run.cancel();
+    run.outcome().await;
+    let mut run = builder(&ledger).resume(folder.path(), None).unwrap();
+    while run.next_event().await.is_some() {
+        run.approve();
+    }
+    let result = run.outcome().await;
+    assert_eq!(result.outcome, Outcome::Done, "{}", result.reason);
 }
 
 #[tokio::test]

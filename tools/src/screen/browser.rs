@@ -137,6 +137,18 @@ impl Browser {
         Ok(self.page.front.window()?.url)
     }
 
+    /// Runs JavaScript in the page's own world, and gives what it comes to, or what its promise does. For whoever
+    /// drives a page of his own: an evaluation that asks the page for its score. No tool does it.
+    ///
+    /// # Errors
+    ///
+    /// [`ScreenError::Refused`] if the script throws, [`ScreenError::Unsettled`] if it takes too long or the page
+    /// goes on to another one meanwhile, [`ScreenError::Gone`] if there is none.
+    pub async fn evaluate(&self, script: &str) -> Result<serde_json::Value, ScreenError> {
+        let _turn = self.page.turn().await?;
+        self.page.front.evaluate_in_page(script, ANSWER).await
+    }
+
     /// The process group that the browser and all its processes are in; `None` once it was closed.
     pub fn process_group(&self) -> Option<u32> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(Process::group)

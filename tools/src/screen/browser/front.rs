@@ -109,6 +109,35 @@ impl Front {
         serde_json::from_value(value).map(Some).map_err(|e| ScreenError::Broken(e.into()))
     }
 
+    /// Runs a script of the caller's in the page's own world.
+    ///
+    /// # Errors
+    ///
+    /// [`ScreenError::Refused`] if it throws, [`ScreenError::Unsettled`] if it doesn't end,
+    /// [`ScreenError::Gone`] if the window went away.
+    pub(super) async fn evaluate_in_page(
+        &self,
+        script: &str,
+        limit: Duration,
+    ) -> Result<serde_json::Value, ScreenError> {
+        let window = self.window()?;
+        let mut evaluate = EvaluateParams::new(script);
+        evaluate.await_promise = Some(true);
+        evaluate.return_by_value = Some(true);
+        let answer = match self.wire.execute(Some(&*window.session), &evaluate, limit).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.moved_on::<()>(error)?;
+                return Err(ScreenError::Unsettled { seconds: limit.as_secs_f64() });
+            }
+        };
+        if let Some(exception) = answer.exception_details {
+            let details = exception.exception.and_then(|e| e.description).unwrap_or(exception.text);
+            return Err(ScreenError::Refused { reason: format!("the script failed: {details}") });
+        }
+        Ok(answer.result.value.unwrap_or_default())
+    }
+
     fn moved_on<T>(&self, error: WireError) -> Result<Option<T>, ScreenError> {
         match self.sorted(error) {
             gone @ ScreenError::Gone { .. } => Err(gone),
