@@ -182,11 +182,11 @@ fn told(html: &mut Hypertext, step: &Step<'_>, album: &Album) {
     }
     if let Some(check) = step.expected {
         html.markup(if check.holds {
-            "<ul class=\"checks\"><li class=\"holds\">"
+            "<ul class=\"checks\"><li class=\"holds\">as planned, "
         } else {
-            "<ul class=\"checks\"><li class=\"open\">"
+            "<ul class=\"checks\"><li class=\"open\">not yet as planned: "
         });
-        html.markup("as planned, ").text(&check.what).markup("</li></ul>");
+        html.text(&check.what).markup("</li></ul>");
     }
     if let Some(lesson) = &step.lesson {
         html.markup("<aside class=\"lesson\"><b>Lesson</b> <small>because ").text(lesson.because);

@@ -61,7 +61,7 @@ async fn a_plan_whose_expectation_fails_is_made_anew() {
     let again = percept::replay(folder.path()).await.unwrap();
     assert_eq!(again.divergence, None);
     let report = percept::report::render(folder.path()).unwrap();
-    assert!(report.contains("New plan") && report.contains("as planned, "), "the report tells it");
+    assert!(report.contains("New plan") && report.contains("not yet as planned: "), "the report tells it");
 }
 
 #[tokio::test]
