@@ -8,7 +8,7 @@ from packing import COPY, GROUND, IMAGE_TOKENS, POINT, SELECT
 from vocabulary import COORDINATES, STRUCTURE, TOOLS, vocabulary
 
 ENTRIES = vocabulary()
-WEIGHTS = {"reply": 2.0, "point": 1.0, "ground": 0.8, "select": 0.5, "copy": 0.8, "characters": 0.7, "reading": 1.0, "widgets": 0.3, "hops": 0.3}
+WEIGHTS = {"reply": 2.0, "point": 1.0, "ground": 1.2, "select": 0.5, "copy": 0.8, "characters": 0.7, "reading": 1.0, "widgets": 0.3, "hops": 0.3}
 # Neighbouring bins count as almost right, by this many bins (standard deviation).
 BLUR = 0.8
 

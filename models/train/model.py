@@ -18,7 +18,7 @@ from vocabulary import BOS, SIZE
 WIDTH = 192
 HEADS = 6
 HEAD = 32
-LAYERS = 4
+LAYERS = 5
 INNER = 384
 POSITIONS = 640
 NORM_EPSILON = 1e-6

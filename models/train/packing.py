@@ -17,13 +17,13 @@ IMAGE_COLUMNS, IMAGE_ROWS = 10, 26
 IMAGE_TOKENS = IMAGE_COLUMNS * IMAGE_ROWS
 PREFIX = IMAGE_TOKENS + 1  # <bos> goes before the image
 WIDTH, HEIGHT = 160, 208
-THOUGHT_RATE = 0.08
+THOUGHT_RATE = 0.05
 # Text is packed in chunks of this many tokens; an instruction with its reply lies within one.
 CHUNK = 118
-CHUNKS = 3
+CHUNKS = 4
 
 # The supervised attention heads of the decoder, as (layer, head).
-GROUND, SELECT, POINT, COPY = (1, 0), (2, 0), (3, 0), (3, 1)
+GROUND, SELECT, POINT, COPY = (2, 0), (3, 0), (4, 0), (4, 1)
 
 WIDGETS = {"button": 1, "link": 2, "field": 3, "check": 7, "radio": 9, "close": 15}
 WIDGET_CLASSES = 16
@@ -63,12 +63,9 @@ def aim(element: dict) -> tuple[list[float], numpy.ndarray | None]:
 
 
 def seen(element: dict) -> numpy.ndarray | None:
-    """Image tokens of an element, its name included where the name is beside it."""
+    """Image tokens by which an element is known: its name where that is beside its box, else itself."""
     mask = patches(element["rect"], element.get("visible"))
-    if "box" in element:
-        box = patches(element["box"])
-        return box if mask is None else mask if box is None else mask | box
-    return mask
+    return patches(element["box"]) if mask is None and "box" in element else mask
 
 
 def interest(goal: Goal, move: Move) -> float:

@@ -31,7 +31,7 @@ def worth(page: dict) -> float:
     """How often a page is used. Pages that wait for typing are rare, and typing is learnt late."""
     if not page["elements"] and not page["result"]:
         return 0
-    return 1 if any(element["kind"] == "field" and element["focused"] and not element["value"] for element in page["elements"]) else 0.4
+    return 1 if any(element["kind"] == "field" and element["focused"] and not element["value"] for element in page["elements"]) else 0.7
 
 
 def shard_pages(folder: Path, first: int, batch: int, packer: Packer, seed: int, batches: queue.Queue) -> None:

@@ -1,7 +1,7 @@
 // Layout: the kinds of page. Each fills `page.root` with widgets in one state out of the many a
 // task passes through; a `fresh` page is as nobody has touched it yet.
 
-const PAGE_KINDS = { form: 0.3, login: 0.18, ticks: 0.19, flow: 0.12, text: 0.05, scattered: 0.03, dialog: 0.06, result: 0.07 };
+const PAGE_KINDS = { form: 0.29, login: 0.12, ticks: 0.2, flow: 0.15, text: 0.05, scattered: 0.04, dialog: 0.09, result: 0.06 };
 
 const SUBMITS = ['Submit', 'Save', 'OK', 'Send', 'Confirm', 'Done', 'Apply', 'Continue', 'Next', 'Register', 'Go'];
 const SIGN_INS = ['Log in', 'Login', 'Sign in', 'Sign in', 'Enter', 'Go', 'Submit', 'Log In', 'Sign In', 'Continue', 'Log on'];
