@@ -23,13 +23,10 @@ use serde_json::json;
 const HOSTILE: &str =
     "</style></script><script>alert(1)</script><img src=x onerror=alert(2)>\"' onload='alert(3)";
 
-fn events() -> Vec<Event> {
+/// A run of which everything was written by somebody else.
+fn beginning() -> Beginning {
     let hostile = || HOSTILE.to_owned();
-    let call = Call { function: "click".into(), arguments: json!({ "point": [3, 4], "note": HOSTILE }) };
-    let usage = Usage { fresh_tokens: 321, output_tokens: 12, ..Usage::default() };
-    let expected = Check { what: hostile(), holds: true, found: None };
-    let check = Check { what: hostile(), holds: false, found: Some(hostile()) };
-    let beginning = Beginning {
+    Beginning {
         run: hostile(),
         task: hostile(),
         model: ModelCard {
@@ -52,7 +49,15 @@ fn events() -> Vec<Event> {
         seed: 7,
         evidence: Evidence { text_visible: vec![hostile()], ..Evidence::default() },
         percept: hostile(),
-    };
+    }
+}
+
+fn events() -> Vec<Event> {
+    let hostile = || HOSTILE.to_owned();
+    let call = Call { function: "click".into(), arguments: json!({ "point": [3, 4], "note": HOSTILE }) };
+    let usage = Usage { fresh_tokens: 321, output_tokens: 12, ..Usage::default() };
+    let expected = Check { what: hostile(), holds: true, found: None };
+    let check = Check { what: hostile(), holds: false, found: Some(hostile()) };
     let look = |step| Event::Looked {
         step,
         shot: Some("shots/0001.png".into()),
@@ -77,7 +82,7 @@ fn events() -> Vec<Event> {
         notes: vec![hostile()],
     };
     vec![
-        Event::Began(Box::new(beginning)),
+        Event::Began(Box::new(beginning())),
         look(1),
         Event::Planned {
             step: 1,

@@ -148,9 +148,9 @@ fn word(reflect: Reflect) -> &'static str {
 }
 
 /// The task files themselves, and those in folders.
-fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
-    for path in named {
+    for path in given {
         if !path.is_dir() {
             files.push(path.clone());
             continue;

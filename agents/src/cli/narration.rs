@@ -36,7 +36,9 @@ impl<'a> Narration<'a> {
             }
             Event::Resumed { device, notes, .. } => {
                 self.line(Ink::Strong, &format!("taken up again on {device}"));
-                notes.iter().for_each(|note| self.line(Ink::Warn, &format!("     note: {}", plain(note))));
+                for note in notes {
+                    self.line(Ink::Warn, &format!("     note: {}", plain(note)));
+                }
             }
             Event::Noted { note } => self.line(Ink::Warn, &format!("     note: {}", plain(note))),
             Event::Decided { step, thought, text, call, .. } => {

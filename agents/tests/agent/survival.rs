@@ -409,7 +409,7 @@ async fn every_changed_byte_of_a_run_is_found() {
         changed[at] = if changed[at] == b'7' { b'8' } else { b'7' };
         let copy = cut(folder.path(), &changed);
         let Err(error) = replay(copy.path()).await else { panic!("byte {at} goes unnoticed") };
-        let line = journal[..at].iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let line = journal[..at].split(|&byte| byte == b'\n').count();
         assert!(error.to_string().contains(&format!("journal.jsonl:{line}:")), "byte {at}: {error}");
     }
     let copy = cut(folder.path(), &journal);
@@ -421,12 +421,14 @@ async fn every_changed_byte_of_a_run_is_found() {
     assert!(told.contains("0002.png"), "{told}");
 }
 
+/// Changes the event that it is about.
+type Change = fn(&mut Event) -> bool;
+
 #[tokio::test]
 async fn a_run_that_was_changed_and_sealed_anew_goes_another_way_at_a_named_step() {
     let folder = tempfile::tempdir().unwrap();
     whole(folder.path()).await;
     let recording = journal::read(folder.path()).unwrap();
-    type Change = fn(&mut Event) -> bool;
     let cases: [(&str, Change, &str); 4] = [
         (
             "a thought",
