@@ -145,8 +145,8 @@ pub async fn evaluate<'t, T, W>(
     tasks: &'t [T],
     extent: &Extent,
     work: impl Fn(&'t T, u64, PathBuf) -> W,
-    mut told: impl FnMut(&Episode),
-) -> Result<Vec<Episode>, AgentError>
+    mut told: impl FnMut(Episode),
+) -> Result<(), AgentError>
 where
     T: Named,
     W: Future<Output = Result<Episode, AgentError>>,
@@ -157,13 +157,10 @@ where
     let mut running = stream::iter(episodes)
         .map(|(task, seed)| work(task, seed, extent.folder.join(format!("{}-{seed}", task.name()))))
         .buffer_unordered(extent.at_once.max(1));
-    let mut done = Vec::new();
     while let Some(episode) = running.next().await {
-        let episode = episode?;
-        told(&episode);
-        done.push(episode);
+        told(episode?);
     }
-    Ok(done)
+    Ok(())
 }
 
 /// Something to work on that has a name.

@@ -178,17 +178,17 @@ fn files(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-fn tell(episode: &Episode, done: &RefCell<Vec<Episode>>, output: &Output) {
-    done.borrow_mut().push(episode.clone());
+fn tell(episode: Episode, done: &RefCell<Vec<Episode>>, output: &Output) {
     let ink = if episode.success { Ink::Good } else { Ink::Warn };
     let result = &episode.result;
     let told = format!("{}: {}", result.outcome.word(), plain(&result.reason));
     output.say(&format!("  {}, seed {}: {}", episode.task, episode.seed, output.ink(ink, &told)));
+    done.borrow_mut().push(episode);
 }
 
 /// Passes on what ended an evaluation early, once the episodes before it are kept.
 fn kept_if_cut_short(
-    ended: Result<Vec<Episode>, Failure>,
+    ended: Result<(), Failure>,
     evaluations: &[Evaluation],
     out: &Path,
     output: &Output,
