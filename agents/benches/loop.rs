@@ -55,7 +55,7 @@ fn run(size: (u32, u32), recorded: bool) {
         let mut toolbox = Toolbox::new();
         toolbox.add(Touch).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let limits = Limits { steps: STEPS, stalls: STEPS + 1, ..Limits::default() };
+        let limits = Limits { steps: STEPS, stalls: STEPS + 1, rounds: STEPS + 1, ..Limits::default() };
         let thinking = percept::Thinking { reflect: percept::Reflect::Never, ..percept::Thinking::default() };
         let mut agent = Agent::builder(Arc::new(ScriptedModel::new(replies)), toolbox)
             .screen(screen)

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    AgentError, Beginning, Entry, Event, Evidence, JournalError, Limits, Policy, Run, RunFolder, Style,
+    AgentError, Beginning, Entry, Event, Evidence, JournalError, Limits, Policy, Prompts, Run, RunFolder, Secrets, Style,
     Thinking,
     album::Album,
     durable::{Keeper, Tape, worked},
@@ -18,13 +18,17 @@ use crate::{
 
 mod act;
 mod check;
+mod circle;
 mod cycle;
+mod examine;
 mod generate;
+mod ground;
 mod look;
 mod plan;
 mod reflect;
 mod replay;
 mod think;
+mod vote;
 mod working;
 
 pub use replay::{Replayed, replay};
@@ -47,6 +51,7 @@ pub struct Agent {
     model: Arc<dyn ChatModel>,
     toolbox: Toolbox,
     screen: Option<Arc<dyn Screen>>,
+    secrets: Secrets,
     beginning: Beginning,
     record: Option<(RunFolder, Journal)>,
 }
@@ -59,6 +64,8 @@ pub struct AgentBuilder {
     thinking: Thinking,
     limits: Limits,
     policy: Policy,
+    secrets: Secrets,
+    prompts: Prompts,
     evidence: Evidence,
     seed: u64,
     name: Option<String>,
@@ -76,6 +83,8 @@ impl Agent {
             thinking: Thinking::default(),
             limits: Limits::default(),
             policy: Policy::default(),
+            secrets: Secrets::default(),
+            prompts: Prompts::default(),
             evidence: Evidence::default(),
             seed: 0,
             name: None,
@@ -90,7 +99,8 @@ impl Agent {
         let (folder, journal) = self.record.unzip();
         let album = Arc::new(Album::new(folder.clone()));
         let life = Life { folder, album: Arc::clone(&album), worked: Duration::ZERO, happened: None };
-        start(self.model, self.toolbox, self.screen, beginning, life, |listener| {
+        let hands = Hands { toolbox: self.toolbox, screen: self.screen, secrets: self.secrets };
+        start(self.model, hands, beginning, life, |listener| {
             Keeper::new(journal, album, listener)
         })
     }
@@ -104,10 +114,16 @@ struct Life {
     happened: Option<bool>,
 }
 
-fn start(
-    model: Arc<dyn ChatModel>,
+/// What a run works with.
+struct Hands {
     toolbox: Toolbox,
     screen: Option<Arc<dyn Screen>>,
+    secrets: Secrets,
+}
+
+fn start(
+    model: Arc<dyn ChatModel>,
+    Hands { toolbox, screen, secrets }: Hands,
     beginning: Beginning,
     life: Life,
     keeper: impl FnOnce(mpsc::UnboundedSender<Entry>) -> Keeper,
@@ -127,6 +143,7 @@ fn start(
         cancel: cancel.clone(),
         worked: life.worked,
         happened: life.happened,
+        secrets,
     };
     let worker = tokio::spawn(Working::new(beginning, parts).run());
     Run::new(name, events, approve, cancel, worker)
@@ -155,10 +172,30 @@ impl AgentBuilder {
         self
     }
 
-    /// What a person must approve.
+    /// The limits as they are now.
+    pub(crate) fn limits_so_far(&self) -> Limits {
+        self.limits
+    }
+
+    /// What it may do by itself, with a person's approval, or not at all.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// The secrets that its tools may use. The run's own looks hide them; tools that look at a screen themselves must be
+    /// given [`Secrets::veil`]'s.
+    #[must_use]
+    pub fn secrets(mut self, secrets: Secrets) -> Self {
+        self.secrets = secrets;
+        self
+    }
+
+    /// Texts in place of Percept's own.
+    #[must_use]
+    pub fn prompts(mut self, prompts: Prompts) -> Self {
+        self.prompts = prompts;
         self
     }
 
@@ -211,8 +248,9 @@ impl AgentBuilder {
         self.evidence.checked(self.screen.is_some())?;
         let card = self.model.card();
         let style = self.thinking.style.unwrap_or(if card.thinks { Style::React } else { Style::Direct });
-        if self.thinking.plan && style == Style::Direct {
-            return Err(AgentError::NoPlan { model: card.name.clone() });
+        self.thinking.checked(style, &card.name)?;
+        if self.evidence.judge.is_some() && style == Style::Direct {
+            return Err(AgentError::NoWords { model: card.name.clone(), what: "judge the evidence" });
         }
         let record = match self.folder {
             Some(folder) => {
@@ -232,11 +270,14 @@ impl AgentBuilder {
             thinking: self.thinking,
             limits,
             policy: self.policy,
+            secrets: self.secrets.cards(),
+            prompts: self.prompts.clone(),
             seed: self.seed,
             evidence: self.evidence,
             percept: env!("CARGO_PKG_VERSION").into(),
         };
-        Ok(Agent { model: self.model, toolbox: self.toolbox, screen: self.screen, beginning, record })
+        let Self { model, toolbox, screen, secrets, .. } = self;
+        Ok(Agent { model, toolbox, screen, secrets, beginning, record })
     }
 
     /// Takes up a run that was killed, cancelled or left with a call in doubt, on a Tokio runtime. Everything but
@@ -286,7 +327,8 @@ impl AgentBuilder {
             notes: self.notes.iter().chain(new).cloned().collect(),
             percept: env!("CARGO_PKG_VERSION").into(),
         };
-        Ok(start(self.model, toolbox, self.screen, beginning, life, |listener| {
+        let hands = Hands { toolbox, screen: self.screen, secrets: self.secrets };
+        Ok(start(self.model, hands, beginning, life, |listener| {
             Keeper::new(Some(journal), album, listener).taking_up(tape, before, next, seam)
         }))
     }
@@ -297,6 +339,9 @@ impl AgentBuilder {
         let (then, now) = (&beginning.model, self.model.card());
         if kind(then) != kind(now) {
             return Err(misfit(format!("it began with the model {}, not with {}", then.name, now.name)));
+        }
+        if self.secrets.cards() != beginning.secrets {
+            return Err(misfit("it began with other secrets"));
         }
         if self.screen.is_some() != beginning.screen {
             let (then, now) = if beginning.screen { ("a", "no") } else { ("no", "a") };

@@ -6,13 +6,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use percept_models::{ChatModel, LoadOptions, ModelError};
+use percept_models::{ChatModel, LoadOptions, ModelAddress, ModelError};
+use percept_runtime::Device;
 use percept_tools::{
     Browser, BrowserOptions, Input, Progress, Screen, ScreenError, ScreenSize, StillImage, Toolbox, builtin,
 };
 
 use crate::{
-    Agent, AgentError, JournalError, Run, RunFolder, Style, Task, Thinking, agent::Cut, new_run_name,
+    Agent, AgentError, Delegate, JournalError, Run, RunFolder, Secrets, Style, Task, agent::Cut, new_run_name,
     task::ScreenChoice,
 };
 
@@ -71,13 +72,15 @@ impl Assembly {
         })?;
         let kept = RunFolder::create(folder)?;
         kept.write_task(&toml)?;
-        let toolbox = toolbox(&task, screen.as_ref())?;
-        let crate::task::ThinkingChoice { style, plan, reflect } = task.thinking;
-        let thinking = Thinking { style, plan, reflect, ..Thinking::default() };
+        let secrets = task.unlocked()?;
+        let veiled = screen.as_ref().map(|screen| secrets.veil(Arc::clone(screen)));
+        let toolbox = self.toolbox(&task, veiled.as_ref(), screen.as_ref(), &secrets).await?;
         let mut builder = Agent::builder(model, toolbox)
-            .thinking(thinking)
+            .thinking(task.thinking.thinking())
             .limits(task.limits)
-            .policy(task.approval())
+            .policy(task.rules())
+            .secrets(secrets)
+            .prompts(task.thinking.prompts()?)
             .done(task.evidence())
             .seed(task.seed)
             .name(name)
@@ -102,8 +105,11 @@ impl Assembly {
     ) -> Result<Resumed, AgentError> {
         // Nothing is opened for a run that is over, or that another process is at work on.
         let cut = Cut::open(folder)?;
+        let secrets = task.unlocked()?;
         let (model, screen) = self.opened(task).await?;
-        let mut builder = Agent::builder(model, toolbox(task, screen.as_ref())?);
+        let veiled = screen.as_ref().map(|screen| secrets.veil(Arc::clone(screen)));
+        let toolbox = self.toolbox(task, veiled.as_ref(), screen.as_ref(), &secrets).await?;
+        let mut builder = Agent::builder(model, toolbox).secrets(secrets);
         if let Some(screen) = &screen {
             builder = builder.screen(Arc::clone(screen));
             if let Some(lost) = back_to(screen.as_ref(), cut.recording.location()).await? {
@@ -120,24 +126,60 @@ impl Assembly {
             _ => Some(DEFAULT_SIZE),
         };
         if let Some(size) = size {
-            return tokio::try_join!(Box::pin(self.model(task)), Box::pin(self.screen(task, size)));
+            let model = self.model(&task.model, &task.device);
+            return tokio::try_join!(Box::pin(model), Box::pin(self.screen(task, size)));
         }
-        let model = Box::pin(self.model(task)).await?;
+        let model = Box::pin(self.model(&task.model, &task.device)).await?;
         let size = model.card().screen.unwrap_or(DEFAULT_SIZE);
         let screen = Box::pin(self.screen(task, size)).await?;
         Ok((model, screen))
     }
 
-    async fn model(&self, task: &Task) -> Result<Arc<dyn ChatModel>, AgentError> {
-        let key = format!("{} on {}", task.model, task.device);
+    /// The tools that the task allows, and the agents that it names, which get the same screen.
+    async fn toolbox(
+        &self,
+        task: &Task,
+        veiled: Option<&Arc<dyn Screen>>,
+        screen: Option<&Arc<dyn Screen>>,
+        secrets: &Secrets,
+    ) -> Result<Toolbox, AgentError> {
+        let mut toolbox = allowed(task, task.tools.allow.as_deref(), veiled)?;
+        for (name, choice) in &task.agents {
+            let model = Box::pin(self.model(&choice.model, &task.device)).await?;
+            let hands = allowed(task, choice.tools.as_deref(), veiled)?;
+            let (screen, secrets, rules, seed) = (screen.cloned(), secrets.clone(), task.rules(), task.seed);
+            let (thinking, prompts, limits) = (choice.thinking.thinking(), choice.thinking.prompts()?, choice.limits);
+            toolbox.add(Delegate::new(name, &choice.description, move || {
+                let builder = Agent::builder(Arc::clone(&model), hands.clone())
+                    .thinking(thinking)
+                    .limits(limits)
+                    .policy(rules.within(&hands))
+                    .secrets(secrets.clone())
+                    .prompts(prompts.clone())
+                    .seed(seed);
+                match &screen {
+                    Some(screen) => builder.screen(Arc::clone(screen)),
+                    None => builder,
+                }
+            }))?;
+        }
+        Ok(toolbox)
+    }
+
+    async fn model(
+        &self,
+        address: &ModelAddress,
+        device: &Device,
+    ) -> Result<Arc<dyn ChatModel>, AgentError> {
+        let key = format!("{address} on {device}");
         // A script is read from its beginning by every run.
-        let is_shared = !matches!(task.model, percept_models::ModelAddress::Scripted(_));
+        let is_shared = !matches!(address, ModelAddress::Scripted(_));
         let loaded = || self.models.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(model) = loaded().get(&key).filter(|_| is_shared) {
             return Ok(Arc::clone(model));
         }
-        let options = LoadOptions { device: task.device.clone(), ..LoadOptions::default() };
-        let model = task.model.open(options, Arc::clone(&self.progress)).await?;
+        let options = LoadOptions { device: device.clone(), ..LoadOptions::default() };
+        let model = address.open(options, Arc::clone(&self.progress)).await?;
         loaded().insert(key, Arc::clone(&model));
         Ok(model)
     }
@@ -192,12 +234,16 @@ fn settled(task: &Task, model: &dyn ChatModel) -> Task {
     task
 }
 
-/// The tools that the task allows; without a word from it, those that the screen can take.
-fn toolbox(task: &Task, screen: Option<&Arc<dyn Screen>>) -> Result<Toolbox, AgentError> {
+/// The tools that are allowed; without a word about it, those that the screen can take.
+fn allowed(
+    task: &Task,
+    allow: Option<&[String]>,
+    screen: Option<&Arc<dyn Screen>>,
+) -> Result<Toolbox, AgentError> {
     // Tools that need no screen get one that is never looked at.
     let nothing = || -> Arc<dyn Screen> { Arc::new(StillImage::new(image::RgbImage::new(1, 1))) };
     let all = builtin::toolbox(&screen.map_or_else(nothing, Arc::clone));
-    if let Some(allow) = &task.tools.allow {
+    if let Some(allow) = allow {
         return Ok(all.only(allow)?);
     }
     Ok(match &task.screen {

@@ -1,9 +1,9 @@
 //! The demo: the bundled model logs in on a bundled page, in a real browser.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use crate::{
-    JournalError, Limits, Reflect, RunFolder, Task,
+    Choose, JournalError, Limits, Reflect, RunFolder, Task,
     task::{DEFAULT_MODEL, DoneChoice, PolicyChoice, ScreenChoice, ThinkingChoice, ToolChoice},
 };
 
@@ -49,10 +49,19 @@ pub fn prepare(folder: &Path, seed: u64) -> Result<Task, JournalError> {
             size: Some([160, 208]),
             scale: 1.0,
         },
-        thinking: ThinkingChoice { style: None, plan: false, reflect: Reflect::OnFailure },
+        thinking: ThinkingChoice {
+            style: None,
+            plan: false,
+            reflect: Reflect::OnFailure,
+            votes: 1,
+            choose: Choose::Majority,
+            prompts: None,
+        },
         limits: Limits::default(),
         tools: ToolChoice { allow: Some(["click", "type_text", "finish"].map(Into::into).to_vec()) },
-        policy: PolicyChoice { ask: Vec::new(), hosts: Vec::new() },
-        done: DoneChoice { text_visible: vec![format!("Welcome, {name}")], url: None, answer: None },
+        policy: PolicyChoice::default(),
+        secrets: BTreeMap::new(),
+        agents: BTreeMap::new(),
+        done: DoneChoice { text_visible: vec![format!("Welcome, {name}")], ..DoneChoice::default() },
     })
 }

@@ -18,11 +18,21 @@ pub enum AgentError {
         /// Which limit.
         limit: &'static str,
     },
-    /// A plan is asked of a model that acts without a word.
-    #[error("{model} acts at once and can't make a plan: leave the plan out, or take the style `react`")]
-    NoPlan {
+    /// A plan or a judgement is asked of a model that acts without a word.
+    #[error("{model} acts at once and can't {what}: leave that out, or take the style `react`")]
+    NoWords {
         /// The model.
         model: String,
+        /// What it would have to say.
+        what: &'static str,
+    },
+    /// No vote at all, or more than are of use.
+    #[error("{votes} votes can't be held: ask for 1 to {most}")]
+    Votes {
+        /// How many were asked for.
+        votes: usize,
+        /// The most.
+        most: usize,
     },
     /// Evidence that this run could never gather.
     #[error("{what} can't be checked: {why}")]
@@ -30,6 +40,28 @@ pub enum AgentError {
         /// The check.
         what: String,
         /// What is in its way.
+        why: String,
+    },
+    /// A rule of the policy that no call could fit.
+    #[error("the policy can't be kept: {problem}")]
+    Policy {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A text that can't stand in another's place.
+    #[error("the prompt `{name}`: {why}")]
+    Prompt {
+        /// Its name, or its file.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A secret that can't be kept, or isn't there.
+    #[error("the secret `{name}`: {why}")]
+    Secret {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
         why: String,
     },
     /// The policy names a tool that isn't on offer, or the toolbox clashes.
@@ -115,6 +147,16 @@ pub enum JournalError {
         outcome: &'static str,
         /// Why, in words.
         reason: String,
+    },
+    /// A run that hasn't so many steps.
+    #[error("{path}: there is no step {step}: the last one is {last}")]
+    NoStep {
+        /// The run folder.
+        path: PathBuf,
+        /// The step that was asked for.
+        step: usize,
+        /// The last step of the run.
+        last: usize,
     },
     /// A run that can't be taken up with what is there now.
     #[error("the run can't be taken up: {problem}")]

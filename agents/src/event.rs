@@ -1,11 +1,11 @@
 //! What happens in a run, as events: what the journal keeps, an app follows and the report is made of.
 
 use percept_models::{Call, ModelCard, StopReason, Usage};
-use percept_tools::{Effect, Frame, OfferedTool, PixelPoint, PixelRegion, Source};
+use percept_tools::{Effect, Element, Frame, Nested, OfferedTool, PixelPoint, PixelRegion, Source};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Check, Evidence, Limits, PlanItem, Policy, RunResult, Style, Thinking, Verdict};
+use crate::{Check, Evidence, Limits, PlanItem, Policy, Prompts, RunResult, SecretCard, Style, Thinking, Verdict};
 
 /// The version of the journal's lines. A reader refuses every other.
 pub const JOURNAL_VERSION: u32 = 2;
@@ -56,6 +56,8 @@ pub enum Event {
     Asked {
         /// The step.
         step: usize,
+        /// Which of the step's votes it is for, from 1.
+        vote: usize,
         /// Sampling temperature; 0 is greedy.
         temperature: f32,
         /// Sampling seed, made of the run's seed and the step.
@@ -83,6 +85,8 @@ pub enum Event {
     Decided {
         /// The step.
         step: usize,
+        /// Which of the step's votes it is, from 1.
+        vote: usize,
         /// Free text before the call.
         thought: String,
         /// The call as the model wrote it.
@@ -97,6 +101,35 @@ pub enum Event {
         usage: Usage,
         /// What the process holds now, in bytes.
         memory_bytes: Option<u64>,
+    },
+    /// The step's votes were compared.
+    Voted {
+        /// The step.
+        step: usize,
+        /// For each vote the first one that means the same, by their indices.
+        alike: Vec<usize>,
+        /// The index of the vote that stands for the most.
+        chosen: usize,
+    },
+    /// The model judged which vote is the best, as they differed.
+    Judged {
+        /// The step.
+        step: usize,
+        /// The index of that vote.
+        best: Option<usize>,
+        /// Why its word can't be read.
+        problem: Option<String>,
+        /// Tokens and milliseconds.
+        usage: Usage,
+    },
+    /// What is at the places of a call was looked up before it.
+    Grounded {
+        /// The step.
+        step: usize,
+        /// What stands there.
+        found: Vec<Element>,
+        /// Why that can't be what is meant: then nothing is done, and the model is told.
+        problem: Option<String>,
     },
     /// A call waits for a person.
     ApprovalWanted {
@@ -152,6 +185,24 @@ pub enum Event {
         /// What was found.
         verdict: Verdict,
     },
+    /// The screen's text was read, for a judge's quotes to be checked.
+    Read {
+        /// The step after which it was.
+        step: usize,
+        /// What a person could read.
+        text: String,
+    },
+    /// The model judged whether the screen proves that the task is done.
+    Examined {
+        /// The step after which it did.
+        step: usize,
+        /// The question, and whether the verdict proves it.
+        check: Check,
+        /// What it quotes from the screen.
+        quotes: Vec<String>,
+        /// Tokens and milliseconds.
+        usage: Usage,
+    },
     /// The model made a plan.
     Planned {
         /// The step that it begins with.
@@ -173,6 +224,15 @@ pub enum Event {
         what: String,
         /// What was found; `None` where the screen can't tell its text.
         check: Option<Check>,
+    },
+    /// The same actions were carried out again on the same screens, with the same results.
+    Circled {
+        /// The step that closed the circle.
+        step: usize,
+        /// How many actions it has.
+        actions: usize,
+        /// How often it was gone round by now.
+        rounds: usize,
     },
     /// The model thought about a failure, or about a step.
     Reflected {
@@ -230,14 +290,20 @@ impl Event {
             | Self::Asked { step, .. }
             | Self::TooLong { step, .. }
             | Self::Decided { step, .. }
+            | Self::Voted { step, .. }
+            | Self::Judged { step, .. }
+            | Self::Grounded { step, .. }
             | Self::ApprovalWanted { step, .. }
             | Self::ApprovalGiven { step, .. }
             | Self::Refused { step, .. }
             | Self::Calling { step, .. }
             | Self::Called { step, .. }
             | Self::Checked { step, .. }
+            | Self::Read { step, .. }
+            | Self::Examined { step, .. }
             | Self::Planned { step, .. }
             | Self::Expected { step, .. }
+            | Self::Circled { step, .. }
             | Self::Reflected { step, .. } => Some(*step),
             Self::Began(_)
             | Self::Noted { .. }
@@ -257,14 +323,20 @@ impl Event {
             Self::TooLong { .. } => "too_long",
             Self::Writing { .. } => "writing",
             Self::Decided { .. } => "decided",
+            Self::Voted { .. } => "voted",
+            Self::Judged { .. } => "judged",
+            Self::Grounded { .. } => "grounded",
             Self::ApprovalWanted { .. } => "approval_wanted",
             Self::ApprovalGiven { .. } => "approval_given",
             Self::Refused { .. } => "refused",
             Self::Calling { .. } => "calling",
             Self::Called { .. } => "called",
             Self::Checked { .. } => "checked",
+            Self::Read { .. } => "read",
+            Self::Examined { .. } => "examined",
             Self::Planned { .. } => "planned",
             Self::Expected { .. } => "expected",
+            Self::Circled { .. } => "circled",
             Self::Reflected { .. } => "reflected",
             Self::Ended(_) => "ended",
             Self::Resumed { .. } => "resumed",
@@ -305,8 +377,14 @@ pub struct Beginning {
     pub thinking: Thinking,
     /// The limits.
     pub limits: Limits,
-    /// What a person must approve.
+    /// What it may do.
     pub policy: Policy,
+    /// Texts in place of Percept's own.
+    #[serde(default, skip_serializing_if = "Prompts::is_empty")]
+    pub prompts: Prompts,
+    /// What may be known of its secrets.
+    #[serde(default)]
+    pub secrets: Vec<SecretCard>,
     /// The run's seed.
     pub seed: u64,
     /// The evidence that is asked for.
@@ -347,6 +425,9 @@ pub enum CallResult {
         finish: bool,
         /// The answer, where it gave one.
         answer: Option<String>,
+        /// The run of another agent, if the call made one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nested: Option<Nested>,
     },
     /// The call was refused; the model is told why.
     Refused {

@@ -7,10 +7,16 @@ use percept_tools::{Screen, ScreenError, Screenshot};
 use serde::{Deserialize, Serialize};
 
 mod answer;
+mod element;
+mod file;
+mod judge;
 mod text;
 mod url;
 
 pub use answer::AnswerCheck;
+pub use element::ElementCheck;
+pub use file::FileCheck;
+pub(crate) use judge::{VERDICT_TOKENS, read_verdict, verdict_schema};
 pub use url::UrlCheck;
 
 use crate::AgentError;
@@ -22,6 +28,16 @@ pub struct Evidence {
     pub text_visible: Vec<String>,
     /// Where the screen must be.
     pub url: Option<UrlCheck>,
+    /// Elements in view and their states.
+    #[serde(default)]
+    pub elements: Vec<ElementCheck>,
+    /// Files and what is in them.
+    #[serde(default)]
+    pub files: Vec<FileCheck>,
+    /// A question about the last screenshot that the model itself must answer with yes, quoting words that the screen
+    /// shows. It is asked when the model says that it is done and every other check holds.
+    #[serde(default)]
+    pub judge: Option<String>,
     /// What the answer must be. With this check a run ends only when the model gives an answer.
     pub answer: Option<AnswerCheck>,
 }
@@ -65,13 +81,21 @@ impl Verdict {
 impl Evidence {
     /// Whether nothing is asked for.
     pub fn is_empty(&self) -> bool {
-        self.text_visible.is_empty() && self.url.is_none() && self.answer.is_none()
+        *self == Self::default()
+    }
+
+    /// Whether only the model's word that it is done starts the checks: an answer comes with it, and a judge costs.
+    pub(crate) fn waits_for_the_end(&self) -> bool {
+        self.answer.is_some() || self.judge.is_some()
     }
 
     /// Each check in words.
     pub fn described(&self) -> Vec<String> {
         let mut all: Vec<_> = self.text_visible.iter().map(|wanted| text::described(wanted)).collect();
         all.extend(self.url.as_ref().map(UrlCheck::described));
+        all.extend(self.elements.iter().map(ElementCheck::described));
+        all.extend(self.files.iter().map(FileCheck::described));
+        all.extend(self.judge.as_ref().map(|question| format!("judged: {question}")));
         all.extend(self.answer.as_ref().map(AnswerCheck::described));
         all
     }
@@ -80,12 +104,15 @@ impl Evidence {
     pub(crate) fn told(&self, verdict: &Verdict) -> String {
         let url = self.url.as_ref().map(UrlCheck::described);
         let answer = self.answer.as_ref().map(AnswerCheck::described);
+        let files: Vec<_> = self.files.iter().map(FileCheck::described).collect();
         let mut told = Vec::new();
         for check in verdict.checks.iter().filter(|check| !check.holds) {
             let sentence = if answer.as_ref() == Some(&check.what) {
                 "the answer isn't what the task asks for"
             } else if url.as_ref() == Some(&check.what) {
                 "the screen isn't where the task ends"
+            } else if files.contains(&check.what) {
+                "a file isn't as the task leaves it"
             } else {
                 "the screen doesn't show what it would if the task were done"
             };
@@ -100,19 +127,24 @@ impl Evidence {
     ///
     /// [`AgentError::Evidence`] for a check that no run with or without this screen could pass.
     pub(crate) fn checked(&self, has_screen: bool) -> Result<(), AgentError> {
-        let needs_screen = !self.text_visible.is_empty() || self.url.is_some();
+        let needs_screen = !self.text_visible.is_empty()
+            || self.url.is_some()
+            || !self.elements.is_empty()
+            || self.judge.is_some();
         if needs_screen && !has_screen {
             let what = self.described().remove(0);
             return Err(AgentError::Evidence { what, why: "the run has no screen".into() });
         }
+        self.elements.iter().try_for_each(ElementCheck::checked)?;
+        self.files.iter().try_for_each(FileCheck::checked)?;
         self.answer.as_ref().map_or(Ok(()), AnswerCheck::checked)
     }
 
-    /// Looks for the evidence.
+    /// Looks for the evidence, a judge's verdict aside.
     ///
     /// # Errors
     ///
-    /// [`ScreenError`] if the screen can't be asked for its text.
+    /// [`ScreenError`] if the screen can't be asked for its text or its elements.
     pub(crate) async fn look_for(
         &self,
         screen: Option<&dyn Screen>,
@@ -126,6 +158,13 @@ impl Evidence {
         }
         if let Some(url) = &self.url {
             checks.push(url.check(screenshot.and_then(|seen| seen.location.as_deref())));
+        }
+        if let (false, Some(screen)) = (self.elements.is_empty(), screen) {
+            let elements = screen.elements().await?;
+            checks.extend(self.elements.iter().map(|wanted| wanted.check(&elements)));
+        }
+        for file in &self.files {
+            checks.push(file.check().await);
         }
         if let Some(wanted) = &self.answer {
             checks.push(wanted.check(answer));

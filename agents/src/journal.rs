@@ -14,9 +14,11 @@ use tokio::task::JoinHandle;
 
 use crate::{Entry, JournalError, event::Urgency};
 
+mod branch;
 mod reader;
 mod seal;
 
+pub use branch::branch;
 pub use reader::{Recording, read};
 use seal::Seal;
 

@@ -10,6 +10,7 @@ mod agent;
 mod album;
 mod assembly;
 pub mod demo;
+mod delegate;
 mod durable;
 mod error;
 pub mod evaluation;
@@ -23,30 +24,36 @@ mod offer;
 mod outcome;
 mod percept;
 mod policy;
+mod prompts;
 pub mod report;
 mod run;
 mod run_folder;
+mod secrets;
 mod silent;
 pub mod task;
 mod thinking;
+mod trail;
 
 pub use agent::{Agent, AgentBuilder, Replayed, replay};
 pub use assembly::{Assembled, Assembly, Resumed, is_bad_input};
+pub use delegate::{Delegate, DelegateArgs};
 pub use durable::Divergence;
 pub use error::{AgentError, JournalError};
 pub use event::{
     Area, Beginning, CallResult, Entry, Event, JOURNAL_VERSION, RecordedBody, RecordedPart, Target,
 };
-pub use evidence::{AnswerCheck, Check, Evidence, UrlCheck, Verdict};
+pub use evidence::{AnswerCheck, Check, ElementCheck, Evidence, FileCheck, UrlCheck, Verdict};
 pub use limits::Limits;
 pub use outcome::{Milliseconds, Outcome, RunResult, TokenUsage};
 pub use percept::Percept;
-pub use policy::{Approval, Ask, Policy};
+pub use policy::{Approval, EffectKind, Policy, Rule};
+pub use prompts::Prompts;
 pub use run::Run;
-pub use run_folder::{RUN_FILE, RunFolder, SHOTS, new_run_name};
+pub use run_folder::{CALLS, RUN_FILE, RunFolder, SHOTS, new_run_name};
+pub use secrets::{SecretCard, Secrets};
 pub use silent::Silent;
 pub use task::{Task, TaskError};
-pub use thinking::{PlanItem, Reflect, Style, Thinking};
+pub use thinking::{Choose, PlanItem, Reflect, Style, Thinking};
 
 pub(crate) use outcome::Ending;
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentError, Ending, Outcome};
+use crate::{AgentError, Ending, Outcome, trail::Circle};
 
 /// The most that a run may take. Every limit is on by default and hard: the run ends when it is reached,
 /// and says which one it was.
@@ -20,11 +20,13 @@ pub struct Limits {
     pub refusals: usize,
     /// Actions in a row after which the screen shows nothing that it hadn't shown before.
     pub stalls: usize,
+    /// How often the same actions may be carried out, one after the other, on the same screens with the same results.
+    pub rounds: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { steps: 25, tokens: 10_000, seconds: 180, refusals: 4, stalls: 8 }
+        Self { steps: 25, tokens: 10_000, seconds: 180, refusals: 4, stalls: 8, rounds: 4 }
     }
 }
 
@@ -39,6 +41,7 @@ impl Limits {
             ("seconds", self.seconds == 0),
             ("refusals", self.refusals == 0),
             ("stalls", self.stalls == 0),
+            ("rounds", self.rounds == 0),
         ]
         .into_iter()
         .find_map(|(name, is_zero)| is_zero.then_some(name));
@@ -128,6 +131,18 @@ impl Budget {
             return Err(Ending::new(Outcome::Failed, reason));
         }
         Ok(())
+    }
+
+    /// Counts a circle that was closed.
+    ///
+    /// # Errors
+    ///
+    /// The run's ending, if it was gone round too often.
+    pub(crate) fn take_round(&self, circle: Circle) -> Result<(), Ending> {
+        if circle.rounds < self.limits.rounds {
+            return Ok(());
+        }
+        Err(Ending::failed(format!("stuck, going round in circles: {}", circle.told())))
     }
 
     pub(crate) fn out_of_time(&self) -> Ending {

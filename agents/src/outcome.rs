@@ -21,6 +21,8 @@ pub enum Outcome {
     Unknown,
     /// Somebody stopped the run.
     Cancelled,
+    /// A call waits for a person's word, and nobody was there to give it: the run can be taken up with it.
+    Waiting,
 }
 
 impl Outcome {
@@ -32,6 +34,7 @@ impl Outcome {
             Self::Limit => 3,
             Self::Refused => 4,
             Self::Unknown => 5,
+            Self::Waiting => 6,
             Self::Cancelled => 130,
         }
     }
@@ -45,6 +48,7 @@ impl Outcome {
             Self::Refused => "refused",
             Self::Unknown => "unknown",
             Self::Cancelled => "cancelled",
+            Self::Waiting => "waiting",
         }
     }
 }
@@ -70,6 +74,10 @@ impl Ending {
 
     pub(crate) fn limit(reason: impl Into<String>) -> Self {
         Self::new(Outcome::Limit, reason)
+    }
+
+    pub(crate) fn waiting(tool: &str) -> Self {
+        Self::new(Outcome::Waiting, format!("`{tool}` waits for a person's word: resume with --approve or --deny"))
     }
 
     pub(crate) fn cancelled() -> Self {

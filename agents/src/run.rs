@@ -54,6 +54,12 @@ impl Run {
         let _ = self.approve.send(Approval::Denied(reason.into()));
     }
 
+    /// Leaves the question open: the run ends as [`Outcome::Waiting`], and can be taken up, days later perhaps and by
+    /// another process, when somebody can answer it.
+    pub fn postpone(&self) {
+        let _ = self.approve.send(Approval::Later);
+    }
+
     /// Stops the run as soon as whatever it is doing can be stopped.
     pub fn cancel(&self) {
         self.cancel.cancel();

@@ -24,6 +24,9 @@ pub const RUN_FILE: &str = "run.toml";
 /// The folder of the screenshots.
 pub const SHOTS: &str = "shots";
 
+/// The folder of what calls keep, one each.
+pub const CALLS: &str = "calls";
+
 /// Where a run keeps its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunFolder {

@@ -3,13 +3,18 @@
 //! It is two things: what was written, with its lines and its mistakes, and the [`Task`] that it means,
 //! checked, with every question answered that can be answered before a model is loaded.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use percept_models::ModelAddress;
 use percept_runtime::Device;
 use serde::{Serialize, Serializer};
 
-use crate::{AnswerCheck, Ask, Evidence, Limits, Policy, Reflect, Style, UrlCheck};
+use crate::{
+    AgentError, AnswerCheck, Choose, ElementCheck, Evidence, FileCheck, Limits, Policy, Prompts, Reflect, Rule, Secrets, Style, Thinking, UrlCheck,
+};
 
 mod meaning;
 mod mistake;
@@ -44,8 +49,31 @@ pub struct Task {
     pub tools: ToolChoice,
     /// What it may do.
     pub policy: PolicyChoice,
+    /// What its tools may use and nobody sees.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, SecretChoice>,
+    /// Other agents, each offered as a tool of its name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub agents: BTreeMap<String, AgentChoice>,
     /// What must be seen before the task counts as done.
     pub done: DoneChoice,
+}
+
+/// Another agent, which works on the same screen.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AgentChoice {
+    /// When to hand something to it: what the run's own model reads.
+    pub description: String,
+    /// Its model.
+    #[serde(serialize_with = "as_written")]
+    pub model: ModelAddress,
+    /// The tools on offer to it; `None` offers every built-in tool that the screen can take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Vec<String>>,
+    /// How it thinks.
+    pub thinking: ThinkingChoice,
+    /// What one task of it may take, within what is left of the run's own.
+    pub limits: Limits,
 }
 
 /// What an agent looks at.
@@ -72,7 +100,7 @@ pub enum ScreenChoice {
 }
 
 /// How an agent thinks, as a task says it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ThinkingChoice {
     /// What may come before an action; `None` takes the model's better default.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,6 +109,13 @@ pub struct ThinkingChoice {
     pub plan: bool,
     /// When it reflects.
     pub reflect: Reflect,
+    /// How many decisions are made for each step.
+    pub votes: usize,
+    /// Who says which of them is carried out.
+    pub choose: Choose,
+    /// A folder of texts in place of Percept's own; see [`Prompts`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompts: Option<PathBuf>,
 }
 
 /// Which tools are on offer.
@@ -91,17 +126,64 @@ pub struct ToolChoice {
     pub allow: Option<Vec<String>>,
 }
 
-/// What a run may do.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// What a run may do; see [`Policy`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct PolicyChoice {
     /// What a person must approve.
-    pub ask: Vec<Ask>,
+    pub ask: Vec<Rule>,
+    /// What needs no approval although `ask` names it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<Rule>,
+    /// What is never done.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refuse: Vec<Rule>,
+    /// Whether a call that misses what it is about is turned down.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub grounded: bool,
     /// Hosts that pages may reach.
     pub hosts: Vec<String>,
 }
 
+/// Where a secret's value is; it is read when the run begins, and written nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SecretChoice {
+    /// The environment variable, or the file, that holds the value.
+    #[serde(flatten)]
+    pub source: SecretSource,
+    /// The hosts on whose pages it may be used; empty: on any page.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
+}
+
+/// What holds a secret's value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretSource {
+    /// An environment variable.
+    Env(String),
+    /// A file, whose last line break doesn't count.
+    File(PathBuf),
+}
+
+impl SecretSource {
+    /// The value.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't be read.
+    fn read(&self) -> Result<String, String> {
+        match self {
+            Self::Env(name) => std::env::var(name).map_err(|error| format!("the variable {name}: {error}")),
+            Self::File(path) => {
+                let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+                Ok(text.strip_suffix('\n').map(|text| text.strip_suffix('\r').unwrap_or(text)).unwrap_or(&text).into())
+            }
+        }
+    }
+}
+
 /// The evidence, as a task says it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct DoneChoice {
     /// Texts that must be visible.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -112,6 +194,32 @@ pub struct DoneChoice {
     /// What the answer must be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<AnswerCheck>,
+    /// A question that the model must answer with yes, quoting the screen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge: Option<String>,
+    /// Elements in view and their states.
+    #[serde(rename = "element", skip_serializing_if = "Vec::is_empty")]
+    pub elements: Vec<ElementCheck>,
+    /// Files and what is in them.
+    #[serde(rename = "file", skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileCheck>,
+}
+
+impl ThinkingChoice {
+    /// The same, with everything that a task doesn't say.
+    pub fn thinking(&self) -> Thinking {
+        let Self { style, plan, reflect, votes, choose, .. } = *self;
+        Thinking { style, plan, reflect, votes, choose, ..Thinking::default() }
+    }
+
+    /// The texts in place of Percept's own.
+    ///
+    /// # Errors
+    ///
+    /// [`AgentError::Prompt`] for one that can't stand there.
+    pub fn prompts(&self) -> Result<Prompts, AgentError> {
+        self.prompts.as_deref().map_or_else(|| Ok(Prompts::default()), Prompts::read)
+    }
 }
 
 impl Task {
@@ -170,13 +278,29 @@ impl Task {
 
     /// The evidence that it asks for.
     pub fn evidence(&self) -> Evidence {
-        let DoneChoice { text_visible, url, answer } = self.done.clone();
-        Evidence { text_visible, url, answer }
+        let DoneChoice { text_visible, url, answer, judge, elements, files } = self.done.clone();
+        Evidence { text_visible, url, elements, files, judge, answer }
     }
 
-    /// What a person must approve.
-    pub fn approval(&self) -> Policy {
-        Policy { ask: self.policy.ask.clone() }
+    /// What the run may do by itself, with a person's approval, or not at all.
+    pub fn rules(&self) -> Policy {
+        let PolicyChoice { ask, allow, refuse, grounded, .. } = self.policy.clone();
+        Policy { ask, allow, refuse, grounded }
+    }
+
+    /// Its secrets, read from where they are.
+    ///
+    /// # Errors
+    ///
+    /// [`AgentError::Secret`] for one that isn't there or can't be kept.
+    pub fn unlocked(&self) -> Result<Secrets, AgentError> {
+        let mut secrets = Secrets::default();
+        for (name, SecretChoice { source, hosts }) in &self.secrets {
+            let value = source.read().map_err(|why| AgentError::Secret { name: name.clone(), why })?;
+            let hosts: Vec<_> = hosts.iter().map(String::as_str).collect();
+            secrets.add(name, value, &hosts)?;
+        }
+        Ok(secrets)
     }
 }
 

@@ -3,14 +3,24 @@
 use percept_models::{Function, Reply};
 use serde::{Deserialize, Serialize};
 
+use crate::{AgentError, prompts::Prompt};
+
 mod direct;
+mod grounding;
 mod planning;
 mod react;
 mod reflection;
+mod voting;
 
+pub(crate) use grounding::mismatch;
 pub use planning::PlanItem;
-pub(crate) use planning::{PATIENCE, PLAN_TOKENS, Plan, plan_schema, plan_wanted, read_plan};
-pub(crate) use reflection::{LESSON_TOKENS, lesson_wanted};
+pub(crate) use planning::{PATIENCE, PLAN_FORM, PLAN_TOKENS, Plan, plan_schema, read_plan};
+pub(crate) use reflection::LESSON_TOKENS;
+pub use voting::Choose;
+pub(crate) use voting::{
+    JUDGEMENT_TOKENS, MOST_VOTES, Meaning, Place, VOTING, grouped, judgement_schema, majority, proposed,
+    read_judgement,
+};
 
 /// What may come before an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +56,11 @@ pub struct Thinking {
     /// When it reflects. A model that can't reflect in words has its next decision sampled instead of
     /// taken greedily, which gets it out of doing the same thing again; the journal says when.
     pub reflect: Reflect,
+    /// How many decisions are made for each step, of which one is carried out (self-consistency). They share the
+    /// prompt, which is read once; all but the first are sampled.
+    pub votes: usize,
+    /// Who says which of several decisions is carried out. Only a model that thinks aloud can be the judge.
+    pub choose: Choose,
     /// Sampling temperature of decisions; 0 is greedy.
     pub temperature: f32,
     /// The most tokens of one decision.
@@ -60,6 +75,8 @@ impl Default for Thinking {
             style: None,
             plan: false,
             reflect: Reflect::OnFailure,
+            votes: 1,
+            choose: Choose::Majority,
             temperature: 0.0,
             max_tokens: 512,
             max_thought_tokens: 160,
@@ -67,10 +84,27 @@ impl Default for Thinking {
     }
 }
 
+impl Thinking {
+    /// # Errors
+    ///
+    /// [`AgentError`] for what a model of this style can't do, or nobody can.
+    pub(crate) fn checked(&self, style: Style, model: &str) -> Result<(), AgentError> {
+        if !(1..=MOST_VOTES).contains(&self.votes) {
+            return Err(AgentError::Votes { votes: self.votes, most: MOST_VOTES });
+        }
+        let is_judge = self.votes > 1 && self.choose == Choose::Judge;
+        let words = [(self.plan, "make a plan"), (is_judge, "judge proposals")];
+        match words.into_iter().find(|(wanted, _)| *wanted && style == Style::Direct) {
+            Some((_, what)) => Err(AgentError::NoWords { model: model.to_owned(), what }),
+            None => Ok(()),
+        }
+    }
+}
+
 /// One way of thinking, as the loop uses it.
 pub(crate) trait Way: Send + Sync {
     /// What the model is told, once, before the task.
-    fn instruction(&self) -> &'static str;
+    fn instruction(&self) -> Prompt;
 
     /// What a decision may be.
     fn reply(&self, functions: Vec<Function>) -> Reply;

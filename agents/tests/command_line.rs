@@ -64,7 +64,14 @@ fn a_run_ends_with_its_exit_code_and_one_document() {
             json!(false),
         ),
         (vec![call("wait", json!({ "seconds": 0 })); 3], "[limits]\nsteps = 2", 3, "limit", json!(null)),
-        (vec![finish("42")], "[policy]\nask = [\"finish\"]", 4, "refused", json!(null)),
+        (
+            vec![finish("42")],
+            "[policy]\nrefuse = [\"finish\"]\n[limits]\nrefusals = 1",
+            4,
+            "refused",
+            json!(null),
+        ),
+        (vec![finish("42")], "[policy]\nask = [\"finish\"]", 6, "waiting", json!(null)),
         (vec![], "", 1, "failed", json!(null)),
     ];
     for (script, lines, code, outcome, verified) in cases {
@@ -80,6 +87,42 @@ fn a_run_ends_with_its_exit_code_and_one_document() {
             assert!(result.get(key).is_some(), "no {key}");
         }
     }
+}
+
+#[test]
+fn a_question_waits_on_the_disk_until_somebody_answers() {
+    let folder = scene(&[call("finish", json!({ "answer": "42" }))], "[policy]\nask = [\"finish\"]");
+    for (run, word, code, outcome) in [
+        ("a", ["--approve"].as_slice(), 0, "done"),
+        ("b", ["--deny", "not today"].as_slice(), 4, "refused"),
+        ("c", [].as_slice(), 6, "waiting"),
+    ] {
+        let output = percept(&["run", "task.toml", "--json", "--out", run], folder.path());
+        assert_eq!(output.status.code(), Some(6), "{}", text(&output.stderr));
+        let output = percept(&[&["resume", run, "--json"], word].concat(), folder.path());
+        let result = document(&output);
+        assert_eq!((output.status.code(), &result["outcome"]), (Some(code), &json!(outcome)), "{result}");
+        assert_eq!(result["reason"].as_str().unwrap().contains("not today"), run == "b", "{result}");
+    }
+    let over = percept(&["resume", "a", "--approve"], folder.path());
+    assert_eq!(over.status.code(), Some(2));
+    assert!(text(&over.stderr).contains("no call of this run waits"), "{}", text(&over.stderr));
+}
+
+#[test]
+fn a_replay_from_a_step_goes_on_live_in_another_folder() {
+    let wait = || call("wait", json!({ "seconds": 0 }));
+    let folder = scene(&[wait(), wait(), call("finish", json!({ "answer": "42" }))], "");
+    assert_eq!(percept(&["run", "task.toml", "--out", "first"], folder.path()).status.code(), Some(0));
+    let output = percept(&["replay", "first", "--from", "2", "--out", "second", "--json"], folder.path());
+    let result = document(&output);
+    assert_eq!((output.status.code(), &result["steps"]), (Some(0), &json!(3)), "{}", text(&output.stderr));
+    assert_eq!(result["run"], json!("second"));
+    let both = percept(&["replay", "first", "second"], folder.path());
+    assert_eq!((both.status.code(), text(&both.stdout).matches("identical").count()), (Some(0), 2));
+    let beyond = percept(&["replay", "first", "--from", "9"], folder.path());
+    assert_eq!(beyond.status.code(), Some(2));
+    assert!(text(&beyond.stderr).contains("there is no step 9: the last one is 3"), "{}", text(&beyond.stderr));
 }
 
 #[test]

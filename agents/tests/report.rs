@@ -11,11 +11,11 @@ use std::fs;
 
 use image::{Rgb, RgbImage};
 use percept::{
-    Beginning, CallResult, Check, Entry, Event, Evidence, JOURNAL_VERSION, Limits, Outcome, PlanItem, Policy,
+    Beginning, CallResult, Check, Entry, Event, Evidence, JOURNAL_VERSION, Limits, Outcome, PlanItem, Policy, Prompts,
     RecordedBody, RecordedPart, RunResult, Style, Target, Thinking, Verdict, journal,
     models::{Call, ModelCard, StopReason, Usage},
     report,
-    tools::{Effect, Frame, PixelPoint, PixelSize, Source},
+    tools::{Effect, Frame, Nested, PixelPoint, PixelSize, Source},
 };
 use serde_json::json;
 
@@ -46,6 +46,8 @@ fn beginning() -> Beginning {
         thinking: Thinking::default(),
         limits: Limits::default(),
         policy: Policy::default(),
+        prompts: Prompts::default(),
+        secrets: Vec::new(),
         seed: 7,
         evidence: Evidence { text_visible: vec![hostile()], ..Evidence::default() },
         percept: hostile(),
@@ -91,9 +93,10 @@ fn events() -> Vec<Event> {
             problem: None,
             usage: Usage::default(),
         },
-        Event::Asked { step: 1, temperature: 0.7, seed: 1, exploring: Some(hostile()), prompt: hostile() },
+        Event::Asked { step: 1, vote: 1, temperature: 0.7, seed: 1, exploring: Some(hostile()), prompt: hostile() },
         Event::Decided {
             step: 1,
+            vote: 1,
             thought: hostile(),
             text: hostile(),
             call: Some(call.clone()),
@@ -129,13 +132,14 @@ fn events() -> Vec<Event> {
                 ],
                 finish: false,
                 answer: Some(hostile()),
+                nested: Some(Nested { folder: Some(hostile()), tokens: 3 }),
             },
             milliseconds: 5.0,
         },
         look(2),
         Event::Checked { step: 1, verdict: Verdict { holds: false, checks: vec![check] } },
         Event::Expected { step: 1, what: hostile(), check: Some(expected) },
-        Event::Asked { step: 1, temperature: 0.0, seed: 2, exploring: None, prompt: hostile() },
+        Event::Asked { step: 1, vote: 1, temperature: 0.0, seed: 2, exploring: None, prompt: hostile() },
         Event::Reflected { step: 1, because: hostile(), lesson: hostile(), usage },
         Event::Ended(Box::new(result)),
     ]

@@ -11,8 +11,8 @@
 use std::{fs, path::Path};
 
 use percept::{
-    AnswerCheck, Ask, Limits, Reflect, Style, Task, UrlCheck, models::ModelAddress, runtime::Device,
-    task::ScreenChoice,
+    AnswerCheck, Choose, ElementCheck, FileCheck, Limits, Reflect, Rule, Style, Task, UrlCheck, models::ModelAddress, runtime::Device,
+    task::{ScreenChoice, SecretChoice, SecretSource},
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -57,7 +57,8 @@ scale   = 1.5
 style   = "react"
 plan    = true
 reflect = "every-step"
-votes   = 1
+votes   = 3
+choose  = "judge"
 [limits]
 steps = 12
 tokens = 4000
@@ -65,12 +66,20 @@ seconds = 60
 [tools]
 allow = ["click", "type_text", "finish"]
 [policy]
-ask   = ["changes", "finish"]
+ask   = ["changes", { tool = "finish", argument = "answer", matches = "^[0-9]+$" }]
+allow = ["click"]
+refuse = [{ host = "*.example.net" }, "type_text"]
 hosts = ["example.org"]
+[secrets]
+password = { env = "PORTAL_PASSWORD", hosts = ["example.org"] }
+pin = { file = "shot.png" }
 [done]
 text_visible = ["Welcome, ada", "Sign out"]
 url = { contains = "home" }
 answer = { schema = { type = "integer" } }
+element = { role = "checkbox", name = "News", checked = true }
+file = [{ path = "order.json", contains = "17" }, { path = "log.txt" }]
+judge = "Is ada welcomed?"
 "#;
 
 #[test]
@@ -84,12 +93,41 @@ fn a_whole_file_means_what_it_says() {
     assert_eq!(task.screen, ScreenChoice::Browser { browser, size: Some([332, 214]), scale: 1.5 });
     assert_eq!((task.thinking.style, task.thinking.reflect), (Some(Style::React), Reflect::EveryStep));
     assert!(task.thinking.plan);
+    assert_eq!((task.thinking.votes, task.thinking.choose), (3, Choose::Judge));
     assert_eq!(task.limits, Limits { steps: 12, tokens: 4000, seconds: 60, ..Limits::default() });
-    assert_eq!(task.policy.ask, [Ask::Changes, Ask::Tool("finish".into())]);
+    let answered = Rule {
+        tool: Some("finish".into()),
+        argument: Some("answer".into()),
+        matches: Some("^[0-9]+$".into()),
+        ..Rule::default()
+    };
+    assert_eq!(task.policy.ask, ["changes".into(), answered]);
+    assert_eq!(task.policy.allow, ["click".into()]);
+    let elsewhere = Rule { host: Some("*.example.net".into()), ..Rule::default() };
+    assert_eq!(task.policy.refuse, [elsewhere, "type_text".into()]);
+    let secret = |source, hosts: &[&str]| SecretChoice {
+        source,
+        hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+    };
+    let password = secret(SecretSource::Env("PORTAL_PASSWORD".into()), &["example.org"]);
+    assert_eq!(task.secrets["password"], password);
+    assert_eq!(task.secrets["pin"], secret(SecretSource::File(here.join("shot.png")), &[]));
     let evidence = task.evidence();
     assert_eq!(evidence.text_visible, ["Welcome, ada", "Sign out"]);
     assert_eq!(evidence.url, Some(UrlCheck::Contains("home".into())));
     assert_eq!(evidence.answer, Some(AnswerCheck::Schema(json!({ "type": "integer" }))));
+    let ticked = ElementCheck {
+        role: Some("checkbox".into()),
+        name: Some("News".into()),
+        checked: Some(true),
+        ..ElementCheck::default()
+    };
+    assert_eq!(evidence.elements, [ticked]);
+    let order = folder.path().join("order.json");
+    let order = FileCheck { path: order, contains: Some("17".into()), ..FileCheck::default() };
+    let log = FileCheck { path: folder.path().join("log.txt"), ..FileCheck::default() };
+    assert_eq!(evidence.files, [order, log]);
+    assert_eq!(evidence.judge.as_deref(), Some("Is ada welcomed?"));
 }
 
 #[test]
@@ -173,9 +211,9 @@ fn every_mistake_is_named_with_its_line_and_a_remedy() {
             "allow it: [policy] hosts = [\"example.org\"]",
         ),
         (
-            "task = \"x\"\n[thinking]\nvotes = 3",
-            "3:9: voting (`votes` other than 1) isn't in this version of Percept",
-            "leave it out",
+            "task = \"x\"\n[thinking]\nvotes = 16",
+            "3:9: 16 votes can't be held",
+            "write a number from 1 to 15",
         ),
         (
             "task = \"x\"\n[thinking]\nstyle = \"reakt\"",
@@ -202,6 +240,31 @@ fn every_mistake_is_named_with_its_line_and_a_remedy() {
             "task = \"x\"\n[policy]\nask = [\"change\"]",
             "3:8: no tool is named `change`",
             "did you mean `changes`?",
+        ),
+        (
+            "task = \"x\"\n[policy]\nrefuse = [{ tol = \"click\" }]",
+            "3:10: a word, or a table of tool, effect, argument, matches and host",
+            "",
+        ),
+        (
+            "task = \"x\"\n[policy]\nrefuse = [{ matches = \"(\" }]",
+            "3:11: `(` is no regular expression",
+            "README",
+        ),
+        (
+            "task = \"x\"\n[secrets]\npin = { env = \"A\", file = \"b\" }",
+            "3:7: `pin` must say what holds its value, and in one way",
+            "write { env = \"NAME\" }",
+        ),
+        (
+            "task = \"x\"\n[screen]\nbrowser = \"page.html\"\n[done]\nelement = { checked = true }",
+            "5:11: an element is ticked can't be checked: it has neither a role nor a name",
+            "say its role or its name",
+        ),
+        (
+            "task = \"x\"\n[done]\njudge = \"Is it so?\"",
+            "3:9: `judge` can't be checked: only a page has it",
+            "add a browser",
         ),
         (
             "task = \"x\"\n[limits]\nsteps = 0",

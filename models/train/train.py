@@ -19,9 +19,10 @@ from pathlib import Path
 
 import numpy
 import torch
+import torch.nn.functional as F
 
-from losses import WEIGHTS, all_losses, reading_loss
-from model import Glance
+from losses import WEIGHTS, all_losses, character_loss, reading_loss, to_pixels
+from model import WIDGET_CLASSES, Glance
 from muon import Muon
 from packing import Packer, characters_and_widgets
 from vocabulary import COORDINATES
@@ -109,6 +110,27 @@ class Workers:
         return {name: float(numpy.mean(values)) for name, values in told.items()}
 
 
+def fit_reading(model: Glance, pages: list[dict], device: str, steps: int = 400) -> str:
+    """Fits the reading heads alone to the eye as it is. A shipped folder lacks them, and untrained
+    they would teach the eye nonsense."""
+    heads = [*model.read_characters.parameters(), *model.read_widgets.parameters()]
+    adam = torch.optim.Adam(heads, 1e-2)
+    with torch.no_grad():
+        features = torch.cat([model.eye.features(to_pixels(torch.from_numpy(page["images"]).to(device))) for page in pages])
+        tokens = torch.cat([model.eye.tokens(some)[0] for some in features.split(8)])
+    shown = torch.cat([torch.from_numpy(page["characters"]) for page in pages]).to(device)
+    widgets = torch.cat([torch.from_numpy(page["widgets"]) for page in pages]).to(device)
+    for step in range(steps):
+        chosen = torch.randint(len(features), (8,))
+        characters = character_loss(model.read_characters(features[chosen]).view(*shown[chosen].shape, -1), shown[chosen])
+        kinds = F.cross_entropy(model.read_widgets(tokens[chosen]).view(-1, WIDGET_CLASSES), widgets[chosen].flatten())
+        adam.param_groups[0]["lr"] = 1e-2 * (1 - step / steps)
+        adam.zero_grad()
+        (characters + kinds).backward()
+        adam.step()
+    return f"reading heads fitted: characters {characters.item():.3f}, widgets {kinds.item():.3f}"
+
+
 def measure(model: Glance, folder: Path, words: dict, device: str, batches: int, batch: int) -> dict:
     """Teacher-forced scores on held-out shards: the share of whole replies right (points within 8 px)."""
     model.eval()
@@ -183,7 +205,6 @@ def main() -> None:
         from shipped import load_weights
 
         print(load_weights(model, options.start), flush=True)
-        average = {name: value.detach().clone() for name, value in model.state_dict().items()}
 
     readings: queue.Queue = queue.Queue(2)
     if options.reading:
@@ -192,6 +213,10 @@ def main() -> None:
     batches: queue.Queue = queue.Queue(12)
     packer = Packer(words, seed=11 + state["steps"])
     threading.Thread(target=shard_pages, args=(options.data, state["shard"], options.batch, packer, state["steps"], batches), daemon=True).start()
+
+    if options.start and not state["steps"]:
+        print(fit_reading(model, [batches.get()[1] for _ in range(60)], options.device), flush=True)
+        average = {name: value.detach().clone() for name, value in model.state_dict().items()}
 
     def save() -> None:
         unfinished = checkpoint.with_suffix(".part")

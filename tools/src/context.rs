@@ -1,6 +1,6 @@
 //! What belongs to one call alone: its deadline, its cancellation, its key, and the frame its points mean.
 
-use std::time::Instant;
+use std::{path::PathBuf, time::Instant};
 
 use tokio_util::sync::CancellationToken;
 
@@ -19,4 +19,9 @@ pub struct ToolContext {
     /// The screenshot that the call's [`Point`](crate::Point)s and [`Region`](crate::Region)s were
     /// chosen on; `None` in a run without a screen.
     pub frame: Option<Frame>,
+    /// A folder of the run's that belongs to this call alone, for what the tool keeps; it may not be there yet, and is
+    /// the same for every attempt. `None` in a run that keeps nothing.
+    pub folder: Option<PathBuf>,
+    /// Tokens that the run's models may still write, where the call has models of its own at work.
+    pub tokens_left: Option<usize>,
 }

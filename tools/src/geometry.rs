@@ -52,6 +52,26 @@ pub struct ScreenPoint {
     pub y: f64,
 }
 
+/// A rectangle in the coordinates that a screen takes input in; see [`ScreenPoint`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ScreenRegion {
+    /// Left edge.
+    pub left: f64,
+    /// Upper edge.
+    pub top: f64,
+    /// Right edge.
+    pub right: f64,
+    /// Lower edge.
+    pub bottom: f64,
+}
+
+impl ScreenRegion {
+    /// Whether the place lies in it.
+    pub fn contains(&self, at: ScreenPoint) -> bool {
+        (self.left..self.right).contains(&at.x) && (self.top..self.bottom).contains(&at.y)
+    }
+}
+
 /// Width and height in the coordinates that a screen takes input in; see [`ScreenPoint`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ScreenSize {
@@ -83,6 +103,24 @@ impl Frame {
             && region.top < region.bottom
             && region.right <= self.size.width
             && region.bottom <= self.size.height
+    }
+
+    /// Every pixel that the rectangle touches, as far as it lies on the screenshot.
+    pub fn to_pixels(&self, region: ScreenRegion) -> PixelRegion {
+        let across = |value: f64, side: u32| {
+            let pixel = (value * self.scale).clamp(0.0, f64::from(side));
+            // Within a side's pixels, and so within `u32`.
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=side")]
+            let whole = pixel as u32;
+            (whole, whole + u32::from(f64::from(whole) < pixel))
+        };
+        let PixelSize { width, height } = self.size;
+        PixelRegion {
+            left: across(region.left, width).0,
+            top: across(region.top, height).0,
+            right: across(region.right, width).1,
+            bottom: across(region.bottom, height).1,
+        }
     }
 
     /// The screen point at the pixel's centre, so that rounding never falls into a neighbour.
@@ -192,6 +230,23 @@ mod tests {
         for (scale, pixel, expected) in cases {
             let point = frame(1000, 1000, scale).to_screen(PixelPoint { x: pixel, y: pixel });
             assert_eq!(point, ScreenPoint { x: expected, y: expected }, "pixel {pixel} at {scale}");
+        }
+    }
+
+    #[test]
+    fn a_region_covers_every_pixel_that_it_touches() {
+        let region = |left, top, right, bottom| ScreenRegion { left, top, right, bottom };
+        let cases = [
+            (1.0, region(2.0, 1.0, 4.0, 3.0), [2, 1, 4, 3]),
+            (1.0, region(2.4, 1.9, 3.1, 2.0), [2, 1, 4, 2]),
+            (2.0, region(1.0, 0.5, 2.0, 1.25), [2, 1, 4, 3]),
+            (1.25, region(1.0, 1.0, 2.0, 2.0), [1, 1, 3, 3]),
+            (1.0, region(-5.0, -5.0, 100.0, 100.0), [0, 0, 10, 5]),
+            (1.0, region(20.0, 0.0, 30.0, 1.0), [10, 0, 10, 1]),
+        ];
+        for (scale, region, [left, top, right, bottom]) in cases {
+            let found = frame(10, 5, scale).to_pixels(region);
+            assert_eq!(found, PixelRegion { left, top, right, bottom }, "{region:?} at {scale}");
         }
     }
 

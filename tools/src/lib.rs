@@ -19,11 +19,13 @@ mod toolbox;
 pub use card::{Effect, ToolCard};
 pub use context::ToolContext;
 pub use error::{Cause, ScreenError, ToolError, ToolboxError};
-pub use geometry::{Frame, MARK, PixelPoint, PixelRegion, PixelSize, Point, Region, ScreenPoint, ScreenSize};
-pub use observation::{Observation, Part, PartBody, Source, Then};
-pub use screen::browser::{Browser, BrowserOptions, Dialogs, Settling};
+pub use geometry::{
+    Frame, MARK, PixelPoint, PixelRegion, PixelSize, Point, Region, ScreenPoint, ScreenRegion, ScreenSize,
+};
+pub use observation::{Nested, Observation, Part, PartBody, Source, Then};
+pub use screen::browser::{Browser, BrowserOptions, Dialogs, HostPattern, Settling};
 pub use screen::still::StillImage;
-pub use screen::{Input, Key, MouseButton, Screen, Screenshot};
+pub use screen::{Element, Input, Key, MouseButton, Screen, Screenshot};
 pub use tool::Tool;
 pub use toolbox::{OfferedTool, Toolbox};
 

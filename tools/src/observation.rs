@@ -66,6 +66,15 @@ pub enum Then {
     },
 }
 
+/// A run of another agent that a call made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nested {
+    /// Its folder, by the name that it has beside the run's other calls' folders; `None` where nothing is kept.
+    pub folder: Option<String>,
+    /// Tokens that its models wrote: they count as the run's own.
+    pub tokens: usize,
+}
+
 /// What a tool call brought back.
 #[derive(Debug, Clone, Default)]
 pub struct Observation {
@@ -73,6 +82,8 @@ pub struct Observation {
     pub parts: Vec<Part>,
     /// What the loop does next.
     pub then: Then,
+    /// The run of another agent, if the call made one.
+    pub nested: Option<Nested>,
 }
 
 impl Observation {
@@ -100,6 +111,13 @@ impl Observation {
     #[must_use]
     pub fn with(mut self, source: Source, body: PartBody) -> Self {
         self.parts.push(Part { source, body });
+        self
+    }
+
+    /// The same observation, of a call that had another agent at work.
+    #[must_use]
+    pub fn nested(mut self, nested: Nested) -> Self {
+        self.nested = Some(nested);
         self
     }
 

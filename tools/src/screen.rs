@@ -6,10 +6,13 @@ use async_trait::async_trait;
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
-use crate::{Frame, ScreenError, ScreenPoint};
+use crate::{Frame, ScreenError, ScreenPoint, ScreenRegion};
 
 pub(crate) mod browser;
+mod element;
 pub(crate) mod still;
+
+pub use element::Element;
 
 /// What a screen showed at one moment.
 #[derive(Clone)]
@@ -159,6 +162,33 @@ pub trait Screen: Send + Sync {
     /// [`ScreenError::Unsupported`] where the screen has only pixels.
     async fn visible_text(&self) -> Result<String, ScreenError> {
         Err(ScreenError::Unsupported { what: "tell its text".into() })
+    }
+
+    /// What a click at a place would reach; `None` where there is nothing at all.
+    ///
+    /// # Errors
+    ///
+    /// [`ScreenError::Unsupported`] where the screen has only pixels.
+    async fn element_at(&self, _at: ScreenPoint) -> Result<Option<Element>, ScreenError> {
+        Err(ScreenError::Unsupported { what: "tell its elements".into() })
+    }
+
+    /// Everything in view that can be acted on.
+    ///
+    /// # Errors
+    ///
+    /// [`ScreenError::Unsupported`] where the screen has only pixels.
+    async fn elements(&self) -> Result<Vec<Element>, ScreenError> {
+        Err(ScreenError::Unsupported { what: "tell its elements".into() })
+    }
+
+    /// Where one of these texts is shown or held: the field that holds it, or the rectangle around the words.
+    ///
+    /// # Errors
+    ///
+    /// [`ScreenError::Unsupported`] where the screen has only pixels.
+    async fn places_of(&self, _texts: &[String]) -> Result<Vec<ScreenRegion>, ScreenError> {
+        Err(ScreenError::Unsupported { what: "tell where a text is".into() })
     }
 
     /// Ends the screen and everything it started. Further calls fail with [`ScreenError::Gone`].

@@ -12,7 +12,10 @@ use super::{
     think::Decision,
     working::{Working, milliseconds, unexpected},
 };
-use crate::{Approval, CallResult, Ending, Event, Outcome, Percept, album::Album, history::Record, offer};
+use crate::{
+    Approval, CallResult, Ending, Event, Outcome, Percept, RecordedPart, Secrets, album::Album, history::Record,
+    policy::Word, run_folder::CALLS, secrets,
+};
 
 /// How long a tool that was told to stop may take to do so before it is left behind.
 const GRACE: Duration = Duration::from_secs(2);
@@ -23,6 +26,8 @@ pub(super) enum Action {
     Done {
         /// Whether the tool is one that changes something.
         changes: bool,
+        /// What it brought back.
+        brought: Vec<RecordedPart>,
         /// Whether the tool takes the task for finished.
         finish: bool,
         /// The answer that it gave with the end.
@@ -51,23 +56,41 @@ impl Working {
             Ok(call) => call,
             Err(problem) => return self.turn_down(step, format!("that was no call: {problem}")).await,
         };
-        let targets = match offer::targets(call, &decision.functions) {
-            Ok(targets) => targets,
+        let targets = match &decision.targets {
+            Ok(targets) => targets.clone(),
             Err(problem) => return self.turn_down(step, format!("bad arguments: {problem}")).await,
         };
         let Some(card) = self.toolbox.card(&call.function) else {
             return self.turn_down(step, format!("no tool is named `{}`", call.function)).await;
         };
-        if self.policy.asks_about(&card) {
-            self.ask(step, call).await?;
+        let location = percept.and_then(|seen| seen.screenshot().location.as_deref());
+        let used = secrets::used(&self.beginning.secrets, &call.arguments);
+        if let Some(why) = used.into_iter().find_map(|secret| secret.forbids(location)) {
+            return self.forbid(step, why).await;
+        }
+        let meant = (decision.thought.as_str(), call);
+        if let Some(problem) = self.ground(step, meant, &card, &targets, percept).await? {
+            return self.turn_down(step, problem).await;
+        }
+        match self.policy.word(&card, call, location) {
+            Word::Go => {}
+            Word::Refuse(rule) => return self.forbid(step, format!("the policy refuses {rule}")).await,
+            Word::Ask => {
+                self.ask(step, call).await?;
+                if !self.is_as_it_was(percept, &targets).await? {
+                    let why = "the screen isn't as it was when this was decided, and approved".to_owned();
+                    return self.turn_down(step, why).await;
+                }
+            }
         }
         // What can't begin any more isn't announced.
         self.go_on()?;
-        let key = format!("{}/{}/{}", self.result.run, self.durable.next_sequence(), card.name);
+        let sequence = self.durable.next_sequence();
+        let key = format!("{}/{sequence}/{}", self.result.run, card.name);
         let effect = card.effect;
         self.tell(Event::Calling { step, call: call.clone(), targets, effect, key: key.clone() }).await?;
         let happened = self.in_doubt(step, &card)?;
-        let result = self.call(step, call, percept, key, happened).await?;
+        let result = self.call(step, call, percept, (sequence, key), happened).await?;
         self.sort(&card, result)
     }
 
@@ -81,7 +104,7 @@ impl Working {
             // The question was put in an earlier life, and not answered: this life's listener must hear it too.
             self.voice().say(wanted);
         }
-        let asked = Instant::now();
+        let (asked, name) = (Instant::now(), call.function.clone());
         let Self { approvals, cancel, durable, .. } = self;
         let work = async move {
             let word = tokio::select! {
@@ -92,6 +115,7 @@ impl Working {
             let reason = match word {
                 Some(Approval::Granted) => None,
                 Some(Approval::Denied(reason)) => Some(reason),
+                Some(Approval::Later) => return Err(Ending::waiting(&name)),
                 None => Some("nobody is there to approve it".into()),
             };
             Ok(Event::ApprovalGiven { step, granted: reason.is_none(), reason })
@@ -134,7 +158,7 @@ impl Working {
         step: usize,
         call: &Call,
         percept: Option<&Percept>,
-        key: String,
+        (sequence, key): (u64, String),
         happened: Option<bool>,
     ) -> Result<CallResult, Ending> {
         let context = ToolContext {
@@ -142,10 +166,12 @@ impl Working {
             cancel: self.cancel.child_token(),
             idempotency_key: key.clone(),
             frame: percept.map(Percept::frame),
+            folder: self.result.folder.as_ref().map(|folder| folder.join(CALLS).join(sequence.to_string())),
+            tokens_left: Some(self.budget.tokens_left()),
         };
         let (cancel, deadline) = (self.cancel.clone(), self.budget.deadline());
         let out_of_time = self.budget.out_of_time();
-        let (toolbox, album) = (&self.toolbox, Arc::clone(&self.album));
+        let (toolbox, album, secrets) = (&self.toolbox, Arc::clone(&self.album), &self.secrets);
         let work = async move {
             let begun = Instant::now();
             // It is known not to have happened, and with no time left it won't.
@@ -156,7 +182,7 @@ impl Working {
                 if happened == Some(true) {
                     return Ok(Observation::note("it happened before the run was taken up again"));
                 }
-                toolbox.call(&call.function, call.arguments.clone(), &context).await
+                toolbox.call(&call.function, secrets.revealed(call.arguments.clone()), &context).await
             };
             let over = async {
                 tokio::select! {
@@ -170,7 +196,7 @@ impl Working {
                 () = over => Err(ToolError::Stopped { tool: call.function.clone() }),
             };
             let milliseconds = milliseconds(begun.elapsed());
-            Ok(Event::Called { step, key, result: recorded(called, &album), milliseconds })
+            Ok(Event::Called { step, key, result: recorded(called, &album, secrets), milliseconds })
         };
         match self.durable.step(&["called"], Box::pin(work)).await? {
             Event::Called { result, milliseconds, .. } => {
@@ -185,11 +211,14 @@ impl Working {
     fn sort(&mut self, card: &ToolCard, result: CallResult) -> Result<Action, Ending> {
         let changes = matches!(card.effect, Effect::Changes { .. });
         match result {
-            CallResult::Observed { parts, finish, answer } => {
+            CallResult::Observed { parts, finish, answer, nested } => {
                 self.budget.refusals = 0;
-                let parts = self.album.parts(&parts)?;
-                self.history.push(Record::Observed(told(parts)));
-                Ok(Action::Done { changes, finish, answer })
+                let within = nested.map_or(0, |nested| nested.tokens);
+                self.budget.tokens += within;
+                self.result.usage.output_tokens += within;
+                let observed = self.album.parts(&parts)?;
+                self.history.push(Record::Observed(told(observed)));
+                Ok(Action::Done { changes, brought: parts, finish, answer })
             }
             CallResult::BadArguments { reason } => {
                 self.refuse(ToolError::BadArguments(reason).to_string(), Outcome::Failed)
@@ -208,6 +237,12 @@ impl Working {
     async fn turn_down(&mut self, step: usize, reason: String) -> Result<Action, Ending> {
         self.tell(Event::Refused { step, reason: reason.clone() }).await?;
         self.refuse(reason, Outcome::Failed)
+    }
+
+    /// Refuses what the run has no right to.
+    async fn forbid(&mut self, step: usize, reason: String) -> Result<Action, Ending> {
+        self.tell(Event::Refused { step, reason: reason.clone() }).await?;
+        self.refuse(reason, Outcome::Refused)
     }
 
     /// Shows the model why nothing was done, and counts it.
@@ -234,20 +269,26 @@ impl Working {
 }
 
 /// What the journal keeps of a call.
-fn recorded(called: Result<Observation, ToolError>, album: &Album) -> CallResult {
+fn recorded(called: Result<Observation, ToolError>, album: &Album, secrets: &Secrets) -> CallResult {
+    let hidden = |reason: String| secrets.hidden(&reason);
     match called {
-        Ok(observation) => {
+        Ok(mut observation) => {
+            observation.parts.iter_mut().for_each(|part| match &mut part.body {
+                PartBody::Text(text) => *text = secrets.hidden(text),
+                PartBody::Json(value) => secrets.hidden_in(value),
+                _ => {}
+            });
             let parts = album.recorded(&observation.parts);
             let (finish, answer) = match observation.then {
-                Then::Finish { answer } => (true, answer),
+                Then::Finish { answer } => (true, answer.map(hidden)),
                 _ => (false, None),
             };
-            CallResult::Observed { parts, finish, answer }
+            CallResult::Observed { parts, finish, answer, nested: observation.nested }
         }
-        Err(ToolError::BadArguments(reason)) => CallResult::BadArguments { reason },
-        Err(ToolError::Refused { reason }) => CallResult::Refused { reason },
+        Err(ToolError::BadArguments(reason)) => CallResult::BadArguments { reason: hidden(reason) },
+        Err(ToolError::Refused { reason }) => CallResult::Refused { reason: hidden(reason) },
         Err(ToolError::Stopped { .. }) => CallResult::Stopped,
-        Err(broken) => CallResult::Broken { reason: broken.to_string() },
+        Err(broken) => CallResult::Broken { reason: hidden(broken.to_string()) },
     }
 }
 

@@ -18,7 +18,7 @@ impl Working {
     ///
     /// The run's ending, if the evidence can't be looked for at all.
     pub(super) async fn foresee(&mut self, percept: Option<&Percept>) -> Result<(), Ending> {
-        if self.evidence.is_empty() || self.evidence.answer.is_some() {
+        if self.evidence.is_empty() || self.evidence.waits_for_the_end() {
             return Ok(());
         }
         if self.look_for_evidence(0, percept, None).await?.holds {
@@ -39,7 +39,7 @@ impl Working {
         action: &Action,
         after: Option<&Percept>,
     ) -> Result<Option<String>, Ending> {
-        let Action::Done { changes, finish, answer } = action else { return Ok(None) };
+        let Action::Done { changes, finish, answer, .. } = action else { return Ok(None) };
         if self.evidence.is_empty() {
             if !finish {
                 return Ok(None);
@@ -47,11 +47,15 @@ impl Working {
             let word = Ending::new(Outcome::Done, "the model says so; the task names no evidence");
             return Err(Ending { answer: answer.clone(), ..word });
         }
-        // An answer is given only with the end.
-        if !finish && (!changes || self.evidence.answer.is_some()) {
+        if !finish && (!changes || self.evidence.waits_for_the_end()) {
             return Ok(None);
         }
-        let verdict = self.look_for_evidence(step, after, answer.as_deref()).await?;
+        let mut verdict = self.look_for_evidence(step, after, answer.as_deref()).await?;
+        if let (true, Some(question)) = (verdict.holds, self.evidence.judge.clone()) {
+            let check = self.examine(step, &question).await?;
+            verdict.holds = check.holds;
+            verdict.checks.push(check);
+        }
         if verdict.holds {
             let found = Ending::new(Outcome::Done, self.evidence.described().join("; "));
             return Err(Ending { evidence: Some(true), answer: answer.clone(), ..found });

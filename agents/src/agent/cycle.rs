@@ -29,7 +29,8 @@ impl Working {
             let after = self.look().await?;
             let claim = self.check(step, &action, after.as_ref()).await?;
             let unmet = self.expect(step, &action, percept.as_ref(), after.as_ref()).await?;
-            let failure = claim.or_else(|| unmet.clone());
+            let circle = self.circle(step, &decision, &action, percept.as_ref()).await?;
+            let failure = claim.or_else(|| unmet.clone()).or(circle);
             self.reflect(step, &action, failure.as_deref(), percept.as_ref(), after.as_ref()).await?;
             if unmet.is_some() {
                 self.plan(step + 1, unmet.as_deref()).await?;

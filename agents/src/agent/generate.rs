@@ -42,8 +42,7 @@ impl Working {
         let Question { step, kinds, options, request, asked, told } = question;
         let options = Generate { cancel: self.cancel.child_token(), ..options };
         loop {
-            let instruction = self.style.way().instruction();
-            let (mut conversation, left_out) = self.history.conversation(instruction, self.window);
+            let (mut conversation, left_out) = self.history.conversation(&self.instruction(), self.window);
             if let Some(request) = &request {
                 conversation.push(Message::text(Role::User, request.as_str()));
             }
@@ -70,6 +69,8 @@ impl Working {
                 }
                 event => {
                     if let Event::Decided { usage, .. }
+                    | Event::Judged { usage, .. }
+                    | Event::Examined { usage, .. }
                     | Event::Planned { usage, .. }
                     | Event::Reflected { usage, .. } = &event
                     {

@@ -15,7 +15,8 @@ use super::{
 use crate::{
     Ending, Event, Evidence, Percept,
     history::Record,
-    thinking::{PATIENCE, PLAN_TOKENS, Plan, PlanItem, plan_schema, plan_wanted, read_plan},
+    prompts::Prompt,
+    thinking::{PATIENCE, PLAN_FORM, PLAN_TOKENS, Plan, PlanItem, plan_schema, read_plan},
 };
 
 impl Working {
@@ -41,7 +42,7 @@ impl Working {
             ..Generate::default()
         };
         let reason = because.map(str::to_owned);
-        let asked = move |prompt| Event::Asked { step, temperature, seed, exploring: None, prompt };
+        let asked = move |prompt| Event::Asked { step, vote: 1, temperature, seed, exploring: None, prompt };
         let told = move |completion: Completion| {
             let (items, problem) = match read_plan(&completion.text) {
                 Ok(items) => (items, None),
@@ -49,7 +50,11 @@ impl Working {
             };
             Event::Planned { step, because: reason.clone(), items, problem, usage: completion.usage }
         };
-        let (request, kinds) = (Some(plan_wanted(because)), &["planned", "too_long"]);
+        let wanted = match because {
+            None => self.prompts.filled(Prompt::Plan, &[("form", PLAN_FORM)]),
+            Some(because) => self.prompts.filled(Prompt::Replan, &[("because", because), ("form", PLAN_FORM)]),
+        };
+        let (request, kinds) = (Some(wanted), &["planned", "too_long"]);
         let planned = self.generate(Question { step, kinds, options, request, asked, told }).await?;
         let Event::Planned { items, problem, .. } = planned else { return Err(unexpected(&planned)) };
         if let Some(problem) = problem {

@@ -11,7 +11,8 @@ use super::{
 use crate::{
     Ending, Event, Percept, Reflect,
     history::Record,
-    thinking::{LESSON_TOKENS, lesson_wanted},
+    prompts::Prompt,
+    thinking::LESSON_TOKENS,
 };
 
 impl Working {
@@ -83,8 +84,8 @@ impl Working {
             max_tokens,
             ..Generate::default()
         };
-        let request = Some(lesson_wanted(&because));
-        let asked = move |prompt| Event::Asked { step, temperature, seed, exploring: None, prompt };
+        let request = Some(self.prompts.filled(Prompt::Lesson, &[("because", &because)]));
+        let asked = move |prompt| Event::Asked { step, vote: 1, temperature, seed, exploring: None, prompt };
         let told = move |completion: Completion| Event::Reflected {
             step,
             because: because.clone(),

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::working::{Parts, Working};
 use crate::{
-    Divergence, JournalError, RunFolder, RunResult,
+    Divergence, JournalError, RunFolder, RunResult, Secrets,
     album::Album,
     durable::{Finding, Replayer, Tape},
     journal,
@@ -73,6 +73,7 @@ pub async fn replay(folder: &Path) -> Result<Replayed, JournalError> {
         cancel: CancellationToken::new(),
         worked: Duration::ZERO,
         happened: None,
+        secrets: Secrets::default(),
     };
     let result = Working::new(beginning, parts).run().await;
     let mut compared = 0;

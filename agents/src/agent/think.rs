@@ -6,7 +6,7 @@ use super::{
     generate::Question,
     working::{Working, unexpected},
 };
-use crate::{Ending, Event, Percept, Reflect, history::Record, memory, offer};
+use crate::{Ending, Event, Percept, Reflect, Target, history::Record, memory, offer, thinking::VOTING};
 
 /// The lowest temperature at which a decision is sampled to get out of a dead end, and what each further
 /// attempt on the same screen adds.
@@ -16,27 +16,56 @@ const BOLDEST: f32 = 1.2;
 
 /// What the model decided.
 pub(super) struct Decision {
+    /// What was thought before.
+    pub(super) thought: String,
     /// The call, or why the reply isn't one.
     pub(super) call: Result<Call, String>,
-    /// What was on offer, with the bounds of the screenshot that the decision was made on.
-    pub(super) functions: Vec<Function>,
+    /// The places on the screenshot that the call names, or what is wrong with them.
+    pub(super) targets: Result<Vec<Target>, String>,
+}
+
+/// One vote on what to do.
+#[derive(Clone)]
+pub(super) struct Ballot {
+    pub(super) thought: String,
+    pub(super) text: String,
+    pub(super) call: Result<Call, String>,
+    pub(super) targets: Result<Vec<Target>, String>,
 }
 
 impl Working {
-    /// Asks the model what to do.
+    /// Asks the model what to do, as often as the run wants votes.
     ///
     /// # Errors
     ///
     /// The run's ending; a reply that is no call isn't one.
     pub(super) async fn think(&mut self, step: usize, percept: Option<&Percept>) -> Result<Decision, Ending> {
         let functions = offer::functions(&self.toolbox, percept.map(|seen| seen.frame().size));
+        let mut ballots = Vec::new();
+        for vote in 1..=self.thinking.votes {
+            ballots.push(self.decide(step, vote, &functions, percept).await?);
+        }
+        let chosen = self.elect(step, &ballots, percept).await?;
+        let Ballot { thought, text, call, targets } = ballots.swap_remove(chosen);
+        self.history.push(Record::Decided { thought: thought.clone(), text });
+        Ok(Decision { thought, call, targets })
+    }
+
+    /// One vote. The first is the decision that a run without votes makes.
+    async fn decide(
+        &mut self,
+        step: usize,
+        vote: usize,
+        functions: &[Function],
+        percept: Option<&Percept>,
+    ) -> Result<Ballot, Ending> {
         let exploring = self.exploring(percept);
-        let temperature =
-            exploring.as_ref().map_or(self.thinking.temperature, |(temperature, _)| *temperature);
-        let seed = seed_of_step(self.seed, step);
+        let own = exploring.as_ref().map_or(self.thinking.temperature, |(temperature, _)| *temperature);
+        let temperature = if vote == 1 { own } else { own.max(VOTING) };
+        let seed = seed_of_step(self.seed.wrapping_add((vote as u64 - 1) << 32), step);
         let exploring = exploring.map(|(_, why)| why);
         let options = Generate {
-            reply: self.style.way().reply(functions.clone()),
+            reply: self.style.way().reply(functions.to_vec()),
             sampling: Sampling { temperature, seed, ..Sampling::default() },
             max_tokens: self.thinking.max_tokens.min(self.budget.tokens_left()),
             max_thought_tokens: self.thinking.max_thought_tokens,
@@ -44,12 +73,13 @@ impl Working {
         };
         let asked = move |prompt| {
             let exploring = exploring.clone();
-            Event::Asked { step, temperature, seed, exploring, prompt }
+            Event::Asked { step, vote, temperature, seed, exploring, prompt }
         };
         let told = move |completion: Completion| {
             let call = completion.call.unwrap_or_else(|| Err("the reply holds no call".into()));
             Event::Decided {
                 step,
+                vote,
                 thought: completion.thought,
                 text: completion.text,
                 call: call.as_ref().ok().cloned(),
@@ -65,12 +95,15 @@ impl Working {
             return Err(unexpected(&decided));
         };
         let call = call.ok_or_else(|| malformed.unwrap_or_default());
-        self.history.push(Record::Decided { thought, text });
         let cut_off = stop == StopReason::MaxTokens && call.is_err();
         if cut_off && self.budget.tokens_left() == 0 {
             return Err(self.budget.out_of_tokens());
         }
-        Ok(Decision { call, functions })
+        let targets = match &call {
+            Ok(call) => offer::targets(call, functions),
+            Err(_) => Ok(Vec::new()),
+        };
+        Ok(Ballot { thought, text, call, targets })
     }
 
     /// Whether to sample this decision, at what temperature and why. A model that sees only the screen, or

@@ -8,20 +8,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-use percept_models::{ChatModel, ContentHash};
+use percept_models::{Call, ChatModel, ContentHash};
 use percept_tools::{Screen, Toolbox};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Approval, Beginning, Ending, Entry, Event, Evidence, JOURNAL_VERSION, Milliseconds, Outcome, Policy,
-    Reflect, RunResult, Style, Thinking, TokenUsage,
+    Approval, Beginning, Ending, Entry, Event, Evidence, JOURNAL_VERSION, Milliseconds, Outcome, Policy, Prompts,
+    Reflect, RunResult, SecretCard, Secrets, Style, Thinking, TokenUsage,
     album::Album,
     durable::Durable,
     history::{History, Window},
     limits::Budget,
     memory,
+    prompts::Prompt,
     thinking::Plan,
+    trail::Trail,
 };
 
 /// One run.
@@ -33,6 +35,8 @@ pub(super) struct Working {
     pub(super) style: Style,
     pub(super) policy: Policy,
     pub(super) evidence: Evidence,
+    pub(super) secrets: Secrets,
+    pub(super) prompts: Prompts,
     pub(super) seed: u64,
     pub(super) beginning: Beginning,
     pub(super) durable: Box<dyn Durable>,
@@ -49,8 +53,12 @@ pub(super) struct Working {
     pub(super) tried: HashMap<ContentHash, usize>,
     /// Every screen that was seen.
     pub(super) seen: HashSet<ContentHash>,
+    /// Every action so far.
+    pub(super) trail: Trail,
     /// What the model means to do.
     pub(super) plan: Option<Plan>,
+    /// The call that the grounding check turned down last.
+    pub(super) doubted: Option<Call>,
     /// How often the model claimed to be done against the evidence.
     pub(super) claims: usize,
     /// The result so far.
@@ -70,6 +78,7 @@ pub(super) struct Parts {
     pub(super) cancel: CancellationToken,
     pub(super) worked: Duration,
     pub(super) happened: Option<bool>,
+    pub(super) secrets: Secrets,
 }
 
 impl Working {
@@ -97,10 +106,12 @@ impl Working {
             thinking: beginning.thinking,
             policy: beginning.policy.clone(),
             evidence: beginning.evidence.clone(),
+            prompts: beginning.prompts.clone(),
             seed: beginning.seed,
             model: parts.model,
             toolbox: parts.toolbox,
-            screen: parts.screen,
+            screen: parts.screen.map(|screen| parts.secrets.veil(screen)),
+            secrets: parts.secrets,
             durable: parts.durable,
             album: parts.album,
             listener: parts.listener,
@@ -110,7 +121,9 @@ impl Working {
             beginning,
             tried: HashMap::new(),
             seen: HashSet::new(),
+            trail: Trail::default(),
             plan: None,
+            doubted: None,
             claims: 0,
             result,
         }
@@ -175,6 +188,17 @@ impl Working {
     /// that was told not to.
     pub(super) fn reflects_in_words(&self) -> bool {
         self.style == Style::React && self.model.card().thinks && self.thinking.reflect != Reflect::Never
+    }
+
+    /// What the model is told before the task.
+    pub(super) fn instruction(&self) -> String {
+        let way = self.prompts.filled(self.style.way().instruction(), &[]);
+        let placeholders: Vec<_> = self.beginning.secrets.iter().map(SecretCard::placeholder).collect();
+        if placeholders.is_empty() {
+            return way;
+        }
+        let secrets = self.prompts.filled(Prompt::Secrets, &[("placeholders", &placeholders.join(", "))]);
+        format!("{way} {secrets}")
     }
 
     /// How long a step may take.

@@ -182,6 +182,14 @@ pub(crate) struct ResumeOptions {
     #[arg(long)]
     pub(crate) not_happened: bool,
 
+    /// The call that waits for a person may be made.
+    #[arg(long, conflicts_with = "deny")]
+    pub(crate) approve: bool,
+
+    /// The call that waits for a person may not be made, which ends the run.
+    #[arg(long, value_name = "WHY", num_args = 0..=1, default_missing_value = "a person said no")]
+    pub(crate) deny: Option<String>,
+
     /// The device: auto, cpu, cuda:N, webgpu:N, and so on.
     #[arg(long, value_name = "DEVICE")]
     pub(crate) device: Option<Device>,
@@ -192,6 +200,14 @@ pub(crate) struct ReplayOptions {
     /// Run folders.
     #[arg(required = true, value_name = "RUN")]
     pub(crate) runs: Vec<PathBuf>,
+
+    /// Go on live from this step of one run, in a folder of its own: model and screen decide anew.
+    #[arg(long, value_name = "STEP", value_parser = at_least_one)]
+    pub(crate) from: Option<usize>,
+
+    /// The folder for it; by default one below runs/ that is named by the time.
+    #[arg(long, value_name = "FOLDER", requires = "from")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

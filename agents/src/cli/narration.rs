@@ -51,6 +51,8 @@ impl<'a> Narration<'a> {
             Event::ApprovalGiven { granted: false, reason, .. } => {
                 self.told(Ink::Bad, reason.as_deref().unwrap_or("not approved"), 0.0);
             }
+            // Of several votes it is the one that was chosen.
+            Event::Calling { step, call, .. } => self.call = format!("{step:>3}  {}", written(call)),
             Event::Called { result, milliseconds, .. } => self.called(result, *milliseconds),
             Event::Planned { because, items, .. } => {
                 let word = if because.is_some() { "new plan" } else { "plan" };
@@ -58,6 +60,14 @@ impl<'a> Narration<'a> {
                     let head = if index == 0 { format!("     {word}: ") } else { " ".repeat(word.len() + 7) };
                     self.line(Ink::Soft, &format!("{head}{}. {}", index + 1, shortened(&item.what)));
                 }
+            }
+            Event::Voted { alike, chosen, .. } => {
+                let supporters = alike.iter().filter(|first| *first == chosen).count();
+                self.line(Ink::Soft, &format!("     {supporters} of {} votes for it", alike.len()));
+            }
+            Event::Circled { actions, rounds, .. } => {
+                let what = if *actions == 1 { "action".to_owned() } else { format!("{actions} actions") };
+                self.line(Ink::Warn, &format!("     in circles: the last {what}, {rounds} times over"));
             }
             Event::Reflected { lesson, .. } => {
                 self.line(Ink::Warn, &format!("     lesson: {}", shortened(lesson)));

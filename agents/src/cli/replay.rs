@@ -1,8 +1,9 @@
-//! `percept replay`: goes through recorded runs again, with no model and no screen, and compares.
+//! `percept replay`: goes through recorded runs again, with no model and no screen, and compares; or goes on live from
+//! a step of one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use percept::{JournalError, Replayed};
+use percept::{Assembly, JournalError, RUN_FILE, Replayed, Task, journal};
 use serde_json::json;
 
 use super::{
@@ -10,10 +11,19 @@ use super::{
     failure::{BROKEN, Failure},
     narration::in_a_line,
     output::{Ink, Output},
+    progress::Bars,
+    run::{conclude, default_folder, followed_to_the_end},
+    watch,
 };
 
 /// Replays each run; 1 if one of them would go another way today, or was changed.
 pub(crate) async fn replay(options: ReplayOptions, output: &Output) -> Result<u8, Failure> {
+    if let Some(step) = options.from {
+        let [run] = &options.runs[..] else {
+            return Err(Failure::bad_input(anyhow::anyhow!("--from goes on from one run")).help("name one run folder"));
+        };
+        return branch(run, step, options.out.unwrap_or_else(default_folder), output).await;
+    }
     let mut replays = Vec::new();
     for folder in &options.runs {
         let replayed = percept::replay(folder).await;
@@ -35,6 +45,17 @@ pub(crate) async fn replay(options: ReplayOptions, output: &Output) -> Result<u8
         replayed.as_ref().is_ok_and(|replayed| replayed.divergence.is_none())
     };
     Ok(if replays.iter().all(|(_, replayed)| is_same(replayed)) { 0 } else { BROKEN })
+}
+
+/// Goes on live from a step.
+async fn branch(run: &Path, step: usize, folder: PathBuf, output: &Output) -> Result<u8, Failure> {
+    journal::branch(run, step, &folder).map_err(Failure::bad_input)?;
+    let task = Task::read(&folder.join(RUN_FILE))?;
+    let assembly = Assembly::new(Bars::new(&output.bars));
+    let resumed = watch::unless_interrupted(async { Ok(assembly.resume(&task, &folder, None).await?) }).await?;
+    let result = followed_to_the_end(resumed.run, resumed.screen, &folder, None, output).await;
+    conclude(&result, output)?;
+    Ok(result.outcome.exit_code())
 }
 
 fn document(folder: &Path, replayed: &Result<Replayed, JournalError>) -> serde_json::Value {

@@ -1,6 +1,6 @@
 //! `percept resume`: takes up a run that was killed, interrupted, or left with a call in doubt.
 
-use percept::{Assembly, RUN_FILE, Task, journal};
+use percept::{Approval, Assembly, RUN_FILE, Task, journal};
 
 use super::{
     arguments::ResumeOptions,
@@ -33,10 +33,18 @@ pub(crate) async fn resume(options: ResumeOptions, output: &Output) -> Result<u8
         );
         output.say(&output.ink(Ink::Warn, &question));
     }
+    let word = match (options.approve, options.deny) {
+        (true, _) => Some(Approval::Granted),
+        (false, reason) => reason.map(Approval::Denied),
+    };
+    if word.is_some() && recording.question().is_none() {
+        let problem = anyhow::anyhow!("no call of this run waits for a person's word");
+        return Err(Failure::bad_input(problem).help("leave out --approve and --deny"));
+    }
     let assembly = Assembly::new(Bars::new(&output.bars));
     let resuming = assembly.resume(&task, folder, happened);
     let resumed = watch::unless_interrupted(async { Ok(resuming.await?) }).await?;
-    let result = followed_to_the_end(resumed.run, resumed.screen, folder, output).await;
+    let result = followed_to_the_end(resumed.run, resumed.screen, folder, word, output).await;
     conclude(&result, output)?;
     Ok(result.outcome.exit_code())
 }

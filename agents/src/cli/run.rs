@@ -7,7 +7,7 @@ use std::{
 };
 
 use percept::{
-    Assembly, Event, Outcome, Run, RunResult, Task,
+    Approval, Assembly, Event, Outcome, Run, RunResult, Task,
     models::{Call, ModelAddress},
     new_run_name, report,
     runtime::Device,
@@ -127,17 +127,18 @@ pub(crate) async fn work(
 ) -> Result<RunResult, Failure> {
     let assembled = watch::unless_interrupted(async { Ok(assembly.assemble(task, folder).await?) }).await?;
     let run = assembled.agent.run(assembled.task.task.clone());
-    Ok(followed_to_the_end(run, assembled.screen, folder, output).await)
+    Ok(followed_to_the_end(run, assembled.screen, folder, None, output).await)
 }
 
-/// Follows a run, closes its screen, and makes its report.
+/// Follows a run, closes its screen, and makes its report. `word` is the answer to its first question.
 pub(crate) async fn followed_to_the_end(
     run: Run,
     screen: Option<Arc<dyn Screen>>,
     folder: &Path,
+    word: Option<Approval>,
     output: &Output,
 ) -> RunResult {
-    let result = followed(run, output).await;
+    let result = followed(run, word, output).await;
     if let Some(screen) = screen
         && let Err(error) = screen.close().await
     {
@@ -166,7 +167,7 @@ pub(crate) fn conclude(result: &RunResult, output: &Output) -> Result<(), Failur
 }
 
 /// Follows a run to its end, asking a person where the policy does, and stopping it when somebody interrupts.
-async fn followed(mut run: Run, output: &Output) -> RunResult {
+async fn followed(mut run: Run, mut word: Option<Approval>, output: &Output) -> RunResult {
     let mut narration = Narration::new(output);
     let cancel = run.cancellation();
     let stopped = cancel.clone();
@@ -179,11 +180,18 @@ async fn followed(mut run: Run, output: &Output) -> RunResult {
         narration.tell(&entry);
         if let Event::ApprovalWanted { call, .. } = &entry.event {
             // An interruption ends the question too; the run is cancelled then, and says so itself.
+            let answer = async {
+                match word.take() {
+                    Some(word) => word,
+                    None => asked(call, output).await,
+                }
+            };
             tokio::select! {
                 () = stopped.cancelled() => {}
-                word = approved(call, output) => match word {
-                    Ok(()) => run.approve(),
-                    Err(reason) => run.deny(reason),
+                word = answer => match word {
+                    Approval::Granted => run.approve(),
+                    Approval::Denied(reason) => run.deny(reason),
+                    Approval::Later => run.postpone(),
                 },
             }
         }
@@ -194,10 +202,10 @@ async fn followed(mut run: Run, output: &Output) -> RunResult {
     result
 }
 
-/// Asks whoever sits at the terminal.
-async fn approved(call: &Call, output: &Output) -> Result<(), String> {
+/// Asks whoever sits at the terminal. Where nobody does, the run waits on the disk.
+async fn asked(call: &Call, output: &Output) -> Approval {
     if !io::stdin().is_terminal() {
-        return Err("the policy asks a person, and nobody sits at a terminal".into());
+        return Approval::Later;
     }
     output.say(&output.ink(Ink::Strong, &format!("     may it {}? [y/N] ", written(call))));
     let answer = tokio::task::spawn_blocking(|| {
@@ -205,8 +213,8 @@ async fn approved(call: &Call, output: &Output) -> Result<(), String> {
         io::stdin().lock().read_line(&mut line).map(|_| line)
     });
     match answer.await {
-        Ok(Ok(line)) if matches!(line.trim(), "y" | "Y" | "yes") => Ok(()),
-        _ => Err("a person said no".into()),
+        Ok(Ok(line)) if matches!(line.trim(), "y" | "Y" | "yes") => Approval::Granted,
+        _ => Approval::Denied("a person said no".into()),
     }
 }
 

@@ -55,6 +55,8 @@ impl Tape {
             matches!(
                 event,
                 Event::Decided { .. }
+                    | Event::Judged { .. }
+                    | Event::Examined { .. }
                     | Event::Planned { .. }
                     | Event::Reflected { .. }
                     | Event::TooLong { .. }
@@ -93,7 +95,7 @@ fn take_up(tape: &mut VecDeque<Entry>) {
 
 /// Whether a run that ended like this can be taken up again.
 pub(crate) fn can_go_on(result: &RunResult) -> bool {
-    matches!(result.outcome, Outcome::Unknown | Outcome::Cancelled)
+    matches!(result.outcome, Outcome::Unknown | Outcome::Cancelled | Outcome::Waiting)
 }
 
 fn ending(result: &RunResult) -> Ending {

@@ -80,6 +80,19 @@ impl Recording {
         }
     }
 
+    /// The call that waits for a person's word: it was asked about, and nobody answered.
+    pub fn question(&self) -> Option<(usize, &Call)> {
+        let told = self.entries.iter().rev().find(|entry| match &entry.event {
+            Event::Ended(result) => !can_go_on(result),
+            Event::Resumed { .. } => false,
+            _ => true,
+        });
+        match told.map(|entry| &entry.event) {
+            Some(Event::ApprovalWanted { step, call }) => Some((*step, call)),
+            _ => None,
+        }
+    }
+
     /// How much of the file it is, and the seal that the next line follows on.
     pub(super) fn end(&self) -> (u64, Seal) {
         self.ends.last().copied().unwrap_or((0, Seal::first()))
@@ -114,7 +127,7 @@ impl Recording {
 }
 
 /// The stored images that an event names: file and hash.
-fn images(event: &Event) -> impl Iterator<Item = (&str, &str)> {
+pub(super) fn images(event: &Event) -> impl Iterator<Item = (&str, &str)> {
     let looked = match event {
         Event::Looked { shot: Some(shot), hash, .. } => Some((shot.as_str(), hash.as_str())),
         _ => None,

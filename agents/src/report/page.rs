@@ -7,12 +7,12 @@ use sha2::{Digest, Sha256};
 
 use super::{
     album::Album,
-    drawing,
+    REPORT_FILE, drawing,
     hypertext::Hypertext,
     masthead,
     story::{Decision, Intent, Step},
 };
-use crate::{CallResult, RecordedBody, RecordedPart, RunResult, journal::Recording};
+use crate::{CALLS, CallResult, RecordedBody, RecordedPart, RunResult, journal::Recording};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -155,6 +155,10 @@ fn told(html: &mut Hypertext, step: &Step<'_>, album: &Album) {
             None => html.text(decision.text),
         };
         html.markup("</pre>");
+        votes(html, step);
+    }
+    for element in step.ground {
+        html.markup("<p class=\"ground\">on the ").text(&element.role).markup(" “").text(&element.name).markup("”</p>");
     }
     if let Some((granted, reason)) = step.approval {
         html.markup(if granted {
@@ -180,6 +184,17 @@ fn told(html: &mut Hypertext, step: &Step<'_>, album: &Album) {
         }
         html.markup("</ul>");
     }
+    if let Some((check, quotes, _)) = step.examined {
+        html.markup(if check.holds { "<ul class=\"checks\"><li class=\"holds\">" } else { "<ul class=\"checks\"><li class=\"open\">" });
+        html.text(&check.what);
+        for quote in quotes {
+            html.markup(" <q>").text(quote).markup("</q>");
+        }
+        if let Some(doubt) = &check.found {
+            html.markup(" <small>").text(doubt).markup("</small>");
+        }
+        html.markup("</li></ul>");
+    }
     if let Some(check) = step.expected {
         html.markup(if check.holds {
             "<ul class=\"checks\"><li class=\"holds\">as planned, "
@@ -188,17 +203,54 @@ fn told(html: &mut Hypertext, step: &Step<'_>, album: &Album) {
         });
         html.text(&check.what).markup("</li></ul>");
     }
+    if let Some((actions, rounds)) = step.circle {
+        html.markup("<p class=\"result bad\">going round in circles: the last ");
+        html.text(&if actions == 1 { "action".to_owned() } else { format!("{actions} actions") });
+        html.markup(", ").show(rounds).markup(" times over</p>");
+    }
     if let Some(lesson) = &step.lesson {
         html.markup("<aside class=\"lesson\"><b>Lesson</b> <small>because ").text(lesson.because);
         html.markup("</small><br>").text(lesson.words).markup("</aside>");
     }
 }
 
+/// What was proposed, and by how many votes; nothing where there was one.
+fn votes(html: &mut Hypertext, step: &Step<'_>) {
+    if step.votes.len() < 2 {
+        return;
+    }
+    html.markup("<details class=\"votes\"><summary>").show(step.votes.len()).markup(" votes, ");
+    let proposals: Vec<_> = (0..step.votes.len())
+        .map(|first| (first, step.alike.iter().filter(|one| **one == first).count()))
+        .filter(|(_, supporters)| *supporters > 0)
+        .collect();
+    html.show(proposals.len()).markup(if proposals.len() == 1 { " proposal" } else { " proposals" });
+    html.markup(if step.judged.is_some() { ", judged by the model</summary><ol>" } else { "</summary><ol>" });
+    for (first, supporters) in proposals {
+        let Some(vote) = step.votes.get(first) else { continue };
+        html.markup("<li><b>").show(supporters).markup("×</b> <code>");
+        match vote.call {
+            Some(call) => html.text(&call.function).markup(" ").text(&call.arguments.to_string()),
+            None => html.text(vote.text),
+        };
+        html.markup("</code>");
+        if !vote.thought.trim().is_empty() {
+            html.markup(" <small>").text(vote.thought.trim()).markup("</small>");
+        }
+        html.markup("</li>");
+    }
+    html.markup("</ol></details>");
+}
+
 fn outcome(html: &mut Hypertext, result: &CallResult, album: &Album) {
     match result {
-        CallResult::Observed { parts, answer, .. } => {
+        CallResult::Observed { parts, answer, nested, .. } => {
             for part in parts {
                 observed(html, part, album);
+            }
+            if let Some(folder) = nested.as_ref().and_then(|nested| nested.folder.as_deref()).filter(|name| is_plain(name)) {
+                html.markup("<p class=\"result\"><a href=\"").text(CALLS).markup("/").text(folder).markup("/");
+                html.text(REPORT_FILE).markup("\">the other agent's run</a></p>");
             }
             if let Some(answer) = answer {
                 html.markup("<p class=\"result good\">answer: ").text(answer).markup("</p>");
@@ -213,6 +265,11 @@ fn outcome(html: &mut Hypertext, result: &CallResult, album: &Album) {
             html.markup("<p class=\"result bad\">stopped on the way: it may have happened</p>");
         }
     }
+}
+
+/// Whether a name can't lead out of the folder that it is in.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
 fn observed(html: &mut Hypertext, part: &RecordedPart, album: &Album) {
@@ -236,13 +293,16 @@ fn observed(html: &mut Hypertext, part: &RecordedPart, album: &Album) {
 
 fn stats(html: &mut Hypertext, step: &Step<'_>) {
     if let Some(decision) = &step.decision {
-        let mut usage: Usage = decision.usage;
-        let beside =
-            step.lesson.iter().map(|lesson| lesson.usage).chain(step.plan.iter().map(|plan| plan.usage));
-        for more in beside {
+        let mut usage = Usage::default();
+        let votes = step.votes.iter().map(|vote| vote.usage);
+        let beside = step.lesson.iter().map(|lesson| lesson.usage).chain(step.plan.iter().map(|plan| plan.usage));
+        for more in votes.chain(step.judged).chain(step.examined.map(|(_, _, usage)| usage)).chain(beside) {
             usage.fresh_tokens += more.fresh_tokens;
             usage.cached_tokens += more.cached_tokens;
             usage.output_tokens += more.output_tokens;
+            usage.stage.vision += more.stage.vision;
+            usage.stage.prefill += more.stage.prefill;
+            usage.stage.decode += more.stage.decode;
         }
         html.markup("<span>").show(usage.fresh_tokens).markup(" tokens read");
         if usage.cached_tokens > 0 {

@@ -1,7 +1,7 @@
 //! A journal's events, told step by step.
 
 use percept_models::{Call, Usage};
-use percept_tools::Frame;
+use percept_tools::{Element, Frame};
 
 use crate::{CallResult, Check, Event, PlanItem, Target, Verdict, journal::Recording};
 
@@ -15,6 +15,7 @@ pub(super) struct Look<'a> {
 }
 
 /// The model's reply.
+#[derive(Clone, Copy)]
 pub(super) struct Decision<'a> {
     pub(super) thought: &'a str,
     pub(super) text: &'a str,
@@ -45,14 +46,27 @@ pub(super) struct Step<'a> {
     pub(super) plan: Option<Intent<'a>>,
     pub(super) exploring: Option<&'a str>,
     pub(super) temperature: f32,
+    /// Every decision that was made for the step, one for each vote.
+    pub(super) votes: Vec<Decision<'a>>,
+    /// For each vote the first one that means the same.
+    pub(super) alike: &'a [usize],
+    /// What a judge took.
+    pub(super) judged: Option<Usage>,
+    /// The decision that was carried out.
     pub(super) decision: Option<Decision<'a>>,
     pub(super) approval: Option<(bool, Option<&'a str>)>,
     pub(super) refused: Option<&'a str>,
+    /// What stands at the places of the call.
+    pub(super) ground: &'a [Element],
     pub(super) targets: &'a [Target],
     pub(super) called: bool,
     pub(super) result: Option<(&'a CallResult, f64)>,
     pub(super) verdict: Option<&'a Verdict>,
+    /// A judge's verdict, its quotes, and what it took.
+    pub(super) examined: Option<(&'a Check, &'a [String], Usage)>,
     pub(super) expected: Option<&'a Check>,
+    /// Of how many actions the circle is that this step closed, and how often it was gone round.
+    pub(super) circle: Option<(usize, usize)>,
     pub(super) lesson: Option<Lesson<'a>>,
     /// When its last event was written, in milliseconds since the run began.
     pub(super) until: f64,
@@ -82,6 +96,9 @@ fn number(event: &Event) -> Option<usize> {
         | Event::Asked { step, .. }
         | Event::Planned { step, .. }
         | Event::Decided { step, .. }
+        | Event::Voted { step, .. }
+        | Event::Judged { step, .. }
+        | Event::Grounded { step, .. }
         | Event::Refused { step, .. }
         | Event::ApprovalGiven { step, .. }
         | Event::Calling { step, .. }
@@ -94,14 +111,20 @@ fn number(event: &Event) -> Option<usize> {
 fn looks_back<'a>(steps: &mut [Step<'a>], event: &'a Event) -> bool {
     let decided = |number| steps.iter().any(|step| step.number == number && step.decision.is_some());
     let number = match event {
-        Event::Checked { step, .. } | Event::Expected { step, .. } | Event::Reflected { step, .. } => *step,
+        Event::Checked { step, .. }
+        | Event::Examined { step, .. }
+        | Event::Expected { step, .. }
+        | Event::Circled { step, .. }
+        | Event::Reflected { step, .. } => *step,
         Event::Asked { step, .. } if decided(*step) => *step,
         _ => return false,
     };
     if let Some(step) = steps.iter_mut().rev().find(|step| step.number == number) {
         match event {
             Event::Checked { verdict, .. } => step.verdict = Some(verdict),
+            Event::Examined { check, quotes, usage, .. } => step.examined = Some((check, quotes, *usage)),
             Event::Expected { check, .. } => step.expected = check.as_ref(),
+            Event::Circled { actions, rounds, .. } => step.circle = Some((*actions, *rounds)),
             Event::Reflected { because, lesson: words, usage, .. } => {
                 step.lesson = Some(Lesson { because, words, usage: *usage });
             }
@@ -131,8 +154,19 @@ fn add<'a>(step: &mut Step<'a>, event: &'a Event) {
         }
         Event::Decided { thought, text, call, usage, memory_bytes, .. } => {
             let (call, usage, memory_bytes) = (call.as_ref(), *usage, *memory_bytes);
-            step.decision = Some(Decision { thought, text, call, usage, memory_bytes });
+            let decision = Decision { thought, text, call, usage, memory_bytes };
+            step.votes.push(decision);
+            step.decision.get_or_insert(decision);
         }
+        Event::Voted { alike, chosen, .. } => {
+            step.alike = alike;
+            step.decision = step.votes.get(*chosen).copied().or(step.decision);
+        }
+        Event::Judged { best, usage, .. } => {
+            step.judged = Some(*usage);
+            step.decision = best.and_then(|best| step.votes.get(best).copied()).or(step.decision);
+        }
+        Event::Grounded { found, .. } => step.ground = found,
         Event::Refused { reason, .. } => step.refused = Some(reason),
         Event::ApprovalGiven { granted, reason, .. } => step.approval = Some((*granted, reason.as_deref())),
         Event::Calling { targets, .. } => {

@@ -1,6 +1,6 @@
 //! What a task file means: each key checked, each gap filled, each thing that this version can't do refused.
 
-use std::{fs, ops::Range, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fs, ops::Range, path::Path, sync::Arc};
 
 use percept_models::{ModelAddress, ModelError, bundled_names};
 use percept_runtime::Device;
@@ -9,12 +9,12 @@ use toml::Spanned;
 use url::Url;
 
 use super::{
-    DEFAULT_MODEL, DoneChoice, PolicyChoice, ScreenChoice, Task, TaskError, ThinkingChoice, ToolChoice,
+    AgentChoice, DEFAULT_MODEL, DoneChoice, PolicyChoice, ScreenChoice, SecretChoice, SecretSource, Task, TaskError, ThinkingChoice, ToolChoice,
     mistake::SourceFile,
     nearest,
-    written::{OneOrMany, WrittenAnswer, WrittenDone, WrittenLimits, WrittenScreen, WrittenTask, WrittenUrl},
+    written::{WrittenAgent, WrittenAnswer, WrittenDone, WrittenLimits, WrittenPolicy, WrittenScreen, WrittenSecret, WrittenTask, WrittenThinking, WrittenUrl},
 };
-use crate::{AnswerCheck, Ask, Limits, UrlCheck};
+use crate::{AnswerCheck, ElementCheck, FileCheck, Limits, Rule, UrlCheck, thinking::MOST_VOTES};
 
 /// The largest viewport side in CSS pixels.
 const LARGEST_SIDE: u32 = 8192;
@@ -30,20 +30,22 @@ pub(super) fn meaning(written: WrittenTask, source: &SourceFile<'_>) -> Result<T
     }
     let screen = screen(&written.screen, source)?;
     let allow = tools(written.tools.allow.as_ref(), source)?;
-    let ask = ask(&written.policy.ask, allow.as_deref(), source)?;
-    reachable(&written.screen, &screen, &written.policy.hosts, source)?;
+    let WrittenPolicy { ask, allow: exempt, refuse, grounded, hosts } = written.policy;
+    let mut known = allow.clone().unwrap_or_else(built_in);
+    known.extend(written.agents.keys().cloned());
+    let rules = |written| rules(written, &known, source);
+    let policy = PolicyChoice { ask: rules(ask)?, allow: rules(exempt)?, refuse: rules(refuse)?, grounded, hosts };
+    reachable(&written.screen, &screen, &policy.hosts, source)?;
     Ok(Task {
         model: model(written.model.as_ref(), source)?,
         device: device(written.device.as_ref(), source)?,
         seed: written.seed.unwrap_or(0),
-        thinking: ThinkingChoice {
-            style: written.thinking.style,
-            plan: written.thinking.plan.unwrap_or_default(),
-            reflect: written.thinking.reflect.unwrap_or_default(),
-        },
+        thinking: thinking(&written.thinking, source)?,
         limits: limits(&written.limits, source)?,
         tools: ToolChoice { allow },
-        policy: PolicyChoice { ask, hosts: written.policy.hosts },
+        policy,
+        secrets: secrets(written.secrets, source)?,
+        agents: agents(written.agents, source)?,
         done: done(written.done, &screen, source)?,
         task: written.task.into_inner(),
         screen,
@@ -56,10 +58,6 @@ fn later(written: &WrittenTask, source: &SourceFile<'_>) -> Result<(), TaskError
         let problem = format!("{what} isn't in this version of Percept");
         Err(source.mistake(span, problem, "leave it out"))
     };
-    let thinking = &written.thinking;
-    if let Some(votes) = thinking.votes.as_ref().filter(|votes| *votes.get_ref() != 1) {
-        return refuse(votes.span(), "voting (`votes` other than 1)");
-    }
     if let Some(plugins) = &written.tools.plugins {
         return refuse(plugins.span(), "`plugins`");
     }
@@ -67,6 +65,25 @@ fn later(written: &WrittenTask, source: &SourceFile<'_>) -> Result<(), TaskError
         return refuse(desktop.span(), "a desktop as a screen");
     }
     Ok(())
+}
+
+fn thinking(written: &WrittenThinking, source: &SourceFile<'_>) -> Result<ThinkingChoice, TaskError> {
+    let votes = written.votes.as_ref().map_or(1, |votes| *votes.get_ref());
+    if let Some(written) = written.votes.as_ref().filter(|_| !(1..=MOST_VOTES).contains(&votes)) {
+        let problem = format!("{votes} votes can't be held");
+        return Err(source.mistake(written.span(), problem, format!("write a number from 1 to {MOST_VOTES}")));
+    }
+    Ok(ThinkingChoice {
+        style: written.style,
+        plan: written.plan.unwrap_or_default(),
+        reflect: written.reflect.unwrap_or_default(),
+        votes,
+        choose: written.choose.unwrap_or_default(),
+        prompts: match &written.prompts {
+            Some(folder) => Some(existing(folder.get_ref(), folder.span(), source)?.into()),
+            None => None,
+        },
+    })
 }
 
 /// A folder or a script lies beside the task file, and has to be there.
@@ -197,33 +214,83 @@ fn tools(
     }
     let known = built_in();
     for name in written.get_ref() {
-        known_tool(name, &known, &[], source)?;
+        known_tool(name.get_ref(), name.span(), &known, &[], source)?;
     }
     Ok(Some(written.get_ref().iter().map(|name| name.get_ref().clone()).collect()))
 }
 
-fn ask(
-    written: &[Spanned<String>],
-    allow: Option<&[String]>,
+fn rules(
+    written: Vec<Spanned<Rule>>,
+    known: &[String],
     source: &SourceFile<'_>,
-) -> Result<Vec<Ask>, TaskError> {
-    let known = allow.map_or_else(built_in, <[String]>::to_vec);
+) -> Result<Vec<Rule>, TaskError> {
     written
-        .iter()
-        .map(|word| {
-            known_tool(word, &known, &["changes"], source)?;
-            Ok(Ask::from(word.get_ref().clone()))
+        .into_iter()
+        .map(|rule| {
+            let span = rule.span();
+            let rule = rule.into_inner();
+            if let Some(tool) = &rule.tool {
+                known_tool(tool, span.clone(), known, &["changes", "reads"], source)?;
+            }
+            rule.checked(known).map_err(|problem| source.mistake(span, problem, "see “Policy” in the README"))?;
+            Ok(rule)
         })
         .collect()
 }
 
+fn agents(
+    written: BTreeMap<String, Spanned<WrittenAgent>>,
+    source: &SourceFile<'_>,
+) -> Result<BTreeMap<String, AgentChoice>, TaskError> {
+    let one = |(name, written): (String, Spanned<WrittenAgent>)| {
+        let span = written.span();
+        let WrittenAgent { description, model: of, tools: allow, thinking: way, limits: most } = written.into_inner();
+        let is_name = name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        if !is_name || built_in().contains(&name) {
+            let problem = format!("an agent can't be named `{name}`");
+            let remedy = "take lower case letters, digits and `_`, and no built-in tool's name";
+            return Err(source.mistake(span, problem, remedy));
+        }
+        let choice = AgentChoice {
+            description,
+            model: model(of.as_ref(), source)?,
+            tools: tools(allow.as_ref(), source)?,
+            thinking: thinking(&way, source)?,
+            limits: limits(&most, source)?,
+        };
+        Ok((name, choice))
+    };
+    written.into_iter().map(one).collect()
+}
+
+fn secrets(
+    written: BTreeMap<String, Spanned<WrittenSecret>>,
+    source: &SourceFile<'_>,
+) -> Result<BTreeMap<String, SecretChoice>, TaskError> {
+    let one = |(name, written): (String, Spanned<WrittenSecret>)| {
+        let span = written.span();
+        let WrittenSecret { env, file, hosts } = written.into_inner();
+        let held_by = match (env, file) {
+            (Some(env), None) => SecretSource::Env(env),
+            (None, Some(file)) => SecretSource::File(existing(&file, span, source)?.into()),
+            _ => {
+                let problem = format!("`{name}` must say what holds its value, and in one way");
+                return Err(source.mistake(span, problem, "write { env = \"NAME\" } or { file = \"path\" }"));
+            }
+        };
+        Ok((name, SecretChoice { source: held_by, hosts }))
+    };
+    written.into_iter().map(one).collect()
+}
+
 fn known_tool(
-    word: &Spanned<String>,
+    name: &str,
+    span: Range<usize>,
     known: &[String],
     also: &[&'static str],
     source: &SourceFile<'_>,
 ) -> Result<(), TaskError> {
-    let name = word.get_ref().as_str();
     let names = || also.iter().copied().chain(known.iter().map(String::as_str));
     if names().any(|one| one == name) {
         return Ok(());
@@ -232,7 +299,7 @@ fn known_tool(
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("there are: {}", names().collect::<Vec<_>>().join(", ")),
     };
-    Err(source.mistake(word.span(), format!("no tool is named `{name}`"), remedy))
+    Err(source.mistake(span, format!("no tool is named `{name}`"), remedy))
 }
 
 /// The names of the built-in tools. They are the same for every screen, so any will do to ask them.
@@ -249,6 +316,7 @@ fn limits(written: &WrittenLimits, source: &SourceFile<'_>) -> Result<Limits, Ta
         seconds: limit(written.seconds.as_ref(), given.seconds, source)?,
         refusals: limit(written.refusals.as_ref(), given.refusals, source)?,
         stalls: limit(written.stalls.as_ref(), given.stalls, source)?,
+        rounds: limit(written.rounds.as_ref(), given.rounds, source)?,
     })
 }
 
@@ -283,10 +351,7 @@ fn done(
     let mut text_visible = Vec::new();
     if let Some(text) = written.text_visible {
         let span = text.span();
-        text_visible = match text.into_inner() {
-            OneOrMany::One(text) => vec![text],
-            OneOrMany::Many(texts) => texts,
-        };
+        text_visible = text.into_inner().into_vec();
         if !text_visible.is_empty() && !has_page {
             return Err(needs_page(span, "text_visible"));
         }
@@ -314,5 +379,30 @@ fn done(
         WrittenUrl::Prefix(prefix) => UrlCheck::Prefix(prefix),
         WrittenUrl::Check(check) => check,
     });
-    Ok(DoneChoice { text_visible, url, answer })
+    if let Some(judge) = written.judge.as_ref().filter(|_| !has_page) {
+        return Err(needs_page(judge.span(), "judge"));
+    }
+    let mut elements = Vec::new();
+    if let Some(written) = written.element {
+        let span = written.span();
+        if !has_page {
+            return Err(needs_page(span, "element"));
+        }
+        elements = written.into_inner().into_vec();
+        let unnamed = elements.iter().try_for_each(ElementCheck::checked);
+        unnamed.map_err(|error| source.mistake(span, error.to_string(), "say its role or its name"))?;
+    }
+    let mut files = Vec::new();
+    if let Some(written) = written.file {
+        let span = written.span();
+        for file in written.into_inner().into_vec() {
+            let remedy = "see https://json-schema.org";
+            file.checked().map_err(|error| source.mistake(span.clone(), error.to_string(), remedy))?;
+            // It may be the run that makes the file.
+            let path = source.path.parent().unwrap_or(Path::new("")).join(&file.path);
+            files.push(FileCheck { path: std::path::absolute(&path).unwrap_or(path), ..file });
+        }
+    }
+    let judge = written.judge.map(Spanned::into_inner);
+    Ok(DoneChoice { text_visible, url, answer, judge, elements, files })
 }

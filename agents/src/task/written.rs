@@ -2,10 +2,12 @@
 //!
 //! Values that can be wrong in a way that TOML doesn't see keep the place where they stand.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
-use crate::{Reflect, Style};
+use crate::{Choose, ElementCheck, FileCheck, Reflect, Rule, Style};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +26,10 @@ pub(super) struct WrittenTask {
     pub(super) tools: WrittenTools,
     #[serde(default)]
     pub(super) policy: WrittenPolicy,
+    #[serde(default)]
+    pub(super) secrets: BTreeMap<String, Spanned<WrittenSecret>>,
+    #[serde(default)]
+    pub(super) agents: BTreeMap<String, Spanned<WrittenAgent>>,
     #[serde(default)]
     pub(super) done: WrittenDone,
 }
@@ -44,7 +50,9 @@ pub(super) struct WrittenThinking {
     pub(super) style: Option<Style>,
     pub(super) plan: Option<bool>,
     pub(super) reflect: Option<Reflect>,
-    pub(super) votes: Option<Spanned<u32>>,
+    pub(super) votes: Option<Spanned<usize>>,
+    pub(super) choose: Option<Choose>,
+    pub(super) prompts: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -55,6 +63,7 @@ pub(super) struct WrittenLimits {
     pub(super) seconds: Option<Spanned<u64>>,
     pub(super) refusals: Option<Spanned<usize>>,
     pub(super) stalls: Option<Spanned<usize>>,
+    pub(super) rounds: Option<Spanned<usize>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -68,7 +77,34 @@ pub(super) struct WrittenTools {
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenPolicy {
     #[serde(default)]
-    pub(super) ask: Vec<Spanned<String>>,
+    pub(super) ask: Vec<Spanned<Rule>>,
+    #[serde(default)]
+    pub(super) allow: Vec<Spanned<Rule>>,
+    #[serde(default)]
+    pub(super) refuse: Vec<Spanned<Rule>>,
+    #[serde(default)]
+    pub(super) grounded: bool,
+    #[serde(default)]
+    pub(super) hosts: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenAgent {
+    pub(super) description: String,
+    pub(super) model: Option<Spanned<String>>,
+    pub(super) tools: Option<Spanned<Vec<Spanned<String>>>>,
+    #[serde(default)]
+    pub(super) thinking: WrittenThinking,
+    #[serde(default)]
+    pub(super) limits: WrittenLimits,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenSecret {
+    pub(super) env: Option<String>,
+    pub(super) file: Option<String>,
     #[serde(default)]
     pub(super) hosts: Vec<String>,
 }
@@ -76,16 +112,28 @@ pub(super) struct WrittenPolicy {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenDone {
-    pub(super) text_visible: Option<Spanned<OneOrMany>>,
+    pub(super) text_visible: Option<Spanned<OneOrMany<String>>>,
     pub(super) url: Option<Spanned<WrittenUrl>>,
     pub(super) answer: Option<Spanned<WrittenAnswer>>,
+    pub(super) judge: Option<Spanned<String>>,
+    pub(super) element: Option<Spanned<OneOrMany<ElementCheck>>>,
+    pub(super) file: Option<Spanned<OneOrMany<FileCheck>>>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "a string or a list of strings")]
-pub(super) enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
+#[serde(untagged, expecting = "one value or a list of them")]
+pub(super) enum OneOrMany<T> {
+    One(T),
+    Many(Vec<T>),
+}
+
+impl<T> OneOrMany<T> {
+    pub(super) fn into_vec(self) -> Vec<T> {
+        match self {
+            Self::One(one) => vec![one],
+            Self::Many(many) => many,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]

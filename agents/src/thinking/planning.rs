@@ -61,18 +61,10 @@ impl Plan {
     }
 }
 
-/// The request for a plan, or for a better one.
-pub(crate) fn plan_wanted(because: Option<&str>) -> String {
-    let form = "a JSON list in `steps`, each with `what` is to be done and, in `expect`, a short text that the screen \
-                will show once it is done (leave it empty if the screen won't show one)";
-    match because {
-        None => format!("Before you act, make a plan for the task: {form}. Don't call a tool now."),
-        Some(because) => format!(
-            "The plan has failed: {because}. Make a new plan from where the screen is now, and do it in another way: \
-             {form}. Don't call a tool now."
-        ),
-    }
-}
+/// What a plan must look like, in words.
+pub(crate) const PLAN_FORM: &str = "a JSON list in `steps`, each with `what` is to be done and, in `expect`, a short text \
+                                    that the screen will show once it is done (leave it empty if the screen won't show \
+                                    one)";
 
 /// What a plan must look like.
 pub(crate) fn plan_schema() -> Value {

@@ -14,7 +14,9 @@ use percept::{
         Call, ChatModel, Completion, Content, Conversation, Generate, Generation, GenerationEvent, ModelCard,
         ModelError, Role, Stage as Milliseconds, StopReason, Usage,
     },
-    tools::{Frame, Input, PixelSize, Screen, ScreenError, Screenshot, async_trait},
+    tools::{
+        Element, Frame, Input, PixelSize, Screen, ScreenError, ScreenPoint, ScreenRegion, Screenshot, async_trait,
+    },
 };
 use serde_json::{Value, json};
 
@@ -41,8 +43,25 @@ pub(crate) struct Pages {
 
 impl Pages {
     pub(crate) fn new(manner: Manner, texts: &[&'static str]) -> Arc<Self> {
-        let pages = texts.iter().enumerate().map(|(i, text)| (i as u8, *text)).collect();
+        let pages = texts.iter().enumerate().map(|(i, text)| (i as u8 * 20, *text)).collect();
         Arc::new(Self { shown: pages, manner, at: Mutex::new(0), inputs: Mutex::default() })
+    }
+}
+
+impl Pages {
+    /// The page goes on by itself.
+    pub(crate) fn turn(&self) {
+        *self.at.lock().unwrap() += 1;
+    }
+
+    /// Every text that was typed.
+    pub(crate) fn typed(&self) -> Vec<String> {
+        let inputs = self.inputs.lock().unwrap();
+        let texts = inputs.iter().filter_map(|input| match input {
+            Input::Text(text) => Some(text.clone()),
+            _ => None,
+        });
+        texts.collect()
     }
 }
 
@@ -76,7 +95,34 @@ impl Screen for Pages {
     }
 
     async fn visible_text(&self) -> Result<String, ScreenError> {
-        Ok(self.shown[*self.at.lock().unwrap()].1.into())
+        let typed: String = self.typed().concat();
+        Ok(format!("{}\n{typed}", self.shown[*self.at.lock().unwrap()].1))
+    }
+
+    /// Two buttons, side by side.
+    async fn element_at(&self, at: ScreenPoint) -> Result<Option<Element>, ScreenError> {
+        Ok(self.elements().await?.into_iter().find(|element| element.region.contains(at)))
+    }
+
+    async fn elements(&self) -> Result<Vec<Element>, ScreenError> {
+        let button = |name: &str, left| Element {
+            role: "button".into(),
+            name: name.into(),
+            region: ScreenRegion { left, top: 0.0, right: left + 80.0, bottom: 208.0 },
+            acts: true,
+            value: None,
+            checked: None,
+            enabled: true,
+        };
+        Ok(vec![button("Left", 0.0), button("Right", 80.0)])
+    }
+
+    /// What was typed is shown in the top left corner.
+    async fn places_of(&self, texts: &[String]) -> Result<Vec<ScreenRegion>, ScreenError> {
+        let typed = self.typed();
+        let is_shown = typed.iter().any(|typed| texts.iter().any(|text| typed.contains(text)));
+        let corner = ScreenRegion { left: 0.0, top: 0.0, right: 20.0, bottom: 10.0 };
+        Ok(if is_shown { vec![corner] } else { Vec::new() })
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use percept::{
-    Agent, AgentError, Ask, CallResult, Entry, Event, JournalError, Limits, Outcome, Policy, Reflect,
+    Agent, AgentError, CallResult, Entry, Event, JournalError, Limits, Outcome, Policy, Reflect,
     RunFolder, RunResult, Thinking, journal,
     models::{ScriptedModel, ScriptedReply},
     replay,
@@ -20,10 +20,10 @@ use percept::{
 };
 use serde_json::json;
 
-const DEPOSITS: usize = 6;
+pub(crate) const DEPOSITS: usize = 6;
 
 /// The world: what was paid in, by idempotency key. It outlives the runs.
-type Ledger = Arc<Mutex<Vec<String>>>;
+pub(crate) type Ledger = Arc<Mutex<Vec<String>>>;
 
 /// A tool whose calls must not happen twice.
 struct Deposit(Ledger);
@@ -104,7 +104,7 @@ fn replies() -> Vec<ScriptedReply> {
     replies
 }
 
-fn builder(ledger: &Ledger) -> percept::AgentBuilder {
+pub(crate) fn builder(ledger: &Ledger) -> percept::AgentBuilder {
     let mut toolbox = Toolbox::new();
     toolbox.add(Deposit(Arc::clone(ledger))).unwrap().add(Close).unwrap();
     Agent::builder(Arc::new(ScriptedModel::new(replies())), toolbox)
@@ -284,7 +284,7 @@ async fn a_run_that_is_over_or_at_work_or_another_isnt_taken_up() {
 async fn a_question_waits_for_an_answer_through_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::default();
-    let policy = Policy { ask: vec![Ask::Tool("deposit".into())] };
+    let policy = Policy { ask: vec!["deposit".into()], ..Policy::default() };
     let agent = builder(&ledger).policy(policy).folder(RunFolder::create(folder.path()).unwrap());
     let mut run = agent.build().unwrap().run("Pay in.");
     while let Some(entry) = run.next_event().await {
@@ -376,7 +376,7 @@ async fn waiting_at_a_question_costs_no_time() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::default();
     let agent = builder(&ledger)
-        .policy(Policy { ask: vec![Ask::Tool("deposit".into())] })
+        .policy(Policy { ask: vec!["deposit".into()], ..Policy::default() })
         .limits(Limits { seconds: 2, ..Limits::default() })
         .folder(RunFolder::create(folder.path()).unwrap());
     let mut run = agent.build().unwrap().run("Pay in.");

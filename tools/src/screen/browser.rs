@@ -4,6 +4,7 @@
 //! [`Browser`], even if this process is killed.
 
 mod address;
+mod elements;
 mod events;
 mod executable;
 mod front;
@@ -31,6 +32,7 @@ use percept_fetch::{Progress, Silent};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
+pub use hosts::HostPattern;
 pub use options::{BrowserOptions, Dialogs, Settling};
 
 use self::{
@@ -43,7 +45,7 @@ use self::{
     setup::Setup,
     wire::{Wire, WireError},
 };
-use crate::{Input, Screen, ScreenError, ScreenPoint, Screenshot};
+use crate::{Element, Input, Screen, ScreenError, ScreenPoint, ScreenRegion, Screenshot};
 
 /// How long a page's server may take to answer at all.
 const FIRST_ANSWER: Duration = Duration::from_secs(30);
@@ -178,6 +180,21 @@ impl Screen for Browser {
     async fn visible_text(&self) -> Result<String, ScreenError> {
         let _turn = self.page.turn().await?;
         text::visible(&self.page.front).await
+    }
+
+    async fn element_at(&self, at: ScreenPoint) -> Result<Option<Element>, ScreenError> {
+        let _turn = self.page.turn().await?;
+        elements::at(&self.page.front, at).await
+    }
+
+    async fn elements(&self) -> Result<Vec<Element>, ScreenError> {
+        let _turn = self.page.turn().await?;
+        elements::all(&self.page.front).await
+    }
+
+    async fn places_of(&self, texts: &[String]) -> Result<Vec<ScreenRegion>, ScreenError> {
+        let _turn = self.page.turn().await?;
+        elements::places_of(&self.page.front, texts).await
     }
 
     async fn close(&self) -> Result<(), ScreenError> {

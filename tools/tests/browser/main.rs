@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests, their helpers too")]
 
 mod bad_pages;
+mod elements;
 mod geometry;
 mod hosts;
 mod input;

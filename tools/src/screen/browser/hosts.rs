@@ -16,9 +16,10 @@ pub(super) struct Reach {
     folder: Option<PathBuf>,
 }
 
-/// One entry of [`BrowserOptions::hosts`](super::BrowserOptions::hosts).
+/// A host by name, with a port perhaps: `example.org`, `*.example.org`, `127.0.0.1:8080`, or `*` for any; an entry of
+/// [`BrowserOptions::hosts`](super::BrowserOptions::hosts).
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct HostPattern {
+pub struct HostPattern {
     /// A host, `*.` and a domain, or `*`; in lower case.
     name: String,
     /// Any port, if none is named.
@@ -98,7 +99,12 @@ impl Reach {
 }
 
 impl HostPattern {
-    fn read(written: &str) -> Result<Self, ScreenError> {
+    /// Reads one.
+    ///
+    /// # Errors
+    ///
+    /// [`ScreenError::Refused`] for what is no host.
+    pub fn read(written: &str) -> Result<Self, ScreenError> {
         let refused = |why: &str| ScreenError::Refused {
             reason: format!(
                 "`{written}` can't be an allowed host: {why}; write `example.org`, `*.example.org` or `127.0.0.1:8080`"
@@ -122,7 +128,8 @@ impl HostPattern {
         Ok(Self { name: name.into(), port })
     }
 
-    fn covers(&self, host: &str, port: Option<u16>) -> bool {
+    /// Whether it means this host at this port.
+    pub fn covers(&self, host: &str, port: Option<u16>) -> bool {
         let by_name = match self.name.strip_prefix('*') {
             Some(suffix) => host.ends_with(suffix),
             None => host == self.name,

@@ -55,11 +55,7 @@ pub(super) async fn visible(front: &Front) -> Result<String, ScreenError> {
 
 /// The visible lines; `None` if the page went on to another one meanwhile.
 async fn read(front: &Front) -> Result<Option<Vec<String>>, ScreenError> {
-    let tree = front.tell(&GetFrameTreeParams::default()).await?.frame_tree;
-    let top: String = tree.frame.id.inner().clone();
-    let mut inside = HashMap::new();
-    note_children(&tree, &mut inside);
-
+    let (top, inside) = frames(front).await?;
     let Some(pieces) = read_frame(front, &top, None).await? else { return Ok(None) };
     let mut lines = Vec::new();
     // What is still to come and the frame that it stands in, the next one last.
@@ -89,7 +85,14 @@ async fn read_frame(
     front.evaluate_in(frame, &format!("({READ})({view})"), LIMIT).await
 }
 
-/// Which frames are in which, in order.
+/// The frame at the top, and which frames are in which, in order.
+pub(super) async fn frames(front: &Front) -> Result<(String, HashMap<String, Vec<String>>), ScreenError> {
+    let tree = front.tell(&GetFrameTreeParams::default()).await?.frame_tree;
+    let mut inside = HashMap::new();
+    note_children(&tree, &mut inside);
+    Ok((tree.frame.id.inner().clone(), inside))
+}
+
 fn note_children(tree: &FrameTree, inside: &mut HashMap<String, Vec<String>>) {
     let children = tree.child_frames.iter().flatten();
     inside.insert(

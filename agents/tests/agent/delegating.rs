@@ -1,0 +1,128 @@
+//! Other agents at work for a run.
+
+use std::{path::Path, sync::Arc};
+
+use percept::{
+    Agent, AgentBuilder, CallResult, Delegate, Event, Limits, Outcome, Policy, Reflect, RunFolder, Thinking, journal,
+    tools::{Screen, Toolbox, builtin},
+};
+use serde_json::json;
+
+use crate::{
+    played,
+    stage::{Actor, Line, Manner, Pages, calls, click, finish},
+    welcome,
+};
+
+/// A planner that has nothing but another agent, which has the mouse.
+fn planner(chief: &Arc<Actor>, actor: &Arc<Actor>, pages: &Arc<Pages>) -> AgentBuilder {
+    let screen: Arc<dyn Screen> = pages.clone();
+    let hands = builtin::toolbox(&screen).only(&["click", "finish"]).unwrap();
+    let (actor, eyes) = (actor.clone(), screen.clone());
+    let mut toolbox = Toolbox::new();
+    let make = move || {
+        let ask = Policy { ask: vec!["finish".into()], ..Policy::default() };
+        Agent::builder(actor.clone(), hands.clone()).screen(eyes.clone()).policy(ask)
+    };
+    toolbox.add(Delegate::new("actor", "Does one thing.", make)).unwrap();
+    Agent::builder(chief.clone(), toolbox).screen(screen)
+}
+
+fn asks(task: &str) -> Line {
+    calls("actor", json!({ "task": task }))
+}
+
+fn nested(folder: &Path) -> std::path::PathBuf {
+    let mut inside: Vec<_> = std::fs::read_dir(folder.join("calls")).unwrap().map(|e| e.unwrap().path()).collect();
+    assert_eq!(inside.len(), 1, "{inside:?}");
+    inside.remove(0)
+}
+
+#[tokio::test]
+async fn a_task_is_handed_on_and_its_run_is_kept_within() {
+    let folder = tempfile::tempdir().unwrap();
+    let (chief, actor) = (Actor::new(true, &[asks("Press the button twice.")]), Actor::new(false, &[click(1, 1)]));
+    let pages = Pages::new(Manner::Turns, &["1", "2", "Welcome, ada"]);
+    // The other agent ends on its steps: nothing tells it that it is done.
+    let record = RunFolder::create(folder.path()).unwrap();
+    let agent = planner(&chief, &actor, &pages).done(welcome()).folder(record).name("whole").build().unwrap();
+    let (entries, result) = played(agent.run("Log in.")).await;
+    assert_eq!((result.outcome, result.steps), (Outcome::Done, 1), "{}", result.reason);
+    let parts = entries.iter().find_map(|entry| match &entry.event {
+        Event::Called { result: CallResult::Observed { nested: Some(nested), .. }, .. } => Some(nested.clone()),
+        _ => None,
+    });
+    let inside = nested(folder.path());
+    let nested_run = parts.unwrap();
+    assert_eq!(nested_run.folder.as_deref(), inside.file_name().unwrap().to_str());
+    assert_eq!(result.usage.output_tokens, 20 + nested_run.tokens, "its tokens are the run's");
+    let recording = journal::read(&inside).unwrap();
+    assert_eq!(recording.beginning.task, "Press the button twice.");
+    assert!(recording.beginning.run.starts_with("whole/"), "{}", recording.beginning.run);
+    for run in [folder.path(), &inside] {
+        assert_eq!(percept::replay(run).await.unwrap().divergence, None);
+    }
+    let report = percept::report::render(folder.path()).unwrap();
+    let link = format!("href=\"calls/{}/report.html\"", inside.file_name().unwrap().to_str().unwrap());
+    assert!(report.contains(&link), "the report leads to the other");
+    assert!(inside.join("report.html").exists());
+}
+
+#[tokio::test]
+async fn how_it_ended_is_told_and_it_can_ask_nobody() {
+    let (chief, actor) =
+        (Actor::new(true, &[asks("Give up."), asks("  "), finish()]), Actor::new(false, &[finish()]));
+    let pages = Pages::new(Manner::Sticks, &["1"]);
+    let thinking = Thinking { reflect: Reflect::Never, ..Thinking::default() };
+    let limits = Limits { refusals: 2, ..Limits::default() };
+    let agent = planner(&chief, &actor, &pages).limits(limits).thinking(thinking).build().unwrap();
+    let (_, result) = played(agent.run("Log in.")).await;
+    // `finish` is no tool of the planner's: with the empty task that makes two refusals in a row.
+    assert_eq!(result.outcome, Outcome::Failed, "{}", result.reason);
+    let told = chief.last_told();
+    assert!(told.contains("tool: refused after 1 step\n"), "{told}");
+    let why = "[from the tool actor] `finish` was not approved: another agent works for a run that can't ask for it";
+    assert!(told.contains(why), "{told}");
+    assert!(told.contains("the task is empty"), "{told}");
+}
+
+#[tokio::test]
+async fn it_stays_within_what_is_left_of_the_run() {
+    let (chief, actor) = (Actor::new(true, &[asks("Click for ever.")]), Actor::new(false, &[click(1, 1)]));
+    let pages = Pages::new(Manner::Turns, &["1", "2", "3", "4", "5", "6"]);
+    let limits = Limits { tokens: 70, ..Limits::default() };
+    let agent = planner(&chief, &actor, &pages).done(welcome()).limits(limits).build().unwrap();
+    let (_, result) = played(agent.run("Log in.")).await;
+    assert_eq!(result.outcome, Outcome::Limit, "{}", result.reason);
+    assert_eq!(result.usage.output_tokens, 70, "the two together");
+    assert_eq!(pages.inputs.lock().unwrap().len(), 3, "20 tokens a click, the last one cut short");
+}
+
+#[tokio::test]
+async fn it_is_taken_up_with_the_run_that_it_works_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = Pages::new(Manner::Turns, &["1", "2", "3", "Welcome, ada"]);
+    let (chief, muse) =
+        (Actor::new(true, &[asks("Press on.")]), Actor::new(false, &[click(1, 1), click(1, 1), Line::Muses]));
+    let record = RunFolder::create(folder.path()).unwrap();
+    let mut run = planner(&chief, &muse, &pages).done(welcome()).folder(record).build().unwrap().run("Log in.");
+    let cancel = run.cancellation();
+    tokio::spawn(async move {
+        tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+        cancel.cancel();
+    });
+    while run.next_event().await.is_some() {}
+    assert_eq!(run.outcome().await.outcome, Outcome::Cancelled);
+    assert_eq!(pages.inputs.lock().unwrap().len(), 2);
+    let inside = nested(folder.path());
+    assert_eq!(journal::read(&inside).unwrap().result().map(|result| result.outcome), Some(Outcome::Cancelled));
+
+    let finishing = Actor::new(false, &[click(1, 1)]);
+    let run = planner(&chief, &finishing, &pages).resume(folder.path(), None).unwrap();
+    let result = run.outcome().await;
+    assert_eq!((result.outcome, result.steps), (Outcome::Done, 1), "{}", result.reason);
+    assert_eq!(nested(folder.path()), inside, "it is the same run");
+    let clicks = journal::read(&inside).unwrap();
+    let called = clicks.entries.iter().filter(|entry| matches!(entry.event, Event::Calling { .. })).count();
+    assert_eq!(called, pages.inputs.lock().unwrap().len(), "no click was made twice");
+}

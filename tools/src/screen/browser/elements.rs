@@ -1,0 +1,125 @@
+//! What a page's elements are and where: the one that a click would reach, all that can be acted on, and those that
+//! show a text.
+
+use std::time::Duration;
+
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use super::{front::Front, text::frames};
+use crate::{Element, ScreenError, ScreenPoint, ScreenRegion};
+
+/// Tells the elements of a frame; see the comments in it.
+const ELEMENTS: &str = include_str!("elements/elements.js");
+/// Tells where a frame shows a text; see the comments in it.
+const PLACES: &str = include_str!("elements/places.js");
+
+/// How long a frame may take to tell them.
+const LIMIT: Duration = Duration::from_secs(3);
+/// How often a page that goes on to another one meanwhile is asked again.
+const ATTEMPTS: usize = 3;
+
+/// What a script gives.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Told<T> {
+    /// A frame whose content begins there.
+    Frame {
+        /// Its number among the frames in this one.
+        frame: usize,
+        left: f64,
+        top: f64,
+    },
+    Found(T),
+}
+
+/// What a click there would reach; `None` where there is nothing at all.
+///
+/// # Errors
+///
+/// [`ScreenError::Gone`] if there is no page any more, [`ScreenError::Unsettled`] if it can't be asked.
+pub(super) async fn at(front: &Front, at: ScreenPoint) -> Result<Option<Element>, ScreenError> {
+    let place = |origin: ScreenPoint| json!({ "x": at.x - origin.x, "y": at.y - origin.y });
+    Ok(settled(front, ELEMENTS, place).await?.into_iter().next())
+}
+
+/// Everything in view that can be acted on.
+///
+/// # Errors
+///
+/// Those of [`at`].
+pub(super) async fn all(front: &Front) -> Result<Vec<Element>, ScreenError> {
+    settled(front, ELEMENTS, |_| Value::Null).await
+}
+
+/// Where one of these texts is shown or held.
+///
+/// # Errors
+///
+/// Those of [`at`].
+pub(super) async fn places_of(front: &Front, texts: &[String]) -> Result<Vec<ScreenRegion>, ScreenError> {
+    settled(front, PLACES, |_| json!(texts)).await
+}
+
+async fn settled<T: Movable>(
+    front: &Front,
+    script: &str,
+    argument: impl Fn(ScreenPoint) -> Value,
+) -> Result<Vec<T>, ScreenError> {
+    for _ in 0..ATTEMPTS {
+        if let Some(found) = told(front, script, &argument).await? {
+            return Ok(found);
+        }
+    }
+    Err(ScreenError::Unsettled { seconds: LIMIT.as_secs_f64() })
+}
+
+/// What the script finds in every frame, in the top frame's coordinates; `None` if the page went on to another one
+/// meanwhile. Its argument goes by where a frame's content begins.
+async fn told<T: Movable>(
+    front: &Front,
+    script: &str,
+    argument: &impl Fn(ScreenPoint) -> Value,
+) -> Result<Option<Vec<T>>, ScreenError> {
+    let (top, inside) = frames(front).await?;
+    let mut found = Vec::new();
+    let mut left = vec![(top, ScreenPoint { x: 0.0, y: 0.0 })];
+    while let Some((owner, origin)) = left.pop() {
+        let call = format!("({script})({})", argument(origin));
+        let Some(told): Option<Vec<Told<T>>> = front.evaluate_in(&owner, &call, LIMIT).await? else {
+            return Ok(None);
+        };
+        for one in told {
+            match one {
+                Told::Found(one) => found.push(one.moved(origin)),
+                Told::Frame { frame, left: x, top: y } => {
+                    // The page may have taken a frame away or added one since the tree was told.
+                    let Some(frame) = inside.get(&owner).and_then(|frames| frames.get(frame)) else {
+                        return Ok(None);
+                    };
+                    left.push((frame.clone(), ScreenPoint { x: origin.x + x, y: origin.y + y }));
+                }
+            }
+        }
+    }
+    Ok(Some(found))
+}
+
+/// Something at a place of a frame.
+trait Movable: DeserializeOwned {
+    /// The same where the frame is.
+    fn moved(self, by: ScreenPoint) -> Self;
+}
+
+impl Movable for ScreenRegion {
+    fn moved(self, by: ScreenPoint) -> Self {
+        let Self { left, top, right, bottom } = self;
+        Self { left: left + by.x, top: top + by.y, right: right + by.x, bottom: bottom + by.y }
+    }
+}
+
+impl Movable for Element {
+    fn moved(self, by: ScreenPoint) -> Self {
+        Self { region: self.region.moved(by), ..self }
+    }
+}
