@@ -5,7 +5,10 @@ use std::fmt;
 use percept_models::Call;
 use percept_tools::{Effect, HostPattern, ToolCard, Toolbox};
 use regex::Regex;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use serde_json::Value;
 use url::Url;
 
@@ -13,8 +16,8 @@ use crate::AgentError;
 
 /// Which calls are meant: those that fit everything that is said. Written as a word it is an effect (`changes`,
 /// `reads`) or a tool's name.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Written", into = "Written")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(into = "Written")]
 pub struct Rule {
     /// The tool's name.
     pub tool: Option<String>,
@@ -57,8 +60,8 @@ impl EffectKind {
 }
 
 /// A rule as files have it: a word, or a table.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(untagged, expecting = "a word, or a table of tool, effect, argument, matches and host")]
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
 enum Written {
     Word(String),
     Table(Table),
@@ -80,14 +83,29 @@ struct Table {
     host: Option<String>,
 }
 
-impl From<Written> for Rule {
-    fn from(written: Written) -> Self {
-        match written {
-            Written::Word(word) => Self::from(word.as_str()),
-            Written::Table(Table { tool, effect, argument, matches, host }) => {
-                Self { tool, effect, argument, matches, host }
+impl<'de> Deserialize<'de> for Rule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct WordOrTable;
+
+        impl<'de> Visitor<'de> for WordOrTable {
+            type Value = Rule;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a word, or a table of tool, effect, argument, matches and host")
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<Rule, E> {
+                Ok(Rule::from(word))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Rule, A::Error> {
+                let Table { tool, effect, argument, matches, host } =
+                    Table::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Rule { tool, effect, argument, matches, host })
             }
         }
+
+        deserializer.deserialize_any(WordOrTable)
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct Footprint {
     pub(crate) screen: Option<ContentHash>,
     /// What was done.
     pub(crate) call: Call,
+    /// Whether that is something that changes things.
+    pub(crate) changes: bool,
     /// What it brought back.
     pub(crate) brought: Vec<RecordedPart>,
 }
@@ -26,6 +28,8 @@ pub(crate) struct Circle {
     pub(crate) actions: usize,
     /// How often they were carried out, one after the other.
     pub(crate) rounds: usize,
+    /// Whether one of them is meant to change something. Waiting twice, or looking twice, is no mistake yet.
+    pub(crate) changes: bool,
 }
 
 impl Circle {
@@ -55,8 +59,9 @@ impl Trail {
         (1..=LONGEST).find_map(|actions| {
             let pairs = self.0.iter().rev().zip(self.0.iter().rev().skip(actions));
             let repeated = pairs.take_while(|(new, old)| new == old).count();
+            let changes = self.0.iter().rev().take(actions).any(|footprint| footprint.changes);
             (repeated > 0 && repeated % actions == 0)
-                .then_some(Circle { actions, rounds: repeated / actions + 1 })
+                .then_some(Circle { actions, rounds: repeated / actions + 1, changes })
         })
     }
 }
@@ -72,14 +77,15 @@ mod tests {
         let mut trail = Trail::default();
         for step in steps.chars() {
             let call = Call { function: step.into(), arguments: json!({}) };
-            trail.push(Footprint { screen: None, call, brought: Vec::new() });
+            let changes = step.is_lowercase();
+            trail.push(Footprint { screen: None, call, changes, brought: Vec::new() });
         }
         trail.closed()
     }
 
     #[test]
     fn a_circle_is_noticed_each_time_it_closes() {
-        let circle = |actions, rounds| Some(Circle { actions, rounds });
+        let circle = |actions, rounds| Some(Circle { actions, rounds, changes: true });
         let cases = [
             ("", None),
             ("a", None),
@@ -99,6 +105,9 @@ mod tests {
         for (steps, expected) in cases {
             assert_eq!(closed(steps), expected, "{steps}");
         }
+        assert_eq!(closed("AA"), Some(Circle { actions: 1, rounds: 2, changes: false }));
+        assert_eq!(closed("bABAB"), Some(Circle { actions: 2, rounds: 2, changes: false }));
+        assert_eq!(closed("AbAb"), circle(2, 2), "one that changes is enough");
     }
 
     #[test]
@@ -108,7 +117,7 @@ mod tests {
         for text in ["1 left", "none left"] {
             let part = json!({ "source": "runtime", "text": text });
             let brought = vec![serde_json::from_value(part).unwrap()];
-            trail.push(Footprint { screen: None, call: call.clone(), brought });
+            trail.push(Footprint { screen: None, call: call.clone(), changes: true, brought });
         }
         assert_eq!(trail.closed(), None);
     }

@@ -243,13 +243,13 @@ fn every_mistake_is_named_with_its_line_and_a_remedy() {
         ),
         (
             "task = \"x\"\n[policy]\nrefuse = [{ tol = \"click\" }]",
-            "3:10: a word, or a table of tool, effect, argument, matches and host",
-            "",
+            "3:13: unknown key `tol`",
+            "did you mean `tool`?",
         ),
         (
             "task = \"x\"\n[policy]\nrefuse = [{ matches = \"(\" }]",
             "3:11: `(` is no regular expression",
-            "README",
+            "see “Rights” in the README",
         ),
         (
             "task = \"x\"\n[secrets]\npin = { env = \"A\", file = \"b\" }",
@@ -288,8 +288,8 @@ fn every_mistake_is_named_with_its_line_and_a_remedy() {
         ),
         (
             "task = \"x\"\n[screen]\nbrowser = \"page.html\"\n[done]\ntext_visible = 3",
-            "5:16: this is neither of the forms that fit here",
-            "write a string or a list of strings",
+            "5:16: this is an integer 3, not one value or a list of them",
+            "",
         ),
         (
             "task = \"x\"\n[done]\nanswer = { schema = { type = \"numbr\" } }",

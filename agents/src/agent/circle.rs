@@ -17,10 +17,13 @@ impl Working {
         action: &Action,
         percept: Option<&Percept>,
     ) -> Result<Option<String>, Ending> {
-        let (Action::Done { brought, .. }, Ok(call)) = (action, &decision.call) else { return Ok(None) };
+        let (Action::Done { brought, changes, .. }, Ok(call)) = (action, &decision.call) else { return Ok(None) };
         let screen = percept.map(Percept::hash);
-        self.trail.push(Footprint { screen, call: call.clone(), brought: brought.clone() });
-        let Some(circle) = self.trail.closed() else { return Ok(None) };
+        let (call, brought) = (call.clone(), brought.clone());
+        self.trail.push(Footprint { screen, call, changes: *changes, brought });
+        let Some(circle) = self.trail.closed().filter(|circle| circle.changes || circle.rounds > 2) else {
+            return Ok(None);
+        };
         self.tell(Event::Circled { step, actions: circle.actions, rounds: circle.rounds }).await?;
         self.budget.take_round(circle)?;
         let what = circle.told();

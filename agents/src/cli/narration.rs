@@ -12,11 +12,13 @@ pub(crate) struct Narration<'a> {
     output: &'a Output,
     /// The call that is under way.
     call: String,
+    /// Every vote of the step.
+    votes: Vec<String>,
 }
 
 impl<'a> Narration<'a> {
     pub(crate) fn new(output: &'a Output) -> Self {
-        Self { output, call: String::new() }
+        Self { output, call: String::new(), votes: Vec::new() }
     }
 
     /// Tells one event.
@@ -41,18 +43,20 @@ impl<'a> Narration<'a> {
                 }
             }
             Event::Noted { note } => self.line(Ink::Warn, &format!("     note: {}", plain(note))),
-            Event::Decided { step, thought, text, call, .. } => {
+            Event::Decided { step, vote, thought, text, call, .. } => {
                 if !thought.trim().is_empty() {
                     self.line(Ink::Soft, &format!("     “{}”", shortened(thought.trim())));
                 }
                 self.call = format!("{step:>3}  {}", call.as_ref().map_or_else(|| shortened(text), written));
+                if *vote == 1 {
+                    self.votes.clear();
+                }
+                self.votes.push(self.call.clone());
             }
             Event::Refused { reason, .. } => self.told(Ink::Bad, reason, 0.0),
             Event::ApprovalGiven { granted: false, reason, .. } => {
                 self.told(Ink::Bad, reason.as_deref().unwrap_or("not approved"), 0.0);
             }
-            // Of several votes it is the one that was chosen.
-            Event::Calling { step, call, .. } => self.call = format!("{step:>3}  {}", written(call)),
             Event::Called { result, milliseconds, .. } => self.called(result, *milliseconds),
             Event::Planned { because, items, .. } => {
                 let word = if because.is_some() { "new plan" } else { "plan" };
@@ -64,6 +68,11 @@ impl<'a> Narration<'a> {
             Event::Voted { alike, chosen, .. } => {
                 let supporters = alike.iter().filter(|first| *first == chosen).count();
                 self.line(Ink::Soft, &format!("     {supporters} of {} votes for it", alike.len()));
+                self.chosen(*chosen);
+            }
+            Event::Judged { best: Some(best), .. } => {
+                self.line(Ink::Soft, "     the judge chose among them");
+                self.chosen(*best);
             }
             Event::Circled { actions, rounds, .. } => {
                 let what = if *actions == 1 { "action".to_owned() } else { format!("{actions} actions") };
@@ -84,6 +93,13 @@ impl<'a> Narration<'a> {
             _ => Ink::Warn,
         };
         self.line(ink, &in_a_line(result));
+    }
+
+    /// The vote that is carried out.
+    fn chosen(&mut self, index: usize) {
+        if let Some(call) = self.votes.get(index) {
+            self.call.clone_from(call);
+        }
     }
 
     fn called(&self, result: &CallResult, milliseconds: f64) {

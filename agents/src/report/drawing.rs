@@ -30,6 +30,26 @@ pub(super) fn screenshot(html: &mut Hypertext, picture: &Picture, step: &Step<'_
     html.markup("</svg>");
 }
 
+/// What the next screen shows otherwise than this one, and the switch to see it; nothing where there is nothing.
+pub(super) fn difference(html: &mut Hypertext, before: &Picture, after: Option<&Picture>) {
+    let Some(after) = after.filter(|after| {
+        after.number != before.number && (after.width, after.height) == (before.width, before.height)
+    }) else {
+        return;
+    };
+    let enlargement = (READABLE_WIDTH / before.width.max(1)).clamp(1, LARGEST_ENLARGEMENT);
+    html.markup("<button type=\"button\" class=\"changed\" aria-pressed=\"false\">what changed</button>");
+    html.markup("<svg class=\"shot difference");
+    if enlargement > 1 {
+        html.markup(" small");
+    }
+    html.markup("\" role=\"img\" aria-label=\"What the step changed on the screen\" viewBox=\"0 0 ");
+    html.show(before.width).markup(" ").show(before.height).markup("\" width=\"");
+    html.show(before.width * enlargement).markup("\" height=\"").show(before.height * enlargement);
+    html.markup("\"><g><use href=\"#shot-").show(before.number).markup("\"/><use class=\"after\" href=\"#shot-");
+    html.show(after.number).markup("\"/></g></svg>");
+}
+
 /// A thumbnail for the film strip.
 pub(super) fn thumbnail(html: &mut Hypertext, picture: &Picture) {
     html.markup("<svg viewBox=\"0 0 ").show(picture.width).markup(" ").show(picture.height);

@@ -45,15 +45,13 @@ fn facts(html: &mut Hypertext, recording: &Recording) {
     html.markup("<dl class=\"facts\">");
     fact(html, "model", &beginning.model.name);
     fact(html, "device", &beginning.model.device);
-    fact(
-        html,
-        "thinking",
-        match (beginning.style, beginning.thinking.plan) {
-            (Style::Direct, _) => "action at once",
-            (Style::React, false) => "thought, then action",
-            (Style::React, true) => "a plan; thought, then action",
-        },
-    );
+    let way = match (beginning.style, beginning.thinking.plan) {
+        (Style::Direct, _) => "action at once",
+        (Style::React, false) => "thought, then action",
+        (Style::React, true) => "a plan; thought, then action",
+    };
+    let votes = beginning.thinking.votes;
+    fact(html, "thinking", &if votes > 1 { format!("{way}; {votes} votes") } else { way.to_owned() });
     fact(html, "seed", &beginning.seed.to_string());
     if let Some(result) = recording.result() {
         let usage = &result.usage;

@@ -6,7 +6,7 @@ use percept_tools::Source;
 use sha2::{Digest, Sha256};
 
 use super::{
-    album::Album,
+    album::{Album, Picture},
     REPORT_FILE, drawing,
     hypertext::Hypertext,
     masthead,
@@ -31,13 +31,17 @@ pub(super) fn page(recording: &Recording, story: &[Step<'_>], album: &Album) -> 
     masthead::masthead(&mut html, recording, story);
     film_strip(&mut html, story, album);
     html.markup("<main>");
+    let scale = Scale::of(story);
     let mut before = 0.0;
-    for step in story {
-        card(&mut html, step, album, step.until - before, recording.result());
+    for (index, step) in story.iter().enumerate() {
+        let after = story.get(index + 1).and_then(|next| next.look.as_ref()).and_then(|look| look.shot);
+        let shown = Shown { after: album.picture(after), took: step.until - before, scale };
+        card(&mut html, step, album, &shown, recording.result());
         before = step.until;
     }
     html.markup("</main><footer><span><kbd>j</kbd> <kbd>k</kbd> next and previous step</span>");
-    html.markup("<span><kbd>t</kbd> light or dark</span><span>percept ").text(&recording.beginning.percept);
+    html.markup("<span><kbd>d</kbd> what changed</span><span><kbd>o</kbd> unfold everything</span>");
+    html.markup("<span><kbd>/</kbd> find</span><span><kbd>t</kbd> light or dark</span><span>percept ").text(&recording.beginning.percept);
     html.markup("</span></footer><script>").markup(SCRIPT).markup("</script></body></html>");
     html.into_string()
 }
@@ -59,7 +63,8 @@ pub(super) fn memory(bytes: u64) -> String {
 }
 
 fn film_strip(html: &mut Hypertext, story: &[Step<'_>], album: &Album) {
-    html.markup("<nav class=\"film\" aria-label=\"Steps\">");
+    html.markup("<nav class=\"film\" aria-label=\"Steps\"><label class=\"find\"><input id=\"find\" type=\"search\" ");
+    html.markup("placeholder=\"find in the steps (/)\" aria-label=\"Find in the steps\"><output id=\"found\"></output></label>");
     for step in story {
         html.markup("<a href=\"#step-").show(step.number).markup("\"><span class=\"frame\">");
         if let Some(picture) = album.picture(step.look.as_ref().and_then(|look| look.shot)) {
@@ -78,10 +83,40 @@ fn title<'a>(step: &Step<'a>) -> &'a str {
     }
 }
 
-fn card(html: &mut Hypertext, step: &Step<'_>, album: &Album, took: f64, end: Option<&RunResult>) {
+/// The longest step and the one with the most tokens, which every step's bars are measured by.
+#[derive(Clone, Copy)]
+struct Scale {
+    milliseconds: f64,
+    tokens: usize,
+}
+
+impl Scale {
+    fn of(story: &[Step<'_>]) -> Self {
+        let mut scale = Self { milliseconds: 1e-9, tokens: 1 };
+        for step in story {
+            let usage = usage(step);
+            scale.milliseconds = scale.milliseconds.max(stages(step, &usage).iter().map(|stage| stage.2).sum());
+            scale.tokens = scale.tokens.max(usage.fresh_tokens + usage.cached_tokens + usage.output_tokens);
+        }
+        scale
+    }
+}
+
+/// What a card shows beside its step.
+struct Shown<'a> {
+    /// The screen after the step.
+    after: Option<&'a Picture>,
+    took: f64,
+    scale: Scale,
+}
+
+fn card(html: &mut Hypertext, step: &Step<'_>, album: &Album, shown: &Shown<'_>, end: Option<&RunResult>) {
     html.markup("<article class=\"step\" tabindex=\"-1\" id=\"step-").show(step.number).markup("\"><figure>");
     match (album.picture(step.look.as_ref().and_then(|look| look.shot)), &step.look) {
-        (Some(picture), _) => drawing::screenshot(html, picture, step),
+        (Some(picture), _) => {
+            drawing::screenshot(html, picture, step);
+            drawing::difference(html, picture, shown.after);
+        }
         (None, Some(_)) => {
             html.markup("<p class=\"missing\">The screenshot isn't in the run folder.</p>");
         }
@@ -108,9 +143,10 @@ fn card(html: &mut Hypertext, step: &Step<'_>, album: &Album, took: f64, end: Op
             .markup("</p>");
     }
     if step.decision.is_some() {
-        html.markup("<p class=\"stats\"><span>").text(&duration(took)).markup("</span>");
+        html.markup("<p class=\"stats\"><span>").text(&duration(shown.took)).markup("</span>");
         stats(html, step);
         html.markup("</p>");
+        bars(html, step, shown.scale);
     }
     html.markup("</div></article>");
 }
@@ -146,9 +182,7 @@ fn told(html: &mut Hypertext, step: &Step<'_>, album: &Album) {
         html.number(f64::from(step.temperature)).markup(")</p>");
     }
     if let Some(decision) = &step.decision {
-        if !decision.thought.trim().is_empty() {
-            html.markup("<blockquote>").text(decision.thought.trim()).markup("</blockquote>");
-        }
+        thought(html, decision.thought.trim());
         html.markup("<pre class=\"call\">");
         match decision.call {
             Some(call) => html.text(&call.function).markup(" ").text(&call.arguments.to_string()),
@@ -212,6 +246,22 @@ fn told(html: &mut Hypertext, step: &Step<'_>, album: &Album) {
         html.markup("<aside class=\"lesson\"><b>Lesson</b> <small>because ").text(lesson.because);
         html.markup("</small><br>").text(lesson.words).markup("</aside>");
     }
+}
+
+/// A thought; a long one is folded to its beginning.
+fn thought(html: &mut Hypertext, words: &str) {
+    const LONG: usize = 320;
+    if words.is_empty() {
+        return;
+    }
+    let Some((cut, _)) = words.char_indices().nth(LONG) else {
+        html.markup("<blockquote>").text(words).markup("</blockquote>");
+        return;
+    };
+    let cut = words[..cut].rfind(char::is_whitespace).unwrap_or(cut);
+    html.markup("<details class=\"thought\"><summary><blockquote>").text(&words[..cut]);
+    html.markup("<i> …</i></blockquote></summary><blockquote>").text(words[cut..].trim_start());
+    html.markup("</blockquote></details>");
 }
 
 /// What was proposed, and by how many votes; nothing where there was one.
@@ -291,37 +341,67 @@ fn observed(html: &mut Hypertext, part: &RecordedPart, album: &Album) {
     html.markup("</div>");
 }
 
+/// Everything that models did for the step.
+fn usage(step: &Step<'_>) -> Usage {
+    let votes = step.votes.iter().map(|vote| vote.usage);
+    let beside = [
+        step.judged,
+        step.examined.map(|(_, _, usage)| usage),
+        step.lesson.as_ref().map(|lesson| lesson.usage),
+        step.plan.as_ref().map(|plan| plan.usage),
+    ];
+    votes.chain(beside.into_iter().flatten()).fold(Usage::default(), |mut sum, more| {
+        sum.fresh_tokens += more.fresh_tokens;
+        sum.cached_tokens += more.cached_tokens;
+        sum.output_tokens += more.output_tokens;
+        sum.stage.vision += more.stage.vision;
+        sum.stage.prefill += more.stage.prefill;
+        sum.stage.decode += more.stage.decode;
+        sum
+    })
+}
+
+/// Where the step's time went: name, colour, milliseconds.
+fn stages(step: &Step<'_>, usage: &Usage) -> [(&'static str, &'static str, f64); 5] {
+    [
+        ("look", "s-look", step.look.as_ref().map_or(0.0, |look| look.milliseconds)),
+        ("vision", "s-vision", usage.stage.vision),
+        ("prefill", "s-prefill", usage.stage.prefill),
+        ("decode", "s-decode", usage.stage.decode),
+        ("tool", "s-tools", step.result.map_or(0.0, |(_, milliseconds)| milliseconds)),
+    ]
+}
+
+/// The step's time and tokens as bars, as long as the longest step's allow.
+fn bars(html: &mut Hypertext, step: &Step<'_>, scale: Scale) {
+    let usage = usage(step);
+    html.markup("<div class=\"bars\" aria-hidden=\"true\"><div class=\"bar\">");
+    for (_, class, milliseconds) in stages(step, &usage).into_iter().filter(|(_, _, ms)| *ms > 0.0) {
+        html.markup("<i class=\"").markup(class).markup("\" style=\"width:");
+        html.number(milliseconds / scale.milliseconds * 100.0).markup("%\"></i>");
+    }
+    html.markup("</div><div class=\"bar\">");
+    let tokens = [("t-cached", usage.cached_tokens), ("t-fresh", usage.fresh_tokens), ("t-written", usage.output_tokens)];
+    for (class, count) in tokens.into_iter().filter(|(_, count)| *count > 0) {
+        html.markup("<i class=\"").markup(class).markup("\" style=\"width:");
+        html.number(count as f64 / scale.tokens as f64 * 100.0).markup("%\"></i>");
+    }
+    html.markup("</div></div>");
+}
+
 fn stats(html: &mut Hypertext, step: &Step<'_>) {
     if let Some(decision) = &step.decision {
-        let mut usage = Usage::default();
-        let votes = step.votes.iter().map(|vote| vote.usage);
-        let beside = step.lesson.iter().map(|lesson| lesson.usage).chain(step.plan.iter().map(|plan| plan.usage));
-        for more in votes.chain(step.judged).chain(step.examined.map(|(_, _, usage)| usage)).chain(beside) {
-            usage.fresh_tokens += more.fresh_tokens;
-            usage.cached_tokens += more.cached_tokens;
-            usage.output_tokens += more.output_tokens;
-            usage.stage.vision += more.stage.vision;
-            usage.stage.prefill += more.stage.prefill;
-            usage.stage.decode += more.stage.decode;
-        }
+        let usage = usage(step);
         html.markup("<span>").show(usage.fresh_tokens).markup(" tokens read");
         if usage.cached_tokens > 0 {
             html.markup(", ").show(usage.cached_tokens).markup(" cached");
         }
         html.markup("</span><span>").show(usage.output_tokens).markup(" written</span>");
-        let stages = [
-            ("vision", usage.stage.vision),
-            ("prefill", usage.stage.prefill),
-            ("decode", usage.stage.decode),
-        ];
-        for (name, ms) in stages.into_iter().filter(|(_, ms)| *ms >= 0.05) {
+        for (name, _, ms) in stages(step, &usage).into_iter().filter(|(_, _, ms)| *ms >= 0.05) {
             html.markup("<span>").markup(name).markup(" ").text(&duration(ms)).markup("</span>");
         }
         if let Some(bytes) = decision.memory_bytes {
             html.markup("<span>").text(&memory(bytes)).markup("</span>");
         }
-    }
-    if let Some((_, ms)) = step.result {
-        html.markup("<span>tool ").text(&duration(ms)).markup("</span>");
     }
 }

@@ -1,5 +1,5 @@
 "use strict";
-// Steps by keyboard, the film strip in step with the page, and a choice of light or dark.
+// Steps by keyboard, the film strip in step with the page, what changed, a search, and a choice of light or dark.
 const steps = [...document.querySelectorAll(".step")];
 const links = new Map([...document.querySelectorAll(".film a")].map(a => [a.getAttribute("href").slice(1), a]));
 let here = -1, settled = 0;
@@ -11,8 +11,11 @@ function mark(index) {
   const film = document.querySelector(".film"), link = links.get(steps[index].id);
   if (link) film.scrollTo({ left: link.offsetLeft - film.clientWidth / 2 + link.clientWidth / 2 });
 }
+// The next step in this direction that the search hasn't hidden.
 function go(index) {
-  const next = Math.max(0, Math.min(steps.length - 1, index));
+  const way = index < here ? -1 : 1;
+  let next = Math.max(0, Math.min(steps.length - 1, index));
+  while (steps[next]?.hidden) next += way;
   if (!steps[next]) return;
   steps[next].scrollIntoView({ block: "start" });
   steps[next].focus({ preventScroll: true });
@@ -25,6 +28,33 @@ function theme() {
   const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = dark ? "light" : "dark";
 }
+function changed(button, on) {
+  button.setAttribute("aria-pressed", on);
+  button.closest("figure").classList.toggle("differs", on);
+}
+const switches = [...document.querySelectorAll(".changed")];
+switches.forEach(button => button.addEventListener("click", () => changed(button, button.getAttribute("aria-pressed") !== "true")));
+function allChanged() {
+  const on = switches.some(button => button.getAttribute("aria-pressed") !== "true");
+  switches.forEach(button => changed(button, on));
+}
+function unfold() {
+  const folds = [...document.querySelectorAll("details")];
+  const open = folds.some(fold => !fold.open);
+  folds.forEach(fold => { fold.open = open; });
+}
+const find = document.getElementById("find"), found = document.getElementById("found");
+const texts = steps.map(step => step.textContent.toLowerCase());
+find.addEventListener("input", () => {
+  const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
+  let count = 0;
+  steps.forEach((step, i) => {
+    step.hidden = !words.every(word => texts[i].includes(word));
+    links.get(step.id)?.classList.toggle("gone", step.hidden);
+    count += !step.hidden;
+  });
+  found.textContent = words.length ? `${count} of ${steps.length}` : "";
+});
 const observer = new IntersectionObserver(seen => {
   const entered = seen.find(entry => entry.isIntersecting);
   if (entered && Date.now() > settled) mark(steps.indexOf(entered.target));
@@ -33,9 +63,16 @@ steps.forEach(step => observer.observe(step));
 document.getElementById("theme").addEventListener("click", theme);
 document.addEventListener("keydown", event => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target === find) {
+    if (event.key === "Escape") { find.value = ""; find.dispatchEvent(new Event("input")); find.blur(); }
+    return;
+  }
   const move = { j: 1, ArrowRight: 1, k: -1, ArrowLeft: -1 }[event.key];
   if (move) { event.preventDefault(); go(here + move); }
   if (event.key === "Home") go(0);
   if (event.key === "End") go(steps.length - 1);
   if (event.key === "t") theme();
+  if (event.key === "d") allChanged();
+  if (event.key === "o") unfold();
+  if (event.key === "/") { event.preventDefault(); find.focus(); }
 });

@@ -232,7 +232,7 @@ fn rules(
             if let Some(tool) = &rule.tool {
                 known_tool(tool, span.clone(), known, &["changes", "reads"], source)?;
             }
-            rule.checked(known).map_err(|problem| source.mistake(span, problem, "see “Policy” in the README"))?;
+            rule.checked(known).map_err(|problem| source.mistake(span, problem, "see “Rights” in the README"))?;
             Ok(rule)
         })
         .collect()
