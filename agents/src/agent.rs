@@ -6,6 +6,7 @@ use percept_models::{ChatModel, ModelCard};
 use percept_tools::{Screen, Toolbox};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::{
     AgentError, Beginning, Entry, Event, Evidence, JournalError, Limits, Policy, Prompts, Run, RunFolder, Secrets, Style,
@@ -13,7 +14,7 @@ use crate::{
     album::Album,
     durable::{Keeper, Tape, worked},
     journal::{Journal, Recording},
-    new_run_name,
+    new_run_name, spans,
 };
 
 mod act;
@@ -145,7 +146,8 @@ fn start(
         happened: life.happened,
         secrets,
     };
-    let worker = tokio::spawn(Working::new(beginning, parts).run());
+    let span = spans::run(&beginning);
+    let worker = tokio::spawn(Working::new(beginning, parts).run().instrument(span));
     Run::new(name, events, approve, cancel, worker)
 }
 

@@ -30,6 +30,7 @@ mod run;
 mod run_folder;
 mod secrets;
 mod silent;
+mod spans;
 pub mod task;
 mod thinking;
 mod trail;

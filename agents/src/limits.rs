@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentError, Ending, Outcome, trail::Circle};
+use crate::{AgentError, Ending, Outcome, memory, trail::Circle};
 
 /// The most that a run may take. Every limit is on by default and hard: the run ends when it is reached,
 /// and says which one it was.
@@ -14,6 +14,10 @@ pub struct Limits {
     pub steps: usize,
     /// Tokens that the model may write: thoughts, calls and reflections together, forced ones included.
     pub tokens: usize,
+    /// Tokens that the model may read, those that are still in its cache aside.
+    pub read_tokens: usize,
+    /// Mebibytes that the process may hold, everything else in it included.
+    pub memory_mib: u64,
     /// Seconds from the first look; the time that a person takes to approve something isn't counted.
     pub seconds: u64,
     /// Refused or malformed actions in a row.
@@ -26,7 +30,16 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { steps: 25, tokens: 10_000, seconds: 180, refusals: 4, stalls: 8, rounds: 4 }
+        Self {
+            steps: 25,
+            tokens: 10_000,
+            read_tokens: 1_000_000,
+            memory_mib: 65_536,
+            seconds: 180,
+            refusals: 4,
+            stalls: 8,
+            rounds: 4,
+        }
     }
 }
 
@@ -38,6 +51,8 @@ impl Limits {
         let zero = [
             ("steps", self.steps == 0),
             ("tokens", self.tokens == 0),
+            ("read_tokens", self.read_tokens == 0),
+            ("memory_mib", self.memory_mib == 0),
             ("seconds", self.seconds == 0),
             ("refusals", self.refusals == 0),
             ("stalls", self.stalls == 0),
@@ -58,6 +73,7 @@ pub(crate) struct Budget {
     deadline: Instant,
     pub(crate) steps: usize,
     pub(crate) tokens: usize,
+    pub(crate) read: usize,
     pub(crate) refusals: usize,
     pub(crate) stalls: usize,
 }
@@ -67,7 +83,7 @@ impl Budget {
     pub(crate) fn new(limits: Limits, worked: Duration) -> Self {
         let begun = Instant::now();
         let deadline = begun + Duration::from_secs(limits.seconds).saturating_sub(worked);
-        Self { limits, begun, worked, deadline, steps: 0, tokens: 0, refusals: 0, stalls: 0 }
+        Self { limits, begun, worked, deadline, steps: 0, tokens: 0, read: 0, refusals: 0, stalls: 0 }
     }
 
     /// When the time is up.
@@ -102,7 +118,15 @@ impl Budget {
         if self.tokens_left() == 0 {
             return Err(self.out_of_tokens());
         }
+        if self.read >= self.limits.read_tokens {
+            return Err(Ending::limit(format!("{} tokens were read", self.read)));
+        }
         Ok(())
+    }
+
+    /// Whether the process holds more than it may.
+    pub(crate) fn is_over_memory(&self) -> bool {
+        memory::now().is_some_and(|bytes| bytes >> 20 > self.limits.memory_mib)
     }
 
     /// Counts a refusal.
@@ -147,6 +171,10 @@ impl Budget {
 
     pub(crate) fn out_of_time(&self) -> Ending {
         Ending::limit(format!("{} seconds have passed", self.limits.seconds))
+    }
+
+    pub(crate) fn out_of_memory(&self) -> Ending {
+        Ending::limit(format!("the process holds more than {} MiB", self.limits.memory_mib))
     }
 
     pub(crate) fn out_of_tokens(&self) -> Ending {

@@ -35,6 +35,16 @@ pub enum ToolError {
 }
 
 impl ToolError {
+    /// The kind of failure in a word.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::BadArguments(_) => "bad_arguments",
+            Self::Refused { .. } => "refused",
+            Self::Stopped { .. } => "stopped",
+            Self::Broken { .. } => "broken",
+        }
+    }
+
     /// A [`ToolError::Refused`] with this reason.
     pub fn refused(reason: impl Into<String>) -> Self {
         Self::Refused { reason: reason.into() }

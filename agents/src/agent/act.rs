@@ -7,6 +7,7 @@ use std::{
 
 use percept_models::Call;
 use percept_tools::{Effect, Observation, Part, PartBody, Source, Then, ToolCard, ToolContext, ToolError};
+use tracing::Instrument;
 
 use super::{
     think::Decision,
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::{
     Approval, CallResult, Ending, Event, Outcome, Percept, RecordedPart, Secrets, album::Album, history::Record,
-    policy::Word, run_folder::CALLS, secrets,
+    policy::Word, run_folder::CALLS, secrets, spans,
 };
 
 /// How long a tool that was told to stop may take to do so before it is left behind.
@@ -182,7 +183,13 @@ impl Working {
                 if happened == Some(true) {
                     return Ok(Observation::note("it happened before the run was taken up again"));
                 }
-                toolbox.call(&call.function, secrets.revealed(call.arguments.clone()), &context).await
+                let span = spans::tool(&call.function, step, &context.idempotency_key);
+                let arguments = secrets.revealed(call.arguments.clone());
+                let called = toolbox.call(&call.function, arguments, &context).instrument(span.clone()).await;
+                if let Err(error) = &called {
+                    span.record("error.type", error.kind());
+                }
+                called
             };
             let over = async {
                 tokio::select! {

@@ -7,9 +7,10 @@ use percept_models::{
     Role, StopReason,
 };
 use sha2::{Digest, Sha256};
+use tracing::Instrument;
 
 use super::working::{Bounds, Voice, Working};
-use crate::{Ending, Event, history::LeftOut};
+use crate::{Ending, Event, history::LeftOut, spans};
 
 /// What is asked for, and how it is written down.
 pub(super) struct Question<A, T> {
@@ -50,8 +51,14 @@ impl Working {
             self.tell(asked(digest(&conversation, &options))).await?;
             let (bounds, voice) = (self.bounds(), self.voice());
             let (model, told, options) = (self.model.clone(), &told, &options);
+            let span = spans::chat(model.card(), step, options);
             let work = async move {
-                match reply(model.as_ref(), &conversation, options, &bounds, &voice).await? {
+                let asking = reply(model.as_ref(), &conversation, options, &bounds, &voice);
+                let replied = asking.instrument(span.clone()).await?;
+                if let Ok(completion) = &replied {
+                    spans::answered(&span, completion);
+                }
+                match replied {
                     Ok(completion) if completion.stop == StopReason::Cancelled => Err(Ending::cancelled()),
                     Ok(completion) => Ok(told(completion)),
                     Err(ModelError::Conversation(problem)) => Ok(Event::TooLong { step, problem }),
@@ -75,6 +82,7 @@ impl Working {
                     | Event::Reflected { usage, .. } = &event
                     {
                         self.budget.tokens += usage.output_tokens;
+                        self.budget.read += usage.fresh_tokens;
                         self.result.spend(usage);
                     }
                     return Ok(event);

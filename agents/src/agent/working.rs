@@ -12,6 +12,7 @@ use percept_models::{Call, ChatModel, ContentHash};
 use percept_tools::{Screen, Toolbox};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::{
     Approval, Beginning, Ending, Entry, Event, Evidence, JOURNAL_VERSION, Milliseconds, Outcome, Policy, Prompts,
@@ -22,6 +23,7 @@ use crate::{
     limits::Budget,
     memory,
     prompts::Prompt,
+    spans,
     thinking::Plan,
     trail::Trail,
 };
@@ -157,8 +159,9 @@ impl Working {
     /// The run's ending.
     pub(super) fn go_on(&self) -> Result<(), Ending> {
         let (cancelled, out_of_time) = (Ending::cancelled(), self.budget.out_of_time());
+        let out_of_memory = self.budget.out_of_memory();
         if let Some(recorded) = self.durable.recorded_ending() {
-            let is_from_outside = [&cancelled, &out_of_time].into_iter().any(|ending| {
+            let is_from_outside = [&cancelled, &out_of_time, &out_of_memory].into_iter().any(|ending| {
                 recorded.outcome == ending.outcome && recorded.reason.starts_with(&ending.reason)
             });
             return if is_from_outside { Err(recorded) } else { Ok(()) };
@@ -169,6 +172,8 @@ impl Working {
             Err(cancelled)
         } else if Instant::now() >= self.budget.deadline() {
             Err(out_of_time)
+        } else if self.budget.is_over_memory() {
+            Err(out_of_memory)
         } else {
             Ok(())
         }
@@ -230,6 +235,7 @@ impl Working {
             self.result.outcome = Outcome::Failed;
             self.result.reason = unwritten.reason;
         }
+        spans::ended(&Span::current(), &self.result);
         self.result
     }
 }

@@ -317,6 +317,8 @@ fn limits(written: &WrittenLimits, source: &SourceFile<'_>) -> Result<Limits, Ta
         refusals: limit(written.refusals.as_ref(), given.refusals, source)?,
         stalls: limit(written.stalls.as_ref(), given.stalls, source)?,
         rounds: limit(written.rounds.as_ref(), given.rounds, source)?,
+        read_tokens: limit(written.read_tokens.as_ref(), given.read_tokens, source)?,
+        memory_mib: limit(written.memory_mib.as_ref(), given.memory_mib, source)?,
     })
 }
 

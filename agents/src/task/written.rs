@@ -70,6 +70,8 @@ pub(super) struct WrittenLimits {
     pub(super) refusals: Option<Spanned<usize>>,
     pub(super) stalls: Option<Spanned<usize>>,
     pub(super) rounds: Option<Spanned<usize>>,
+    pub(super) read_tokens: Option<Spanned<usize>>,
+    pub(super) memory_mib: Option<Spanned<u64>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

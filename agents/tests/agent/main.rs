@@ -228,7 +228,10 @@ async fn every_limit_ends_a_run_and_is_named() {
     let cases = [
         (Limits { steps: 2, ..Limits::default() }, click(1, 1), "2 steps were taken"),
         (Limits { tokens: 50, ..Limits::default() }, click(1, 1), "50 tokens were written"),
+        (Limits { read_tokens: 150, ..Limits::default() }, click(1, 1), "200 tokens were read"),
         (Limits { seconds: 1, ..Limits::default() }, Line::Muses, "1 seconds have passed"),
+        #[cfg(target_os = "linux")]
+        (Limits { memory_mib: 1, ..Limits::default() }, click(1, 1), "the process holds more than 1 MiB"),
     ];
     for (limits, line, reason) in cases {
         let (actor, pages) =
