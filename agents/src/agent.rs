@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    AgentError, Beginning, Entry, Event, Evidence, JournalError, Limits, Policy, Prompts, Run, RunFolder, Secrets, Style,
+    AgentError, Beginning, Demonstration, Entry, Event, Evidence, JournalError, Limits, Policy, Prompts, RecordedDemonstration, Run, RunFolder, Secrets, Style,
     Thinking,
     album::Album,
     durable::{Keeper, Tape, worked},
@@ -53,6 +53,7 @@ pub struct Agent {
     toolbox: Toolbox,
     screen: Option<Arc<dyn Screen>>,
     secrets: Secrets,
+    demonstrations: Vec<Demonstration>,
     beginning: Beginning,
     record: Option<(RunFolder, Journal)>,
 }
@@ -67,6 +68,7 @@ pub struct AgentBuilder {
     policy: Policy,
     secrets: Secrets,
     prompts: Prompts,
+    demonstrations: Vec<Demonstration>,
     evidence: Evidence,
     seed: u64,
     name: Option<String>,
@@ -86,6 +88,7 @@ impl Agent {
             policy: Policy::default(),
             secrets: Secrets::default(),
             prompts: Prompts::default(),
+            demonstrations: Vec::new(),
             evidence: Evidence::default(),
             seed: 0,
             name: None,
@@ -96,11 +99,18 @@ impl Agent {
 
     /// Begins to work on a task, on a Tokio runtime.
     pub fn run(self, task: impl Into<String>) -> Run {
-        let beginning = Beginning { task: task.into(), ..self.beginning };
         let (folder, journal) = self.record.unzip();
         let album = Arc::new(Album::new(folder.clone()));
+        let kept = |shown: &Demonstration| RecordedDemonstration::kept(shown, &album);
+        let demonstrations = self.demonstrations.iter().map(kept).collect();
+        let beginning = Beginning { task: task.into(), demonstrations, ..self.beginning };
         let life = Life { folder, album: Arc::clone(&album), worked: Duration::ZERO, happened: None };
-        let hands = Hands { toolbox: self.toolbox, screen: self.screen, secrets: self.secrets };
+        let hands = Hands {
+            toolbox: self.toolbox,
+            screen: self.screen,
+            secrets: self.secrets,
+            demonstrations: self.demonstrations,
+        };
         start(self.model, hands, beginning, life, |listener| {
             Keeper::new(journal, album, listener)
         })
@@ -120,11 +130,12 @@ struct Hands {
     toolbox: Toolbox,
     screen: Option<Arc<dyn Screen>>,
     secrets: Secrets,
+    demonstrations: Vec<Demonstration>,
 }
 
 fn start(
     model: Arc<dyn ChatModel>,
-    Hands { toolbox, screen, secrets }: Hands,
+    Hands { toolbox, screen, secrets, demonstrations }: Hands,
     beginning: Beginning,
     life: Life,
     keeper: impl FnOnce(mpsc::UnboundedSender<Entry>) -> Keeper,
@@ -145,6 +156,7 @@ fn start(
         worked: life.worked,
         happened: life.happened,
         secrets,
+        demonstrations,
     };
     let span = spans::run(&beginning);
     let worker = tokio::spawn(Working::new(beginning, parts).run().instrument(span));
@@ -201,6 +213,13 @@ impl AgentBuilder {
         self
     }
 
+    /// Earlier runs that the model is shown before its task, each step as image, thought and action.
+    #[must_use]
+    pub fn demonstrations(mut self, demonstrations: Vec<Demonstration>) -> Self {
+        self.demonstrations = demonstrations;
+        self
+    }
+
     /// What must be seen before the task counts as done.
     #[must_use]
     pub fn done(mut self, evidence: Evidence) -> Self {
@@ -254,6 +273,10 @@ impl AgentBuilder {
         if self.evidence.judge.is_some() && style == Style::Direct {
             return Err(AgentError::NoWords { model: card.name.clone(), what: "judge the evidence" });
         }
+        let shown: usize = self.demonstrations.iter().map(Demonstration::images).sum();
+        if let Some(most) = card.max_images.filter(|most| shown > 0 && shown >= *most) {
+            return Err(AgentError::TooManyImages { model: card.name.clone(), images: shown, most });
+        }
         let record = match self.folder {
             Some(folder) => {
                 let journal = folder.journal()?;
@@ -272,14 +295,15 @@ impl AgentBuilder {
             thinking: self.thinking,
             limits,
             policy: self.policy,
+            demonstrations: Vec::new(),
             secrets: self.secrets.cards(),
             prompts: self.prompts.clone(),
             seed: self.seed,
             evidence: self.evidence,
             percept: env!("CARGO_PKG_VERSION").into(),
         };
-        let Self { model, toolbox, screen, secrets, .. } = self;
-        Ok(Agent { model, toolbox, screen, secrets, beginning, record })
+        let Self { model, toolbox, screen, secrets, demonstrations, .. } = self;
+        Ok(Agent { model, toolbox, screen, secrets, demonstrations, beginning, record })
     }
 
     /// Takes up a run that was killed, cancelled or left with a call in doubt, on a Tokio runtime. Everything but
@@ -329,7 +353,9 @@ impl AgentBuilder {
             notes: self.notes.iter().chain(new).cloned().collect(),
             percept: env!("CARGO_PKG_VERSION").into(),
         };
-        let hands = Hands { toolbox, screen: self.screen, secrets: self.secrets };
+        let restored = beginning.demonstrations.iter().map(|shown| shown.restored(&album));
+        let demonstrations = restored.collect::<Result<_, _>>()?;
+        let hands = Hands { toolbox, screen: self.screen, secrets: self.secrets, demonstrations };
         Ok(start(self.model, hands, beginning, life, |listener| {
             Keeper::new(Some(journal), album, listener).taking_up(tape, before, next, seam)
         }))

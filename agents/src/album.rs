@@ -72,6 +72,18 @@ impl Album {
         Ok(image)
     }
 
+    /// An image that an earlier life stored before its first step.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Image`], if the file is gone or was changed.
+    pub(crate) fn stored(&self, hash: &str, file: &str) -> Result<ImageContent, JournalError> {
+        let folder = self.folder.as_ref().map_or(Path::new(""), RunFolder::path);
+        let image = load(folder, file, hash)?;
+        self.inside().files.insert(hash.to_owned(), file.to_owned());
+        Ok(image)
+    }
+
     /// What the journal keeps of an observation.
     pub(crate) fn recorded(&self, parts: &[Part]) -> Vec<RecordedPart> {
         let body = |part: &Part| match &part.body {

@@ -81,6 +81,7 @@ impl Assembly {
             .policy(task.rules())
             .secrets(secrets)
             .prompts(task.thinking.prompts()?)
+            .demonstrations(task.thinking.shown()?)
             .done(task.evidence())
             .seed(task.seed)
             .name(name)
@@ -148,7 +149,8 @@ impl Assembly {
             let model = Box::pin(self.model(&choice.model, &task.device)).await?;
             let hands = allowed(task, choice.tools.as_deref(), veiled)?;
             let (screen, secrets, rules, seed) = (screen.cloned(), secrets.clone(), task.rules(), task.seed);
-            let (thinking, prompts, limits) = (choice.thinking.thinking(), choice.thinking.prompts()?, choice.limits);
+            let (thinking, limits) = (choice.thinking.thinking(), choice.limits);
+            let (prompts, shown) = (choice.thinking.prompts()?, choice.thinking.shown()?);
             toolbox.add(Delegate::new(name, &choice.description, move || {
                 let builder = Agent::builder(Arc::clone(&model), hands.clone())
                     .thinking(thinking)
@@ -156,6 +158,7 @@ impl Assembly {
                     .policy(rules.within(&hands))
                     .secrets(secrets.clone())
                     .prompts(prompts.clone())
+                    .demonstrations(shown.clone())
                     .seed(seed);
                 match &screen {
                     Some(screen) => builder.screen(Arc::clone(screen)),

@@ -56,6 +56,7 @@ pub fn prepare(folder: &Path, seed: u64) -> Result<Task, JournalError> {
             votes: 1,
             choose: Choose::Majority,
             prompts: None,
+            demonstrations: Vec::new(),
         },
         limits: Limits::default(),
         tools: ToolChoice { allow: Some(["click", "type_text", "finish"].map(Into::into).to_vec()) },

@@ -56,6 +56,24 @@ pub enum AgentError {
         /// What is wrong with it.
         why: String,
     },
+    /// A run that can't be shown as an example.
+    #[error("{path} can't be a demonstration: {why}")]
+    Demonstration {
+        /// The run folder.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// More images in demonstrations than the model takes.
+    #[error("the demonstrations show {images} images, and {model} takes {most} in all: show fewer runs, or shorter ones")]
+    TooManyImages {
+        /// The model.
+        model: String,
+        /// How many they show.
+        images: usize,
+        /// The most that the model takes.
+        most: usize,
+    },
     /// A secret that can't be kept, or isn't there.
     #[error("the secret `{name}`: {why}")]
     Secret {

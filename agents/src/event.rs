@@ -5,7 +5,7 @@ use percept_tools::{Effect, Element, Frame, Nested, OfferedTool, PixelPoint, Pix
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Check, Evidence, Limits, PlanItem, Policy, Prompts, RunResult, SecretCard, Style, Thinking, Verdict};
+use crate::{Check, Evidence, Limits, PlanItem, Policy, Prompts, RecordedDemonstration, RunResult, SecretCard, Style, Thinking, Verdict};
 
 /// The version of the journal's lines. A reader refuses every other.
 pub const JOURNAL_VERSION: u32 = 2;
@@ -225,6 +225,17 @@ pub enum Event {
         /// What was found; `None` where the screen can't tell its text.
         check: Option<Check>,
     },
+    /// The model summed up the oldest part of the conversation, which had grown too long for it.
+    Folded {
+        /// The step.
+        step: usize,
+        /// How many records the summary stands for.
+        records: usize,
+        /// What it says.
+        summary: String,
+        /// Tokens and milliseconds.
+        usage: Usage,
+    },
     /// The same actions were carried out again on the same screens, with the same results.
     Circled {
         /// The step that closed the circle.
@@ -268,8 +279,13 @@ impl Event {
 
     /// Whether it brings images that must be there when it is.
     pub(crate) fn shows_images(&self) -> bool {
-        let Self::Called { result: CallResult::Observed { parts, .. }, .. } = self else { return false };
-        parts.iter().any(|part| matches!(part.body, RecordedBody::Image { .. }))
+        match self {
+            Self::Began(beginning) => !beginning.demonstrations.is_empty(),
+            Self::Called { result: CallResult::Observed { parts, .. }, .. } => {
+                parts.iter().any(|part| matches!(part.body, RecordedBody::Image { .. }))
+            }
+            _ => false,
+        }
     }
 
     /// When it must be on the disk.
@@ -303,6 +319,7 @@ impl Event {
             | Self::Examined { step, .. }
             | Self::Planned { step, .. }
             | Self::Expected { step, .. }
+            | Self::Folded { step, .. }
             | Self::Circled { step, .. }
             | Self::Reflected { step, .. } => Some(*step),
             Self::Began(_)
@@ -336,6 +353,7 @@ impl Event {
             Self::Examined { .. } => "examined",
             Self::Planned { .. } => "planned",
             Self::Expected { .. } => "expected",
+            Self::Folded { .. } => "folded",
             Self::Circled { .. } => "circled",
             Self::Reflected { .. } => "reflected",
             Self::Ended(_) => "ended",
@@ -382,6 +400,9 @@ pub struct Beginning {
     /// Texts in place of Percept's own.
     #[serde(default, skip_serializing_if = "Prompts::is_empty")]
     pub prompts: Prompts,
+    /// Earlier runs that the model is shown before the task.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub demonstrations: Vec<RecordedDemonstration>,
     /// What may be known of its secrets.
     #[serde(default)]
     pub secrets: Vec<SecretCard>,

@@ -11,6 +11,7 @@ mod album;
 mod assembly;
 pub mod demo;
 mod delegate;
+mod demonstration;
 mod durable;
 mod error;
 pub mod evaluation;
@@ -38,6 +39,7 @@ mod trail;
 pub use agent::{Agent, AgentBuilder, Replayed, replay};
 pub use assembly::{Assembled, Assembly, Resumed, is_bad_input};
 pub use delegate::{Delegate, DelegateArgs};
+pub use demonstration::{Demonstration, RecordedDemonstration, RecordedShown, Shown};
 pub use durable::Divergence;
 pub use error::{AgentError, JournalError};
 pub use event::{

@@ -23,13 +23,19 @@ pub(crate) enum Prompt {
     Lesson,
     /// The request to choose among proposals.
     Choose,
+    /// Before a demonstration.
+    Example,
+    /// After the demonstrations.
+    Own,
+    /// The request for a summary of what no longer fits.
+    Fold,
     /// The request for a verdict on what the screen shows.
     Verdict,
 }
 
 impl Prompt {
     /// Every text.
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 11] = [
         Self::Direct,
         Self::React,
         Self::Secrets,
@@ -37,6 +43,9 @@ impl Prompt {
         Self::Replan,
         Self::Lesson,
         Self::Choose,
+        Self::Example,
+        Self::Own,
+        Self::Fold,
         Self::Verdict,
     ];
 
@@ -50,6 +59,9 @@ impl Prompt {
             Self::Replan => ("replan", include_str!("prompts/replan.txt"), &["because", "form"]),
             Self::Lesson => ("lesson", include_str!("prompts/lesson.txt"), &["because"]),
             Self::Choose => ("choose", include_str!("prompts/choose.txt"), &["proposals"]),
+            Self::Example => ("example", include_str!("prompts/example.txt"), &["task"]),
+            Self::Own => ("own", include_str!("prompts/own.txt"), &[]),
+            Self::Fold => ("fold", include_str!("prompts/fold.txt"), &[]),
             Self::Verdict => ("verdict", include_str!("prompts/verdict.txt"), &["question"]),
         }
     }
@@ -61,7 +73,8 @@ impl Prompt {
 pub struct Prompts(BTreeMap<String, String>);
 
 impl Prompts {
-    /// Percept's own texts, by name: `direct`, `react`, `secrets`, `plan`, `replan`, `lesson`, `choose`, `verdict`.
+    /// Percept's own texts, by name: `direct`, `react`, `secrets`, `plan`, `replan`, `lesson`, `choose`,
+    /// `example`, `own`, `fold`, `verdict`.
     pub fn known() -> BTreeMap<&'static str, &'static str> {
         let texts = Prompt::ALL.iter().map(|prompt| prompt.known());
         texts.map(|(name, text, _)| (name, text.trim_end())).collect()
@@ -174,7 +187,7 @@ mod tests {
         assert_eq!(prompts.filled(Prompt::Lesson, &[("because", "x")]), "Why did it fail? (x)");
         assert_eq!(prompts.filled(Prompt::Direct, &[]), Prompts::known()["direct"]);
         for (name, text, problem) in [
-            ("leson", "x", "there is no such text; there are: choose, direct, lesson,"),
+            ("leson", "x", "there is no such text; there are: choose, direct, example,"),
             ("lesson", "Why?", "it has no place for {because}"),
             ("direct", " ", "it is empty"),
         ] {

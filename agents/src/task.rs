@@ -13,7 +13,7 @@ use percept_runtime::Device;
 use serde::{Serialize, Serializer};
 
 use crate::{
-    AgentError, AnswerCheck, Choose, ElementCheck, Evidence, FileCheck, Limits, Policy, Prompts, Reflect, Rule, Secrets, Style, Thinking, UrlCheck,
+    AgentError, AnswerCheck, Choose, Demonstration, ElementCheck, Evidence, FileCheck, Limits, Policy, Prompts, Reflect, Rule, Secrets, Style, Thinking, UrlCheck,
 };
 
 mod meaning;
@@ -116,6 +116,9 @@ pub struct ThinkingChoice {
     /// A folder of texts in place of Percept's own; see [`Prompts`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompts: Option<PathBuf>,
+    /// Folders of earlier runs that the model is shown before the task.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub demonstrations: Vec<PathBuf>,
 }
 
 /// Which tools are on offer.
@@ -210,6 +213,15 @@ impl ThinkingChoice {
     pub fn thinking(&self) -> Thinking {
         let Self { style, plan, reflect, votes, choose, .. } = *self;
         Thinking { style, plan, reflect, votes, choose, ..Thinking::default() }
+    }
+
+    /// The earlier runs that the model is shown.
+    ///
+    /// # Errors
+    ///
+    /// [`AgentError`] for one that isn't there, or didn't end well.
+    pub fn shown(&self) -> Result<Vec<Demonstration>, AgentError> {
+        self.demonstrations.iter().map(|folder| Demonstration::read(folder)).collect()
     }
 
     /// The texts in place of Percept's own.

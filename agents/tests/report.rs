@@ -47,6 +47,7 @@ fn beginning() -> Beginning {
         limits: Limits::default(),
         policy: Policy::default(),
         prompts: Prompts::default(),
+        demonstrations: Vec::new(),
         secrets: Vec::new(),
         seed: 7,
         evidence: Evidence { text_visible: vec![hostile()], ..Evidence::default() },

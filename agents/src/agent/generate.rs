@@ -4,13 +4,24 @@ use std::fmt::Write;
 
 use percept_models::{
     ChatModel, Completion, Content, Conversation, Generate, GenerationEvent, Message, ModelError, Reply,
-    Role, StopReason,
+    Role, Sampling, StopReason,
 };
 use sha2::{Digest, Sha256};
 use tracing::Instrument;
 
-use super::working::{Bounds, Voice, Working};
-use crate::{Ending, Event, history::LeftOut, spans};
+use super::{
+    think::seed_of_step,
+    working::{Bounds, Voice, Working},
+};
+use crate::{
+    Ending, Event,
+    history::{LeftOut, Words},
+    prompts::Prompt,
+    spans,
+};
+
+/// The most tokens of a summary.
+const SUMMARY_TOKENS: usize = 200;
 
 /// What is asked for, and how it is written down.
 pub(super) struct Question<A, T> {
@@ -43,55 +54,119 @@ impl Working {
         let Question { step, kinds, options, request, asked, told } = question;
         let options = Generate { cancel: self.cancel.child_token(), ..options };
         loop {
-            let (mut conversation, left_out) = self.history.conversation(&self.instruction(), self.window);
+            let instruction = self.instruction();
+            let examples = self.examples();
+            let own = self.prompts.filled(Prompt::Own, &[]);
+            let words = Words { instruction: &instruction, examples: &examples, own: &own };
+            let (mut conversation, left_out) = self.history.conversation(words, self.window);
             if let Some(request) = &request {
                 conversation.push(Message::text(Role::User, request.as_str()));
             }
             self.note_left_out(left_out).await?;
-            self.tell(asked(digest(&conversation, &options))).await?;
-            let (bounds, voice) = (self.bounds(), self.voice());
-            let (model, told, options) = (self.model.clone(), &told, &options);
-            let span = spans::chat(model.card(), step, options);
-            let work = async move {
-                let asking = reply(model.as_ref(), &conversation, options, &bounds, &voice);
-                let replied = asking.instrument(span.clone()).await?;
-                if let Ok(completion) = &replied {
-                    spans::answered(&span, completion);
-                }
-                match replied {
-                    Ok(completion) if completion.stop == StopReason::Cancelled => Err(Ending::cancelled()),
-                    Ok(completion) => Ok(told(completion)),
-                    Err(ModelError::Conversation(problem)) => Ok(Event::TooLong { step, problem }),
-                    Err(error) => Err(Ending::failed(format!("the model failed: {error}"))),
-                }
-            };
-            match self.durable.step(kinds, Box::pin(work)).await? {
-                Event::TooLong { problem, .. } => {
-                    let Some(smaller) = self.window.halved(self.history.len()) else {
-                        return Err(Ending::failed(format!(
-                            "the model can't take the conversation: {problem}"
-                        )));
-                    };
-                    self.window = smaller;
-                }
-                event => {
-                    if let Event::Decided { usage, .. }
-                    | Event::Judged { usage, .. }
-                    | Event::Examined { usage, .. }
-                    | Event::Planned { usage, .. }
-                    | Event::Reflected { usage, .. } = &event
-                    {
-                        self.budget.tokens += usage.output_tokens;
-                        self.budget.read += usage.fresh_tokens;
-                        self.result.spend(usage);
-                    }
-                    return Ok(event);
-                }
+            let answer = self.put(step, kinds, conversation, &options, &asked, &told).await?;
+            let Event::TooLong { problem, .. } = answer else { return Ok(answer) };
+            if !self.window.demonstrations && self.window.images <= 1 && self.fold(step).await? {
+                continue;
             }
+            let Some(smaller) = self.window.halved(self.history.len()) else {
+                return Err(Ending::failed(format!("the model can't take the conversation: {problem}")));
+            };
+            self.window = smaller;
         }
     }
 
+    /// Puts one conversation to the model, and counts what the reply took.
+    async fn put<A, T>(
+        &mut self,
+        step: usize,
+        kinds: &'static [&'static str],
+        conversation: Conversation,
+        options: &Generate,
+        asked: &A,
+        told: &T,
+    ) -> Result<Event, Ending>
+    where
+        A: Fn(String) -> Event,
+        T: Fn(Completion) -> Event + Send + Sync,
+    {
+        self.tell(asked(digest(&conversation, options))).await?;
+        let (bounds, voice) = (self.bounds(), self.voice());
+        let model = self.model.clone();
+        let span = spans::chat(model.card(), step, options);
+        let work = async move {
+            let asking = reply(model.as_ref(), &conversation, options, &bounds, &voice);
+            let replied = asking.instrument(span.clone()).await?;
+            if let Ok(completion) = &replied {
+                spans::answered(&span, completion);
+            }
+            match replied {
+                Ok(completion) if completion.stop == StopReason::Cancelled => Err(Ending::cancelled()),
+                Ok(completion) => Ok(told(completion)),
+                Err(ModelError::Conversation(problem)) => Ok(Event::TooLong { step, problem }),
+                Err(error) => Err(Ending::failed(format!("the model failed: {error}"))),
+            }
+        };
+        let event = self.durable.step(kinds, Box::pin(work)).await?;
+        if let Event::Decided { usage, .. }
+        | Event::Judged { usage, .. }
+        | Event::Examined { usage, .. }
+        | Event::Planned { usage, .. }
+        | Event::Folded { usage, .. }
+        | Event::Reflected { usage, .. } = &event
+        {
+            self.budget.tokens += usage.output_tokens;
+            self.budget.read += usage.fresh_tokens;
+            self.result.spend(usage);
+        }
+        Ok(event)
+    }
+
+    /// Puts a summary, which the model makes, in place of the older half of what happened. `false` if it can't make one,
+    /// or there is too little to sum up.
+    async fn fold(&mut self, step: usize) -> Result<bool, Ending> {
+        let Some(records) = self.history.foldable().filter(|_| self.speaks()) else { return Ok(false) };
+        let max_tokens = SUMMARY_TOKENS.min(self.budget.tokens_left());
+        if max_tokens == 0 {
+            return Err(self.budget.out_of_tokens());
+        }
+        // Neither a decision's seed nor any other question's.
+        let seed = seed_of_step(self.seed.rotate_left(24), step);
+        let options = Generate {
+            reply: Reply::Text,
+            sampling: Sampling { temperature: 0.0, seed, ..Sampling::default() },
+            max_tokens,
+            cancel: self.cancel.child_token(),
+            ..Generate::default()
+        };
+        let mut conversation = self.history.oldest(&self.instruction(), records);
+        conversation.push(Message::text(Role::User, self.prompts.filled(Prompt::Fold, &[])));
+        let asked = |prompt| Event::Asked { step, vote: 1, temperature: 0.0, seed, exploring: None, prompt };
+        let told = |completion: Completion| Event::Folded {
+            step,
+            records,
+            summary: completion.text.trim().to_owned(),
+            usage: completion.usage,
+        };
+        match self.put(step, &["folded", "too_long"], conversation, &options, &asked, &told).await? {
+            Event::Folded { records, summary, .. } if !summary.is_empty() => {
+                self.history.fold(records, summary);
+                self.note("the conversation grew too long for the model: its oldest part was summed up").await?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// What is said before each demonstration.
+    fn examples(&self) -> Vec<String> {
+        let example = |task: &str| self.prompts.filled(Prompt::Example, &[("task", task)]);
+        self.history.demonstrations().iter().map(|shown| example(&shown.task)).collect()
+    }
+
     async fn note_left_out(&mut self, left_out: LeftOut) -> Result<(), Ending> {
+        if left_out.demonstrations > 0 {
+            self.note("the conversation grew too long for the model: the demonstrations were left out").await?;
+        }
         if left_out.images > 0 {
             let images = self.window.images;
             let shown = if images == 1 { "newest one is".into() } else { format!("newest {images} are") };

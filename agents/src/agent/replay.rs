@@ -61,12 +61,16 @@ pub async fn replay(folder: &Path) -> Result<Replayed, JournalError> {
     let (_, approvals) = mpsc::unbounded_channel();
     let screen: Arc<dyn Screen> = Arc::new(Nowhere);
     let beginning = recording.beginning;
+    let album = Arc::new(Album::new(Some(RunFolder::open(folder)?)));
+    let demonstrations =
+        beginning.demonstrations.iter().map(|shown| shown.restored(&album)).collect::<Result<_, _>>()?;
     let parts = Parts {
         model: Arc::new(Nobody(beginning.model.clone())),
         toolbox: Toolbox::described(beginning.tools.clone()),
         screen: beginning.screen.then_some(screen),
         durable: Box::new(Replayer::new(tape, Arc::clone(&finding), listener.clone())),
-        album: Arc::new(Album::new(Some(RunFolder::open(folder)?))),
+        album,
+        demonstrations,
         folder: Some(folder.to_owned()),
         listener,
         approvals,

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use crate::{
-    Approval, Beginning, Ending, Entry, Event, Evidence, JOURNAL_VERSION, Milliseconds, Outcome, Policy, Prompts,
+    Approval, Beginning, Demonstration, Ending, Entry, Event, Evidence, JOURNAL_VERSION, Milliseconds, Outcome, Policy, Prompts,
     Reflect, RunResult, SecretCard, Secrets, Style, Thinking, TokenUsage,
     album::Album,
     durable::Durable,
@@ -81,6 +81,7 @@ pub(super) struct Parts {
     pub(super) worked: Duration,
     pub(super) happened: Option<bool>,
     pub(super) secrets: Secrets,
+    pub(super) demonstrations: Vec<Demonstration>,
 }
 
 impl Working {
@@ -101,9 +102,12 @@ impl Working {
             notes: beginning.notes.iter().chain(&model.notes).cloned().collect(),
         };
         Self {
-            window: Window::new(model.max_images),
+            window: Window::new(
+                model.max_images,
+                parts.demonstrations.iter().map(Demonstration::images).sum(),
+            ),
             budget: Budget::new(beginning.limits, parts.worked),
-            history: History::new(beginning.task.clone()),
+            history: History::new(parts.demonstrations, beginning.task.clone()),
             style: beginning.style,
             thinking: beginning.thinking,
             policy: beginning.policy.clone(),
@@ -192,7 +196,12 @@ impl Working {
     /// Whether this model can be asked what went wrong. One that doesn't think can't, and neither can one
     /// that was told not to.
     pub(super) fn reflects_in_words(&self) -> bool {
-        self.style == Style::React && self.model.card().thinks && self.thinking.reflect != Reflect::Never
+        self.speaks() && self.thinking.reflect != Reflect::Never
+    }
+
+    /// Whether the model can say something that isn't a call.
+    pub(super) fn speaks(&self) -> bool {
+        self.style == Style::React && self.model.card().thinks
     }
 
     /// What the model is told before the task.

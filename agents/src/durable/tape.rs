@@ -57,6 +57,7 @@ impl Tape {
                 Event::Decided { .. }
                     | Event::Judged { .. }
                     | Event::Examined { .. }
+                    | Event::Folded { .. }
                     | Event::Planned { .. }
                     | Event::Reflected { .. }
                     | Event::TooLong { .. }

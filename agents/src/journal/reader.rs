@@ -136,7 +136,15 @@ pub(super) fn images(event: &Event) -> impl Iterator<Item = (&str, &str)> {
         Event::Called { result: CallResult::Observed { parts, .. }, .. } => parts.as_slice(),
         _ => &[],
     };
-    looked.into_iter().chain(parts.iter().filter_map(|part| match &part.body {
+    let demonstrations = match event {
+        Event::Began(beginning) => beginning.demonstrations.as_slice(),
+        _ => &[],
+    };
+    let shown = demonstrations
+        .iter()
+        .flat_map(|demonstration| &demonstration.steps)
+        .filter_map(|step| Some((step.shot.as_deref()?, step.hash.as_deref()?)));
+    looked.into_iter().chain(shown).chain(parts.iter().filter_map(|part| match &part.body {
         RecordedBody::Image { shot: Some(shot), hash } => Some((shot.as_str(), hash.as_str())),
         _ => None,
     }))

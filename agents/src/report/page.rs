@@ -177,6 +177,10 @@ fn told(html: &mut Hypertext, step: &Step<'_>, album: &Album) {
     if let Some(intent) = &step.plan {
         plan(html, intent);
     }
+    if let Some((records, summary, _)) = step.folded {
+        html.markup("<aside class=\"plan\"><b>So far</b> <small>in place of ").show(records);
+        html.markup(" older records</small><br>").text(summary).markup("</aside>");
+    }
     if let Some(why) = step.exploring {
         html.markup("<p class=\"exploring\">").text(why).markup(" (temperature ");
         html.number(f64::from(step.temperature)).markup(")</p>");
@@ -347,6 +351,7 @@ fn usage(step: &Step<'_>) -> Usage {
     let beside = [
         step.judged,
         step.examined.map(|(_, _, usage)| usage),
+        step.folded.map(|(_, _, usage)| usage),
         step.lesson.as_ref().map(|lesson| lesson.usage),
         step.plan.as_ref().map(|plan| plan.usage),
     ];

@@ -65,6 +65,8 @@ pub(super) struct Step<'a> {
     /// A judge's verdict, its quotes, and what it took.
     pub(super) examined: Option<(&'a Check, &'a [String], Usage)>,
     pub(super) expected: Option<&'a Check>,
+    /// How many records were summed up, to what, and what that took.
+    pub(super) folded: Option<(usize, &'a str, Usage)>,
     /// Of how many actions the circle is that this step closed, and how often it was gone round.
     pub(super) circle: Option<(usize, usize)>,
     pub(super) lesson: Option<Lesson<'a>>,
@@ -113,6 +115,7 @@ fn looks_back<'a>(steps: &mut [Step<'a>], event: &'a Event) -> bool {
     let number = match event {
         Event::Checked { step, .. }
         | Event::Examined { step, .. }
+        | Event::Folded { step, .. }
         | Event::Expected { step, .. }
         | Event::Circled { step, .. }
         | Event::Reflected { step, .. } => *step,
@@ -124,6 +127,7 @@ fn looks_back<'a>(steps: &mut [Step<'a>], event: &'a Event) -> bool {
             Event::Checked { verdict, .. } => step.verdict = Some(verdict),
             Event::Examined { check, quotes, usage, .. } => step.examined = Some((check, quotes, *usage)),
             Event::Expected { check, .. } => step.expected = check.as_ref(),
+            Event::Folded { records, summary, usage, .. } => step.folded = Some((*records, summary, *usage)),
             Event::Circled { actions, rounds, .. } => step.circle = Some((*actions, *rounds)),
             Event::Reflected { because, lesson: words, usage, .. } => {
                 step.lesson = Some(Lesson { because, words, usage: *usage });

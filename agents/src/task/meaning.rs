@@ -1,6 +1,12 @@
 //! What a task file means: each key checked, each gap filled, each thing that this version can't do refused.
 
-use std::{collections::BTreeMap, fs, ops::Range, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs,
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use percept_models::{ModelAddress, ModelError, bundled_names};
 use percept_runtime::Device;
@@ -79,6 +85,11 @@ fn thinking(written: &WrittenThinking, source: &SourceFile<'_>) -> Result<Thinki
         reflect: written.reflect.unwrap_or_default(),
         votes,
         choose: written.choose.unwrap_or_default(),
+        demonstrations: written
+            .demonstrations
+            .iter()
+            .map(|folder| existing(folder.get_ref(), folder.span(), source).map(PathBuf::from))
+            .collect::<Result<_, _>>()?,
         prompts: match &written.prompts {
             Some(folder) => Some(existing(folder.get_ref(), folder.span(), source)?.into()),
             None => None,

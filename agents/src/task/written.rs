@@ -59,6 +59,8 @@ pub(super) struct WrittenThinking {
     pub(super) votes: Option<Spanned<usize>>,
     pub(super) choose: Option<Choose>,
     pub(super) prompts: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) demonstrations: Vec<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

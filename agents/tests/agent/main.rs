@@ -13,6 +13,7 @@ mod circles;
 mod delegating;
 mod planning;
 mod proving;
+mod remembering;
 mod rights;
 mod stage;
 mod survival;

@@ -1,0 +1,130 @@
+//! Demonstrations: earlier runs that a model is shown before its own task, each step as image, thought and action
+//! (Flamingo's few-shot prompts, Alayrac et al. 2022).
+
+use std::path::Path;
+
+use percept_models::ImageContent;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    AgentError, CallResult, Event, JournalError, Outcome,
+    album::{self, Album},
+    journal,
+};
+
+/// A run as a model is shown it.
+#[derive(Debug, Clone)]
+pub struct Demonstration {
+    /// The task that was done.
+    pub task: String,
+    /// Each of its steps.
+    pub steps: Vec<Shown>,
+}
+
+/// One step of a demonstration.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// What the screen showed; `None` in a run without one.
+    pub image: Option<ImageContent>,
+    /// What was thought.
+    pub thought: String,
+    /// The call, as it was written.
+    pub text: String,
+}
+
+/// What the journal keeps of a demonstration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedDemonstration {
+    /// The task that was done.
+    pub task: String,
+    /// Each of its steps.
+    pub steps: Vec<RecordedShown>,
+}
+
+/// What the journal keeps of a demonstration's step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedShown {
+    /// The image's file, relative to the run folder; `None` where nothing is written or shown.
+    pub shot: Option<String>,
+    /// SHA-256 of the image's size and pixels.
+    pub hash: Option<String>,
+    /// What was thought.
+    pub thought: String,
+    /// The call, as it was written.
+    pub text: String,
+}
+
+impl Demonstration {
+    /// A run as its folder tells it: the steps that were carried out, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError`](crate::JournalError) if there is no such run or an image of it is gone;
+    /// [`AgentError::Demonstration`] if it didn't end well: nothing good is learnt from it.
+    pub fn read(folder: &Path) -> Result<Self, AgentError> {
+        let recording = journal::read(folder)?;
+        let refused = |why: String| AgentError::Demonstration { path: folder.to_owned(), why };
+        match recording.result() {
+            Some(result) if result.outcome == Outcome::Done && result.verified != Some(false) => {}
+            Some(result) => return Err(refused(format!("the run ended as {}", result.outcome.word()))),
+            None => return Err(refused("the run isn't over".into())),
+        }
+        let mut steps = Vec::new();
+        let (mut image, mut votes, mut chosen) = (None, Vec::new(), 0);
+        for entry in &recording.entries {
+            match &entry.event {
+                Event::Looked { shot: Some(shot), hash, .. } => image = Some((shot, hash)),
+                Event::Decided { vote, thought, text, .. } => {
+                    if *vote == 1 {
+                        (votes, chosen) = (Vec::new(), 0);
+                    }
+                    votes.push((image, thought, text));
+                }
+                Event::Voted { chosen: index, .. } | Event::Judged { best: Some(index), .. } => chosen = *index,
+                Event::Called { result: CallResult::Observed { .. }, .. } => {
+                    let Some((image, thought, text)) = votes.get(chosen) else { continue };
+                    let image = image.map(|(shot, hash)| album::load(folder, shot, hash)).transpose()?;
+                    let (thought, text) = ((*thought).clone(), (*text).clone());
+                    steps.push(Shown { image, thought, text });
+                }
+                _ => {}
+            }
+        }
+        Ok(Self { task: recording.beginning.task, steps })
+    }
+
+    /// How many images it shows.
+    pub(crate) fn images(&self) -> usize {
+        self.steps.iter().filter(|step| step.image.is_some()).count()
+    }
+}
+
+impl RecordedDemonstration {
+    /// What the journal keeps of it; its images go into the run's album.
+    pub(crate) fn kept(demonstration: &Demonstration, album: &Album) -> Self {
+        let step = |step: &Shown| RecordedShown {
+            shot: step.image.as_ref().and_then(|image| album.bring(image)),
+            hash: step.image.as_ref().map(|image| image.hash().to_string()),
+            thought: step.thought.clone(),
+            text: step.text.clone(),
+        };
+        Self { task: demonstration.task.clone(), steps: demonstration.steps.iter().map(step).collect() }
+    }
+
+    /// The demonstration, its images read back from the run's album.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Image`] if one is gone or was changed.
+    pub(crate) fn restored(&self, album: &Album) -> Result<Demonstration, JournalError> {
+        let step = |step: &RecordedShown| {
+            let image = match (&step.shot, &step.hash) {
+                (Some(shot), Some(hash)) => Some(album.stored(hash, shot)?),
+                _ => None,
+            };
+            Ok(Shown { image, thought: step.thought.clone(), text: step.text.clone() })
+        };
+        let steps = self.steps.iter().map(step).collect::<Result<_, _>>()?;
+        Ok(Demonstration { task: self.task.clone(), steps })
+    }
+}
