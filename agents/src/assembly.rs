@@ -6,15 +6,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use percept_models::{ChatModel, LoadOptions, ModelAddress, ModelError};
+use percept_models::{ChatModel, LoadOptions, ModelAddress, ModelCard, ModelError};
 use percept_runtime::Device;
 use percept_tools::{
     Browser, BrowserOptions, Input, Progress, Screen, ScreenError, ScreenSize, StillImage, Toolbox, builtin,
 };
 
 use crate::{
-    Agent, AgentError, Delegate, JournalError, Run, RunFolder, Secrets, Style, Task, agent::Cut, new_run_name,
-    task::ScreenChoice,
+    Agent, AgentError, Delegate, Demonstration, JournalError, Run, RunFolder, Secrets, Store, Style, Task, agent::Cut, new_run_name,
+    task::{MemoryChoice, ScreenChoice},
 };
 
 /// The viewport for a model that has no opinion.
@@ -74,6 +74,11 @@ impl Assembly {
         kept.write_task(&toml)?;
         let secrets = task.unlocked()?;
         let veiled = screen.as_ref().map(|screen| secrets.veil(Arc::clone(screen)));
+        let mut shown = task.thinking.shown()?;
+        let mut notes = Vec::new();
+        if let Some(memory) = &task.memory {
+            recollect(memory, &task.task, veiled.as_deref(), model.card(), &mut shown, &mut notes).await?;
+        }
         let toolbox = self.toolbox(&task, veiled.as_ref(), screen.as_ref(), &secrets).await?;
         let mut builder = Agent::builder(model, toolbox)
             .thinking(task.thinking.thinking())
@@ -81,13 +86,16 @@ impl Assembly {
             .policy(task.rules())
             .secrets(secrets)
             .prompts(task.thinking.prompts()?)
-            .demonstrations(task.thinking.shown()?)
+            .demonstrations(shown)
             .done(task.evidence())
             .seed(task.seed)
             .name(name)
             .folder(kept);
         if let Some(screen) = &screen {
             builder = builder.screen(Arc::clone(screen));
+        }
+        for note in notes {
+            builder = builder.note(note);
         }
         Ok(Assembled { agent: builder.build()?, screen, task })
     }
@@ -207,6 +215,39 @@ impl Assembly {
             ScreenChoice::Nothing {} => None,
         })
     }
+}
+
+/// Adds the earlier runs that fit the task and its screen best, as many as the model has room for.
+async fn recollect(
+    memory: &MemoryChoice,
+    task: &str,
+    screen: Option<&dyn Screen>,
+    card: &ModelCard,
+    shown: &mut Vec<Demonstration>,
+    notes: &mut Vec<String>,
+) -> Result<(), AgentError> {
+    let store = Store::open(&memory.store)?;
+    let seen = match screen {
+        Some(screen) => Some(screen.look().await?.pixels),
+        None => None,
+    };
+    // One place stays for the run's own screen.
+    let mut room = card.max_images.map_or(usize::MAX, |most| most.saturating_sub(1));
+    for found in store.search(task, seen.as_deref(), memory.show)? {
+        match Demonstration::read(&found.folder) {
+            Ok(earlier) if earlier.images() <= room => {
+                room -= earlier.images();
+                shown.push(earlier);
+            }
+            Ok(_) => notes.push(format!(
+                "an earlier run of “{}” was found, and has more screens than the model takes",
+                found.task
+            )),
+            // Somebody took the folder away, or part of it.
+            Err(error) => notes.push(format!("an earlier run of “{}” can't be shown: {error}", found.task)),
+        }
+    }
+    Ok(())
 }
 
 /// Brings a new screen to where the run saw its last one. Where that can't be, says so: the model sees the screen as

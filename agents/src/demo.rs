@@ -63,6 +63,7 @@ pub fn prepare(folder: &Path, seed: u64) -> Result<Task, JournalError> {
         policy: PolicyChoice::default(),
         secrets: BTreeMap::new(),
         agents: BTreeMap::new(),
+        memory: None,
         done: DoneChoice { text_visible: vec![format!("Welcome, {name}")], ..DoneChoice::default() },
     })
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use percept_models::ModelError;
 use percept_tools::{ScreenError, ToolboxError};
 
+use crate::StoreError;
+
 /// An agent that can't be put together: something that whoever asked for it can change.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -94,6 +96,9 @@ pub enum AgentError {
     /// The run folder can't be made.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The store of earlier runs can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// A run's record that can't be written or read.

@@ -32,6 +32,7 @@ mod run_folder;
 mod secrets;
 mod silent;
 mod spans;
+mod store;
 pub mod task;
 mod thinking;
 mod trail;
@@ -55,6 +56,7 @@ pub use run::Run;
 pub use run_folder::{CALLS, RUN_FILE, RunFolder, SHOTS, new_run_name};
 pub use secrets::{SecretCard, Secrets};
 pub use silent::Silent;
+pub use store::{Found, Store, StoreError};
 pub use task::{Task, TaskError};
 pub use thinking::{Choose, PlanItem, Reflect, Style, Thinking};
 

@@ -55,8 +55,22 @@ pub struct Task {
     /// Other agents, each offered as a tool of its name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub agents: BTreeMap<String, AgentChoice>,
+    /// The store of earlier runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryChoice>,
     /// What must be seen before the task counts as done.
     pub done: DoneChoice,
+}
+
+/// Where earlier runs are found, and this one is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MemoryChoice {
+    /// The database; it is made if it isn't there.
+    pub store: PathBuf,
+    /// How many of the runs that fit best are shown before the task.
+    pub show: usize,
+    /// Whether this run goes in when it ends well.
+    pub keep: bool,
 }
 
 /// Another agent, which works on the same screen.

@@ -126,6 +126,26 @@ fn a_replay_from_a_step_goes_on_live_in_another_folder() {
 }
 
 #[test]
+fn a_run_that_ended_well_is_kept_and_shown_to_the_next_one() {
+    let finish = || call("finish", json!({ "answer": "42" }));
+    let folder = scene(&[finish()], "[memory]\nstore = \"memory.db\"\nshow = 1");
+    for (run, shown) in [("first", 0), ("second", 1)] {
+        let output = percept(&["run", "task.toml", "--out", run], folder.path());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let journal = fs::read_to_string(folder.path().join(run).join("journal.jsonl")).unwrap();
+        assert_eq!(journal.matches("\"demonstrations\":[{").count(), shown, "{journal}");
+    }
+    let found = document(&percept(&["memory", "search", "memory.db", "six times", "--json"], folder.path()));
+    assert_eq!(found["found"].as_array().unwrap().len(), 2, "{found}");
+    let left = percept(&["memory", "forget", "memory.db", "first"], folder.path());
+    assert_eq!(text(&left.stdout), "1 runs in the store\n");
+    let nowhere = percept(&["memory", "search", "nowhere.db", "x"], folder.path());
+    assert_eq!(nowhere.status.code(), Some(2), "{}", text(&nowhere.stderr));
+    assert!(!folder.path().join("nowhere.db").exists(), "a search makes no store");
+    assert_eq!(percept(&["replay", "first", "second"], folder.path()).status.code(), Some(0));
+}
+
+#[test]
 fn several_tasks_give_one_document_and_the_worst_code() {
     let folder = scene(&[call("finish", json!({ "answer": "42" }))], "");
     let good = fs::read_to_string(folder.path().join("task.toml")).unwrap();

@@ -124,6 +124,7 @@ def main() -> None:
     arguments.add_argument("--kinds", default=",".join(KINDS))
     arguments.add_argument("--looks", default=",".join(LOOKS))
     arguments.add_argument("--think", action="store_true")
+    arguments.add_argument("--first-seed", type=int, default=FIRST_SEED, help="of the pages: other pages than were looked at before")
     arguments.add_argument("--words", type=Path, default=Path("work/words.json"))
     options = arguments.parse_args()
     words = json.loads(options.words.read_text())
@@ -131,7 +132,7 @@ def main() -> None:
     report = {}
     for kind in options.kinds.split(","):
         for look in options.looks.split(","):
-            seed = FIRST_SEED + 1_000_000 * (list(KINDS).index(kind) * 10 + list(LOOKS).index(look))
+            seed = options.first_seed + 1_000_000 * (list(KINDS).index(kind) * 10 + list(LOOKS).index(look))
             results, failures, started = [], [], time.time()
             while len(results) < options.episodes:
                 seed += 1

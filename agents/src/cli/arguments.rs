@@ -12,7 +12,7 @@ use percept::{Reflect, Style, models::ModelAddress, runtime::Device};
     version,
     arg_required_else_help = true,
     after_help = "Exit codes: 0 done, 1 failed, 2 bad input, 3 a limit was reached, 4 refused, \
-                  5 outcome of an effect unknown, 130 interrupted."
+                  5 outcome of an effect unknown, 6 waiting for a person's word, 130 interrupted."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -55,17 +55,26 @@ pub(crate) enum Command {
     #[command(
         after_help = "Nothing that its journal has is done again. The screen is opened anew: what had been typed into a \
                       page that keeps nothing is gone.\n\nExamples:\n  percept resume runs/20261124-190002-4f1c\n  \
-                      percept resume runs/20261124-190002-4f1c --not-happened"
+                      percept resume runs/20261124-190002-4f1c --not-happened\n  percept resume \
+                      runs/20261124-190002-4f1c --approve"
     )]
     Resume(ResumeOptions),
 
     /// Go through runs again with no model and no screen, and say where one would go another way today.
-    #[command(after_help = "Example:\n  percept replay runs/*")]
+    #[command(after_help = "Examples:\n  percept replay runs/*\n  percept replay runs/20261124-190002-4f1c --from 4")]
     Replay(ReplayOptions),
 
     /// Work on tasks many times on fresh seeds, and score them.
     #[command(subcommand)]
     Eval(EvalCommand),
+
+    /// Keep finished runs in a store, and find the ones that fit a task.
+    #[command(
+        subcommand,
+        after_help = "A task shows what it finds to the model, and keeps itself, with [memory] store = \"memory.db\".\n\n\
+                      Examples:\n  percept memory add memory.db runs/*\n  percept memory search memory.db \"Log in as ada\""
+    )]
+    Memory(MemoryCommand),
 
     /// Make the report of a run, from its journal.
     #[command(after_help = "Example:\n  percept report runs/20261124-190002-4f1c")]
@@ -166,6 +175,39 @@ pub(crate) enum ToolsCommand {
     Schema {
         /// Only these tools.
         names: Vec<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MemoryCommand {
+    /// Put finished runs in.
+    Add {
+        /// The database; it is made if it isn't there.
+        store: PathBuf,
+        /// Run folders.
+        #[arg(required = true, value_name = "RUN")]
+        runs: Vec<PathBuf>,
+    },
+    /// Find the runs that fit a task, and perhaps a screen.
+    Search {
+        /// The database.
+        store: PathBuf,
+        /// The task in words.
+        task: String,
+        /// A picture of the screen that it begins on.
+        #[arg(long, value_name = "FILE")]
+        screen: Option<PathBuf>,
+        /// The most runs.
+        #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_one)]
+        most: usize,
+    },
+    /// Forget runs; their folders stay.
+    Forget {
+        /// The database.
+        store: PathBuf,
+        /// Run folders.
+        #[arg(required = true, value_name = "RUN")]
+        runs: Vec<PathBuf>,
     },
 }
 

@@ -8,7 +8,7 @@ use super::{
     narration::written,
     output::{Ink, Output},
     progress::Bars,
-    run::{conclude, followed_to_the_end},
+    run::{conclude, followed_to_the_end, remembered},
     watch,
 };
 
@@ -45,6 +45,7 @@ pub(crate) async fn resume(options: ResumeOptions, output: &Output) -> Result<u8
     let resuming = assembly.resume(&task, folder, happened);
     let resumed = watch::unless_interrupted(async { Ok(resuming.await?) }).await?;
     let result = followed_to_the_end(resumed.run, resumed.screen, folder, word, output).await;
+    remembered(&task, &result, folder, output);
     conclude(&result, output)?;
     Ok(result.outcome.exit_code())
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use percept::{
-    Approval, Assembly, Event, Outcome, Run, RunResult, Task,
+    Approval, Assembly, Event, Outcome, Run, RunResult, Store, Task,
     models::{Call, ModelAddress},
     new_run_name, report,
     runtime::Device,
@@ -127,7 +127,20 @@ pub(crate) async fn work(
 ) -> Result<RunResult, Failure> {
     let assembled = watch::unless_interrupted(async { Ok(assembly.assemble(task, folder).await?) }).await?;
     let run = assembled.agent.run(assembled.task.task.clone());
-    Ok(followed_to_the_end(run, assembled.screen, folder, None, output).await)
+    let result = followed_to_the_end(run, assembled.screen, folder, None, output).await;
+    remembered(&assembled.task, &result, folder, output);
+    Ok(result)
+}
+
+/// Puts a run that ended well into the task's store. Its result stands, whether or not that works.
+pub(crate) fn remembered(task: &Task, result: &RunResult, folder: &Path, output: &Output) {
+    let Some(memory) = task.memory.as_ref().filter(|memory| memory.keep) else { return };
+    if result.outcome != Outcome::Done || result.verified == Some(false) {
+        return;
+    }
+    if let Err(error) = Store::open(&memory.store).and_then(|store| store.add(folder)) {
+        output.say(&output.ink(Ink::Warn, &format!("the run can't be kept in the store: {error}")));
+    }
 }
 
 /// Follows a run, closes its screen, and makes its report. `word` is the answer to its first question.

@@ -15,10 +15,10 @@ use toml::Spanned;
 use url::Url;
 
 use super::{
-    AgentChoice, DEFAULT_MODEL, DoneChoice, PolicyChoice, ScreenChoice, SecretChoice, SecretSource, Task, TaskError, ThinkingChoice, ToolChoice,
+    AgentChoice, DEFAULT_MODEL, DoneChoice, MemoryChoice, PolicyChoice, ScreenChoice, SecretChoice, SecretSource, Task, TaskError, ThinkingChoice, ToolChoice,
     mistake::SourceFile,
     nearest,
-    written::{WrittenAgent, WrittenAnswer, WrittenDone, WrittenLimits, WrittenPolicy, WrittenScreen, WrittenSecret, WrittenTask, WrittenThinking, WrittenUrl},
+    written::{WrittenAgent, WrittenAnswer, WrittenDone, WrittenLimits, WrittenMemory, WrittenPolicy, WrittenScreen, WrittenSecret, WrittenTask, WrittenThinking, WrittenUrl},
 };
 use crate::{AnswerCheck, ElementCheck, FileCheck, Limits, Rule, UrlCheck, thinking::MOST_VOTES};
 
@@ -51,6 +51,15 @@ pub(super) fn meaning(written: WrittenTask, source: &SourceFile<'_>) -> Result<T
         tools: ToolChoice { allow },
         policy,
         secrets: secrets(written.secrets, source)?,
+        memory: written.memory.map(|memory| {
+            let WrittenMemory { store, show, keep } = memory.into_inner();
+            let store = source.path.parent().unwrap_or(Path::new("")).join(store);
+            MemoryChoice {
+                store: std::path::absolute(&store).unwrap_or(store),
+                show: show.unwrap_or(1),
+                keep: keep.unwrap_or(true),
+            }
+        }),
         agents: agents(written.agents, source)?,
         done: done(written.done, &screen, source)?,
         task: written.task.into_inner(),

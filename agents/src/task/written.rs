@@ -36,6 +36,7 @@ pub(super) struct WrittenTask {
     pub(super) secrets: BTreeMap<String, Spanned<WrittenSecret>>,
     #[serde(default)]
     pub(super) agents: BTreeMap<String, Spanned<WrittenAgent>>,
+    pub(super) memory: Option<Spanned<WrittenMemory>>,
     #[serde(default)]
     pub(super) done: WrittenDone,
 }
@@ -108,6 +109,14 @@ pub(super) struct WrittenAgent {
     pub(super) thinking: WrittenThinking,
     #[serde(default)]
     pub(super) limits: WrittenLimits,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenMemory {
+    pub(super) store: String,
+    pub(super) show: Option<usize>,
+    pub(super) keep: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -11,7 +11,7 @@ use anyhow::ensure;
 use futures::StreamExt;
 use percept::models::{ScriptedModel, ScriptedReply};
 use percept::tools::{Screen, StillImage, builtin, image::RgbImage};
-use percept::{Agent, AnswerCheck, Ask, Event, Evidence, Limits, Outcome, Policy};
+use percept::{Agent, AnswerCheck, Event, Evidence, Limits, Outcome, Policy};
 use serde_json::json;
 
 #[tokio::main]
@@ -26,7 +26,7 @@ async fn main() -> anyhow::Result<()> {
     let mut run = Agent::builder(Arc::new(model), builtin::toolbox(&screen))
         .screen(screen)
         .limits(Limits { steps: 5, seconds: 30, ..Limits::default() })
-        .policy(Policy { ask: vec![Ask::Tool("finish".into())] })
+        .policy(Policy { ask: vec!["finish".into()], ..Policy::default() })
         .done(Evidence { answer: Some(AnswerCheck::Equals("black".into())), ..Evidence::default() })
         .thinking(percept::Thinking { reflect: percept::Reflect::EveryStep, ..Default::default() })
         .build()?
