@@ -36,7 +36,10 @@ fn agent() -> AgentBuilder {
     let toolbox = builtin::toolbox(&screen).only(&["zoom", "finish"]).unwrap();
     let limits = Limits { steps: STEPS, ..Limits::default() };
     let thinking = Thinking { reflect: Reflect::Never, ..Thinking::default() };
-    Agent::builder(Arc::new(ScriptedModel::new(replies)), toolbox).screen(screen).limits(limits).thinking(thinking)
+    Agent::builder(Arc::new(ScriptedModel::new(replies)), toolbox)
+        .screen(screen)
+        .limits(limits)
+        .thinking(thinking)
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -89,7 +92,9 @@ fn many(runtime: &tokio::runtime::Runtime, root: &Path) {
 #[divan::bench(sample_count = 3, sample_size = 1)]
 fn two_hundred_runs_of_fifty_steps_at_once(bencher: divan::Bencher<'_, '_>) {
     let runtime = runtime();
-    bencher.with_inputs(|| tempfile::tempdir().unwrap()).bench_local_values(|root| many(&runtime, root.path()));
+    bencher
+        .with_inputs(|| tempfile::tempdir().unwrap())
+        .bench_local_values(|root| many(&runtime, root.path()));
 }
 
 #[divan::bench(sample_count = 30, sample_size = 1)]
@@ -99,10 +104,15 @@ fn searching_ten_thousand_runs(bencher: divan::Bencher<'_, '_>) {
     runtime.block_on(recorded(&run));
     let store = percept::Store::open(&folder.path().join("memory.db")).unwrap();
     let people = ["ada", "bob", "cleo", "dan", "eve", "finn", "gus", "hal", "ida", "jo"];
-    let things = ["the form", "a ticket", "the letters", "an order", "the report", "a room", "the list", "a seat"];
+    let things =
+        ["the form", "a ticket", "the letters", "an order", "the report", "a room", "the list", "a seat"];
     let fill = |number: usize| {
         let (person, thing) = (people[number % people.len()], things[number / 10 % things.len()]);
-        store.add_as(&run, &folder.path().join(number.to_string()), &format!("Send {thing} to {person}, number {number}"))
+        store.add_as(
+            &run,
+            &folder.path().join(number.to_string()),
+            &format!("Send {thing} to {person}, number {number}"),
+        )
     };
     (0..10_000).for_each(|number| fill(number).unwrap());
     let screen = RgbImage::new(160, 208);

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    AgentError, Beginning, Demonstration, Entry, Event, Evidence, JournalError, Limits, Policy, Prompts, RecordedDemonstration, Run, RunFolder, Secrets, Style,
-    Thinking,
+    AgentError, Beginning, Demonstration, Entry, Event, Evidence, JournalError, Limits, Policy, Prompts,
+    RecordedDemonstration, Run, RunFolder, Secrets, Style, Thinking,
     album::Album,
     durable::{Keeper, Tape, worked},
     journal::{Journal, Recording},
@@ -111,9 +111,7 @@ impl Agent {
             secrets: self.secrets,
             demonstrations: self.demonstrations,
         };
-        start(self.model, hands, beginning, life, |listener| {
-            Keeper::new(journal, album, listener)
-        })
+        start(self.model, hands, beginning, life, |listener| Keeper::new(journal, album, listener))
     }
 }
 

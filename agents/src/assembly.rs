@@ -13,7 +13,9 @@ use percept_tools::{
 };
 
 use crate::{
-    Agent, AgentError, Delegate, Demonstration, JournalError, Run, RunFolder, Secrets, Store, Style, Task, agent::Cut, new_run_name,
+    Agent, AgentError, Delegate, Demonstration, JournalError, Run, RunFolder, Secrets, Store, Style, Task,
+    agent::Cut,
+    new_run_name,
     task::{MemoryChoice, ScreenChoice},
 };
 
@@ -177,11 +179,7 @@ impl Assembly {
         Ok(toolbox)
     }
 
-    async fn model(
-        &self,
-        address: &ModelAddress,
-        device: &Device,
-    ) -> Result<Arc<dyn ChatModel>, AgentError> {
+    async fn model(&self, address: &ModelAddress, device: &Device) -> Result<Arc<dyn ChatModel>, AgentError> {
         let key = format!("{address} on {device}");
         // A script is read from its beginning by every run.
         let is_shared = !matches!(address, ModelAddress::Scripted(_));

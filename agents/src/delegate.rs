@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
-    AgentBuilder, AgentError, Event, JournalError, Limits, Outcome, Run, RunFolder, RunResult, journal, report,
+    AgentBuilder, AgentError, Event, JournalError, Limits, Outcome, Run, RunFolder, RunResult, journal,
+    report,
 };
 
 /// A tool that gives a task in words to another agent, with its own model, tools and thinking, and brings back how that
@@ -72,7 +73,7 @@ fn within(own: Limits, cx: &ToolContext) -> Limits {
     // A whole second at least: less isn't a limit, and the call's own deadline ends it in any case.
     let seconds = left.map_or(own.seconds, |left| own.seconds.min(left.as_secs().max(1)));
     let tokens = cx.tokens_left.map_or(own.tokens, |left| own.tokens.min(left.max(1)));
-    Limits { seconds, tokens, ..own }
+    Limits { tokens, seconds, ..own }
 }
 
 /// What another agent is given.

@@ -80,7 +80,9 @@ impl Demonstration {
                     }
                     votes.push((image, thought, text));
                 }
-                Event::Voted { chosen: index, .. } | Event::Judged { best: Some(index), .. } => chosen = *index,
+                Event::Voted { chosen: index, .. } | Event::Judged { best: Some(index), .. } => {
+                    chosen = *index;
+                }
                 Event::Called { result: CallResult::Observed { .. }, .. } => {
                     let Some((image, thought, text)) = votes.get(chosen) else { continue };
                     let image = image.map(|(shot, hash)| album::load(folder, shot, hash)).transpose()?;

@@ -67,7 +67,9 @@ pub enum AgentError {
         why: String,
     },
     /// More images in demonstrations than the model takes.
-    #[error("the demonstrations show {images} images, and {model} takes {most} in all: show fewer runs, or shorter ones")]
+    #[error(
+        "the demonstrations show {images} images, and {model} takes {most} in all: show fewer runs, or shorter ones"
+    )]
     TooManyImages {
         /// The model.
         model: String,

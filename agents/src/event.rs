@@ -5,7 +5,10 @@ use percept_tools::{Effect, Element, Frame, Nested, OfferedTool, PixelPoint, Pix
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Check, Evidence, Limits, PlanItem, Policy, Prompts, RecordedDemonstration, RunResult, SecretCard, Style, Thinking, Verdict};
+use crate::{
+    Check, Evidence, Limits, PlanItem, Policy, Prompts, RecordedDemonstration, RunResult, SecretCard, Style,
+    Thinking, Verdict,
+};
 
 /// The version of the journal's lines. A reader refuses every other.
 pub const JOURNAL_VERSION: u32 = 2;

@@ -177,7 +177,11 @@ fn demonstrated(conversation: &mut Conversation, demonstration: &Demonstration, 
 
 /// The model's own words.
 fn spoken(thought: &str, text: &str) -> Message {
-    if thought.is_empty() { Message::text(Role::Assistant, text) } else { Message::text(Role::Assistant, format!("{thought}\n{text}")) }
+    if thought.is_empty() {
+        Message::text(Role::Assistant, text)
+    } else {
+        Message::text(Role::Assistant, format!("{thought}\n{text}"))
+    }
 }
 
 impl Record {
@@ -329,7 +333,10 @@ mod tests {
             window = smaller;
         }
         let all = usize::MAX;
-        assert_eq!(sizes, [(false, 4, all), (false, 2, all), (false, 1, all), (false, 1, 4), (false, 1, 2), (false, 1, 1)]);
+        assert_eq!(
+            sizes,
+            [(false, 4, all), (false, 2, all), (false, 1, all), (false, 1, 4), (false, 1, 2), (false, 1, 1)]
+        );
         assert_eq!(Window::new(Some(5), 3).images, 2, "the demonstrations' images count");
     }
 
@@ -350,7 +357,10 @@ mod tests {
             thought: thought.into(),
             text: text.into(),
         };
-        let shown = Demonstration { task: "Press A.".into(), steps: vec![step("A is there.", "{a}"), step("", "{end}")] };
+        let shown = Demonstration {
+            task: "Press A.".into(),
+            steps: vec![step("A is there.", "{a}"), step("", "{end}")],
+        };
         let history = History::new(vec![shown], "Press B.".into());
         let examples = ["Once: Press A.".to_owned()];
         let words = Words { instruction: "Go.", examples: &examples, own: "Now you." };
@@ -360,7 +370,10 @@ mod tests {
         assert_eq!(told(&conversation), expected);
         let without = Window { demonstrations: false, ..Window::new(None, 2) };
         let (conversation, left_out) = history.conversation(words, without);
-        assert_eq!((told(&conversation).as_str(), left_out.demonstrations), ("System[Go.] User[Press B.]", 1));
+        assert_eq!(
+            (told(&conversation).as_str(), left_out.demonstrations),
+            ("System[Go.] User[Press B.]", 1)
+        );
     }
 
     #[test]
@@ -376,6 +389,9 @@ mod tests {
         let words = Words { instruction: "Go.", examples: &[], own: "" };
         let (conversation, _) = history.conversation(words, Window::new(None, 0));
         let told = told(&conversation);
-        assert!(told.starts_with("System[Go.] User[Press B.] Assistant[So far: three screens] User[#3"), "{told}");
+        assert!(
+            told.starts_with("System[Go.] User[Press B.] Assistant[So far: three screens] User[#3"),
+            "{told}"
+        );
     }
 }

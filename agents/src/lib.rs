@@ -9,8 +9,8 @@
 mod agent;
 mod album;
 mod assembly;
-pub mod demo;
 mod delegate;
+pub mod demo;
 mod demonstration;
 mod durable;
 mod error;

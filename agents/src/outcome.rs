@@ -77,7 +77,10 @@ impl Ending {
     }
 
     pub(crate) fn waiting(tool: &str) -> Self {
-        Self::new(Outcome::Waiting, format!("`{tool}` waits for a person's word: resume with --approve or --deny"))
+        Self::new(
+            Outcome::Waiting,
+            format!("`{tool}` waits for a person's word: resume with --approve or --deny"),
+        )
     }
 
     pub(crate) fn cancelled() -> Self {

@@ -125,7 +125,8 @@ impl From<Rule> for Written {
 impl From<&str> for Rule {
     /// An effect's word, or else a tool's name.
     fn from(word: &str) -> Self {
-        let effect = [EffectKind::Reads, EffectKind::Changes].into_iter().find(|effect| effect.word() == word);
+        let effect =
+            [EffectKind::Reads, EffectKind::Changes].into_iter().find(|effect| effect.word() == word);
         match effect {
             Some(effect) => Self { effect: Some(effect), ..Self::default() },
             None => Self { tool: Some(word.into()), ..Self::default() },
@@ -171,7 +172,9 @@ impl Rule {
     /// Why no call could ever fit the rule: a typing error would let through what it was meant to stop.
     pub(crate) fn checked(&self, tools: &[String]) -> Result<(), String> {
         if *self == Self::default() {
-            return Err("the rule says nothing: give it a tool, an effect, an argument, a pattern or a host".into());
+            return Err(
+                "the rule says nothing: give it a tool, an effect, an argument, a pattern or a host".into()
+            );
         }
         if let Some(tool) = self.tool.as_ref().filter(|tool| !tools.contains(tool)) {
             return Err(format!("no tool is named `{tool}`"));
@@ -326,8 +329,7 @@ mod tests {
             (json!({ "tool": "click", "host": "*" }), false),
         ];
         let card = ToolCard::changes("type_text", "Types.", false);
-        let arguments =
-            json!({ "text": "drop table", "nothing": null, "count": 12, "to": ["https://pay.example.com:8443/x"] });
+        let arguments = json!({ "text": "drop table", "nothing": null, "count": 12, "to": ["https://pay.example.com:8443/x"] });
         let call = Call { function: "type_text".into(), arguments };
         for (written, expected) in cases {
             let rule = rule(written.clone());
@@ -343,16 +345,17 @@ mod tests {
             ToolCard::changes("click", "Clicks.", false),
             Call { function: "click".into(), arguments: json!({}) },
         );
-        let rules = |written: &[&str]| written.iter().map(|word| Rule::from(*word)).collect::<Vec<_>>();
-        let cases: [(&[&str], &[&str], &[&str], Word); 5] = [
-            (&[], &[], &[], Word::Go),
-            (&["changes"], &[], &[], Word::Ask),
-            (&["changes"], &["click"], &[], Word::Go),
-            (&["changes"], &["click"], &["click"], Word::Refuse("`click`".into())),
-            (&["scroll"], &[], &["reads"], Word::Go),
+        let rules = |word: &str| if word.is_empty() { Vec::new() } else { vec![Rule::from(word)] };
+        let cases = [
+            (["", "", ""], Word::Go),
+            (["changes", "", ""], Word::Ask),
+            (["changes", "click", ""], Word::Go),
+            (["changes", "click", "click"], Word::Refuse("`click`".into())),
+            (["scroll", "", "reads"], Word::Go),
         ];
-        for (ask, allow, refuse, expected) in cases {
-            let policy = Policy { ask: rules(ask), allow: rules(allow), refuse: rules(refuse), ..Policy::default() };
+        for ([ask, allow, refuse], expected) in cases {
+            let policy =
+                Policy { ask: rules(ask), allow: rules(allow), refuse: rules(refuse), ..Policy::default() };
             assert_eq!(policy.word(&card, &call, None), expected, "{policy:?}");
         }
     }

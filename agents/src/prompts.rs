@@ -111,7 +111,9 @@ impl Prompts {
     /// [`AgentError::Prompt`] for a name that no text has, an empty text, or one without a place for what must be said.
     pub fn set(&mut self, name: &str, text: impl Into<String>) -> Result<&mut Self, AgentError> {
         let refused = |why: String| AgentError::Prompt { name: name.to_owned(), why };
-        let Some((_, _, slots)) = Prompt::ALL.iter().map(|prompt| prompt.known()).find(|known| known.0 == name) else {
+        let Some((_, _, slots)) =
+            Prompt::ALL.iter().map(|prompt| prompt.known()).find(|known| known.0 == name)
+        else {
             let names: Vec<_> = Self::known().into_keys().collect();
             return Err(refused(format!("there is no such text; there are: {}", names.join(", "))));
         };

@@ -8,7 +8,8 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use image::{Rgb, RgbImage};
 use percept_tools::{
-    Element, Frame, HostPattern, Input, PixelRegion, Screen, ScreenError, ScreenPoint, ScreenRegion, Screenshot,
+    Element, Frame, HostPattern, Input, PixelRegion, Screen, ScreenError, ScreenPoint, ScreenRegion,
+    Screenshot,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -82,7 +83,12 @@ impl Secrets {
     ///
     /// [`AgentError::Secret`] for a name that is no word or is taken, a value that is too short to be hidden, or a host
     /// that is none.
-    pub fn add(&mut self, name: &str, value: impl Into<String>, hosts: &[&str]) -> Result<&mut Self, AgentError> {
+    pub fn add(
+        &mut self,
+        name: &str,
+        value: impl Into<String>,
+        hosts: &[&str],
+    ) -> Result<&mut Self, AgentError> {
         let value = value.into();
         let refused = |why: String| AgentError::Secret { name: name.to_owned(), why };
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
@@ -115,9 +121,9 @@ impl Secrets {
     /// The arguments with every placeholder replaced by its value: what the tool gets.
     pub(crate) fn revealed(&self, mut arguments: Value) -> Value {
         let reveal = |text: &str| {
-            self.0.iter().fold(text.to_owned(), |text, secret| {
-                text.replace(&secret.card.placeholder(), &secret.value)
-            })
+            self.0
+                .iter()
+                .fold(text.to_owned(), |text, secret| text.replace(&secret.card.placeholder(), &secret.value))
         };
         if !self.is_empty() {
             replace(&mut arguments, &reveal);
@@ -220,10 +226,11 @@ impl Screen for Veiled {
         let after = self.places().await?;
         match (before, after) {
             (Some(before), Some(after)) => {
-                let places: Vec<_> = before.iter().chain(&after).collect();
-                if !places.is_empty() {
+                if !before.is_empty() || !after.is_empty() {
                     let pixels = Arc::make_mut(&mut seen.pixels);
-                    places.into_iter().for_each(|place| paint(pixels, seen.frame, *place));
+                    for place in before.iter().chain(&after) {
+                        paint(pixels, seen.frame, *place);
+                    }
                 }
             }
             _ => seen.notes.push("this screen can't say where it shows a secret: it may be seen".into()),

@@ -1,4 +1,4 @@
-//! The long-term store: finished runs in a SQLite database, found again by their task's words and by how alike their
+//! The long-term store: finished runs in a `SQLite` database, found again by their task's words and by how alike their
 //! screens are, to be shown as demonstrations.
 
 use std::{
@@ -63,7 +63,7 @@ pub enum StoreError {
     Database {
         /// Its file.
         path: PathBuf,
-        /// What SQLite says.
+        /// What `SQLite` says.
         #[source]
         source: rusqlite::Error,
     },
@@ -167,7 +167,13 @@ impl Store {
     }
 
     /// Puts a run in, whatever its folder holds.
-    fn put(&self, folder: &Path, task: &str, steps: usize, likeness: Option<Likeness>) -> Result<(), StoreError> {
+    fn put(
+        &self,
+        folder: &Path,
+        task: &str,
+        steps: usize,
+        likeness: Option<Likeness>,
+    ) -> Result<(), StoreError> {
         let mut connection = self.connection();
         let name = folder.to_string_lossy();
         let mut written = || {
@@ -190,7 +196,8 @@ impl Store {
     pub fn forget(&self, folder: &Path) -> Result<(), StoreError> {
         let path = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         let failed = |source| StoreError::Database { path: path.clone(), source };
-        let removed = self.connection().execute("DELETE FROM runs WHERE folder = ?1", [path.to_string_lossy()]);
+        let removed =
+            self.connection().execute("DELETE FROM runs WHERE folder = ?1", [path.to_string_lossy()]);
         removed.map(drop).map_err(failed)
     }
 
@@ -200,12 +207,17 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::Database`] if the store can't be read.
-    pub fn search(&self, task: &str, screen: Option<&RgbImage>, most: usize) -> Result<Vec<Found>, StoreError> {
+    pub fn search(
+        &self,
+        task: &str,
+        screen: Option<&RgbImage>,
+        most: usize,
+    ) -> Result<Vec<Found>, StoreError> {
         let screen = screen.map(likeness);
         let connection = self.connection();
-        let mut found = self.by_words(&connection, task)?;
+        let mut found = Self::by_words(&connection, task)?;
         if found.is_empty() && screen.is_some() {
-            found = self.all(&connection)?;
+            found = Self::all(&connection)?;
         }
         for (run, seen) in &mut found {
             if let Some(screen) = screen {
@@ -218,11 +230,7 @@ impl Store {
     }
 
     /// Runs whose tasks share words with this one, the best with a score of 1.
-    fn by_words(
-        &self,
-        connection: &Connection,
-        task: &str,
-    ) -> Result<Vec<(Found, Option<Likeness>)>, StoreError> {
+    fn by_words(connection: &Connection, task: &str) -> Result<Vec<(Found, Option<Likeness>)>, StoreError> {
         // Each word in quotes, so that none of them is an operator.
         let words: Vec<_> = task
             .split(|c: char| !c.is_alphanumeric())
@@ -234,7 +242,7 @@ impl Store {
         }
         let sought = "SELECT folder, runs.task, steps, likeness, bm25(words) FROM words JOIN runs ON runs.id = words.rowid \
                       WHERE words MATCH ?1 ORDER BY bm25(words) LIMIT ?2";
-        let mut found = self.rows(connection, sought, params![words.join(" OR "), CANDIDATES as i64])?;
+        let mut found = Self::rows(connection, sought, params![words.join(" OR "), CANDIDATES as i64])?;
         // BM25 is the better the lower it is, and has no scale of its own.
         let best = found.iter().map(|(run, _)| -run.score).fold(f64::MIN_POSITIVE, f64::max);
         for (run, _) in &mut found {
@@ -244,13 +252,12 @@ impl Store {
     }
 
     /// Every run that has a screen.
-    fn all(&self, connection: &Connection) -> Result<Vec<(Found, Option<Likeness>)>, StoreError> {
+    fn all(connection: &Connection) -> Result<Vec<(Found, Option<Likeness>)>, StoreError> {
         let sought = "SELECT folder, task, steps, likeness, 0.0 FROM runs WHERE likeness IS NOT NULL";
-        self.rows(connection, sought, params![])
+        Self::rows(connection, sought, params![])
     }
 
     fn rows(
-        &self,
         connection: &Connection,
         sought: &str,
         given: &[&dyn rusqlite::ToSql],
@@ -268,11 +275,7 @@ impl Store {
             })?;
             rows.collect::<Result<Vec<_>, _>>()
         };
-        read().map_err(|source| StoreError::Database { path: self.path(connection), source })
-    }
-
-    fn path(&self, connection: &Connection) -> PathBuf {
-        connection.path().map(PathBuf::from).unwrap_or_default()
+        read().map_err(|source| StoreError::Database { path: path_of(connection), source })
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
@@ -286,8 +289,9 @@ impl Store {
     /// [`StoreError::Database`] if the store can't be read.
     pub fn len(&self) -> Result<usize, StoreError> {
         let connection = self.connection();
-        let count = connection.query_row("SELECT count(*) FROM runs", [], |row| row.get::<_, i64>(0)).optional();
-        let count = count.map_err(|source| StoreError::Database { path: self.path(&connection), source })?;
+        let count =
+            connection.query_row("SELECT count(*) FROM runs", [], |row| row.get::<_, i64>(0)).optional();
+        let count = count.map_err(|source| StoreError::Database { path: path_of(&connection), source })?;
         Ok(count.and_then(|count| usize::try_from(count).ok()).unwrap_or_default())
     }
 
@@ -299,6 +303,10 @@ impl Store {
     pub fn is_empty(&self) -> Result<bool, StoreError> {
         Ok(self.len()? == 0)
     }
+}
+
+fn path_of(connection: &Connection) -> PathBuf {
+    connection.path().map(PathBuf::from).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -361,7 +369,11 @@ mod tests {
     fn what_is_no_store_of_ours_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("text.db");
-        std::fs::write(&path, "no database, only text that is long enough to be looked at as one\n".repeat(20)).unwrap();
+        std::fs::write(
+            &path,
+            "no database, only text that is long enough to be looked at as one\n".repeat(20),
+        )
+        .unwrap();
         assert!(matches!(Store::open(&path), Err(StoreError::Database { .. })));
         let newer = folder.path().join("newer.db");
         rusqlite::Connection::open(&newer).unwrap().pragma_update(None, "user_version", 9).unwrap();

@@ -13,7 +13,8 @@ use percept_runtime::Device;
 use serde::{Serialize, Serializer};
 
 use crate::{
-    AgentError, AnswerCheck, Choose, Demonstration, ElementCheck, Evidence, FileCheck, Limits, Policy, Prompts, Reflect, Rule, Secrets, Style, Thinking, UrlCheck,
+    AgentError, AnswerCheck, Choose, Demonstration, ElementCheck, Evidence, FileCheck, Limits, Policy,
+    Prompts, Reflect, Rule, Secrets, Style, Thinking, UrlCheck,
 };
 
 mod meaning;
@@ -192,8 +193,10 @@ impl SecretSource {
         match self {
             Self::Env(name) => std::env::var(name).map_err(|error| format!("the variable {name}: {error}")),
             Self::File(path) => {
-                let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-                Ok(text.strip_suffix('\n').map(|text| text.strip_suffix('\r').unwrap_or(text)).unwrap_or(&text).into())
+                let text =
+                    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+                let line = text.strip_suffix('\n').unwrap_or(&text);
+                Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
             }
         }
     }

@@ -39,7 +39,9 @@ impl Circle {
         match self.actions {
             1 => format!("the same action was carried out {times} on the same screen, and came to the same"),
             actions => {
-                format!("the same {actions} actions were carried out {times} on the same screens, and came to the same")
+                format!(
+                    "the same {actions} actions were carried out {times} on the same screens, and came to the same"
+                )
             }
         }
     }
@@ -60,8 +62,11 @@ impl Trail {
             let pairs = self.0.iter().rev().zip(self.0.iter().rev().skip(actions));
             let repeated = pairs.take_while(|(new, old)| new == old).count();
             let changes = self.0.iter().rev().take(actions).any(|footprint| footprint.changes);
-            (repeated > 0 && repeated % actions == 0)
-                .then_some(Circle { actions, rounds: repeated / actions + 1, changes })
+            (repeated > 0 && repeated % actions == 0).then_some(Circle {
+                actions,
+                rounds: repeated / actions + 1,
+                changes,
+            })
         })
     }
 }

@@ -122,7 +122,11 @@ fn a_replay_from_a_step_goes_on_live_in_another_folder() {
     assert_eq!((both.status.code(), text(&both.stdout).matches("identical").count()), (Some(0), 2));
     let beyond = percept(&["replay", "first", "--from", "9"], folder.path());
     assert_eq!(beyond.status.code(), Some(2));
-    assert!(text(&beyond.stderr).contains("there is no step 9: the last one is 3"), "{}", text(&beyond.stderr));
+    assert!(
+        text(&beyond.stderr).contains("there is no step 9: the last one is 3"),
+        "{}",
+        text(&beyond.stderr)
+    );
 }
 
 #[test]

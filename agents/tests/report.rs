@@ -11,8 +11,8 @@ use std::fs;
 
 use image::{Rgb, RgbImage};
 use percept::{
-    Beginning, CallResult, Check, Entry, Event, Evidence, JOURNAL_VERSION, Limits, Outcome, PlanItem, Policy, Prompts,
-    RecordedBody, RecordedPart, RunResult, Style, Target, Thinking, Verdict, journal,
+    Beginning, CallResult, Check, Entry, Event, Evidence, JOURNAL_VERSION, Limits, Outcome, PlanItem, Policy,
+    Prompts, RecordedBody, RecordedPart, RunResult, Style, Target, Thinking, Verdict, journal,
     models::{Call, ModelCard, StopReason, Usage},
     report,
     tools::{Effect, Frame, Nested, PixelPoint, PixelSize, Source},
@@ -94,7 +94,14 @@ fn events() -> Vec<Event> {
             problem: None,
             usage: Usage::default(),
         },
-        Event::Asked { step: 1, vote: 1, temperature: 0.7, seed: 1, exploring: Some(hostile()), prompt: hostile() },
+        Event::Asked {
+            step: 1,
+            vote: 1,
+            temperature: 0.7,
+            seed: 1,
+            exploring: Some(hostile()),
+            prompt: hostile(),
+        },
         Event::Decided {
             step: 1,
             vote: 1,

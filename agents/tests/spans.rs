@@ -1,5 +1,10 @@
 //! The spans that an app's tracing sees.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests, their helpers too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "these are tests, their helpers too"
+)]
 
 use std::{
     collections::BTreeMap,
@@ -69,9 +74,16 @@ async fn a_run_its_questions_and_its_calls_are_spans_without_contents() {
     assert_eq!(result.outcome, Outcome::Done, "{}", result.reason);
 
     let all = ear.0.lock().unwrap();
-    let ours: Vec<_> = all.iter().map(|(_, seen)| seen).filter(|seen| seen.contains_key("gen_ai.operation.name")).collect();
+    let ours: Vec<_> =
+        all.iter().map(|(_, seen)| seen).filter(|seen| seen.contains_key("gen_ai.operation.name")).collect();
     let names: Vec<_> = ours.iter().map(|seen| seen["otel.name"].as_str()).collect();
-    let expected = ["invoke_agent percept", "chat scripted", "execute_tool zoom", "chat scripted", "execute_tool finish"];
+    let expected = [
+        "invoke_agent percept",
+        "chat scripted",
+        "execute_tool zoom",
+        "chat scripted",
+        "execute_tool finish",
+    ];
     assert_eq!(names, expected);
     let run = ours[0];
     assert_eq!((run["gen_ai.conversation.id"].as_str(), run["percept.outcome"].as_str()), ("traced", "done"));

@@ -11,7 +11,9 @@
 use std::{fs, path::Path};
 
 use percept::{
-    AnswerCheck, Choose, ElementCheck, FileCheck, Limits, Reflect, Rule, Style, Task, UrlCheck, models::ModelAddress, runtime::Device,
+    AnswerCheck, Choose, ElementCheck, FileCheck, Limits, Reflect, Rule, Style, Task, UrlCheck,
+    models::ModelAddress,
+    runtime::Device,
     task::{ScreenChoice, SecretChoice, SecretSource},
 };
 use serde_json::json;

@@ -14,8 +14,8 @@ use super::{
     working::{Working, milliseconds, unexpected},
 };
 use crate::{
-    Approval, CallResult, Ending, Event, Outcome, Percept, RecordedPart, Secrets, album::Album, history::Record,
-    policy::Word, run_folder::CALLS, secrets, spans,
+    Approval, CallResult, Ending, Event, Outcome, Percept, RecordedPart, Secrets, album::Album,
+    history::Record, policy::Word, run_folder::CALLS, secrets, spans,
 };
 
 /// How long a tool that was told to stop may take to do so before it is left behind.

@@ -17,7 +17,9 @@ impl Working {
         action: &Action,
         percept: Option<&Percept>,
     ) -> Result<Option<String>, Ending> {
-        let (Action::Done { brought, changes, .. }, Ok(call)) = (action, &decision.call) else { return Ok(None) };
+        let (Action::Done { brought, changes, .. }, Ok(call)) = (action, &decision.call) else {
+            return Ok(None);
+        };
         let screen = percept.map(Percept::hash);
         let (call, brought) = (call.clone(), brought.clone());
         self.trail.push(Footprint { screen, call, changes: *changes, brought });
@@ -27,7 +29,8 @@ impl Working {
         self.tell(Event::Circled { step, actions: circle.actions, rounds: circle.rounds }).await?;
         self.budget.take_round(circle)?;
         let what = circle.told();
-        self.history.push(Record::Note(format!("You are going round in circles: {what}. Do something else.")));
+        self.history
+            .push(Record::Note(format!("You are going round in circles: {what}. Do something else.")));
         Ok(Some(format!("it went round in circles: {what}")))
     }
 }

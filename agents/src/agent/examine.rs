@@ -36,7 +36,8 @@ impl Working {
             max_tokens,
             ..Generate::default()
         };
-        let asked = move |prompt| Event::Asked { step, vote: 1, temperature: 0.0, seed, exploring: None, prompt };
+        let asked =
+            move |prompt| Event::Asked { step, vote: 1, temperature: 0.0, seed, exploring: None, prompt };
         let request = self.prompts.filled(Prompt::Verdict, &[("question", question)]);
         let wanted = question.to_owned();
         let told = move |completion: Completion| {

@@ -150,7 +150,8 @@ impl Working {
         match self.put(step, &["folded", "too_long"], conversation, &options, &asked, &told).await? {
             Event::Folded { records, summary, .. } if !summary.is_empty() => {
                 self.history.fold(records, summary);
-                self.note("the conversation grew too long for the model: its oldest part was summed up").await?;
+                self.note("the conversation grew too long for the model: its oldest part was summed up")
+                    .await?;
                 Ok(true)
             }
             _ => Ok(false),
@@ -165,7 +166,8 @@ impl Working {
 
     async fn note_left_out(&mut self, left_out: LeftOut) -> Result<(), Ending> {
         if left_out.demonstrations > 0 {
-            self.note("the conversation grew too long for the model: the demonstrations were left out").await?;
+            self.note("the conversation grew too long for the model: the demonstrations were left out")
+                .await?;
         }
         if left_out.images > 0 {
             let images = self.window.images;

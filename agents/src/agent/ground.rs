@@ -32,7 +32,9 @@ impl Working {
             })
             .collect();
         let changes = matches!(card.effect, Effect::Changes { .. });
-        let (Some(screen), Some(percept)) = (self.screen.as_ref().map(Arc::clone), percept) else { return Ok(None) };
+        let (Some(screen), Some(percept)) = (self.screen.as_ref().map(Arc::clone), percept) else {
+            return Ok(None);
+        };
         if !self.policy.grounded || !changes || points.is_empty() {
             return Ok(None);
         }

@@ -52,7 +52,9 @@ impl Working {
         };
         let wanted = match because {
             None => self.prompts.filled(Prompt::Plan, &[("form", PLAN_FORM)]),
-            Some(because) => self.prompts.filled(Prompt::Replan, &[("because", because), ("form", PLAN_FORM)]),
+            Some(because) => {
+                self.prompts.filled(Prompt::Replan, &[("because", because), ("form", PLAN_FORM)])
+            }
         };
         let (request, kinds) = (Some(wanted), &["planned", "too_long"]);
         let planned = self.generate(Question { step, kinds, options, request, asked, told }).await?;

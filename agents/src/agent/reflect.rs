@@ -8,12 +8,7 @@ use super::{
     think::seed_of_step,
     working::{Working, unexpected},
 };
-use crate::{
-    Ending, Event, Percept, Reflect,
-    history::Record,
-    prompts::Prompt,
-    thinking::LESSON_TOKENS,
-};
+use crate::{Ending, Event, Percept, Reflect, history::Record, prompts::Prompt, thinking::LESSON_TOKENS};
 
 impl Working {
     /// Looks back at a step: counts it if it led nowhere, and asks the model for a lesson where it can give

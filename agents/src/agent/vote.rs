@@ -1,6 +1,9 @@
 //! Voting: which of a step's decisions is carried out.
 
-use std::{collections::{BTreeMap, BTreeSet}, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use percept_models::{Call, Completion, Generate, Reply, Sampling};
 use percept_tools::{Frame, Screen};
@@ -88,7 +91,8 @@ impl Working {
         let shown: Vec<_> = proposals.iter().map(|(_, thought, call)| (thought.clone(), *call)).collect();
         let wanted = self.prompts.filled(Prompt::Choose, &[("proposals", &proposed(&shown))]);
         let votes: Vec<_> = proposals.iter().map(|(index, ..)| *index).collect();
-        let asked = move |prompt| Event::Asked { step, vote: 1, temperature: 0.0, seed, exploring: None, prompt };
+        let asked =
+            move |prompt| Event::Asked { step, vote: 1, temperature: 0.0, seed, exploring: None, prompt };
         let told = move |completion: Completion| {
             let (best, problem) = match read_judgement(&completion.text, votes.len()) {
                 Ok(best) => (votes.get(best).copied(), None),

@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use crate::{
-    Approval, Beginning, Demonstration, Ending, Entry, Event, Evidence, JOURNAL_VERSION, Milliseconds, Outcome, Policy, Prompts,
-    Reflect, RunResult, SecretCard, Secrets, Style, Thinking, TokenUsage,
+    Approval, Beginning, Demonstration, Ending, Entry, Event, Evidence, JOURNAL_VERSION, Milliseconds,
+    Outcome, Policy, Prompts, Reflect, RunResult, SecretCard, Secrets, Style, Thinking, TokenUsage,
     album::Album,
     durable::Durable,
     history::{History, Window},

@@ -61,7 +61,9 @@ pub(crate) enum Command {
     Resume(ResumeOptions),
 
     /// Go through runs again with no model and no screen, and say where one would go another way today.
-    #[command(after_help = "Examples:\n  percept replay runs/*\n  percept replay runs/20261124-190002-4f1c --from 4")]
+    #[command(
+        after_help = "Examples:\n  percept replay runs/*\n  percept replay runs/20261124-190002-4f1c --from 4"
+    )]
     Replay(ReplayOptions),
 
     /// Work on tasks many times on fresh seeds, and score them.

@@ -20,7 +20,8 @@ use super::{
 pub(crate) async fn replay(options: ReplayOptions, output: &Output) -> Result<u8, Failure> {
     if let Some(step) = options.from {
         let [run] = &options.runs[..] else {
-            return Err(Failure::bad_input(anyhow::anyhow!("--from goes on from one run")).help("name one run folder"));
+            return Err(Failure::bad_input(anyhow::anyhow!("--from goes on from one run"))
+                .help("name one run folder"));
         };
         return branch(run, step, options.out.unwrap_or_else(default_folder), output).await;
     }
@@ -52,7 +53,8 @@ async fn branch(run: &Path, step: usize, folder: PathBuf, output: &Output) -> Re
     journal::branch(run, step, &folder).map_err(Failure::bad_input)?;
     let task = Task::read(&folder.join(RUN_FILE))?;
     let assembly = Assembly::new(Bars::new(&output.bars));
-    let resumed = watch::unless_interrupted(async { Ok(assembly.resume(&task, &folder, None).await?) }).await?;
+    let resumed =
+        watch::unless_interrupted(async { Ok(assembly.resume(&task, &folder, None).await?) }).await?;
     let result = followed_to_the_end(resumed.run, resumed.screen, &folder, None, output).await;
     conclude(&result, output)?;
     Ok(result.outcome.exit_code())

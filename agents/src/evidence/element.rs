@@ -137,10 +137,7 @@ mod tests {
             (value(check("textbox", "City"), "Ber"), Some("textbox “City” holding “Bern”")),
             (ticked(check("checkbox", "News"), false), None),
             (ticked(check("button", "Send"), true), Some("button “Send”, off")),
-            (
-                ElementCheck { enabled: Some(true), ..check("button", "Send") },
-                Some("button “Send”, off"),
-            ),
+            (ElementCheck { enabled: Some(true), ..check("button", "Send") }, Some("button “Send”, off")),
         ];
         for (check, found) in cases {
             let result = check.check(&elements);

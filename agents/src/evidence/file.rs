@@ -40,7 +40,11 @@ impl FileCheck {
             self.schema.as_ref().map(|schema| format!("fits the schema {schema}")),
         ];
         let states: Vec<_> = states.into_iter().flatten().collect();
-        if states.is_empty() { format!("{path} is there") } else { format!("{path} {}", states.join(" and ")) }
+        if states.is_empty() {
+            format!("{path} is there")
+        } else {
+            format!("{path} {}", states.join(" and "))
+        }
     }
 
     /// # Errors
@@ -98,7 +102,8 @@ mod tests {
         std::fs::write(&path, "{\"count\": 3}\n").unwrap();
         let there = FileCheck { path, ..FileCheck::default() };
         let gone = FileCheck { path: folder.path().join("nothing"), ..FileCheck::default() };
-        let schema = |least| Some(json!({ "properties": { "count": { "minimum": least } }, "required": ["count"] }));
+        let schema =
+            |least| Some(json!({ "properties": { "count": { "minimum": least } }, "required": ["count"] }));
         let cases = [
             (there.clone(), true, ""),
             (gone, false, "No such file"),

@@ -60,7 +60,10 @@ mod tests {
     fn a_verdict_counts_with_quotes_that_are_there() {
         let cases = [
             (r#"{"holds":true,"quotes":["Thank you, ada"]}"#, None),
-            (r#"{"holds":true,"quotes":["Thank you, ada","Order 17"]}"#, Some("“Order 17”, which the screen")),
+            (
+                r#"{"holds":true,"quotes":["Thank you, ada","Order 17"]}"#,
+                Some("“Order 17”, which the screen"),
+            ),
             (r#"{"holds":true,"quotes":[]}"#, Some("quotes nothing")),
             (r#"{"holds":true,"quotes":[" "]}"#, Some("quotes nothing")),
             (r#"{"holds":false,"quotes":["Thank you, ada"]}"#, Some("says no")),
@@ -70,7 +73,9 @@ mod tests {
             let found = opinion.doubt("Home\nThank you,\nada\n");
             match doubt {
                 None => assert_eq!(found, None, "{written}"),
-                Some(doubt) => assert!(found.as_ref().is_some_and(|found| found.contains(doubt)), "{found:?}"),
+                Some(doubt) => {
+                    assert!(found.as_ref().is_some_and(|found| found.contains(doubt)), "{found:?}");
+                }
             }
         }
         assert!(read_verdict("yes").is_err());

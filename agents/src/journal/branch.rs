@@ -46,10 +46,8 @@ pub fn branch(run: &Path, step: usize, to: &Path) -> Result<(), JournalError> {
     }
     // The journal comes last: without it the folder holds no run.
     let path = folder.path().join(JOURNAL_FILE);
-    let text = written(&kept).map_err(|error| JournalError::File {
-        path: path.clone(),
-        source: std::io::Error::other(error),
-    })?;
+    let text = written(&kept)
+        .map_err(|error| JournalError::File { path: path.clone(), source: std::io::Error::other(error) })?;
     fs::write(&path, text).map_err(JournalError::file(&path))
 }
 

@@ -46,7 +46,9 @@ pub(super) fn difference(html: &mut Hypertext, before: &Picture, after: Option<&
     html.markup("\" role=\"img\" aria-label=\"What the step changed on the screen\" viewBox=\"0 0 ");
     html.show(before.width).markup(" ").show(before.height).markup("\" width=\"");
     html.show(before.width * enlargement).markup("\" height=\"").show(before.height * enlargement);
-    html.markup("\"><g><use href=\"#shot-").show(before.number).markup("\"/><use class=\"after\" href=\"#shot-");
+    html.markup("\"><g><use href=\"#shot-")
+        .show(before.number)
+        .markup("\"/><use class=\"after\" href=\"#shot-");
     html.show(after.number).markup("\"/></g></svg>");
 }
 

@@ -53,7 +53,11 @@ fn facts(html: &mut Hypertext, recording: &Recording) {
     let votes = beginning.thinking.votes;
     fact(html, "thinking", &if votes > 1 { format!("{way}; {votes} votes") } else { way.to_owned() });
     if !beginning.demonstrations.is_empty() {
-        fact(html, "shown before", &beginning.demonstrations.iter().map(|shown| shown.task.as_str()).collect::<Vec<_>>().join(" · "));
+        fact(
+            html,
+            "shown before",
+            &beginning.demonstrations.iter().map(|shown| shown.task.as_str()).collect::<Vec<_>>().join(" · "),
+        );
     }
     fact(html, "seed", &beginning.seed.to_string());
     if let Some(result) = recording.result() {

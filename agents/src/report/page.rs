@@ -6,8 +6,9 @@ use percept_tools::Source;
 use sha2::{Digest, Sha256};
 
 use super::{
+    REPORT_FILE,
     album::{Album, Picture},
-    REPORT_FILE, drawing,
+    drawing,
     hypertext::Hypertext,
     masthead,
     story::{Decision, Intent, Step},
@@ -41,7 +42,8 @@ pub(super) fn page(recording: &Recording, story: &[Step<'_>], album: &Album) -> 
     }
     html.markup("</main><footer><span><kbd>j</kbd> <kbd>k</kbd> next and previous step</span>");
     html.markup("<span><kbd>d</kbd> what changed</span><span><kbd>o</kbd> unfold everything</span>");
-    html.markup("<span><kbd>/</kbd> find</span><span><kbd>t</kbd> light or dark</span><span>percept ").text(&recording.beginning.percept);
+    html.markup("<span><kbd>/</kbd> find</span><span><kbd>t</kbd> light or dark</span><span>percept ")
+        .text(&recording.beginning.percept);
     html.markup("</span></footer><script>").markup(SCRIPT).markup("</script></body></html>");
     html.into_string()
 }
@@ -63,7 +65,9 @@ pub(super) fn memory(bytes: u64) -> String {
 }
 
 fn film_strip(html: &mut Hypertext, story: &[Step<'_>], album: &Album) {
-    html.markup("<nav class=\"film\" aria-label=\"Steps\"><label class=\"find\"><input id=\"find\" type=\"search\" ");
+    html.markup(
+        "<nav class=\"film\" aria-label=\"Steps\"><label class=\"find\"><input id=\"find\" type=\"search\" ",
+    );
     html.markup("placeholder=\"find in the steps (/)\" aria-label=\"Find in the steps\"><output id=\"found\"></output></label>");
     for step in story {
         html.markup("<a href=\"#step-").show(step.number).markup("\"><span class=\"frame\">");
@@ -95,7 +99,8 @@ impl Scale {
         let mut scale = Self { milliseconds: 1e-9, tokens: 1 };
         for step in story {
             let usage = usage(step);
-            scale.milliseconds = scale.milliseconds.max(stages(step, &usage).iter().map(|stage| stage.2).sum());
+            scale.milliseconds =
+                scale.milliseconds.max(stages(step, &usage).iter().map(|stage| stage.2).sum());
             scale.tokens = scale.tokens.max(usage.fresh_tokens + usage.cached_tokens + usage.output_tokens);
         }
         scale
@@ -196,7 +201,11 @@ fn told(html: &mut Hypertext, step: &Step<'_>, album: &Album) {
         votes(html, step);
     }
     for element in step.ground {
-        html.markup("<p class=\"ground\">on the ").text(&element.role).markup(" “").text(&element.name).markup("”</p>");
+        html.markup("<p class=\"ground\">on the ")
+            .text(&element.role)
+            .markup(" “")
+            .text(&element.name)
+            .markup("”</p>");
     }
     if let Some((granted, reason)) = step.approval {
         html.markup(if granted {
@@ -223,7 +232,11 @@ fn told(html: &mut Hypertext, step: &Step<'_>, album: &Album) {
         html.markup("</ul>");
     }
     if let Some((check, quotes, _)) = step.examined {
-        html.markup(if check.holds { "<ul class=\"checks\"><li class=\"holds\">" } else { "<ul class=\"checks\"><li class=\"open\">" });
+        html.markup(if check.holds {
+            "<ul class=\"checks\"><li class=\"holds\">"
+        } else {
+            "<ul class=\"checks\"><li class=\"open\">"
+        });
         html.text(&check.what);
         for quote in quotes {
             html.markup(" <q>").text(quote).markup("</q>");
@@ -302,8 +315,14 @@ fn outcome(html: &mut Hypertext, result: &CallResult, album: &Album) {
             for part in parts {
                 observed(html, part, album);
             }
-            if let Some(folder) = nested.as_ref().and_then(|nested| nested.folder.as_deref()).filter(|name| is_plain(name)) {
-                html.markup("<p class=\"result\"><a href=\"").text(CALLS).markup("/").text(folder).markup("/");
+            if let Some(folder) =
+                nested.as_ref().and_then(|nested| nested.folder.as_deref()).filter(|name| is_plain(name))
+            {
+                html.markup("<p class=\"result\"><a href=\"")
+                    .text(CALLS)
+                    .markup("/")
+                    .text(folder)
+                    .markup("/");
                 html.text(REPORT_FILE).markup("\">the other agent's run</a></p>");
             }
             if let Some(answer) = answer {
@@ -386,7 +405,11 @@ fn bars(html: &mut Hypertext, step: &Step<'_>, scale: Scale) {
         html.number(milliseconds / scale.milliseconds * 100.0).markup("%\"></i>");
     }
     html.markup("</div><div class=\"bar\">");
-    let tokens = [("t-cached", usage.cached_tokens), ("t-fresh", usage.fresh_tokens), ("t-written", usage.output_tokens)];
+    let tokens = [
+        ("t-cached", usage.cached_tokens),
+        ("t-fresh", usage.fresh_tokens),
+        ("t-written", usage.output_tokens),
+    ];
     for (class, count) in tokens.into_iter().filter(|(_, count)| *count > 0) {
         html.markup("<i class=\"").markup(class).markup("\" style=\"width:");
         html.number(count as f64 / scale.tokens as f64 * 100.0).markup("%\"></i>");

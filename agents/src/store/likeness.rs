@@ -10,7 +10,7 @@ const SIDE: u32 = 8;
 pub(super) struct Likeness(u64);
 
 impl Likeness {
-    /// As SQLite keeps it, whose numbers have a sign.
+    /// As `SQLite` keeps it, whose numbers have a sign.
     pub(super) fn stored(self) -> i64 {
         self.0.cast_signed()
     }

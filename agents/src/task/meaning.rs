@@ -15,10 +15,14 @@ use toml::Spanned;
 use url::Url;
 
 use super::{
-    AgentChoice, DEFAULT_MODEL, DoneChoice, MemoryChoice, PolicyChoice, ScreenChoice, SecretChoice, SecretSource, Task, TaskError, ThinkingChoice, ToolChoice,
+    AgentChoice, DEFAULT_MODEL, DoneChoice, MemoryChoice, PolicyChoice, ScreenChoice, SecretChoice,
+    SecretSource, Task, TaskError, ThinkingChoice, ToolChoice,
     mistake::SourceFile,
     nearest,
-    written::{WrittenAgent, WrittenAnswer, WrittenDone, WrittenLimits, WrittenMemory, WrittenPolicy, WrittenScreen, WrittenSecret, WrittenTask, WrittenThinking, WrittenUrl},
+    written::{
+        WrittenAgent, WrittenAnswer, WrittenDone, WrittenLimits, WrittenMemory, WrittenPolicy, WrittenScreen,
+        WrittenSecret, WrittenTask, WrittenThinking, WrittenUrl,
+    },
 };
 use crate::{AnswerCheck, ElementCheck, FileCheck, Limits, Rule, UrlCheck, thinking::MOST_VOTES};
 
@@ -40,7 +44,8 @@ pub(super) fn meaning(written: WrittenTask, source: &SourceFile<'_>) -> Result<T
     let mut known = allow.clone().unwrap_or_else(built_in);
     known.extend(written.agents.keys().cloned());
     let rules = |written| rules(written, &known, source);
-    let policy = PolicyChoice { ask: rules(ask)?, allow: rules(exempt)?, refuse: rules(refuse)?, grounded, hosts };
+    let policy =
+        PolicyChoice { ask: rules(ask)?, allow: rules(exempt)?, refuse: rules(refuse)?, grounded, hosts };
     reachable(&written.screen, &screen, &policy.hosts, source)?;
     Ok(Task {
         model: model(written.model.as_ref(), source)?,
@@ -86,7 +91,11 @@ fn thinking(written: &WrittenThinking, source: &SourceFile<'_>) -> Result<Thinki
     let votes = written.votes.as_ref().map_or(1, |votes| *votes.get_ref());
     if let Some(written) = written.votes.as_ref().filter(|_| !(1..=MOST_VOTES).contains(&votes)) {
         let problem = format!("{votes} votes can't be held");
-        return Err(source.mistake(written.span(), problem, format!("write a number from 1 to {MOST_VOTES}")));
+        return Err(source.mistake(
+            written.span(),
+            problem,
+            format!("write a number from 1 to {MOST_VOTES}"),
+        ));
     }
     Ok(ThinkingChoice {
         style: written.style,
@@ -252,7 +261,8 @@ fn rules(
             if let Some(tool) = &rule.tool {
                 known_tool(tool, span.clone(), known, &["changes", "reads"], source)?;
             }
-            rule.checked(known).map_err(|problem| source.mistake(span, problem, "see “Rights” in the README"))?;
+            rule.checked(known)
+                .map_err(|problem| source.mistake(span, problem, "see “Rights” in the README"))?;
             Ok(rule)
         })
         .collect()
@@ -264,7 +274,8 @@ fn agents(
 ) -> Result<BTreeMap<String, AgentChoice>, TaskError> {
     let one = |(name, written): (String, Spanned<WrittenAgent>)| {
         let span = written.span();
-        let WrittenAgent { description, model: of, tools: allow, thinking: way, limits: most } = written.into_inner();
+        let WrittenAgent { description, model: of, tools: allow, thinking: way, limits: most } =
+            written.into_inner();
         let is_name = name.starts_with(|c: char| c.is_ascii_lowercase())
             && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
         if !is_name || built_in().contains(&name) {

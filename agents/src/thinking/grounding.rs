@@ -32,7 +32,8 @@ fn quoted(text: &str) -> Vec<String> {
     const MARKS: [(char, char); 4] = [('“', '”'), ('"', '"'), ('‘', '’'), ('`', '`')];
     let mut found = Vec::new();
     let mut rest = text;
-    while let Some((begin, open)) = rest.char_indices().find(|(_, c)| MARKS.iter().any(|(open, _)| open == c)) {
+    while let Some((begin, open)) = rest.char_indices().find(|(_, c)| MARKS.iter().any(|(open, _)| open == c))
+    {
         let close = MARKS.iter().find(|(mark, _)| *mark == open).map_or(open, |(_, close)| *close);
         let inside = &rest[begin + open.len_utf8()..];
         let Some(end) = inside.find(close) else { break };
@@ -87,7 +88,11 @@ mod tests {
                 Some(element("Cancel", true, true)),
                 Some("the thought speaks of “Save”, and at [1, 2] is the button “Cancel”"),
             ),
-            ("", Some(element("Sum", false, true)), Some("nothing to act on at [1, 2]: only the button “Sum”")),
+            (
+                "",
+                Some(element("Sum", false, true)),
+                Some("nothing to act on at [1, 2]: only the button “Sum”"),
+            ),
             ("", Some(element("Send", true, false)), Some("the button “Send”, which takes no input now")),
             ("", None, Some("there is nothing at [1, 2]")),
         ];

@@ -123,7 +123,9 @@ pub(crate) fn grouped(votes: &[Option<Meaning>]) -> Vec<usize> {
         votes.iter().take(index).position(|other| other.as_ref().is_some_and(|other| other.is_like(vote)))
     };
     let firsts = votes.iter().enumerate();
-    firsts.map(|(index, vote)| vote.as_ref().and_then(|vote| first_like(index, vote)).unwrap_or(index)).collect()
+    firsts
+        .map(|(index, vote)| vote.as_ref().and_then(|vote| first_like(index, vote)).unwrap_or(index))
+        .collect()
 }
 
 /// The vote that stands for the most, a vote without a meaning last.
@@ -194,35 +196,51 @@ mod tests {
         Place::Point(PixelPoint { x, y })
     }
 
-    fn meaning(function: &str, arguments: Value, place: Place) -> Option<Meaning> {
+    fn meaning(function: &str, arguments: Value, place: Place) -> Meaning {
         let call = Call { function: function.into(), arguments };
-        Some(Meaning::new(&call, BTreeMap::from([("point".to_owned(), place)])))
+        Meaning::new(&call, BTreeMap::from([("point".to_owned(), place)]))
     }
 
-    fn click(place: Place) -> Option<Meaning> {
+    fn click(place: Place) -> Meaning {
         meaning("click", json!({ "point": [1, 2] }), place)
+    }
+
+    fn typed(text: &str, x: u32, on: &str) -> Meaning {
+        meaning("type", json!({ "text": text, "point": [x, x] }), element(on))
     }
 
     #[test]
     fn votes_that_mean_the_same_count_together() {
         let region = |left, right| Place::Region(PixelRegion { left, top: 0, right, bottom: 10 });
         let cases = [
-            (vec![click(element("Go")), click(element("No")), click(element("Go"))], vec![0, 1, 0], 0),
-            (vec![click(element("No")), click(element("Go")), click(element("Go"))], vec![0, 1, 1], 1),
-            (vec![click(point(10, 10)), click(point(18, 2)), click(point(30, 10))], vec![0, 0, 2], 0),
-            (vec![click(element("Go")), click(point(1, 1))], vec![0, 1], 0),
-            (vec![None, click(point(1, 1)), None], vec![0, 1, 2], 1),
-            (vec![None, None], vec![0, 1], 0),
             (
-                vec![
-                    meaning("type", json!({ "text": "a", "point": [1, 1] }), element("Go")),
-                    meaning("type", json!({ "text": "b", "point": [1, 1] }), element("Go")),
-                    meaning("type", json!({ "text": "b", "point": [2, 2] }), element("Go")),
-                ],
+                vec![Some(click(element("Go"))), Some(click(element("No"))), Some(click(element("Go")))],
+                vec![0, 1, 0],
+                0,
+            ),
+            (
+                vec![Some(click(element("No"))), Some(click(element("Go"))), Some(click(element("Go")))],
                 vec![0, 1, 1],
                 1,
             ),
-            (vec![click(region(0, 10)), click(region(1, 10)), click(region(6, 16))], vec![0, 0, 2], 0),
+            (
+                vec![Some(click(point(10, 10))), Some(click(point(18, 2))), Some(click(point(30, 10)))],
+                vec![0, 0, 2],
+                0,
+            ),
+            (vec![Some(click(element("Go"))), Some(click(point(1, 1)))], vec![0, 1], 0),
+            (vec![None, Some(click(point(1, 1))), None], vec![0, 1, 2], 1),
+            (vec![None, None], vec![0, 1], 0),
+            (
+                vec![Some(typed("a", 1, "Go")), Some(typed("b", 1, "Go")), Some(typed("b", 2, "Go"))],
+                vec![0, 1, 1],
+                1,
+            ),
+            (
+                vec![Some(click(region(0, 10))), Some(click(region(1, 10))), Some(click(region(6, 16)))],
+                vec![0, 0, 2],
+                0,
+            ),
         ];
         for (votes, alike, chosen) in cases {
             let found = grouped(&votes);
@@ -233,7 +251,9 @@ mod tests {
     #[test]
     fn a_judgement_is_read_or_the_reason_given() {
         assert_eq!(read_judgement(r#"{"best":2}"#, 2), Ok(1));
-        for (text, problem) in [("{\"best\":3}", "no proposal 3"), ("{\"best\":0}", "no proposal 0"), ("two", "expected")] {
+        for (text, problem) in
+            [("{\"best\":3}", "no proposal 3"), ("{\"best\":0}", "no proposal 0"), ("two", "expected")]
+        {
             assert!(read_judgement(text, 2).unwrap_err().contains(problem), "{text}");
         }
     }

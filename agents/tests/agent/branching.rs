@@ -12,7 +12,8 @@ async fn a_branch_goes_on_live_from_its_step_and_leaves_the_run_alone() {
     let (first, second) = (root.path().join("first"), root.path().join("second"));
     let ledger = Ledger::default();
     let record = RunFolder::create(&first).unwrap();
-    let result = builder(&ledger).folder(record).name("first").build().unwrap().run("Pay in.").outcome().await;
+    let result =
+        builder(&ledger).folder(record).name("first").build().unwrap().run("Pay in.").outcome().await;
     assert_eq!((result.outcome, result.steps), (Outcome::Done, DEPOSITS + 2), "{}", result.reason);
     let before = fs::read(first.join("journal.jsonl")).unwrap();
 

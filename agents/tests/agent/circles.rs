@@ -47,7 +47,12 @@ async fn a_circle_of_several_actions_is_one_too_and_other_actions_are_none() {
     let limits = Limits { rounds: 3, steps: 9, stalls: 20, ..Limits::default() };
     let thinking = Thinking { reflect: Reflect::Never, ..Thinking::default() };
     let cases = [
-        (vec![a.clone(), b.clone(), c.clone()], Outcome::Failed, "the same 3 actions were carried out 3 times", 9),
+        (
+            vec![a.clone(), b.clone(), c.clone()],
+            Outcome::Failed,
+            "the same 3 actions were carried out 3 times",
+            9,
+        ),
         (vec![a.clone(), b.clone()], Outcome::Failed, "the same 2 actions were carried out 3 times", 6),
         (vec![a.clone(), b.clone(), a.clone(), c.clone(), b, a, c], Outcome::Limit, "9 steps were taken", 9),
     ];

@@ -3,7 +3,8 @@
 use std::{path::Path, sync::Arc};
 
 use percept::{
-    Agent, AgentBuilder, CallResult, Delegate, Event, Limits, Outcome, Policy, Reflect, RunFolder, Thinking, journal,
+    Agent, AgentBuilder, CallResult, Delegate, Event, Limits, Outcome, Policy, Reflect, RunFolder, Thinking,
+    journal,
     tools::{Screen, Toolbox, builtin},
 };
 use serde_json::json;
@@ -33,7 +34,8 @@ fn asks(task: &str) -> Line {
 }
 
 fn nested(folder: &Path) -> std::path::PathBuf {
-    let mut inside: Vec<_> = std::fs::read_dir(folder.join("calls")).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut inside: Vec<_> =
+        std::fs::read_dir(folder.join("calls")).unwrap().map(|e| e.unwrap().path()).collect();
     assert_eq!(inside.len(), 1, "{inside:?}");
     inside.remove(0)
 }
@@ -41,7 +43,8 @@ fn nested(folder: &Path) -> std::path::PathBuf {
 #[tokio::test]
 async fn a_task_is_handed_on_and_its_run_is_kept_within() {
     let folder = tempfile::tempdir().unwrap();
-    let (chief, actor) = (Actor::new(true, &[asks("Press the button twice.")]), Actor::new(false, &[click(1, 1)]));
+    let (chief, actor) =
+        (Actor::new(true, &[asks("Press the button twice.")]), Actor::new(false, &[click(1, 1)]));
     let pages = Pages::new(Manner::Turns, &["1", "2", "Welcome, ada"]);
     // The other agent ends on its steps: nothing tells it that it is done.
     let record = RunFolder::create(folder.path()).unwrap();
@@ -49,7 +52,9 @@ async fn a_task_is_handed_on_and_its_run_is_kept_within() {
     let (entries, result) = played(agent.run("Log in.")).await;
     assert_eq!((result.outcome, result.steps), (Outcome::Done, 1), "{}", result.reason);
     let parts = entries.iter().find_map(|entry| match &entry.event {
-        Event::Called { result: CallResult::Observed { nested: Some(nested), .. }, .. } => Some(nested.clone()),
+        Event::Called { result: CallResult::Observed { nested: Some(nested), .. }, .. } => {
+            Some(nested.clone())
+        }
         _ => None,
     });
     let inside = nested(folder.path());
@@ -105,7 +110,8 @@ async fn it_is_taken_up_with_the_run_that_it_works_for() {
     let (chief, muse) =
         (Actor::new(true, &[asks("Press on.")]), Actor::new(false, &[click(1, 1), click(1, 1), Line::Muses]));
     let record = RunFolder::create(folder.path()).unwrap();
-    let mut run = planner(&chief, &muse, &pages).done(welcome()).folder(record).build().unwrap().run("Log in.");
+    let mut run =
+        planner(&chief, &muse, &pages).done(welcome()).folder(record).build().unwrap().run("Log in.");
     let cancel = run.cancellation();
     tokio::spawn(async move {
         tokio::time::sleep(std::time::Duration::from_millis(600)).await;
@@ -115,7 +121,10 @@ async fn it_is_taken_up_with_the_run_that_it_works_for() {
     assert_eq!(run.outcome().await.outcome, Outcome::Cancelled);
     assert_eq!(pages.inputs.lock().unwrap().len(), 2);
     let inside = nested(folder.path());
-    assert_eq!(journal::read(&inside).unwrap().result().map(|result| result.outcome), Some(Outcome::Cancelled));
+    assert_eq!(
+        journal::read(&inside).unwrap().result().map(|result| result.outcome),
+        Some(Outcome::Cancelled)
+    );
 
     let finishing = Actor::new(false, &[click(1, 1)]);
     let run = planner(&chief, &finishing, &pages).resume(folder.path(), None).unwrap();

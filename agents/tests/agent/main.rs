@@ -22,8 +22,8 @@ mod votes;
 use std::{sync::Arc, time::Duration};
 
 use percept::{
-    Agent, AgentBuilder, AnswerCheck, CallResult, Entry, Event, Evidence, Limits, Outcome, Policy,
-    Reflect, Run, RunFolder, RunResult, Thinking, UrlCheck, journal,
+    Agent, AgentBuilder, AnswerCheck, CallResult, Entry, Event, Evidence, Limits, Outcome, Policy, Reflect,
+    Run, RunFolder, RunResult, Thinking, UrlCheck, journal,
     tools::{
         JsonSchema, Observation, Screen, Source, Tool, ToolCard, ToolContext, ToolError, async_trait, builtin,
     },

@@ -30,16 +30,24 @@ async fn elements_and_files_are_evidence() {
         let (_, result) = played(agent(&actor, &pages).done(evidence).build().unwrap().run("Order.")).await;
         assert_eq!((result.outcome, result.verified), (outcome, verified), "{}", result.reason);
         let told = actor.last_told();
-        assert!(!told.contains("Middle") && !told.contains("17"), "the model isn't told what would pass: {told}");
+        assert!(
+            !told.contains("Middle") && !told.contains("17"),
+            "the model isn't told what would pass: {told}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_judge_is_believed_only_with_quotes_that_the_screen_shows() {
-    let verdict = |holds: bool, quotes: &[&str]| Line::Writes(json!({ "holds": holds, "quotes": quotes }).to_string());
+    let verdict =
+        |holds: bool, quotes: &[&str]| Line::Writes(json!({ "holds": holds, "quotes": quotes }).to_string());
     let cases = [
         (verdict(true, &["Thank you"]), Outcome::Done, ""),
-        (verdict(true, &["Order 17"]), Outcome::Failed, "the judge quotes “Order 17”, which the screen doesn't show"),
+        (
+            verdict(true, &["Order 17"]),
+            Outcome::Failed,
+            "the judge quotes “Order 17”, which the screen doesn't show",
+        ),
         (verdict(true, &[]), Outcome::Failed, "the judge says yes and quotes nothing"),
         (verdict(false, &["Thank you"]), Outcome::Failed, "the judge says no"),
         (Line::Writes("yes".into()), Outcome::Failed, "the judge's word couldn't be read"),
@@ -69,7 +77,10 @@ async fn evidence_that_can_never_be_had_is_refused_before_the_run() {
     let (silent, pages) = (Actor::new(false, &[finish()]), Pages::new(Manner::Sticks, &["Thanks"]));
     let judged = Evidence { judge: Some("Is it so?".into()), ..Evidence::default() };
     let nameless = Evidence { elements: vec![ElementCheck::default()], ..Evidence::default() };
-    let cases = [(judged, "actor acts at once and can't judge the evidence"), (nameless, "neither a role nor a name")];
+    let cases = [
+        (judged, "actor acts at once and can't judge the evidence"),
+        (nameless, "neither a role nor a name"),
+    ];
     for (evidence, problem) in cases {
         let error = agent(&silent, &pages).done(evidence).build().err().unwrap().to_string();
         assert!(error.contains(problem), "{error}");

@@ -16,8 +16,10 @@ use crate::{
 async fn a_finished_run_is_shown_to_another() {
     let root = tempfile::tempdir().unwrap();
     let (earlier, later) = (root.path().join("earlier"), root.path().join("later"));
-    let (actor, pages) =
-        (Actor::new(true, &[click(1, 1), click(2, 2)]), Pages::new(Manner::Turns, &["1", "2", "Welcome, ada"]));
+    let (actor, pages) = (
+        Actor::new(true, &[click(1, 1), click(2, 2)]),
+        Pages::new(Manner::Turns, &["1", "2", "Welcome, ada"]),
+    );
     let record = RunFolder::create(&earlier).unwrap();
     played(agent(&actor, &pages).done(welcome()).folder(record).build().unwrap().run("Log in as ada.")).await;
     let shown = Demonstration::read(&earlier).unwrap();

@@ -30,10 +30,13 @@ async fn what_the_policy_refuses_is_never_done_and_the_model_is_told() {
     assert_eq!(pages.typed(), ["hello"]);
     let why = "the policy refuses `type_text` matching `(?i)drop`";
     assert!(actor.last_told().contains(&format!("tool: Nothing was done: {why}")), "{}", actor.last_told());
-    assert!(entries.iter().any(|entry| matches!(&entry.event, Event::Refused { reason, .. } if reason == why)));
+    assert!(
+        entries.iter().any(|entry| matches!(&entry.event, Event::Refused { reason, .. } if reason == why))
+    );
 
     let (stubborn, pages) = (Actor::new(false, &[typing("drop it")]), Pages::new(Manner::Turns, &["1", "2"]));
-    let (_, result) = played(crate::agent(&stubborn, &pages).policy(policy).build().unwrap().run("Type.")).await;
+    let (_, result) =
+        played(crate::agent(&stubborn, &pages).policy(policy).build().unwrap().run("Type.")).await;
     assert_eq!(result.outcome, Outcome::Refused, "{}", result.reason);
     assert!(pages.typed().is_empty());
 }
@@ -133,7 +136,8 @@ async fn a_secret_reaches_the_screen_and_nobody_else() {
     let first = actor.asked.lock().unwrap()[0].0.clone();
     assert!(first.contains("These stand for secrets that you don't see: {{password}}."), "{first}");
     assert!(!actor.last_told().contains("lace"), "{}", actor.last_told());
-    let written: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()).collect();
+    let written: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()).collect();
     for path in written.iter().filter(|path| path.is_file()) {
         let text = std::fs::read_to_string(path).unwrap();
         assert!(!text.contains("lace"), "{} has the secret", path.display());
@@ -151,10 +155,13 @@ async fn a_secret_reaches_the_screen_and_nobody_else() {
 
 #[tokio::test]
 async fn a_secret_isnt_typed_on_a_page_of_another_host() {
-    let (actor, pages) =
-        (Actor::new(false, &[typing("{{password}}"), finish()]), Pages::new(Manner::Turns, &["Sign in", "2"]));
+    let (actor, pages) = (
+        Actor::new(false, &[typing("{{password}}"), finish()]),
+        Pages::new(Manner::Turns, &["Sign in", "2"]),
+    );
     let (_, result) =
-        played(secretive(&actor, &pages, &["portal.example"]).build().unwrap().run("Type the password.")).await;
+        played(secretive(&actor, &pages, &["portal.example"]).build().unwrap().run("Type the password."))
+            .await;
     assert_eq!(result.outcome, Outcome::Done, "{}", result.reason);
     assert!(pages.inputs.lock().unwrap().is_empty());
     let told = actor.last_told();
@@ -202,7 +209,9 @@ async fn a_call_that_misses_what_was_thought_of_is_turned_down_once() {
         let inputs = pages.inputs.lock().unwrap();
         let [Input::Click { at, .. }] = inputs[..] else { panic!("{inputs:?}") };
         assert_eq!(at.x.to_bits(), f64::to_bits(x));
-        let refused = entries.iter().any(|entry| matches!(&entry.event, Event::Refused { reason, .. } if reason == why));
+        let refused = entries
+            .iter()
+            .any(|entry| matches!(&entry.event, Event::Refused { reason, .. } if reason == why));
         assert_eq!(refused, is_told);
         assert_eq!(percept::replay(folder.path()).await.unwrap().divergence, None);
     }

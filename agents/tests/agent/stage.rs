@@ -15,7 +15,8 @@ use percept::{
         ModelError, Role, Stage as Milliseconds, StopReason, Usage,
     },
     tools::{
-        Element, Frame, Input, PixelSize, Screen, ScreenError, ScreenPoint, ScreenRegion, Screenshot, async_trait,
+        Element, Frame, Input, PixelSize, Screen, ScreenError, ScreenPoint, ScreenRegion, Screenshot,
+        async_trait,
     },
 };
 use serde_json::{Value, json};

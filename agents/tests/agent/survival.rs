@@ -8,8 +8,8 @@ use std::{
 };
 
 use percept::{
-    Agent, AgentError, CallResult, Entry, Event, JournalError, Limits, Outcome, Policy, Reflect,
-    RunFolder, RunResult, Thinking, journal,
+    Agent, AgentError, CallResult, Entry, Event, JournalError, Limits, Outcome, Policy, Reflect, RunFolder,
+    RunResult, Thinking, journal,
     models::{ScriptedModel, ScriptedReply},
     replay,
     tools::{

@@ -26,7 +26,8 @@ async fn the_majority_by_meaning_is_carried_out() {
         let record = RunFolder::create(folder.path()).unwrap();
         let (actor, pages) =
             (Actor::new(false, &script), Pages::new(Manner::Turns, &["Sign in", "Welcome, ada"]));
-        let agent = agent(&actor, &pages).done(welcome()).thinking(thinking(3, Choose::Majority)).folder(record);
+        let agent =
+            agent(&actor, &pages).done(welcome()).thinking(thinking(3, Choose::Majority)).folder(record);
         let (entries, result) = played(agent.build().unwrap().run("Log in.")).await;
         assert_eq!((result.outcome, result.steps), (Outcome::Done, 1), "{}", result.reason);
         let voted = entries.iter().find_map(|entry| match &entry.event {
@@ -91,5 +92,8 @@ async fn what_cant_be_voted_on_is_refused_before_the_run() {
         let error = agent(&silent, &pages).thinking(thinking).build().err().unwrap().to_string();
         assert!(error.contains(problem), "{error}");
     }
-    assert!(agent(&silent, &pages).thinking(thinking(1, Choose::Judge)).build().is_ok(), "one vote needs no judge");
+    assert!(
+        agent(&silent, &pages).thinking(thinking(1, Choose::Judge)).build().is_ok(),
+        "one vote needs no judge"
+    );
 }

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::ensure;
 use futures::stream;
 use percept::models::{
-    Call, ChatModel, Completion, Content, Conversation, Generate, Generation, GenerationEvent, ModelCard, ModelError,
-    StopReason, Usage,
+    Call, ChatModel, Completion, Content, Conversation, Generate, Generation, GenerationEvent, ModelCard,
+    ModelError, StopReason, Usage,
 };
 use percept::tools::image::{Rgb, RgbImage};
 use percept::tools::{Frame, Input, PixelSize, Screen, ScreenError, Screenshot, async_trait, builtin};
@@ -30,11 +30,12 @@ impl ChatModel for Moth {
 
     async fn generate(&self, conversation: &Conversation, _: &Generate) -> Result<Generation, ModelError> {
         let images = conversation.messages().iter().flat_map(|message| &message.content);
-        let newest = images.filter_map(|content| match content {
+        let mut newest = images.filter_map(|content| match content {
             Content::Image(image) => Some(Arc::clone(image.pixels())),
             _ => None,
         });
-        let picture = newest.last().ok_or_else(|| ModelError::Conversation("there is no picture in it".into()))?;
+        let picture =
+            newest.next_back().ok_or_else(|| ModelError::Conversation("there is no picture in it".into()))?;
         let spot = picture.enumerate_pixels().max_by_key(|(_, _, Rgb([red, ..]))| *red);
         let call = match spot {
             Some((x, y, Rgb([red, ..]))) if *red > 100 => {
@@ -68,7 +69,9 @@ impl Screen for Lights {
     }
 
     async fn act(&self, input: &Input) -> Result<(), ScreenError> {
-        let Input::Click { at, .. } = input else { return Err(ScreenError::Unsupported { what: input.verb().into() }) };
+        let Input::Click { at, .. } = input else {
+            return Err(ScreenError::Unsupported { what: input.verb().into() });
+        };
         self.0.lock().unwrap_or_else(PoisonError::into_inner)[(at.x / 40.0) as usize] = false;
         Ok(())
     }

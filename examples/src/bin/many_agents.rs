@@ -29,7 +29,9 @@ async fn agent(model: Arc<dyn ChatModel>, seed: u64, patience: bool) -> anyhow::
         Agent::builder(model, toolbox).screen(Arc::clone(&screen)).done(done).seed(seed).build()?.run(TASK);
     while let Some(entry) = run.next_event().await {
         match entry.event {
-            Event::Decided { call: Some(call), .. } => println!("agent {seed}: {} {}", call.function, call.arguments),
+            Event::Decided { call: Some(call), .. } => {
+                println!("agent {seed}: {} {}", call.function, call.arguments);
+            }
             Event::Asked { .. } if !patience => run.cancel(),
             _ => {}
         }

@@ -77,19 +77,28 @@ async fn everything_that_can_be_acted_on_is_listed_where_it_is() {
     assert_eq!((region.left, region.top, region.right, region.bottom), (10.0, 20.0, 40.0, 35.0));
     let inside = elements.last().unwrap().region;
     assert_eq!((inside.left, inside.top, inside.right, inside.bottom), (100.0, 50.0, 110.0, 60.0));
-    assert!(region.contains(ScreenPoint { x: 10.0, y: 20.0 }) && !region.contains(ScreenPoint { x: 40.0, y: 20.0 }));
+    assert!(
+        region.contains(ScreenPoint { x: 10.0, y: 20.0 })
+            && !region.contains(ScreenPoint { x: 40.0, y: 20.0 })
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_text_is_found_wherever_the_page_shows_or_holds_it() {
-    let place = "style='position:absolute;left:20px;top:30px;width:80px;height:20px;margin:0;padding:0;border:0'";
+    let place =
+        "style='position:absolute;left:20px;top:30px;width:80px;height:20px;margin:0;padding:0;border:0'";
     let cases = [
         (format!("<input {place} value='x love lace y'>"), true),
         (format!("<input {place} placeholder='love lace'>"), true),
         (format!("<textarea {place}>love lace</textarea>"), true),
         (format!("<select {place}><option>love lace</select>"), true),
         (format!("<p {place}>LOVE <b>lace</b></p>"), true),
-        (format!("<div {place} id=h></div><script>h.attachShadow({{mode:'open'}}).innerHTML='love lace'</script>"), true),
+        (
+            format!(
+                "<div {place} id=h></div><script>h.attachShadow({{mode:'open'}}).innerHTML='love lace'</script>"
+            ),
+            true,
+        ),
         (format!("<input type=password {place} value='love lace'>"), false),
         (format!("<p {place} hidden>love lace"), false),
         (format!("<p {place}>loves lace"), false),
