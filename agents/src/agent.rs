@@ -103,7 +103,8 @@ impl Agent {
         let album = Arc::new(Album::new(folder.clone()));
         let kept = |shown: &Demonstration| RecordedDemonstration::kept(shown, &album);
         let demonstrations = self.demonstrations.iter().map(kept).collect();
-        let beginning = Beginning { task: task.into(), demonstrations, ..self.beginning };
+        let beginning =
+            Beginning { task: self.secrets.hidden(&task.into()), demonstrations, ..self.beginning };
         let life = Life { folder, album: Arc::clone(&album), worked: Duration::ZERO, happened: None };
         let hands = Hands {
             toolbox: self.toolbox,

@@ -82,10 +82,12 @@ impl Assembly {
             recollect(memory, &task.task, veiled.as_deref(), model.card(), &mut shown, &mut notes).await?;
         }
         let toolbox = self.toolbox(&task, veiled.as_ref(), screen.as_ref(), &secrets).await?;
+        // What is about another agent's tools is that one's to keep.
+        let rules = task.rules().within(&toolbox);
         let mut builder = Agent::builder(model, toolbox)
             .thinking(task.thinking.thinking())
             .limits(task.limits)
-            .policy(task.rules())
+            .policy(rules)
             .secrets(secrets)
             .prompts(task.thinking.prompts()?)
             .demonstrations(shown)
@@ -116,15 +118,45 @@ impl Assembly {
     ) -> Result<Resumed, AgentError> {
         // Nothing is opened for a run that is over, or that another process is at work on.
         let cut = Cut::open(folder)?;
+        let place = cut.recording.location().map(str::to_owned);
+        self.take_up(task, cut, place, happened).await
+    }
+
+    /// Goes on live from a step of a run, in a folder of its own; see [`branch`](crate::journal::branch).
+    ///
+    /// # Errors
+    ///
+    /// [`AgentError`]: what is in the way of it.
+    pub async fn branch(
+        &self,
+        task: &Task,
+        run: &Path,
+        step: usize,
+        folder: &Path,
+    ) -> Result<Resumed, AgentError> {
+        let place = crate::journal::branch(run, step, folder)?;
+        self.take_up(task, Cut::open(folder)?, place, None).await
+    }
+
+    async fn take_up(
+        &self,
+        task: &Task,
+        cut: Cut,
+        place: Option<String>,
+        happened: Option<bool>,
+    ) -> Result<Resumed, AgentError> {
         let secrets = task.unlocked()?;
+        let unhidden = secrets.clone();
         let (model, screen) = self.opened(task).await?;
         let veiled = screen.as_ref().map(|screen| secrets.veil(Arc::clone(screen)));
         let toolbox = self.toolbox(task, veiled.as_ref(), screen.as_ref(), &secrets).await?;
         let mut builder = Agent::builder(model, toolbox).secrets(secrets);
         if let Some(screen) = &screen {
             builder = builder.screen(Arc::clone(screen));
-            if let Some(lost) = back_to(screen.as_ref(), cut.recording.location()).await? {
-                builder = builder.note(lost);
+            if let Some(lost) =
+                back_to(screen.as_ref(), place.map(|place| unhidden.revealed_text(&place)).as_deref()).await?
+            {
+                builder = builder.note(unhidden.hidden(&lost));
             }
         }
         Ok(Resumed { run: builder.take_up(cut, happened)?, screen })
@@ -230,7 +262,8 @@ async fn recollect(
         None => None,
     };
     // One place stays for the run's own screen.
-    let mut room = card.max_images.map_or(usize::MAX, |most| most.saturating_sub(1));
+    let taken: usize = shown.iter().map(Demonstration::images).sum();
+    let mut room = card.max_images.map_or(usize::MAX, |most| most.saturating_sub(1 + taken));
     for found in store.search(task, seen.as_deref(), memory.show)? {
         match Demonstration::read(&found.folder) {
             Ok(earlier) if earlier.images() <= room => {

@@ -54,7 +54,9 @@ async fn perform(command: Command, output: &Output) -> Result<u8, Failure> {
         Command::Doctor(options) => watch::unless_interrupted(doctor::doctor(options, output)).await,
         Command::Tools(command) => tools::tools(&command, output),
         Command::Resume(options) => resume::resume(options, output).await,
-        Command::Replay(options) => watch::unless_interrupted(replay::replay(options, output)).await,
+        Command::Replay(options) => {
+            Box::pin(watch::unless_interrupted(replay::replay(options, output))).await
+        }
         Command::Eval(EvalCommand::Tasks(options)) => eval::tasks(options, output).await,
         Command::Eval(EvalCommand::Miniwob(options)) => eval::miniwob(options, output).await,
         Command::Memory(command) => memory::memory(command, output),

@@ -58,6 +58,12 @@ impl Delegate {
         }
         match builder.resume(folder, None) {
             Ok(run) => Ok(Ok(run)),
+            // It was cut off before it wrote a line, and so before it did anything.
+            Err(AgentError::Journal(JournalError::Empty { path })) => {
+                std::fs::remove_file(&path).map_err(JournalError::file(&path))?;
+                let anew = (self.make)().limits(limits).name(cx.idempotency_key.clone());
+                Ok(Ok(anew.folder(RunFolder::create(folder)?).build()?.run(task)))
+            }
             Err(AgentError::Journal(over @ JournalError::Over { .. })) => {
                 let result = journal::read(folder)?.result().cloned();
                 result.map(|result| Err(Box::new(result))).ok_or(AgentError::Journal(over))
@@ -92,12 +98,18 @@ impl Tool for Delegate {
         self.card.clone()
     }
 
+    /// The other agent's model must not see a secret either: it gets the placeholder.
+    fn reveals(&self) -> bool {
+        false
+    }
+
     async fn call(&self, args: DelegateArgs, cx: &ToolContext) -> Result<Observation, ToolError> {
         if args.task.trim().is_empty() {
             return Err(ToolError::refused("the task is empty: say what is to be done"));
         }
-        let broken = |error: AgentError| ToolError::broken(&self.card.name, error);
-        let result = match self.begin(args.task, cx).map_err(broken)? {
+        // Where it can't begin, nothing was done.
+        let begun = self.begin(args.task, cx);
+        let result = match begun.map_err(|error| ToolError::refused(format!("it can't begin: {error}")))? {
             Ok(run) => followed(run, cx).await,
             Err(result) => *result,
         };
@@ -143,6 +155,10 @@ impl Delegate {
             observation = observation.with(source(), PartBody::Text(format!("answer: {answer}")));
         }
         let folder = folder.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-        observation.nested(Nested { folder, tokens: result.usage.output_tokens })
+        observation.nested(Nested {
+            folder,
+            tokens: result.usage.output_tokens,
+            read: result.usage.fresh_tokens,
+        })
     }
 }

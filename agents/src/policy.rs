@@ -156,6 +156,13 @@ impl Rule {
             && self.host.as_ref().is_none_or(|host| reaches(host, call, location))
     }
 
+    /// Whether the rule is about this call and nothing else that it does: for an exception, the page and every address
+    /// among the arguments must be on the host.
+    fn covers_all(&self, card: &ToolCard, call: &Call, location: Option<&str>) -> bool {
+        self.covers(card, call, location)
+            && self.host.as_ref().is_none_or(|host| stays_on(std::slice::from_ref(host), call, location))
+    }
+
     fn covers_arguments(&self, arguments: &Value) -> bool {
         let argument = match &self.argument {
             Some(name) => arguments.get(name).filter(|value| !value.is_null()),
@@ -198,6 +205,19 @@ fn reaches(host: &str, call: &Call, location: Option<&str>) -> bool {
         })
     };
     location.is_some_and(is_there) || any_text(&call.arguments, &is_there)
+}
+
+/// Whether the page and every address among the arguments are on such hosts.
+pub(crate) fn stays_on(hosts: &[String], call: &Call, location: Option<&str>) -> bool {
+    let patterns: Vec<_> = hosts.iter().filter_map(|host| HostPattern::read(host).ok()).collect();
+    let leads_away = |url: &Url| {
+        let (name, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default());
+        !patterns.iter().any(|pattern| pattern.covers(name, port))
+    };
+    let page = location.and_then(|location| Url::parse(location).ok());
+    let is_address_elsewhere =
+        |text: &str| Url::parse(text.trim()).is_ok_and(|url| url.has_host() && leads_away(&url));
+    page.is_some_and(|url| !leads_away(&url)) && !any_text(&call.arguments, &is_address_elsewhere)
 }
 
 /// Whether a text somewhere in the value passes; numbers count as they are written.
@@ -259,7 +279,12 @@ impl Policy {
         if let Some(rule) = names(&self.refuse) {
             return Word::Refuse(rule.to_string());
         }
-        if names(&self.ask).is_some() && names(&self.allow).is_none() { Word::Ask } else { Word::Go }
+        if names(&self.ask).is_some() && !self.allow.iter().any(|rule| rule.covers_all(card, call, location))
+        {
+            Word::Ask
+        } else {
+            Word::Go
+        }
     }
 
     /// The rules that could be about these tools.
@@ -357,6 +382,23 @@ mod tests {
             let policy =
                 Policy { ask: rules(ask), allow: rules(allow), refuse: rules(refuse), ..Policy::default() };
             assert_eq!(policy.word(&card, &call, None), expected, "{policy:?}");
+        }
+    }
+
+    #[test]
+    fn an_exception_for_a_host_holds_only_where_the_call_stays_on_it() {
+        let exception = rule(json!({ "host": "portal.example" }));
+        let policy = Policy { ask: vec!["changes".into()], allow: vec![exception], ..Policy::default() };
+        let card = ToolCard::changes("navigate", "Opens.", false);
+        let cases = [
+            ("https://portal.example/a", json!({}), Word::Go),
+            ("https://portal.example/a", json!({ "url": "https://portal.example/b" }), Word::Go),
+            ("https://portal.example/a", json!({ "url": "https://evil.example/b" }), Word::Ask),
+            ("https://evil.example/a", json!({ "text": "https://portal.example/" }), Word::Ask),
+        ];
+        for (page, arguments, expected) in cases {
+            let call = Call { function: "navigate".into(), arguments };
+            assert_eq!(policy.word(&card, &call, Some(page)), expected, "{page} {call:?}");
         }
     }
 

@@ -3,19 +3,23 @@
 //! The model writes `{{name}}` where the value belongs. Only the tool that is called gets the value; whatever comes back
 //! has the placeholder in its place, and in screenshots the element that shows it is painted over.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt::{self, Write},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use image::{Rgb, RgbImage};
+use percept_models::Call;
 use percept_tools::{
     Element, Frame, HostPattern, Input, PixelRegion, Screen, ScreenError, ScreenPoint, ScreenRegion,
     Screenshot,
 };
+use regex::{NoExpand, Regex};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use url::{Url, form_urlencoded};
 
-use crate::AgentError;
+use crate::{AgentError, policy::stays_on};
 
 /// A shorter value would be found, and painted over, all over the place.
 const SHORTEST: usize = 4;
@@ -37,15 +41,9 @@ impl SecretCard {
         format!("{{{{{}}}}}", self.name)
     }
 
-    /// Why it can't be used on a page at this address; `None` if it can.
-    pub(crate) fn forbids(&self, location: Option<&str>) -> Option<String> {
-        let is_allowed = |host: &str| {
-            let Ok(pattern) = HostPattern::read(host) else { return false };
-            location.and_then(|location| Url::parse(location).ok()).is_some_and(|url| {
-                url.host_str().is_some_and(|name| pattern.covers(name, url.port_or_known_default()))
-            })
-        };
-        if self.hosts.is_empty() || self.hosts.iter().any(|host| is_allowed(host)) {
+    /// Why it can't be used in a call with these arguments on a page at this address; `None` if it can.
+    pub(crate) fn forbids(&self, location: Option<&str>, call: &Call) -> Option<String> {
+        if self.hosts.is_empty() || stays_on(&self.hosts, call, location) {
             return None;
         }
         Some(format!("the secret `{}` may be used on {} alone", self.name, self.hosts.join(", ")))
@@ -67,6 +65,8 @@ pub struct Secrets(Vec<Secret>);
 struct Secret {
     card: SecretCard,
     value: String,
+    /// Finds the value in whatever form it comes back.
+    forms: Regex,
 }
 
 impl fmt::Debug for Secrets {
@@ -104,7 +104,10 @@ impl Secrets {
             HostPattern::read(host).map_err(|error| refused(error.to_string()))?;
         }
         let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
-        self.0.push(Secret { card: SecretCard { name: name.to_owned(), hosts }, value });
+        let forms = Regex::new(&forms(&value)).map_err(|error| refused(error.to_string()))?;
+        self.0.push(Secret { card: SecretCard { name: name.to_owned(), hosts }, value, forms });
+        // One value may be the beginning of another.
+        self.0.sort_by_key(|secret| std::cmp::Reverse(secret.value.len()));
         Ok(self)
     }
 
@@ -118,36 +121,53 @@ impl Secrets {
         self.0.iter().map(|secret| secret.card.clone()).collect()
     }
 
+    /// A text with every placeholder replaced by its value.
+    pub(crate) fn revealed_text(&self, text: &str) -> String {
+        self.0
+            .iter()
+            .fold(text.to_owned(), |text, secret| text.replace(&secret.card.placeholder(), &secret.value))
+    }
+
     /// The arguments with every placeholder replaced by its value: what the tool gets.
     pub(crate) fn revealed(&self, mut arguments: Value) -> Value {
-        let reveal = |text: &str| {
-            self.0
-                .iter()
-                .fold(text.to_owned(), |text, secret| text.replace(&secret.card.placeholder(), &secret.value))
-        };
         if !self.is_empty() {
-            replace(&mut arguments, &reveal);
+            replace(&mut arguments, &|text| self.revealed_text(text));
         }
         arguments
     }
 
-    /// The text with every value replaced by its placeholder, also where it stands in an address.
+    /// The text with every value replaced by its placeholder: whatever its letter case and blanks, and also where it is
+    /// escaped for an address or a string.
     pub fn hidden(&self, text: &str) -> String {
-        let mut hidden = text.to_owned();
-        for secret in &self.0 {
-            for form in forms(&secret.value) {
-                if hidden.contains(&form) {
-                    hidden = hidden.replace(&form, &secret.card.placeholder());
-                }
-            }
-        }
-        hidden
+        self.0.iter().fold(text.to_owned(), |text, secret| {
+            secret.forms.replace_all(&text, NoExpand(&secret.card.placeholder())).into_owned()
+        })
     }
 
-    /// [`Secrets::hidden`] for every text in a value.
+    /// [`Secrets::hidden`] for everything in a value, keys and numbers too.
     pub(crate) fn hidden_in(&self, value: &mut Value) {
-        if !self.is_empty() {
-            replace(value, &|text| self.hidden(text));
+        if self.is_empty() {
+            return;
+        }
+        match value {
+            Value::String(text) => *text = self.hidden(text),
+            Value::Number(number) => {
+                let (plain, hidden) = (number.to_string(), self.hidden(&number.to_string()));
+                if plain != hidden {
+                    *value = Value::String(hidden);
+                }
+            }
+            Value::Array(values) => values.iter_mut().for_each(|value| self.hidden_in(value)),
+            Value::Object(object) => {
+                *object = std::mem::take(object)
+                    .into_iter()
+                    .map(|(key, mut value)| {
+                        self.hidden_in(&mut value);
+                        (self.hidden(&key), value)
+                    })
+                    .collect();
+            }
+            _ => {}
         }
     }
 
@@ -185,12 +205,28 @@ fn replace(value: &mut Value, with: &impl Fn(&str) -> String) {
     }
 }
 
-/// A value as it is, and as it is written in an address, the longest first.
-fn forms(value: &str) -> Vec<String> {
-    let query: String = form_urlencoded::byte_serialize(value.as_bytes()).collect();
-    let mut forms = vec![query.replace('+', "%20"), query, value.to_owned()];
-    forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
-    forms.dedup();
+/// An expression for every form in which a value comes back: each character as it is, after backslashes, or as the bytes
+/// that an address has for it; blanks however many.
+fn forms(value: &str) -> String {
+    let mut forms = String::from("(?i)");
+    let mut blank = false;
+    for character in value.chars() {
+        if character.is_whitespace() {
+            if !blank {
+                forms.push_str(r"(?:\s|\+|%20)+");
+            }
+            blank = true;
+            continue;
+        }
+        blank = false;
+        // Writing to a string can't fail.
+        let _ = write!(forms, r"(?:\\*{}|", regex::escape(&character.to_string()));
+        let mut bytes = [0; 4];
+        for byte in character.encode_utf8(&mut bytes).bytes() {
+            let _ = write!(forms, "%{byte:02x}");
+        }
+        forms.push(')');
+    }
     forms
 }
 
@@ -277,6 +313,7 @@ fn paint(pixels: &mut RgbImage, frame: Frame, place: ScreenRegion) {
 
 #[cfg(test)]
 mod tests {
+    use percept_models::Call;
     use serde_json::json;
 
     use super::{Secrets, used};
@@ -297,10 +334,21 @@ mod tests {
         let mut back = told;
         secrets.hidden_in(&mut back);
         assert_eq!(back, written);
-        for address in ["https://a.example/?p=love+lace%261", "https://a.example/love%20lace%261"] {
-            let hidden = secrets.hidden(address);
+        let forms = [
+            "https://a.example/?p=love+lace%261",
+            "https://a.example/love%20lace%261",
+            "https://a.example/?p=love%20lace&1",
+            "LOVE   LACE&1",
+            "love\nlace\\&1",
+            "%6Cove lace%261",
+        ];
+        for form in forms {
+            let hidden = secrets.hidden(form);
             assert!(hidden.ends_with("{{password}}"), "{hidden}");
         }
+        let mut counted = json!({ "0042": [10042, 42] });
+        secrets.hidden_in(&mut counted);
+        assert_eq!(counted, json!({ "{{pin}}": ["1{{pin}}", 42] }));
         assert!(!format!("{secrets:?}").contains("0042"), "{secrets:?}");
     }
 
@@ -309,12 +357,16 @@ mod tests {
         let cards = secrets().cards();
         let typed = json!({ "text": "{{password}}" });
         let [password] = used(&cards, &typed)[..] else { panic!("one is used") };
-        assert_eq!(password.forbids(Some("https://portal.example/login")), None);
+        let call = |arguments| Call { function: "type_text".into(), arguments };
+        let portal = Some("https://portal.example/login");
+        assert_eq!(password.forbids(portal, &call(typed.clone())), None);
+        let sent = call(json!({ "url": "https://evil.example/?p={{password}}" }));
+        assert!(password.forbids(portal, &sent).is_some(), "it isn't sent elsewhere either");
         for elsewhere in [Some("https://evil.example/portal.example"), Some("file:///page.html"), None] {
-            let why = password.forbids(elsewhere);
+            let why = password.forbids(elsewhere, &call(typed.clone()));
             assert_eq!(why.as_deref(), Some("the secret `password` may be used on portal.example alone"));
         }
-        assert_eq!(cards[1].forbids(Some("https://anywhere.example/")), None);
+        assert_eq!(cards[1].forbids(Some("https://anywhere.example/"), &sent), None);
         assert!(used(&cards, &json!({ "text": "password" })).is_empty());
     }
 

@@ -73,6 +73,8 @@ pub struct Nested {
     pub folder: Option<String>,
     /// Tokens that its models wrote: they count as the run's own.
     pub tokens: usize,
+    /// Tokens that they read, cached ones aside: these too.
+    pub read: usize,
 }
 
 /// What a tool call brought back.

@@ -44,6 +44,12 @@ pub trait Tool: Send + Sync {
     /// Name, one-line description, and what a call may change.
     fn card(&self) -> ToolCard;
 
+    /// Whether placeholders in its arguments are filled in with the values that they stand for. `false` for a tool that
+    /// hands its arguments on to a model.
+    fn reveals(&self) -> bool {
+        true
+    }
+
     /// Does the thing.
     ///
     /// # Errors

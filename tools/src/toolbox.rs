@@ -88,6 +88,11 @@ impl Toolbox {
         self.tools.get(name).map(|tool| tool.card())
     }
 
+    /// Whether a tool's arguments are filled in with the values that placeholders stand for; see [`Tool::reveals`].
+    pub fn reveals(&self, name: &str) -> bool {
+        self.tools.get(name).is_some_and(|tool| tool.reveals())
+    }
+
     /// Calls a tool with arguments as JSON.
     ///
     /// # Errors
@@ -115,6 +120,7 @@ impl Toolbox {
 trait ErasedTool: Send + Sync {
     fn card(&self) -> ToolCard;
     fn schema(&self) -> Value;
+    fn reveals(&self) -> bool;
     async fn call(&self, arguments: Value, cx: &ToolContext) -> Result<Observation, ToolError>;
 }
 
@@ -126,6 +132,10 @@ impl<T: Tool> ErasedTool for T {
 
     fn schema(&self) -> Value {
         schema::of::<T::Args>()
+    }
+
+    fn reveals(&self) -> bool {
+        Tool::reveals(self)
     }
 
     async fn call(&self, arguments: Value, cx: &ToolContext) -> Result<Observation, ToolError> {
@@ -142,6 +152,10 @@ impl ErasedTool for OfferedTool {
 
     fn schema(&self) -> Value {
         self.schema.clone()
+    }
+
+    fn reveals(&self) -> bool {
+        false
     }
 
     async fn call(&self, _: Value, _: &ToolContext) -> Result<Observation, ToolError> {

@@ -66,7 +66,7 @@ impl Working {
         };
         let location = percept.and_then(|seen| seen.screenshot().location.as_deref());
         let used = secrets::used(&self.beginning.secrets, &call.arguments);
-        if let Some(why) = used.into_iter().find_map(|secret| secret.forbids(location)) {
+        if let Some(why) = used.into_iter().find_map(|secret| secret.forbids(location, call)) {
             return self.forbid(step, why).await;
         }
         let meant = (decision.thought.as_str(), call);
@@ -78,7 +78,7 @@ impl Working {
             Word::Refuse(rule) => return self.forbid(step, format!("the policy refuses {rule}")).await,
             Word::Ask => {
                 self.ask(step, call).await?;
-                if !self.is_as_it_was(percept, &targets).await? {
+                if !self.is_as_it_was(step, percept, &targets).await? {
                     let why = "the screen isn't as it was when this was decided, and approved".to_owned();
                     return self.turn_down(step, why).await;
                 }
@@ -184,7 +184,10 @@ impl Working {
                     return Ok(Observation::note("it happened before the run was taken up again"));
                 }
                 let span = spans::tool(&call.function, step, &context.idempotency_key);
-                let arguments = secrets.revealed(call.arguments.clone());
+                let mut arguments = call.arguments.clone();
+                if toolbox.reveals(&call.function) {
+                    arguments = secrets.revealed(arguments);
+                }
                 let called = toolbox.call(&call.function, arguments, &context).instrument(span.clone()).await;
                 if let Err(error) = &called {
                     span.record("error.type", error.kind());
@@ -220,7 +223,8 @@ impl Working {
         match result {
             CallResult::Observed { parts, finish, answer, nested } => {
                 self.budget.refusals = 0;
-                let within = nested.map_or(0, |nested| nested.tokens);
+                let (within, read) = nested.map_or((0, 0), |nested| (nested.tokens, nested.read));
+                self.budget.read += read;
                 self.budget.tokens += within;
                 self.result.usage.output_tokens += within;
                 let observed = self.album.parts(&parts)?;

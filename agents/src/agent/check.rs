@@ -82,14 +82,17 @@ impl Working {
         percept: Option<&Percept>,
         answer: Option<&str>,
     ) -> Result<Verdict, Ending> {
-        let (bounds, evidence) = (self.bounds(), &self.evidence);
+        let (bounds, evidence, secrets) = (self.bounds(), &self.evidence, &self.secrets);
         let screen = self.screen.as_ref().map(Arc::clone);
         let work = async move {
             let looking = evidence.look_for(screen.as_deref(), percept.map(Percept::screenshot), answer);
-            let verdict = bounds
+            let mut verdict = bounds
                 .within(looking)
                 .await?
                 .map_err(|error| Ending::failed(format!("the evidence can't be looked for: {error}")))?;
+            for check in &mut verdict.checks {
+                check.found = check.found.as_ref().map(|found| secrets.hidden(found));
+            }
             Ok(Event::Checked { step, verdict })
         };
         match self.durable.step(&["checked"], Box::pin(work)).await? {

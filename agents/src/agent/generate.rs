@@ -92,8 +92,8 @@ impl Working {
         self.tell(asked(digest(&conversation, options))).await?;
         let (bounds, voice) = (self.bounds(), self.voice());
         let model = self.model.clone();
-        let span = spans::chat(model.card(), step, options);
         let work = async move {
+            let span = spans::chat(model.card(), step, options);
             let asking = reply(model.as_ref(), &conversation, options, &bounds, &voice);
             let replied = asking.instrument(span.clone()).await?;
             if let Ok(completion) = &replied {

@@ -14,7 +14,7 @@ impl Working {
     ///
     /// The run's ending, if there is nothing left to look at.
     pub(super) async fn look(&mut self) -> Result<Option<Percept>, Ending> {
-        let percept = self.peek().await?;
+        let percept = self.peek(self.budget.steps + 1).await?;
         if let Some(percept) = &percept {
             self.history.push(Record::Saw(percept.clone()));
         }
@@ -22,14 +22,16 @@ impl Working {
     }
 
     /// Takes a look that the model isn't shown.
-    async fn peek(&mut self) -> Result<Option<Percept>, Ending> {
+    async fn peek(&mut self, step: usize) -> Result<Option<Percept>, Ending> {
         let Some(screen) = self.screen.as_ref().map(Arc::clone) else { return Ok(None) };
-        let (bounds, album, step) = (self.bounds(), Arc::clone(&self.album), self.budget.steps + 1);
+        let (bounds, album) = (self.bounds(), Arc::clone(&self.album));
+        let secrets = self.secrets.clone();
         let work = async move {
             let begun = Instant::now();
             let looked = bounds.within(screen.look()).await?;
             let took = milliseconds(begun.elapsed());
-            let percept = Percept::new(looked.map_err(|error| Ending::failed(error.to_string()))?);
+            let percept =
+                Percept::new(looked.map_err(|error| Ending::failed(secrets.hidden(&error.to_string())))?);
             let seen = percept.screenshot();
             Ok(Event::Looked {
                 step,
@@ -54,20 +56,21 @@ impl Working {
         Ok(Some(Percept::remembered(screenshot, image)))
     }
 
-    /// Whether the screen still is what it was when a call was decided: at the places that the call names, or at the
-    /// same address if it names none. A person's word may have come days later, and to another browser.
+    /// Whether the screen still is what it was when a call was decided: at the same address, and alike at the places
+    /// that the call names. A person's word may have come days later, and to another browser.
     ///
     /// # Errors
     ///
     /// The run's ending, if there is nothing left to look at.
     pub(super) async fn is_as_it_was(
         &mut self,
+        step: usize,
         percept: Option<&Percept>,
         targets: &[Target],
     ) -> Result<bool, Ending> {
-        let (Some(then), Some(now)) = (percept, self.peek().await?) else { return Ok(true) };
+        let (Some(then), Some(now)) = (percept, self.peek(step).await?) else { return Ok(true) };
         let (then, now) = (then.screenshot(), now.screenshot());
-        if then.frame != now.frame || (targets.is_empty() && then.location != now.location) {
+        if then.frame != now.frame || then.location != now.location {
             return Ok(false);
         }
         Ok(targets.iter().all(|target| is_alike(&then.pixels, &now.pixels, around(target))))

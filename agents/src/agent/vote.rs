@@ -68,7 +68,7 @@ impl Working {
         if self.thinking.choose == Choose::Majority || proposals.len() < 2 {
             return Ok(chosen);
         }
-        Ok(self.judge(step, &proposals).await?.unwrap_or(chosen))
+        Ok(self.judge(step, &proposals).await?.filter(|best| *best < ballots.len()).unwrap_or(chosen))
     }
 
     /// Asks the model which proposal is the best; `None` if its word can't be read.

@@ -2,10 +2,15 @@
 
 use std::path::Path;
 
-use percept::{Store, tools::image};
+use percept::{Store, StoreError, tools::image};
 use serde_json::json;
 
-use super::{arguments::MemoryCommand, failure::Failure, narration::plain, output::Output};
+use super::{
+    arguments::MemoryCommand,
+    failure::Failure,
+    narration::plain,
+    output::{Ink, Output},
+};
 
 /// Adds, finds and forgets runs.
 pub(crate) fn memory(command: MemoryCommand, output: &Output) -> Result<u8, Failure> {
@@ -13,7 +18,12 @@ pub(crate) fn memory(command: MemoryCommand, output: &Output) -> Result<u8, Fail
         MemoryCommand::Add { store, runs } => {
             let store = opened(&store)?;
             for run in &runs {
-                store.add(run).map_err(Failure::bad_input)?;
+                match store.add(run) {
+                    Err(left_out @ StoreError::NotDone { .. }) => {
+                        output.say(&output.ink(Ink::Warn, &format!("left out: {left_out}")));
+                    }
+                    added => added.map_err(Failure::bad_input)?,
+                }
             }
             count(&store, output)
         }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use percept::{Assembly, JournalError, RUN_FILE, Replayed, Task, journal};
+use percept::{Assembly, JournalError, RUN_FILE, Replayed, Task};
 use serde_json::json;
 
 use super::{
@@ -50,11 +50,10 @@ pub(crate) async fn replay(options: ReplayOptions, output: &Output) -> Result<u8
 
 /// Goes on live from a step.
 async fn branch(run: &Path, step: usize, folder: PathBuf, output: &Output) -> Result<u8, Failure> {
-    journal::branch(run, step, &folder).map_err(Failure::bad_input)?;
-    let task = Task::read(&folder.join(RUN_FILE))?;
+    let task = Task::read(&run.join(RUN_FILE))?;
     let assembly = Assembly::new(Bars::new(&output.bars));
-    let resumed =
-        watch::unless_interrupted(async { Ok(assembly.resume(&task, &folder, None).await?) }).await?;
+    let begun = async { Ok(assembly.branch(&task, run, step, &folder).await?) };
+    let resumed = watch::unless_interrupted(begun).await?;
     let result = followed_to_the_end(resumed.run, resumed.screen, &folder, None, output).await;
     conclude(&result, output)?;
     Ok(result.outcome.exit_code())

@@ -7,18 +7,22 @@ use crate::{Event, JournalError, RUN_FILE, RunFolder};
 
 /// Puts everything of a run before its step `step` into another folder, from where it can be taken up: with the look at
 /// the screen that begins the step, and on its own from there. It has that folder's name, and so no effect of it has an
-/// effect's key of the run that it comes from.
+/// effect's key of the run that it comes from. What comes back is where the screen was then.
 ///
 /// # Errors
 ///
 /// [`JournalError`] if there is no such run or step, if one image of it is missing, or if the folder holds a run.
-pub fn branch(run: &Path, step: usize, to: &Path) -> Result<(), JournalError> {
+pub fn branch(run: &Path, step: usize, to: &Path) -> Result<Option<String>, JournalError> {
     let recording = read(run)?;
     let begins = |event: &Event| matches!(event, Event::Looked { step: number, .. } | Event::Asked { step: number, .. } if *number == step);
     let (before, now) = (recording.beginning.run.clone(), name(to));
     let Some(cut) = recording.entries.iter().position(|entry| begins(&entry.event)) else {
         let last = recording.entries.iter().filter_map(|entry| entry.event.step()).max().unwrap_or(0);
         return Err(JournalError::NoStep { path: run.to_owned(), step, last });
+    };
+    let location = match &recording.entries[cut].event {
+        Event::Looked { location, .. } => location.clone(),
+        _ => recording.location().map(str::to_owned),
     };
     let mut kept = recording.entries;
     kept.truncate(cut);
@@ -48,7 +52,8 @@ pub fn branch(run: &Path, step: usize, to: &Path) -> Result<(), JournalError> {
     let path = folder.path().join(JOURNAL_FILE);
     let text = written(&kept)
         .map_err(|error| JournalError::File { path: path.clone(), source: std::io::Error::other(error) })?;
-    fs::write(&path, text).map_err(JournalError::file(&path))
+    fs::write(&path, text).map_err(JournalError::file(&path))?;
+    Ok(location)
 }
 
 fn name(folder: &Path) -> String {

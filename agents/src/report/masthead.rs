@@ -117,7 +117,10 @@ fn evidence(html: &mut Hypertext, recording: &Recording, story: &[Step<'_>]) {
     let verdict = story.iter().rev().find_map(|step| step.verdict);
     html.markup("<section class=\"evidence\"><h2>Evidence</h2><ul>");
     for wanted in &recording.beginning.evidence.described() {
-        let check = verdict.and_then(|verdict| verdict.checks.iter().find(|check| check.what == *wanted));
+        let judged = story.iter().rev().find_map(|step| step.examined).map(|(check, ..)| check);
+        let check = verdict
+            .and_then(|verdict| verdict.checks.iter().find(|check| check.what == *wanted))
+            .or(judged.filter(|check| check.what == *wanted));
         html.markup(match check.map(|check| check.holds) {
             Some(true) => "<li class=\"holds\">",
             Some(false) => "<li class=\"fails\">",

@@ -13,8 +13,9 @@ function mark(index) {
 }
 // The next step in this direction that the search hasn't hidden.
 function go(index) {
-  const way = index < here ? -1 : 1;
   let next = Math.max(0, Math.min(steps.length - 1, index));
+  // At an end of the list, inwards.
+  const way = next === 0 ? 1 : next === steps.length - 1 || index < here ? -1 : 1;
   while (steps[next]?.hidden) next += way;
   if (!steps[next]) return;
   steps[next].scrollIntoView({ block: "start" });

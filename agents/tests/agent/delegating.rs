@@ -3,8 +3,8 @@
 use std::{path::Path, sync::Arc};
 
 use percept::{
-    Agent, AgentBuilder, CallResult, Delegate, Event, Limits, Outcome, Policy, Reflect, RunFolder, Thinking,
-    journal,
+    Agent, AgentBuilder, CallResult, Delegate, Event, Limits, Outcome, Policy, Reflect, RunFolder, Secrets,
+    Thinking, journal,
     tools::{Screen, Toolbox, builtin},
 };
 use serde_json::json;
@@ -134,4 +134,40 @@ async fn it_is_taken_up_with_the_run_that_it_works_for() {
     let clicks = journal::read(&inside).unwrap();
     let called = clicks.entries.iter().filter(|entry| matches!(entry.event, Event::Calling { .. })).count();
     assert_eq!(called, pages.inputs.lock().unwrap().len(), "no click was made twice");
+}
+
+#[tokio::test]
+async fn a_secret_is_no_more_known_to_it_than_to_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut secrets = Secrets::default();
+    secrets.add("password", "lovelace", &[]).unwrap();
+    let typing = calls("type_text", json!({ "text": "{{password}}" }));
+    let (chief, actor) = (Actor::new(true, &[asks("Type {{password}}.")]), Actor::new(false, &[typing]));
+    let pages = Pages::new(Manner::Turns, &["1", "Welcome, ada"]);
+    let screen: Arc<dyn Screen> = pages.clone();
+    let hands = builtin::toolbox(&secrets.veil(screen.clone())).only(&["type_text"]).unwrap();
+    let (eyes, inner, made) = (screen.clone(), secrets.clone(), actor.clone());
+    let mut toolbox = Toolbox::new();
+    let make = move || {
+        Agent::builder(made.clone(), hands.clone())
+            .screen(eyes.clone())
+            .secrets(inner.clone())
+            .done(welcome())
+    };
+    toolbox.add(Delegate::new("actor", "Does one thing.", make)).unwrap();
+    let record = RunFolder::create(folder.path()).unwrap();
+    let agent =
+        Agent::builder(chief.clone(), toolbox).screen(screen).secrets(secrets).done(welcome()).folder(record);
+    let result = agent.build().unwrap().run("Log in with lovelace.").outcome().await;
+    assert_eq!(result.outcome, Outcome::Done, "{}", result.reason);
+    assert_eq!(pages.typed(), ["lovelace"], "the screen gets it");
+    assert!(!chief.last_told().contains("lovelace") && !actor.last_told().contains("lovelace"));
+    assert!(actor.last_told().contains("Type {{password}}."), "{}", actor.last_told());
+    let inside = nested(folder.path());
+    for file in ["journal.jsonl", "report.html"] {
+        let text = std::fs::read_to_string(inside.join(file)).unwrap();
+        assert!(!text.contains("lovelace"), "{file} of the run within has the secret");
+    }
+    let own = std::fs::read_to_string(folder.path().join("journal.jsonl")).unwrap();
+    assert!(!own.contains("lovelace"), "a task that has the value is hidden too");
 }

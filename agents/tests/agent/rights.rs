@@ -88,6 +88,32 @@ async fn a_question_that_nobody_answers_waits_on_the_disk() {
 }
 
 #[tokio::test]
+async fn a_branch_after_an_approved_step_has_done_it_and_the_report_tells_it_once() {
+    let root = tempfile::tempdir().unwrap();
+    let (first, second) = (root.path().join("first"), root.path().join("second"));
+    let (actor, pages) = (
+        Actor::new(false, &[click(1, 1), click(2, 2)]),
+        Pages::new(Manner::Turns, &["1", "2", "Welcome, ada"]),
+    );
+    let record = RunFolder::create(&first).unwrap();
+    let mut run = asking(&actor, &pages).folder(record).build().unwrap().run("Log in.");
+    while let Some(entry) = run.next_event().await {
+        if matches!(entry.event, Event::ApprovalWanted { .. }) {
+            run.approve();
+        }
+    }
+    assert_eq!(run.outcome().await.steps, 2);
+    assert_eq!(percept::replay(&first).await.unwrap().divergence, None);
+    let report = percept::report::render(&first).unwrap();
+    for step in 1..=3 {
+        assert_eq!(report.matches(&format!("id=\"step-{step}\"")).count(), 1, "step {step}");
+    }
+    journal::branch(&first, 2, &second).unwrap();
+    let kept = journal::read(&second).unwrap().entries;
+    assert!(matches!(kept.last().unwrap().event, Event::Called { step: 1, .. }), "{:?}", kept.last());
+}
+
+#[tokio::test]
 async fn what_was_approved_for_one_screen_is_not_done_to_another() {
     let (actor, pages) =
         (Actor::new(false, &[click(1, 1)]), Pages::new(Manner::Turns, &["1", "2", "Welcome, ada"]));

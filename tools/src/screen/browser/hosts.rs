@@ -110,7 +110,8 @@ impl HostPattern {
                 "`{written}` can't be an allowed host: {why}; write `example.org`, `*.example.org` or `127.0.0.1:8080`"
             ),
         };
-        let lower = written.trim().to_ascii_lowercase();
+        // A dot at the end names the same host.
+        let lower = written.trim().trim_end_matches('.').to_ascii_lowercase();
         if lower.contains("://") || lower.contains('/') {
             return Err(refused("it is an address"));
         }
@@ -130,6 +131,7 @@ impl HostPattern {
 
     /// Whether it means this host at this port.
     pub fn covers(&self, host: &str, port: Option<u16>) -> bool {
+        let host = host.strip_suffix('.').unwrap_or(host);
         let by_name = match self.name.strip_prefix('*') {
             Some(suffix) => host.ends_with(suffix),
             None => host == self.name,
@@ -162,6 +164,7 @@ mod tests {
         check(&[], "data:text/html,hello", Ok(()));
         check(&[], "https://example.org/", Err("example.org is not an allowed host: none is"));
         check(&["example.org"], "https://example.org/a?b", Ok(()));
+        check(&["*.example.org"], "https://www.example.org./", Ok(()));
         check(&["Example.ORG"], "http://example.org:8080/", Ok(()));
         check(
             &["example.org"],
