@@ -146,10 +146,10 @@ async fn a_secret_is_no_more_known_to_it_than_to_the_run() {
     let pages = Pages::new(Manner::Turns, &["1", "Welcome, ada"]);
     let screen: Arc<dyn Screen> = pages.clone();
     let hands = builtin::toolbox(&secrets.veil(screen.clone())).only(&["type_text"]).unwrap();
-    let (eyes, inner, made) = (screen.clone(), secrets.clone(), actor.clone());
+    let (eyes, inner, hired) = (screen.clone(), secrets.clone(), actor.clone());
     let mut toolbox = Toolbox::new();
     let make = move || {
-        Agent::builder(made.clone(), hands.clone())
+        Agent::builder(hired.clone(), hands.clone())
             .screen(eyes.clone())
             .secrets(inner.clone())
             .done(welcome())

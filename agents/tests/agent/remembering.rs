@@ -77,11 +77,11 @@ async fn what_no_longer_fits_is_summed_up_and_the_run_replays() {
     let agent = agent(&actor, &pages).done(welcome()).thinking(thinking).folder(record).build().unwrap();
     let (entries, result) = played(agent.run("Log in.")).await;
     assert_eq!((result.outcome, result.steps), (Outcome::Done, 3), "{}", result.reason);
-    let folded = entries.iter().find_map(|entry| match &entry.event {
+    let summed_up = entries.iter().find_map(|entry| match &entry.event {
         Event::Folded { step, records, summary, .. } => Some((*step, *records, summary.clone())),
         _ => None,
     });
-    assert_eq!(folded, Some((3, 3, "Two buttons were pressed.".to_owned())));
+    assert_eq!(summed_up, Some((3, 3, "Two buttons were pressed.".to_owned())));
     let told = actor.last_told();
     assert!(told.contains("user: Log in.\nassistant: So far: Two buttons were pressed.\n"), "{told}");
     assert!(result.notes.iter().any(|note| note.contains("summed up")), "{:?}", result.notes);

@@ -232,7 +232,7 @@ async fn a_call_that_misses_what_was_thought_of_is_turned_down_once() {
         let agent = agent(&actor, &pages).policy(policy).done(welcome()).folder(record).build().unwrap();
         let (entries, result) = played(agent.run("Press the right button.")).await;
         assert_eq!((result.outcome, result.steps), (Outcome::Done, steps), "{}", result.reason);
-        let inputs = pages.inputs.lock().unwrap();
+        let inputs = pages.inputs.lock().unwrap().clone();
         let [Input::Click { at, .. }] = inputs[..] else { panic!("{inputs:?}") };
         assert_eq!(at.x.to_bits(), f64::to_bits(x));
         let refused = entries

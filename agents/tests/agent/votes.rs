@@ -35,7 +35,7 @@ async fn the_majority_by_meaning_is_carried_out() {
             _ => None,
         });
         assert_eq!(voted, Some((alike, chosen)));
-        let inputs = pages.inputs.lock().unwrap();
+        let inputs = pages.inputs.lock().unwrap().clone();
         let [percept::tools::Input::Click { at: clicked, .. }] = inputs[..] else { panic!("{inputs:?}") };
         assert_eq!((clicked.x, clicked.y), at);
         assert_eq!(actor.temperatures(), [0.0, 0.7, 0.7], "the first vote is the greedy one");
@@ -71,7 +71,7 @@ async fn a_judge_chooses_among_what_differs_and_is_not_asked_otherwise() {
             _ => None,
         });
         assert_eq!(found, judged);
-        let inputs = pages.inputs.lock().unwrap();
+        let inputs = pages.inputs.lock().unwrap().clone();
         let [percept::tools::Input::Click { at, .. }] = inputs[..] else { panic!("{inputs:?}") };
         assert_eq!(at.x.to_bits(), f64::to_bits(x), "{at:?}");
         let is_noted = result.notes.iter().any(|note| note.contains("the judge's word couldn't be read"));
