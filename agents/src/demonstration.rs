@@ -46,7 +46,7 @@ pub struct RecordedDemonstration {
 pub struct RecordedShown {
     /// The image's file, relative to the run folder; `None` where nothing is written or shown.
     pub shot: Option<String>,
-    /// SHA-256 of the image's size and pixels.
+    /// BLAKE3 hash of the image's size and pixels.
     pub hash: Option<String>,
     /// What was thought.
     pub thought: String,

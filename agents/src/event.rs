@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The version of the journal's lines. A reader refuses every other.
-pub const JOURNAL_VERSION: u32 = 2;
+pub const JOURNAL_VERSION: u32 = 3;
 
 /// One event with its place in the run: a line of `journal.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ pub enum Event {
         step: usize,
         /// The screenshot's file, relative to the run folder; absent where nothing is written.
         shot: Option<String>,
-        /// SHA-256 of size and pixels.
+        /// BLAKE3 hash of size and pixels.
         hash: String,
         /// Size and scale.
         frame: Frame,
@@ -495,7 +495,7 @@ pub enum RecordedBody {
     Image {
         /// Its file, relative to the run folder; `None` where nothing is written.
         shot: Option<String>,
-        /// SHA-256 of size and pixels.
+        /// BLAKE3 hash of size and pixels.
         hash: String,
     },
 }

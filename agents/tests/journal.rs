@@ -83,7 +83,7 @@ fn a_line_that_was_changed_left_out_or_put_in_is_named() {
 #[test]
 fn a_line_that_is_no_event_is_named() {
     let lines = lines();
-    let later = lines[1].replacen("\"v\":2", "\"v\":3", 1);
+    let later = lines[1].replacen("\"v\":3", "\"v\":4", 1);
     let first_missing = {
         let entry: Entry = serde_json::from_str(&lines[1]).unwrap();
         journal::written(&[entry]).unwrap()
@@ -96,7 +96,7 @@ fn a_line_that_is_no_event_is_named() {
         (format!("{}\n{}", lines[0], lines[1]), "journal.jsonl:2: not an event of a journal"),
         (
             format!("{}{later}", lines[0]),
-            "journal.jsonl:2: this is version 3 of the journal, and this Percept reads version 2",
+            "journal.jsonl:2: this is version 4 of the journal, and this Percept reads version 3",
         ),
         (first_missing, "holds no run"),
         (only_noted, "holds no run"),

@@ -58,7 +58,9 @@ impl Tool for Deposit {
 
 /// One life of the run: begins it, or takes it up. Its exit code is the outcome's.
 async fn live(folder: &Path, till: PathBuf, happened: Option<bool>) -> anyhow::Result<u8> {
-    let mut replies = vec![ScriptedReply::call("deposit", json!({ "cents": 5 })); DEPOSITS];
+    // No coin like another: the same deed again and again would be taken for a circle.
+    let mut replies: Vec<_> =
+        (1..=DEPOSITS).map(|cents| ScriptedReply::call("deposit", json!({ "cents": cents }))).collect();
     replies.push(ScriptedReply::call("finish", json!({ "answer": "all in" })));
     let nothing: Arc<dyn percept::tools::Screen> =
         Arc::new(percept::tools::StillImage::new(percept::tools::image::RgbImage::new(1, 1)));
