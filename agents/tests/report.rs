@@ -154,14 +154,17 @@ fn events() -> Vec<Event> {
 }
 
 fn rendered(events: Vec<Event>) -> String {
-    let folder = tempfile::tempdir().unwrap();
+    // Two folders deep, so that the image that the journal names outside of it is really there.
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("runs/run");
+    fs::create_dir_all(&folder).unwrap();
     let entry = |(seq, event)| Entry { v: JOURNAL_VERSION, seq: seq as u64, at: seq as f64, event };
     let entries: Vec<_> = events.into_iter().enumerate().map(entry).collect();
-    fs::write(folder.path().join("journal.jsonl"), journal::written(&entries).unwrap()).unwrap();
-    fs::create_dir(folder.path().join("shots")).unwrap();
-    RgbImage::from_pixel(8, 8, Rgb([200, 10, 10])).save(folder.path().join("shots/0001.png")).unwrap();
-    fs::write(folder.path().parent().unwrap().join("secret.png"), b"").unwrap();
-    let path = report::write(folder.path()).unwrap();
+    fs::write(folder.join("journal.jsonl"), journal::written(&entries).unwrap()).unwrap();
+    fs::create_dir(folder.join("shots")).unwrap();
+    RgbImage::from_pixel(8, 8, Rgb([200, 10, 10])).save(folder.join("shots/0001.png")).unwrap();
+    RgbImage::from_pixel(8, 8, Rgb([10, 200, 10])).save(root.path().join("secret.png")).unwrap();
+    let path = report::write(&folder).unwrap();
     fs::read_to_string(path).unwrap()
 }
 
