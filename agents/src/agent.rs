@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    AgentError, Beginning, Demonstration, Entry, Event, Evidence, JournalError, Limits, Policy, Prompts,
-    RecordedDemonstration, Run, RunFolder, Secrets, Style, Thinking,
+    AgentError, Beginning, Demonstration, Entry, Event, Evidence, JournalError, Limits, Policy, Prices,
+    Prompts, RecordedDemonstration, Run, RunFolder, Secrets, Style, Thinking,
     album::Album,
     durable::{Keeper, Tape, worked},
     journal::{Journal, Recording},
@@ -18,6 +18,7 @@ use crate::{
 };
 
 mod act;
+mod ask;
 mod check;
 mod circle;
 mod cycle;
@@ -65,6 +66,7 @@ pub struct AgentBuilder {
     screen: Option<Arc<dyn Screen>>,
     thinking: Thinking,
     limits: Limits,
+    prices: Option<Prices>,
     policy: Policy,
     secrets: Secrets,
     prompts: Prompts,
@@ -85,6 +87,7 @@ impl Agent {
             screen: None,
             thinking: Thinking::default(),
             limits: Limits::default(),
+            prices: None,
             policy: Policy::default(),
             secrets: Secrets::default(),
             prompts: Prompts::default(),
@@ -190,6 +193,13 @@ impl AgentBuilder {
         self.limits
     }
 
+    /// What the model's tokens cost: without it no cost is counted, and none can be limited.
+    #[must_use]
+    pub fn prices(mut self, prices: Prices) -> Self {
+        self.prices = Some(prices);
+        self
+    }
+
     /// What it may do by itself, with a person's approval, or not at all.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
@@ -263,7 +273,8 @@ impl AgentBuilder {
         if self.toolbox.offered().is_empty() {
             return Err(AgentError::NoTools);
         }
-        let limits = self.limits.checked()?;
+        let prices = self.prices.map(Prices::checked).transpose()?;
+        let limits = self.limits.checked(prices)?;
         self.policy.checked(&self.toolbox)?;
         self.evidence.checked(self.screen.is_some())?;
         let card = self.model.card();
@@ -293,6 +304,7 @@ impl AgentBuilder {
             style,
             thinking: self.thinking,
             limits,
+            prices,
             policy: self.policy,
             demonstrations: Vec::new(),
             secrets: self.secrets.cards(),

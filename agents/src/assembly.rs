@@ -95,6 +95,9 @@ impl Assembly {
             .seed(task.seed)
             .name(name)
             .folder(kept);
+        if let Some(prices) = task.prices {
+            builder = builder.prices(prices);
+        }
         if let Some(screen) = &screen {
             builder = builder.screen(Arc::clone(screen));
         }
@@ -191,10 +194,10 @@ impl Assembly {
             let model = Box::pin(self.model(&choice.model, &task.device)).await?;
             let hands = allowed(task, choice.tools.as_deref(), veiled)?;
             let (screen, secrets, rules, seed) = (screen.cloned(), secrets.clone(), task.rules(), task.seed);
-            let (thinking, limits) = (choice.thinking.thinking(), choice.limits);
+            let (thinking, limits, prices) = (choice.thinking.thinking(), choice.limits, choice.prices);
             let (prompts, shown) = (choice.thinking.prompts()?, choice.thinking.shown()?);
             toolbox.add(Delegate::new(name, &choice.description, move || {
-                let builder = Agent::builder(Arc::clone(&model), hands.clone())
+                let mut builder = Agent::builder(Arc::clone(&model), hands.clone())
                     .thinking(thinking)
                     .limits(limits)
                     .policy(rules.within(&hands))
@@ -202,6 +205,9 @@ impl Assembly {
                     .prompts(prompts.clone())
                     .demonstrations(shown.clone())
                     .seed(seed);
+                if let Some(prices) = prices {
+                    builder = builder.prices(prices);
+                }
                 match &screen {
                     Some(screen) => builder.screen(Arc::clone(screen)),
                     None => builder,

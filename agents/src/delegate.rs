@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
-    AgentBuilder, AgentError, Event, JournalError, Limits, Outcome, Run, RunFolder, RunResult, journal,
+    AgentBuilder, AgentError, AtLimit, JournalError, Limits, Outcome, Run, RunFolder, RunResult, journal,
     report,
 };
 
@@ -79,7 +79,12 @@ fn within(own: Limits, cx: &ToolContext) -> Limits {
     // A whole second at least: less isn't a limit, and the call's own deadline ends it in any case.
     let seconds = left.map_or(own.seconds, |left| own.seconds.min(left.as_secs().max(1)));
     let tokens = cx.tokens_left.map_or(own.tokens, |left| own.tokens.min(left.max(1)));
-    Limits { tokens, seconds, ..own }
+    let cost = match (own.cost, cx.cost_left) {
+        (Some(own), Some(left)) => Some(own.min(left)),
+        (own, _) => own,
+    };
+    // It can't ask a person for more.
+    Limits { tokens, seconds, cost, at_limit: AtLimit::End, ..own }
 }
 
 /// What another agent is given.
@@ -134,7 +139,7 @@ async fn followed(mut run: Run, cx: &ToolContext) -> RunResult {
         cancel.cancel();
     });
     while let Some(entry) = run.next_event().await {
-        if matches!(entry.event, Event::ApprovalWanted { .. }) {
+        if entry.event.asks_a_person() {
             run.deny("another agent works for a run that can't ask for it");
         }
     }
@@ -159,6 +164,7 @@ impl Delegate {
             folder,
             tokens: result.usage.output_tokens,
             read: result.usage.fresh_tokens,
+            cost: result.cost.unwrap_or_default(),
         })
     }
 }

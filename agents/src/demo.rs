@@ -58,6 +58,7 @@ pub fn prepare(folder: &Path, seed: u64) -> Result<Task, JournalError> {
             prompts: None,
             demonstrations: Vec::new(),
         },
+        prices: None,
         limits: Limits::default(),
         tools: ToolChoice { allow: Some(["click", "type_text", "finish"].map(Into::into).to_vec()) },
         policy: PolicyChoice::default(),

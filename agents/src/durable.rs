@@ -56,6 +56,9 @@ pub(crate) trait Durable: Send {
     /// Whether events come from an earlier life still, so that the clock doesn't count.
     fn is_recalling(&self) -> bool;
 
+    /// Whether the next event of an earlier life is of this kind.
+    fn recalls(&self, kind: &str) -> bool;
+
     /// The ending that was recorded at this place, for a caller that knows whether it is one that nothing in the run
     /// explains: a limit on time, an interruption.
     fn recorded_ending(&self) -> Option<Ending>;

@@ -20,6 +20,17 @@ pub enum AgentError {
         /// Which limit.
         limit: &'static str,
     },
+    /// A limit on cost without the prices that it is counted by.
+    #[error("a limit on cost needs the prices of the model's tokens: give them, or leave the limit out")]
+    NoPrices,
+    /// A price that isn't an amount of money.
+    #[error("the price of {tokens} tokens is {price}: write what a million of them cost, 0 or more")]
+    Price {
+        /// Which tokens: fresh, cached or output.
+        tokens: &'static str,
+        /// The price.
+        price: f64,
+    },
     /// A plan or a judgement is asked of a model that acts without a word.
     #[error("{model} acts at once and can't {what}: leave that out, or take the style `react`")]
     NoWords {

@@ -11,7 +11,7 @@ use futures::{StreamExt, stream};
 use percept_tools::Screen;
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentError, Assembly, Event, Outcome, RunResult, Task, report};
+use crate::{AgentError, Assembly, Outcome, RunResult, Task, report};
 
 pub mod miniwob;
 mod statistics;
@@ -195,7 +195,7 @@ pub async fn episode(
     let assembled = assembly.assemble(&Task { seed, ..task.clone() }, folder).await?;
     let mut run = assembled.agent.run(assembled.task.task);
     while let Some(entry) = run.next_event().await {
-        if matches!(entry.event, Event::ApprovalWanted { .. }) {
+        if entry.event.asks_a_person() {
             run.deny("nobody is there to approve it in an evaluation");
         }
     }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Check, Evidence, Limits, PlanItem, Policy, Prompts, RecordedDemonstration, RunResult, SecretCard, Style,
-    Thinking, Verdict,
+    Check, Evidence, Limit, Limits, PlanItem, Policy, Prices, Prompts, RecordedDemonstration, RunResult,
+    SecretCard, Style, Thinking, Verdict,
 };
 
 /// The version of the journal's lines. A reader refuses every other.
@@ -141,11 +141,20 @@ pub enum Event {
         /// What is to be done.
         call: Call,
     },
+    /// A limit is reached, and a person is asked for as much again.
+    LimitReached {
+        /// The step that was taken last.
+        step: usize,
+        /// Which limit.
+        limit: Limit,
+        /// What was taken: "25 steps were taken".
+        reason: String,
+    },
     /// The person's word.
     ApprovalGiven {
         /// The step.
         step: usize,
-        /// Whether the call may go on.
+        /// Whether the call, or the run, may go on.
         granted: bool,
         /// Why not.
         reason: Option<String>,
@@ -280,6 +289,11 @@ impl Event {
         !matches!(self, Self::Writing { .. })
     }
 
+    /// Whether a person is asked for a word, which [`Run::approve`](crate::Run::approve) and its like give.
+    pub fn asks_a_person(&self) -> bool {
+        matches!(self, Self::ApprovalWanted { .. } | Self::LimitReached { .. })
+    }
+
     /// Whether it brings images that must be there when it is.
     pub(crate) fn shows_images(&self) -> bool {
         match self {
@@ -313,6 +327,7 @@ impl Event {
             | Self::Judged { step, .. }
             | Self::Grounded { step, .. }
             | Self::ApprovalWanted { step, .. }
+            | Self::LimitReached { step, .. }
             | Self::ApprovalGiven { step, .. }
             | Self::Refused { step, .. }
             | Self::Calling { step, .. }
@@ -347,6 +362,7 @@ impl Event {
             Self::Judged { .. } => "judged",
             Self::Grounded { .. } => "grounded",
             Self::ApprovalWanted { .. } => "approval_wanted",
+            Self::LimitReached { .. } => "limit_reached",
             Self::ApprovalGiven { .. } => "approval_given",
             Self::Refused { .. } => "refused",
             Self::Calling { .. } => "calling",
@@ -398,6 +414,9 @@ pub struct Beginning {
     pub thinking: Thinking,
     /// The limits.
     pub limits: Limits,
+    /// What the model's tokens cost.
+    #[serde(default)]
+    pub prices: Option<Prices>,
     /// What it may do.
     pub policy: Policy,
     /// Texts in place of Percept's own.

@@ -25,6 +25,7 @@ mod offer;
 mod outcome;
 mod percept;
 mod policy;
+mod prices;
 mod prompts;
 pub mod report;
 mod run;
@@ -47,10 +48,11 @@ pub use event::{
     Area, Beginning, CallResult, Entry, Event, JOURNAL_VERSION, RecordedBody, RecordedPart, Target,
 };
 pub use evidence::{AnswerCheck, Check, ElementCheck, Evidence, FileCheck, UrlCheck, Verdict};
-pub use limits::Limits;
+pub use limits::{AtLimit, Limit, Limits};
 pub use outcome::{Milliseconds, Outcome, RunResult, TokenUsage};
 pub use percept::Percept;
 pub use policy::{Approval, EffectKind, Policy, Rule};
+pub use prices::Prices;
 pub use prompts::Prompts;
 pub use run::Run;
 pub use run_folder::{CALLS, RUN_FILE, RunFolder, SHOTS, new_run_name};

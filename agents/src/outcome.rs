@@ -13,7 +13,7 @@ pub enum Outcome {
     Done,
     /// It isn't: something broke, the model got stuck, or it claimed to be done against the evidence.
     Failed,
-    /// A limit on steps, tokens or seconds was reached.
+    /// A limit was reached.
     Limit,
     /// The policy or a person refused what the task needed.
     Refused,
@@ -21,7 +21,8 @@ pub enum Outcome {
     Unknown,
     /// Somebody stopped the run.
     Cancelled,
-    /// A call waits for a person's word, and nobody was there to give it: the run can be taken up with it.
+    /// A call, or more of what a limit bounds, waits for a person's word, and nobody was there to give it: the run can be
+    /// taken up with it.
     Waiting,
 }
 
@@ -76,11 +77,8 @@ impl Ending {
         Self::new(Outcome::Limit, reason)
     }
 
-    pub(crate) fn waiting(tool: &str) -> Self {
-        Self::new(
-            Outcome::Waiting,
-            format!("`{tool}` waits for a person's word: resume with --approve or --deny"),
-        )
+    pub(crate) fn waiting(what: &str) -> Self {
+        Self::new(Outcome::Waiting, format!("{what}: resume with --approve or --deny"))
     }
 
     pub(crate) fn cancelled() -> Self {
@@ -137,6 +135,9 @@ pub struct RunResult {
     pub steps: usize,
     /// Tokens.
     pub usage: TokenUsage,
+    /// What the tokens cost, in the currency of the prices; `None` where none were given.
+    #[serde(default)]
+    pub cost: Option<f64>,
     /// Milliseconds.
     pub milliseconds: Milliseconds,
     /// The most memory that the process held, in bytes; `None` where the system doesn't tell.

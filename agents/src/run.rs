@@ -43,13 +43,13 @@ impl Run {
         self.events.recv().await
     }
 
-    /// Lets the call that waits go on.
+    /// Lets the call that waits go on, or grants as much again of what a limit bounds.
     pub fn approve(&self) {
         // A run that is over has nothing left to approve.
         let _ = self.approve.send(Approval::Granted);
     }
 
-    /// Refuses the call that waits, which ends the run with this reason.
+    /// Refuses what waits for a person's word, which ends the run with this reason.
     pub fn deny(&self, reason: impl Into<String>) {
         let _ = self.approve.send(Approval::Denied(reason.into()));
     }
@@ -85,6 +85,7 @@ impl Run {
                 answer: None,
                 steps: 0,
                 usage: TokenUsage::default(),
+                cost: None,
                 milliseconds: Milliseconds::default(),
                 peak_memory_bytes: None,
                 device: String::new(),

@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer};
 
 use crate::{
     AgentError, AnswerCheck, Choose, Demonstration, ElementCheck, Evidence, FileCheck, Limits, Policy,
-    Prompts, Reflect, Rule, Secrets, Style, Thinking, UrlCheck,
+    Prices, Prompts, Reflect, Rule, Secrets, Style, Thinking, UrlCheck,
 };
 
 mod meaning;
@@ -46,6 +46,9 @@ pub struct Task {
     pub thinking: ThinkingChoice,
     /// What it may take.
     pub limits: Limits,
+    /// What the model's tokens cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prices: Option<Prices>,
     /// The tools on offer.
     pub tools: ToolChoice,
     /// What it may do.
@@ -89,6 +92,9 @@ pub struct AgentChoice {
     pub thinking: ThinkingChoice,
     /// What one task of it may take, within what is left of the run's own.
     pub limits: Limits,
+    /// What its model's tokens cost, in the same currency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prices: Option<Prices>,
 }
 
 /// What an agent looks at.

@@ -140,7 +140,7 @@ fn events() -> Vec<Event> {
                 ],
                 finish: false,
                 answer: Some(hostile()),
-                nested: Some(Nested { folder: Some(hostile()), tokens: 3, read: 5 }),
+                nested: Some(Nested { folder: Some(hostile()), tokens: 3, read: 5, cost: 0.0 }),
             },
             milliseconds: 5.0,
         },

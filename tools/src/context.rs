@@ -24,4 +24,6 @@ pub struct ToolContext {
     pub folder: Option<PathBuf>,
     /// Tokens that the run's models may still write, where the call has models of its own at work.
     pub tokens_left: Option<usize>,
+    /// What these may still cost, in the currency of the run's prices; `None` if nothing limits it.
+    pub cost_left: Option<f64>,
 }

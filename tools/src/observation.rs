@@ -67,7 +67,7 @@ pub enum Then {
 }
 
 /// A run of another agent that a call made.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Nested {
     /// Its folder, by the name that it has beside the run's other calls' folders; `None` where nothing is kept.
     pub folder: Option<String>,
@@ -75,6 +75,9 @@ pub struct Nested {
     pub tokens: usize,
     /// Tokens that they read, cached ones aside: these too.
     pub read: usize,
+    /// What they cost, in the currency of the run's prices; this too.
+    #[serde(default)]
+    pub cost: f64,
 }
 
 /// What a tool call brought back.

@@ -14,8 +14,8 @@ use super::{
     working::{Working, milliseconds, unexpected},
 };
 use crate::{
-    Approval, CallResult, Ending, Event, Outcome, Percept, RecordedPart, Secrets, album::Album,
-    history::Record, policy::Word, run_folder::CALLS, secrets, spans,
+    CallResult, Ending, Event, Outcome, Percept, RecordedPart, Secrets, album::Album, history::Record,
+    policy::Word, run_folder::CALLS, secrets, spans,
 };
 
 /// How long a tool that was told to stop may take to do so before it is left behind.
@@ -95,44 +95,6 @@ impl Working {
         self.sort(&card, result)
     }
 
-    /// Waits for a person's word. The time that it takes isn't the run's.
-    async fn ask(&mut self, step: usize, call: &Call) -> Result<(), Ending> {
-        // A word that came before the question isn't an answer to it.
-        while self.approvals.try_recv().is_ok() {}
-        let wanted = Event::ApprovalWanted { step, call: call.clone() };
-        self.tell(wanted.clone()).await?;
-        if self.durable.is_in_doubt() {
-            // The question was put in an earlier life, and not answered: this life's listener must hear it too.
-            self.voice().say(wanted);
-        }
-        let (asked, name) = (Instant::now(), call.function.clone());
-        let Self { approvals, cancel, durable, .. } = self;
-        let work = async move {
-            let word = tokio::select! {
-                biased;
-                () = cancel.cancelled() => return Err(Ending::cancelled()),
-                word = approvals.recv() => word,
-            };
-            let reason = match word {
-                Some(Approval::Granted) => None,
-                Some(Approval::Denied(reason)) => Some(reason),
-                Some(Approval::Later) => return Err(Ending::waiting(&name)),
-                None => Some("nobody is there to approve it".into()),
-            };
-            Ok(Event::ApprovalGiven { step, granted: reason.is_none(), reason })
-        };
-        let given = durable.step(&["approval_given"], Box::pin(work)).await?;
-        self.budget.forgive(asked.elapsed());
-        match given {
-            Event::ApprovalGiven { granted: true, .. } => Ok(()),
-            Event::ApprovalGiven { reason, .. } => {
-                let reason = reason.unwrap_or_default();
-                Err(Ending::new(Outcome::Refused, format!("`{}` was not approved: {reason}", call.function)))
-            }
-            other => Err(unexpected(&other)),
-        }
-    }
-
     /// Whether the call that comes next was under way when an earlier life of the run ended. What a person says
     /// of it is `Some`; without a word, a call that must not happen twice ends the run with the question.
     fn in_doubt(&mut self, step: usize, card: &ToolCard) -> Result<Option<bool>, Ending> {
@@ -169,6 +131,7 @@ impl Working {
             frame: percept.map(Percept::frame),
             folder: self.result.folder.as_ref().map(|folder| folder.join(CALLS).join(sequence.to_string())),
             tokens_left: Some(self.budget.tokens_left()),
+            cost_left: self.budget.cost_left(),
         };
         let (cancel, deadline) = (self.cancel.clone(), self.budget.deadline());
         let out_of_time = self.budget.out_of_time();
@@ -223,10 +186,10 @@ impl Working {
         match result {
             CallResult::Observed { parts, finish, answer, nested } => {
                 self.budget.refusals = 0;
-                let (within, read) = nested.map_or((0, 0), |nested| (nested.tokens, nested.read));
-                self.budget.read += read;
-                self.budget.tokens += within;
-                self.result.usage.output_tokens += within;
+                if let Some(nested) = &nested {
+                    self.budget.spend_within(nested);
+                    self.result.usage.output_tokens += nested.tokens;
+                }
                 let observed = self.album.parts(&parts)?;
                 self.history.push(Record::Observed(told(observed)));
                 Ok(Action::Done { changes, brought: parts, finish, answer })

@@ -23,7 +23,7 @@ impl Working {
         self.foresee(percept.as_ref()).await?;
         self.plan(1, None).await?;
         loop {
-            let step = self.take_step()?;
+            let step = self.take_step().await?;
             let decision = self.think(step, percept.as_ref()).await?;
             let action = self.act(step, &decision, percept.as_ref()).await?;
             let after = self.look().await?;

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use percept_models::{Completion, Generate, Reply, Sampling};
+use percept_models::{Completion, Reply};
 use percept_tools::ScreenError;
 
 use super::{
-    generate::Question,
-    think::seed_of_step,
+    generate::{Aside, Question},
     working::{Working, unexpected},
 };
 use crate::{
@@ -24,20 +23,8 @@ impl Working {
     /// The run's ending: what ends any question to the model, or a screen that can't be read.
     pub(super) async fn examine(&mut self, step: usize, question: &str) -> Result<Check, Ending> {
         let visible = self.read(step).await?;
-        let max_tokens = VERDICT_TOKENS.min(self.budget.tokens_left());
-        if max_tokens == 0 {
-            return Err(self.budget.out_of_tokens());
-        }
-        // Neither a decision's seed nor a lesson's, a plan's or a judgement's.
-        let seed = seed_of_step(self.seed.rotate_left(48), step);
-        let options = Generate {
-            reply: Reply::Json(verdict_schema()),
-            sampling: Sampling { temperature: 0.0, seed, ..Sampling::default() },
-            max_tokens,
-            ..Generate::default()
-        };
-        let asked =
-            move |prompt| Event::Asked { step, vote: 1, temperature: 0.0, seed, exploring: None, prompt };
+        let options =
+            self.options(step, Aside::Verdict, Reply::Json(verdict_schema()), VERDICT_TOKENS).await?;
         let request = self.prompts.filled(Prompt::Verdict, &[("question", question)]);
         let wanted = question.to_owned();
         let told = move |completion: Completion| {
@@ -48,8 +35,8 @@ impl Working {
             let check = Check { what: format!("judged: {wanted}"), holds: doubt.is_none(), found: doubt };
             Event::Examined { step, check, quotes, usage: completion.usage }
         };
-        let (request, kinds) = (Some(request), &["examined", "too_long"]);
-        match self.generate(Question { step, kinds, options, request, asked, told }).await? {
+        let question = Question::aside(step, &["examined", "too_long"], options, Some(request), told);
+        match self.generate(question).await? {
             Event::Examined { check, .. } => Ok(check),
             other => Err(unexpected(&other)),
         }

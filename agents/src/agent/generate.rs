@@ -24,48 +24,113 @@ use crate::{
 const SUMMARY_TOKENS: usize = 200;
 
 /// What is asked for, and how it is written down.
-pub(super) struct Question<A, T> {
+pub(super) struct Question<T> {
     /// The step that it belongs to.
     pub(super) step: usize,
+    /// Which of the step's votes it is for, from 1.
+    pub(super) vote: usize,
+    /// Why the reply is sampled although the run is greedy.
+    pub(super) exploring: Option<String>,
     /// What the reply may be in the journal.
     pub(super) kinds: &'static [&'static str],
     /// How the reply is to be.
     pub(super) options: Generate,
     /// One more message at the end of the conversation.
     pub(super) request: Option<String>,
-    /// The event that says so, of the prompt's hash.
-    pub(super) asked: A,
     /// The event that the reply makes.
     pub(super) told: T,
 }
 
+/// What is asked beside decisions. Each is sampled from a seed of its own, so that none repeats another's choices.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Aside {
+    /// What to make of a failure.
+    Lesson,
+    /// Which proposal is the best.
+    Judgement,
+    /// What has happened so far.
+    Summary,
+    /// What is to be done, in order.
+    Plan,
+    /// Whether the screen proves that the task is done.
+    Verdict,
+}
+
+impl Aside {
+    fn seed(self, run: u64) -> u64 {
+        match self {
+            Self::Lesson => !run,
+            Self::Judgement => run.rotate_left(16),
+            Self::Summary => run.rotate_left(24),
+            Self::Plan => run.rotate_left(32),
+            Self::Verdict => run.rotate_left(48),
+        }
+    }
+}
+
+impl<T> Question<T> {
+    /// A question beside decisions.
+    pub(super) fn aside(
+        step: usize,
+        kinds: &'static [&'static str],
+        options: Generate,
+        request: Option<String>,
+        told: T,
+    ) -> Self {
+        Self { step, vote: 1, exploring: None, kinds, options, request, told }
+    }
+}
+
 impl Working {
+    /// How the reply to such a question is to be, in at most this many tokens. A verdict and its like are always greedy; a plan
+    /// and a lesson have the temperature of decisions.
+    ///
+    /// # Errors
+    ///
+    /// The run's ending, if there are no tokens left.
+    pub(super) async fn options(
+        &mut self,
+        step: usize,
+        aside: Aside,
+        reply: Reply,
+        tokens: usize,
+    ) -> Result<Generate, Ending> {
+        let temperature = match aside {
+            Aside::Lesson | Aside::Plan => self.thinking.temperature,
+            Aside::Judgement | Aside::Summary | Aside::Verdict => 0.0,
+        };
+        let seed = seed_of_step(aside.seed(self.seed), step);
+        Ok(Generate {
+            reply,
+            sampling: Sampling { temperature, seed, ..Sampling::default() },
+            max_tokens: self.tokens_for(tokens).await?,
+            ..Generate::default()
+        })
+    }
+
     /// Shows the model the history, with one more request at its end perhaps, and waits for the reply. A
     /// conversation that is too long is shortened, and the journal says so.
     ///
     /// # Errors
     ///
     /// The run's ending: a limit, a cancellation, a model that broke.
-    pub(super) async fn generate<A, T>(&mut self, question: Question<A, T>) -> Result<Event, Ending>
+    pub(super) async fn generate<T>(&mut self, question: Question<T>) -> Result<Event, Ending>
     where
-        A: Fn(String) -> Event,
         T: Fn(Completion) -> Event + Send + Sync,
     {
-        let Question { step, kinds, options, request, asked, told } = question;
-        let options = Generate { cancel: self.cancel.child_token(), ..options };
         loop {
             let instruction = self.instruction();
             let examples = self.examples();
             let own = self.prompts.filled(Prompt::Own, &[]);
             let words = Words { instruction: &instruction, examples: &examples, own: &own };
             let (mut conversation, left_out) = self.history.conversation(words, self.window);
-            if let Some(request) = &request {
+            if let Some(request) = &question.request {
                 conversation.push(Message::text(Role::User, request.as_str()));
             }
             self.note_left_out(left_out).await?;
-            let answer = self.put(step, kinds, conversation, &options, &asked, &told).await?;
+            let answer = self.put(&question, conversation).await?;
             let Event::TooLong { problem, .. } = answer else { return Ok(answer) };
-            if !self.window.demonstrations && self.window.images <= 1 && self.fold(step).await? {
+            if !self.window.demonstrations && self.window.images <= 1 && self.fold(question.step).await? {
                 continue;
             }
             let Some(smaller) = self.window.halved(self.history.len()) else {
@@ -76,20 +141,16 @@ impl Working {
     }
 
     /// Puts one conversation to the model, and counts what the reply took.
-    async fn put<A, T>(
-        &mut self,
-        step: usize,
-        kinds: &'static [&'static str],
-        conversation: Conversation,
-        options: &Generate,
-        asked: &A,
-        told: &T,
-    ) -> Result<Event, Ending>
+    async fn put<T>(&mut self, question: &Question<T>, conversation: Conversation) -> Result<Event, Ending>
     where
-        A: Fn(String) -> Event,
         T: Fn(Completion) -> Event + Send + Sync,
     {
-        self.tell(asked(digest(&conversation, options))).await?;
+        let Question { step, vote, kinds, told, .. } = question;
+        let (step, vote) = (*step, *vote);
+        let options = &Generate { cancel: self.cancel.child_token(), ..question.options.clone() };
+        let Sampling { temperature, seed, .. } = options.sampling;
+        let (exploring, prompt) = (question.exploring.clone(), digest(&conversation, options));
+        self.tell(Event::Asked { step, vote, temperature, seed, exploring, prompt }).await?;
         let (bounds, voice) = (self.bounds(), self.voice());
         let model = self.model.clone();
         let work = async move {
@@ -114,8 +175,7 @@ impl Working {
         | Event::Folded { usage, .. }
         | Event::Reflected { usage, .. } = &event
         {
-            self.budget.tokens += usage.output_tokens;
-            self.budget.read += usage.fresh_tokens;
+            self.budget.spend(usage);
             self.result.spend(usage);
         }
         Ok(event)
@@ -125,29 +185,17 @@ impl Working {
     /// or there is too little to sum up.
     async fn fold(&mut self, step: usize) -> Result<bool, Ending> {
         let Some(records) = self.history.foldable().filter(|_| self.speaks()) else { return Ok(false) };
-        let max_tokens = SUMMARY_TOKENS.min(self.budget.tokens_left());
-        if max_tokens == 0 {
-            return Err(self.budget.out_of_tokens());
-        }
-        // Neither a decision's seed nor any other question's.
-        let seed = seed_of_step(self.seed.rotate_left(24), step);
-        let options = Generate {
-            reply: Reply::Text,
-            sampling: Sampling { temperature: 0.0, seed, ..Sampling::default() },
-            max_tokens,
-            cancel: self.cancel.child_token(),
-            ..Generate::default()
-        };
+        let options = self.options(step, Aside::Summary, Reply::Text, SUMMARY_TOKENS).await?;
         let mut conversation = self.history.oldest(&self.instruction(), records);
         conversation.push(Message::text(Role::User, self.prompts.filled(Prompt::Fold, &[])));
-        let asked = |prompt| Event::Asked { step, vote: 1, temperature: 0.0, seed, exploring: None, prompt };
         let told = |completion: Completion| Event::Folded {
             step,
             records,
             summary: completion.text.trim().to_owned(),
             usage: completion.usage,
         };
-        match self.put(step, &["folded", "too_long"], conversation, &options, &asked, &told).await? {
+        let question = Question::aside(step, &["folded", "too_long"], options, None, told);
+        match self.put(&question, conversation).await? {
             Event::Folded { records, summary, .. } if !summary.is_empty() => {
                 self.history.fold(records, summary);
                 self.note("the conversation grew too long for the model: its oldest part was summed up")

@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
-use percept_models::{Completion, Generate, Reply, Sampling};
+use percept_models::{Completion, Reply};
 use percept_tools::ScreenError;
 
 use super::{
     act::Action,
-    generate::Question,
-    think::seed_of_step,
+    generate::{Aside, Question},
     working::{Working, unexpected},
 };
 use crate::{
@@ -29,20 +28,8 @@ impl Working {
         if !self.thinking.plan || (because.is_none() && self.plan.is_some()) {
             return Ok(());
         }
-        let max_tokens = PLAN_TOKENS.min(self.budget.tokens_left());
-        if max_tokens == 0 {
-            return Err(self.budget.out_of_tokens());
-        }
-        // Neither a decision's seed nor a lesson's.
-        let (temperature, seed) = (self.thinking.temperature, seed_of_step(self.seed.rotate_left(32), step));
-        let options = Generate {
-            reply: Reply::Json(plan_schema()),
-            sampling: Sampling { temperature, seed, ..Sampling::default() },
-            max_tokens,
-            ..Generate::default()
-        };
+        let options = self.options(step, Aside::Plan, Reply::Json(plan_schema()), PLAN_TOKENS).await?;
         let reason = because.map(str::to_owned);
-        let asked = move |prompt| Event::Asked { step, vote: 1, temperature, seed, exploring: None, prompt };
         let told = move |completion: Completion| {
             let (items, problem) = match read_plan(&completion.text) {
                 Ok(items) => (items, None),
@@ -56,8 +43,8 @@ impl Working {
                 self.prompts.filled(Prompt::Replan, &[("because", because), ("form", PLAN_FORM)])
             }
         };
-        let (request, kinds) = (Some(wanted), &["planned", "too_long"]);
-        let planned = self.generate(Question { step, kinds, options, request, asked, told }).await?;
+        let question = Question::aside(step, &["planned", "too_long"], options, Some(wanted), told);
+        let planned = self.generate(question).await?;
         let Event::Planned { items, problem, .. } = planned else { return Err(unexpected(&planned)) };
         if let Some(problem) = problem {
             self.note(format!("the model's plan couldn't be read ({problem}): the run goes on without one"))

@@ -1,11 +1,10 @@
 //! Reflecting: noticing that an action changed nothing or failed, and making something of it.
 
-use percept_models::{Completion, Generate, Reply, Sampling};
+use percept_models::{Completion, Reply};
 
 use super::{
     act::Action,
-    generate::Question,
-    think::seed_of_step,
+    generate::{Aside, Question},
     working::{Working, unexpected},
 };
 use crate::{Ending, Event, Percept, Reflect, history::Record, prompts::Prompt, thinking::LESSON_TOKENS};
@@ -68,27 +67,16 @@ impl Working {
 
     /// Asks for a lesson and keeps it.
     async fn learn(&mut self, step: usize, because: String) -> Result<(), Ending> {
-        let max_tokens = LESSON_TOKENS.min(self.budget.tokens_left());
-        if max_tokens == 0 {
-            return Err(self.budget.out_of_tokens());
-        }
-        let (temperature, seed) = (self.thinking.temperature, seed_of_step(!self.seed, step));
-        let options = Generate {
-            reply: Reply::Text,
-            sampling: Sampling { temperature, seed, ..Sampling::default() },
-            max_tokens,
-            ..Generate::default()
-        };
+        let options = self.options(step, Aside::Lesson, Reply::Text, LESSON_TOKENS).await?;
         let request = Some(self.prompts.filled(Prompt::Lesson, &[("because", &because)]));
-        let asked = move |prompt| Event::Asked { step, vote: 1, temperature, seed, exploring: None, prompt };
         let told = move |completion: Completion| Event::Reflected {
             step,
             because: because.clone(),
             lesson: completion.text.trim().to_owned(),
             usage: completion.usage,
         };
-        let kinds = &["reflected", "too_long"];
-        let reflected = self.generate(Question { step, kinds, options, request, asked, told }).await?;
+        let question = Question::aside(step, &["reflected", "too_long"], options, request, told);
+        let reflected = self.generate(question).await?;
         let Event::Reflected { lesson, .. } = reflected else { return Err(unexpected(&reflected)) };
         if !lesson.is_empty() {
             self.history.push(Record::Lesson(lesson));

@@ -67,13 +67,9 @@ impl Working {
         let options = Generate {
             reply: self.style.way().reply(functions.to_vec()),
             sampling: Sampling { temperature, seed, ..Sampling::default() },
-            max_tokens: self.thinking.max_tokens.min(self.budget.tokens_left()),
+            max_tokens: self.tokens_for(self.thinking.max_tokens).await?,
             max_thought_tokens: self.thinking.max_thought_tokens,
             ..Generate::default()
-        };
-        let asked = move |prompt| {
-            let exploring = exploring.clone();
-            Event::Asked { step, vote, temperature, seed, exploring, prompt }
         };
         let told = move |completion: Completion| {
             let call = completion.call.unwrap_or_else(|| Err("the reply holds no call".into()));
@@ -90,14 +86,15 @@ impl Working {
             }
         };
         let kinds = &["decided", "too_long"];
-        let decided = self.generate(Question { step, kinds, options, request: None, asked, told }).await?;
+        let question = Question { step, vote, exploring, kinds, options, request: None, told };
+        let decided = self.generate(question).await?;
         let Event::Decided { thought, text, call, malformed, stop, .. } = decided else {
             return Err(unexpected(&decided));
         };
         let call = call.ok_or_else(|| malformed.unwrap_or_default());
         let cut_off = stop == StopReason::MaxTokens && call.is_err();
-        if cut_off && self.budget.tokens_left() == 0 {
-            return Err(self.budget.out_of_tokens());
+        if let (true, Some(limit), false) = (cut_off, self.budget.reached_in_tokens(), self.budget.asks()) {
+            return Err(self.budget.ending(limit));
         }
         let targets = match &call {
             Ok(call) => offer::targets(call, functions),

@@ -5,12 +5,12 @@ use std::{
     sync::Arc,
 };
 
-use percept_models::{Call, Completion, Generate, Reply, Sampling};
+use percept_models::{Call, Completion, Reply};
 use percept_tools::{Frame, Screen};
 
 use super::{
-    generate::Question,
-    think::{Ballot, seed_of_step},
+    generate::{Aside, Question},
+    think::Ballot,
     working::{Working, unexpected},
 };
 use crate::{
@@ -77,22 +77,11 @@ impl Working {
         step: usize,
         proposals: &[(usize, String, &Call)],
     ) -> Result<Option<usize>, Ending> {
-        let max_tokens = JUDGEMENT_TOKENS.min(self.budget.tokens_left());
-        if max_tokens == 0 {
-            return Err(self.budget.out_of_tokens());
-        }
-        let seed = seed_of_step(self.seed.rotate_left(16), step);
-        let options = Generate {
-            reply: Reply::Json(judgement_schema(proposals.len())),
-            sampling: Sampling { temperature: 0.0, seed, ..Sampling::default() },
-            max_tokens,
-            ..Generate::default()
-        };
+        let reply = Reply::Json(judgement_schema(proposals.len()));
+        let options = self.options(step, Aside::Judgement, reply, JUDGEMENT_TOKENS).await?;
         let shown: Vec<_> = proposals.iter().map(|(_, thought, call)| (thought.clone(), *call)).collect();
         let wanted = self.prompts.filled(Prompt::Choose, &[("proposals", &proposed(&shown))]);
         let votes: Vec<_> = proposals.iter().map(|(index, ..)| *index).collect();
-        let asked =
-            move |prompt| Event::Asked { step, vote: 1, temperature: 0.0, seed, exploring: None, prompt };
         let told = move |completion: Completion| {
             let (best, problem) = match read_judgement(&completion.text, votes.len()) {
                 Ok(best) => (votes.get(best).copied(), None),
@@ -100,8 +89,8 @@ impl Working {
             };
             Event::Judged { step, best, problem, usage: completion.usage }
         };
-        let (request, kinds) = (Some(wanted), &["judged", "too_long"]);
-        let judged = self.generate(Question { step, kinds, options, request, asked, told }).await?;
+        let question = Question::aside(step, &["judged", "too_long"], options, Some(wanted), told);
+        let judged = self.generate(question).await?;
         let Event::Judged { best, problem, .. } = judged else { return Err(unexpected(&judged)) };
         if let Some(problem) = problem {
             self.note(format!("the judge's word couldn't be read ({problem}): the majority decided")).await?;

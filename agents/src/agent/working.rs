@@ -20,7 +20,7 @@ use crate::{
     album::Album,
     durable::Durable,
     history::{History, Window},
-    limits::Budget,
+    limits::{Budget, Limit},
     memory,
     prompts::Prompt,
     spans,
@@ -96,6 +96,7 @@ impl Working {
             answer: None,
             steps: 0,
             usage: TokenUsage::default(),
+            cost: None,
             milliseconds: Milliseconds::default(),
             peak_memory_bytes: None,
             device: model.device.clone(),
@@ -106,7 +107,7 @@ impl Working {
                 model.max_images,
                 parts.demonstrations.iter().map(Demonstration::images).sum(),
             ),
-            budget: Budget::new(beginning.limits, parts.worked),
+            budget: Budget::new(beginning.limits, beginning.prices, parts.worked),
             history: History::new(parts.demonstrations, beginning.task.clone()),
             style: beginning.style,
             thinking: beginning.thinking,
@@ -148,11 +149,46 @@ impl Working {
     /// # Errors
     ///
     /// The run's ending, if a limit is reached.
-    pub(super) fn take_step(&mut self) -> Result<usize, Ending> {
-        self.budget.room()?;
+    pub(super) async fn take_step(&mut self) -> Result<usize, Ending> {
+        self.make_room().await?;
         self.go_on()?;
         self.budget.steps += 1;
         Ok(self.budget.steps)
+    }
+
+    /// Asks a person for more, as long as a limit leaves no room for a step and the run may ask.
+    async fn make_room(&mut self) -> Result<(), Ending> {
+        while let Some(limit) = self.budget.reached().or_else(|| self.overdue()) {
+            if !self.budget.asks() {
+                return Err(self.budget.ending(limit));
+            }
+            self.ask_for_more(limit).await?;
+        }
+        Ok(())
+    }
+
+    /// The limit on time, if it is reached and a person is to be asked; in an earlier life's stead, whether that one asked.
+    fn overdue(&self) -> Option<Limit> {
+        let is_overdue = match self.durable.is_recalling() {
+            true => self.durable.recalls("limit_reached"),
+            false => self.budget.is_overdue(),
+        };
+        (self.budget.asks() && is_overdue).then_some(Limit::Seconds)
+    }
+
+    /// How many tokens the model may write now, of this many that would be of use.
+    ///
+    /// # Errors
+    ///
+    /// The run's ending, if a limit leaves none, and no person grants more.
+    pub(super) async fn tokens_for(&mut self, useful: usize) -> Result<usize, Ending> {
+        while let Some(limit) = self.budget.reached_in_tokens() {
+            if !self.budget.asks() {
+                return Err(self.budget.ending(limit));
+            }
+            self.ask_for_more(limit).await?;
+        }
+        Ok(useful.min(self.budget.tokens_left()))
     }
 
     /// Whether the run may go on: its time isn't up, and nobody stops it. In an earlier life's stead, whether that
@@ -238,6 +274,8 @@ impl Working {
         self.result.verified =
             if self.evidence.is_empty() { None } else { Some(ending.evidence == Some(true)) };
         self.result.steps = self.budget.steps;
+        let has_cost = self.beginning.prices.is_some() || self.budget.cost > 0.0;
+        self.result.cost = has_cost.then_some(self.budget.cost);
         self.result.milliseconds.total = milliseconds(self.budget.elapsed());
         self.result.peak_memory_bytes = memory::peak();
         if let Err(unwritten) = self.durable.tell(Event::Ended(Box::new(self.result.clone()))).await {

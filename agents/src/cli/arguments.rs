@@ -226,11 +226,11 @@ pub(crate) struct ResumeOptions {
     #[arg(long)]
     pub(crate) not_happened: bool,
 
-    /// The call that waits for a person may be made.
+    /// The call that waits for a person may be made; a limit that waits for one is raised by as much again.
     #[arg(long, conflicts_with = "deny")]
     pub(crate) approve: bool,
 
-    /// The call that waits for a person may not be made, which ends the run.
+    /// It may not, which ends the run.
     #[arg(long, value_name = "WHY", num_args = 0..=1, default_missing_value = "a person said no")]
     pub(crate) deny: Option<String>,
 

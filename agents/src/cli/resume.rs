@@ -38,7 +38,7 @@ pub(crate) async fn resume(options: ResumeOptions, output: &Output) -> Result<u8
         (false, reason) => reason.map(Approval::Denied),
     };
     if word.is_some() && recording.question().is_none() {
-        let problem = anyhow::anyhow!("no call of this run waits for a person's word");
+        let problem = anyhow::anyhow!("nothing in this run waits for a person's word");
         return Err(Failure::bad_input(problem).help("leave out --approve and --deny"));
     }
     let assembly = Assembly::new(Bars::new(&output.bars));

@@ -7,11 +7,8 @@ use std::{
 };
 
 use percept::{
-    Approval, Assembly, Event, Outcome, Run, RunResult, Store, Task,
-    models::{Call, ModelAddress},
-    new_run_name, report,
-    runtime::Device,
-    tools::Screen,
+    Approval, Assembly, Event, Outcome, Run, RunResult, Store, Task, models::ModelAddress, new_run_name,
+    report, runtime::Device, tools::Screen,
 };
 use serde_json::json;
 
@@ -191,22 +188,25 @@ async fn followed(mut run: Run, mut word: Option<Approval>, output: &Output) -> 
     });
     while let Some(entry) = run.next_event().await {
         narration.tell(&entry);
-        if let Event::ApprovalWanted { call, .. } = &entry.event {
-            // An interruption ends the question too; the run is cancelled then, and says so itself.
-            let answer = async {
-                match word.take() {
-                    Some(word) => word,
-                    None => asked(call, output).await,
-                }
-            };
-            tokio::select! {
-                () = stopped.cancelled() => {}
-                word = answer => match word {
-                    Approval::Granted => run.approve(),
-                    Approval::Denied(reason) => run.deny(reason),
-                    Approval::Later => run.postpone(),
-                },
+        let question = match &entry.event {
+            Event::ApprovalWanted { call, .. } => format!("may it {}?", written(call)),
+            Event::LimitReached { reason, .. } => format!("{reason}: as much again?"),
+            _ => continue,
+        };
+        // An interruption ends the question too; the run is cancelled then, and says so itself.
+        let answer = async {
+            match word.take() {
+                Some(word) => word,
+                None => asked(&question, output).await,
             }
+        };
+        tokio::select! {
+            () = stopped.cancelled() => {}
+            word = answer => match word {
+                Approval::Granted => run.approve(),
+                Approval::Denied(reason) => run.deny(reason),
+                Approval::Later => run.postpone(),
+            },
         }
     }
     watcher.abort();
@@ -216,11 +216,11 @@ async fn followed(mut run: Run, mut word: Option<Approval>, output: &Output) -> 
 }
 
 /// Asks whoever sits at the terminal. Where nobody does, the run waits on the disk.
-async fn asked(call: &Call, output: &Output) -> Approval {
+async fn asked(question: &str, output: &Output) -> Approval {
     if !io::stdin().is_terminal() {
         return Approval::Later;
     }
-    output.say(&output.ink(Ink::Strong, &format!("     may it {}? [y/N] ", written(call))));
+    output.say(&output.ink(Ink::Strong, &format!("     {question} [y/N] ")));
     let answer = tokio::task::spawn_blocking(|| {
         let mut line = String::new();
         io::stdin().lock().read_line(&mut line).map(|_| line)

@@ -142,6 +142,10 @@ impl Durable for Keeper {
         !self.tape.is_empty()
     }
 
+    fn recalls(&self, kind: &str) -> bool {
+        self.tape.next().is_some_and(|entry| entry.event.kind() == kind)
+    }
+
     fn recorded_ending(&self) -> Option<Ending> {
         None
     }

@@ -122,6 +122,10 @@ impl Durable for Replayer {
         true
     }
 
+    fn recalls(&self, kind: &str) -> bool {
+        self.tape.next().is_some_and(|entry| entry.event.kind() == kind)
+    }
+
     fn recorded_ending(&self) -> Option<Ending> {
         self.tape.ending()
     }

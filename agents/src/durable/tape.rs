@@ -115,7 +115,7 @@ pub(crate) fn worked(entries: &[Entry]) -> Duration {
     let mut waited = 0.0;
     for entry in entries {
         match &entry.event {
-            Event::ApprovalWanted { .. } => asked = Some(entry.at),
+            Event::ApprovalWanted { .. } | Event::LimitReached { .. } => asked = Some(entry.at),
             Event::ApprovalGiven { .. } => waited += asked.take().map_or(0.0, |asked| entry.at - asked),
             // Stopped while the question stood, which is put again in the next life.
             Event::Ended(_) => {

@@ -80,17 +80,14 @@ impl Recording {
         }
     }
 
-    /// The call that waits for a person's word: it was asked about, and nobody answered.
-    pub fn question(&self) -> Option<(usize, &Call)> {
+    /// What waits for a person's word: [`Event::ApprovalWanted`] or [`Event::LimitReached`], which nobody answered.
+    pub fn question(&self) -> Option<&Event> {
         let told = self.entries.iter().rev().find(|entry| match &entry.event {
             Event::Ended(result) => !can_go_on(result),
             Event::Resumed { .. } => false,
             _ => true,
         });
-        match told.map(|entry| &entry.event) {
-            Some(Event::ApprovalWanted { step, call }) => Some((*step, call)),
-            _ => None,
-        }
+        told.map(|entry| &entry.event).filter(|event| event.asks_a_person())
     }
 
     /// How much of the file it is, and the seal that the next line follows on.

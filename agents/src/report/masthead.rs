@@ -65,6 +65,9 @@ fn facts(html: &mut Hypertext, recording: &Recording) {
         fact(html, "steps", &format!("{} of {}", result.steps, beginning.limits.steps));
         fact(html, "tokens read", &format!("{} + {} cached", usage.fresh_tokens, usage.cached_tokens));
         fact(html, "tokens written", &format!("{}, {} forced", usage.output_tokens, usage.forced_tokens));
+        if let Some(cost) = result.cost {
+            fact(html, "cost", &format!("{cost:.4}"));
+        }
         if let Some(bytes) = result.peak_memory_bytes {
             fact(html, "peak memory", &super::page::memory(bytes));
         }

@@ -254,6 +254,15 @@ fn told(html: &mut Hypertext, step: &Step<'_>, album: &Album) {
         });
         html.text(&check.what).markup("</li></ul>");
     }
+    for (reason, word) in &step.limits {
+        html.markup("<p class=\"result ").markup(if *word == Some(true) { "good\">" } else { "bad\">" });
+        html.text(reason).markup(match word {
+            Some(true) => "; a person granted as much again",
+            Some(false) => "; no more was granted",
+            None => "; a person is asked for more",
+        });
+        html.markup("</p>");
+    }
     if let Some((actions, rounds)) = step.circle {
         html.markup("<p class=\"result bad\">going round in circles: the last ");
         html.text(&if actions == 1 { "action".to_owned() } else { format!("{actions} actions") });

@@ -70,6 +70,8 @@ pub(super) struct Step<'a> {
     /// Of how many actions the circle is that this step closed, and how often it was gone round.
     pub(super) circle: Option<(usize, usize)>,
     pub(super) lesson: Option<Lesson<'a>>,
+    /// Limits that were reached after it, each with the word of the person who was asked for more.
+    pub(super) limits: Vec<(&'a str, Option<bool>)>,
     /// When its last event was written, in milliseconds since the run began.
     pub(super) until: f64,
 }
@@ -118,7 +120,9 @@ fn looks_back<'a>(steps: &mut [Step<'a>], event: &'a Event) -> bool {
         | Event::Folded { step, .. }
         | Event::Expected { step, .. }
         | Event::Circled { step, .. }
+        | Event::LimitReached { step, .. }
         | Event::Reflected { step, .. } => *step,
+        Event::ApprovalGiven { step, .. } if waits_for_more(steps, *step) => *step,
         Event::Asked { step, .. } if decided(*step) => *step,
         _ => return false,
     };
@@ -128,6 +132,10 @@ fn looks_back<'a>(steps: &mut [Step<'a>], event: &'a Event) -> bool {
             Event::Examined { check, quotes, usage, .. } => step.examined = Some((check, quotes, *usage)),
             Event::Expected { check, .. } => step.expected = check.as_ref(),
             Event::Folded { records, summary, usage, .. } => step.folded = Some((*records, summary, *usage)),
+            Event::LimitReached { reason, .. } => step.limits.push((reason, None)),
+            Event::ApprovalGiven { granted, .. } => {
+                step.limits.last_mut().into_iter().for_each(|limit| limit.1 = Some(*granted));
+            }
             Event::Circled { actions, rounds, .. } => step.circle = Some((*actions, *rounds)),
             Event::Reflected { because, lesson: words, usage, .. } => {
                 step.lesson = Some(Lesson { because, words, usage: *usage });
@@ -136,6 +144,12 @@ fn looks_back<'a>(steps: &mut [Step<'a>], event: &'a Event) -> bool {
         }
     }
     true
+}
+
+/// Whether a person was asked, at this step, for more than a limit allows, and hasn't answered yet.
+fn waits_for_more(steps: &[Step<'_>], number: usize) -> bool {
+    let step = steps.iter().rev().find(|step| step.number == number);
+    step.and_then(|step| step.limits.last()).is_some_and(|(_, word)| word.is_none())
 }
 
 fn add<'a>(step: &mut Step<'a>, event: &'a Event) {

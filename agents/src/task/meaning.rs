@@ -24,7 +24,7 @@ use super::{
         WrittenSecret, WrittenTask, WrittenThinking, WrittenUrl,
     },
 };
-use crate::{AnswerCheck, ElementCheck, FileCheck, Limits, Rule, UrlCheck, thinking::MOST_VOTES};
+use crate::{AnswerCheck, ElementCheck, FileCheck, Limits, Prices, Rule, UrlCheck, thinking::MOST_VOTES};
 
 /// The largest viewport side in CSS pixels.
 const LARGEST_SIDE: u32 = 8192;
@@ -55,7 +55,8 @@ pub(super) fn meaning(written: WrittenTask, source: &SourceFile<'_>) -> Result<T
         device: device(written.device.as_ref(), source)?,
         seed: written.seed.unwrap_or(0),
         thinking: thinking(&written.thinking, source)?,
-        limits: limits(&written.limits, source)?,
+        prices: prices(written.prices.as_ref(), source)?,
+        limits: limits(&written.limits, written.prices.is_some(), source)?,
         tools: ToolChoice { allow },
         policy,
         secrets: secrets(written.secrets, source)?,
@@ -277,7 +278,7 @@ fn agents(
 ) -> Result<BTreeMap<String, AgentChoice>, TaskError> {
     let one = |(name, written): (String, Spanned<WrittenAgent>)| {
         let span = written.span();
-        let WrittenAgent { description, model: of, tools: allow, thinking: way, limits: most } =
+        let WrittenAgent { description, model: of, tools: allow, thinking: way, limits: most, prices: cost } =
             written.into_inner();
         let is_name = name.starts_with(|c: char| c.is_ascii_lowercase())
             && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
@@ -291,7 +292,8 @@ fn agents(
             model: model(of.as_ref(), source)?,
             tools: tools(allow.as_ref(), source)?,
             thinking: thinking(&way, source)?,
-            limits: limits(&most, source)?,
+            prices: prices(cost.as_ref(), source)?,
+            limits: limits(&most, cost.is_some(), source)?,
         };
         Ok((name, choice))
     };
@@ -342,8 +344,30 @@ fn built_in() -> Vec<String> {
     builtin::toolbox(&any).offered().into_iter().map(|tool| tool.card.name).collect()
 }
 
-fn limits(written: &WrittenLimits, source: &SourceFile<'_>) -> Result<Limits, TaskError> {
+fn prices(written: Option<&Spanned<Prices>>, source: &SourceFile<'_>) -> Result<Option<Prices>, TaskError> {
+    let Some(written) = written else { return Ok(None) };
+    let remedy = "write what a million tokens cost, 0 or more";
+    let checked = written.get_ref().checked();
+    checked.map(Some).map_err(|error| {
+        let problem = error.to_string();
+        let problem = problem.split_once(": ").map_or(problem.as_str(), |(problem, _)| problem);
+        source.mistake(written.span(), problem, remedy)
+    })
+}
+
+fn limits(written: &WrittenLimits, has_prices: bool, source: &SourceFile<'_>) -> Result<Limits, TaskError> {
     let given = Limits::default();
+    if let Some(cost) = &written.cost {
+        if !has_prices {
+            let problem = "a limit on cost needs the prices of the model's tokens";
+            let remedy = "add prices = { fresh = …, cached = …, output = … }, what a million of each cost";
+            return Err(source.mistake(cost.span(), problem, remedy));
+        }
+        if cost.get_ref().is_nan() || *cost.get_ref() <= 0.0 {
+            let problem = "a run that may cost nothing would end before it begins";
+            return Err(source.mistake(cost.span(), problem, "write more than 0, or leave it out"));
+        }
+    }
     Ok(Limits {
         steps: limit(written.steps.as_ref(), given.steps, source)?,
         tokens: limit(written.tokens.as_ref(), given.tokens, source)?,
@@ -353,6 +377,8 @@ fn limits(written: &WrittenLimits, source: &SourceFile<'_>) -> Result<Limits, Ta
         rounds: limit(written.rounds.as_ref(), given.rounds, source)?,
         read_tokens: limit(written.read_tokens.as_ref(), given.read_tokens, source)?,
         memory_mib: limit(written.memory_mib.as_ref(), given.memory_mib, source)?,
+        cost: written.cost.as_ref().map(|cost| *cost.get_ref()),
+        at_limit: written.at_limit.unwrap_or_default(),
     })
 }
 

@@ -13,7 +13,7 @@ use serde::{
 };
 use toml::{Spanned, Value};
 
-use crate::{Choose, ElementCheck, FileCheck, Reflect, Rule, Style};
+use crate::{AtLimit, Choose, ElementCheck, FileCheck, Prices, Reflect, Rule, Style};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +28,7 @@ pub(super) struct WrittenTask {
     pub(super) thinking: WrittenThinking,
     #[serde(default)]
     pub(super) limits: WrittenLimits,
+    pub(super) prices: Option<Spanned<Prices>>,
     #[serde(default)]
     pub(super) tools: WrittenTools,
     #[serde(default)]
@@ -75,6 +76,8 @@ pub(super) struct WrittenLimits {
     pub(super) rounds: Option<Spanned<usize>>,
     pub(super) read_tokens: Option<Spanned<usize>>,
     pub(super) memory_mib: Option<Spanned<u64>>,
+    pub(super) cost: Option<Spanned<f64>>,
+    pub(super) at_limit: Option<AtLimit>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -109,6 +112,7 @@ pub(super) struct WrittenAgent {
     pub(super) thinking: WrittenThinking,
     #[serde(default)]
     pub(super) limits: WrittenLimits,
+    pub(super) prices: Option<Spanned<Prices>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -8,6 +8,7 @@
     reason = "what fails in a test's own helpers fails the test"
 )]
 
+mod asking;
 mod branching;
 mod circles;
 mod delegating;
