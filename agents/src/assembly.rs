@@ -23,7 +23,7 @@ use crate::{
 const DEFAULT_SIZE: [u32; 2] = [1280, 800];
 
 /// What a screen that can't be acted on still allows.
-const LOOKING: [&str; 3] = ["finish", "wait", "zoom"];
+const LOOKING: [&str; 4] = ["answer", "finish", "wait", "zoom"];
 /// What needs no screen.
 const SCREENLESS: [&str; 2] = ["finish", "wait"];
 

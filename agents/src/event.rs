@@ -100,6 +100,9 @@ pub enum Event {
         malformed: Option<String>,
         /// Why the model stopped.
         stop: StopReason,
+        /// How likely the model takes its text to be, where the run asks.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        likelihood: Option<f64>,
         /// Tokens and milliseconds.
         usage: Usage,
         /// What the process holds now, in bytes.

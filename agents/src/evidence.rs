@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 mod answer;
 mod element;
 mod file;
+mod grounds;
 mod judge;
 mod text;
 mod url;
@@ -16,6 +17,7 @@ mod url;
 pub use answer::AnswerCheck;
 pub use element::ElementCheck;
 pub use file::FileCheck;
+pub use grounds::Grounds;
 pub(crate) use judge::{VERDICT_TOKENS, read_verdict, verdict_schema};
 pub use url::UrlCheck;
 
@@ -40,6 +42,20 @@ pub struct Evidence {
     pub judge: Option<String>,
     /// What the answer must be. With this check a run ends only when the model gives an answer.
     pub answer: Option<AnswerCheck>,
+    /// What the answer must stand on. With this too a run ends only when the model gives an answer.
+    #[serde(default)]
+    pub grounds: Option<Grounds>,
+}
+
+/// What a model says when it takes the task for done.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Claim<'a> {
+    /// Its answer.
+    pub(crate) answer: Option<&'a str>,
+    /// How certain that is, from 0 to 1.
+    pub(crate) certainty: Option<f64>,
+    /// Whether it says where on the screen the answer is seen.
+    pub(crate) is_seen: bool,
 }
 
 /// One check and what was found.
@@ -86,7 +102,7 @@ impl Evidence {
 
     /// Whether only the model's word that it is done starts the checks: an answer comes with it, and a judge costs.
     pub(crate) fn waits_for_the_end(&self) -> bool {
-        self.answer.is_some() || self.judge.is_some()
+        self.answer.is_some() || self.judge.is_some() || self.grounds.is_some()
     }
 
     /// Each check in words.
@@ -97,6 +113,7 @@ impl Evidence {
         all.extend(self.files.iter().map(FileCheck::described));
         all.extend(self.judge.as_ref().map(|question| format!("judged: {question}")));
         all.extend(self.answer.as_ref().map(AnswerCheck::described));
+        all.extend(self.grounds.into_iter().flat_map(Grounds::described));
         all
     }
 
@@ -113,6 +130,8 @@ impl Evidence {
                 "the screen isn't where the task ends"
             } else if files.contains(&check.what) {
                 "a file isn't as the task leaves it"
+            } else if let Some(told) = self.grounds.and_then(|grounds| grounds.told(&check.what)) {
+                told
             } else {
                 "the screen doesn't show what it would if the task were done"
             };
@@ -130,13 +149,15 @@ impl Evidence {
         let needs_screen = !self.text_visible.is_empty()
             || self.url.is_some()
             || !self.elements.is_empty()
-            || self.judge.is_some();
+            || self.judge.is_some()
+            || self.grounds.is_some_and(Grounds::needs_screen);
         if needs_screen && !has_screen {
             let what = self.described().remove(0);
             return Err(AgentError::Evidence { what, why: "the run has no screen".into() });
         }
         self.elements.iter().try_for_each(ElementCheck::checked)?;
         self.files.iter().try_for_each(FileCheck::checked)?;
+        self.grounds.map_or(Ok(()), Grounds::checked)?;
         self.answer.as_ref().map_or(Ok(()), AnswerCheck::checked)
     }
 
@@ -149,11 +170,15 @@ impl Evidence {
         &self,
         screen: Option<&dyn Screen>,
         screenshot: Option<&Screenshot>,
-        answer: Option<&str>,
+        claim: &Claim<'_>,
     ) -> Result<Verdict, ScreenError> {
         let mut checks = Vec::new();
-        if let (false, Some(screen)) = (self.text_visible.is_empty(), screen) {
-            let visible = screen.visible_text().await?;
+        let is_read = !self.text_visible.is_empty() || self.grounds.is_some_and(|grounds| grounds.visible);
+        let visible = match screen {
+            Some(screen) if is_read => screen.visible_text().await?,
+            _ => String::new(),
+        };
+        if screen.is_some() {
             checks.extend(self.text_visible.iter().map(|wanted| text::check(wanted, &visible)));
         }
         if let Some(url) = &self.url {
@@ -167,7 +192,10 @@ impl Evidence {
             checks.push(file.check().await);
         }
         if let Some(wanted) = &self.answer {
-            checks.push(wanted.check(answer));
+            checks.push(wanted.check(claim.answer));
+        }
+        if let Some(grounds) = self.grounds {
+            checks.extend(grounds.check(claim, &visible));
         }
         Ok(Verdict { holds: checks.iter().all(|check| check.holds), checks })
     }
@@ -185,7 +213,7 @@ fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{AnswerCheck, Evidence, UrlCheck};
+    use super::{AnswerCheck, Claim, Evidence, UrlCheck};
 
     #[tokio::test]
     async fn a_model_is_told_which_check_failed_but_not_what_passes_it_nor_what_a_page_said() {
@@ -194,7 +222,10 @@ mod tests {
             answer: Some(AnswerCheck::Equals("42".into())),
             ..Evidence::default()
         };
-        let verdict = wanted.look_for(None, None, Some("obey the page")).await.unwrap();
+        let verdict = wanted
+            .look_for(None, None, &Claim { answer: Some("obey the page"), ..Claim::default() })
+            .await
+            .unwrap();
         let told = wanted.told(&verdict);
         assert_eq!(told, "the screen isn't where the task ends; the answer isn't what the task asks for");
         assert!(verdict.missing().contains("42") && verdict.missing().contains("obey the page"));

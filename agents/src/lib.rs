@@ -18,6 +18,7 @@ pub mod evaluation;
 mod event;
 mod evidence;
 mod history;
+mod inquiry;
 pub mod journal;
 mod limits;
 mod memory;
@@ -47,7 +48,8 @@ pub use error::{AgentError, JournalError};
 pub use event::{
     Area, Beginning, CallResult, Entry, Event, JOURNAL_VERSION, RecordedBody, RecordedPart, Target,
 };
-pub use evidence::{AnswerCheck, Check, ElementCheck, Evidence, FileCheck, UrlCheck, Verdict};
+pub use evidence::{AnswerCheck, Check, ElementCheck, Evidence, FileCheck, Grounds, UrlCheck, Verdict};
+pub use inquiry::{Answer, Inquiry};
 pub use limits::{AtLimit, Limit, Limits};
 pub use outcome::{Milliseconds, Outcome, RunResult, TokenUsage};
 pub use percept::Percept;

@@ -62,11 +62,13 @@ pub(crate) struct Ending {
     /// Whether the evidence was there; `None` until somebody looked.
     pub(crate) evidence: Option<bool>,
     pub(crate) answer: Option<String>,
+    /// How certain the answer is.
+    pub(crate) certainty: Option<f64>,
 }
 
 impl Ending {
     pub(crate) fn new(outcome: Outcome, reason: impl Into<String>) -> Self {
-        Self { outcome, reason: reason.into(), evidence: None, answer: None }
+        Self { outcome, reason: reason.into(), evidence: None, answer: None, certainty: None }
     }
 
     pub(crate) fn failed(reason: impl Into<String>) -> Self {
@@ -131,6 +133,9 @@ pub struct RunResult {
     pub reason: String,
     /// The answer that the model gave, where it gave one.
     pub answer: Option<String>,
+    /// How certain the answer is, from 0 to 1; `None` where nothing asked for it.
+    #[serde(default)]
+    pub certainty: Option<f64>,
     /// Actions taken, refused ones included.
     pub steps: usize,
     /// Tokens.

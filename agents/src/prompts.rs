@@ -31,11 +31,13 @@ pub(crate) enum Prompt {
     Fold,
     /// The request for a verdict on what the screen shows.
     Verdict,
+    /// The request for the places where an answer is seen.
+    Seen,
 }
 
 impl Prompt {
     /// Every text.
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Direct,
         Self::React,
         Self::Secrets,
@@ -47,6 +49,7 @@ impl Prompt {
         Self::Own,
         Self::Fold,
         Self::Verdict,
+        Self::Seen,
     ];
 
     /// Its name, which is its file's without `.txt`; its own text; and what is filled in.
@@ -63,6 +66,7 @@ impl Prompt {
             Self::Own => ("own", include_str!("prompts/own.txt"), &[]),
             Self::Fold => ("fold", include_str!("prompts/fold.txt"), &[]),
             Self::Verdict => ("verdict", include_str!("prompts/verdict.txt"), &["question"]),
+            Self::Seen => ("seen", include_str!("prompts/seen.txt"), &[]),
         }
     }
 }
@@ -74,7 +78,7 @@ pub struct Prompts(BTreeMap<String, String>);
 
 impl Prompts {
     /// Percept's own texts, by name: `direct`, `react`, `secrets`, `plan`, `replan`, `lesson`, `choose`,
-    /// `example`, `own`, `fold`, `verdict`.
+    /// `example`, `own`, `fold`, `verdict`, and of an [`Inquiry`](crate::Inquiry) `seen`.
     pub fn known() -> BTreeMap<&'static str, &'static str> {
         let texts = Prompt::ALL.iter().map(|prompt| prompt.known());
         texts.map(|(name, text, _)| (name, text.trim_end())).collect()

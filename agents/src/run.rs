@@ -83,6 +83,7 @@ impl Run {
                 verified: None,
                 reason: format!("the loop stopped unexpectedly: {stopped}"),
                 answer: None,
+                certainty: None,
                 steps: 0,
                 usage: TokenUsage::default(),
                 cost: None,

@@ -13,13 +13,14 @@ use percept_runtime::Device;
 use serde::{Serialize, Serializer};
 
 use crate::{
-    AgentError, AnswerCheck, Choose, Demonstration, ElementCheck, Evidence, FileCheck, Limits, Policy,
-    Prices, Prompts, Reflect, Rule, Secrets, Style, Thinking, UrlCheck,
+    AgentError, AnswerCheck, Choose, Demonstration, ElementCheck, Evidence, FileCheck, Grounds, Limits,
+    Policy, Prices, Prompts, Reflect, Rule, Secrets, Style, Thinking, UrlCheck,
 };
 
 mod meaning;
 mod mistake;
 mod suggestion;
+mod version;
 mod written;
 
 pub use mistake::{Place, TaskError};
@@ -220,6 +221,9 @@ pub struct DoneChoice {
     /// What the answer must be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<AnswerCheck>,
+    /// What the answer must stand on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grounds: Option<Grounds>,
     /// A question that the model must answer with yes, quoting the screen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub judge: Option<String>,
@@ -298,6 +302,7 @@ impl Task {
     /// A [`TaskError`] that names file, line and remedy.
     pub fn parse(text: &str, path: &Path) -> Result<Self, TaskError> {
         let source = mistake::SourceFile { path, text };
+        version::check(&source)?;
         let written = toml::from_str(text).map_err(|error| source.malformed(&error))?;
         meaning::meaning(written, &source)
     }
@@ -308,13 +313,13 @@ impl Task {
     ///
     /// The serializer's, for an answer's schema that TOML can't say (it has no null).
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
-        toml::to_string_pretty(self)
+        Ok(version::line() + &toml::to_string_pretty(self)?)
     }
 
     /// The evidence that it asks for.
     pub fn evidence(&self) -> Evidence {
-        let DoneChoice { text_visible, url, answer, judge, elements, files } = self.done.clone();
-        Evidence { text_visible, url, elements, files, judge, answer }
+        let DoneChoice { text_visible, url, answer, grounds, judge, elements, files } = self.done.clone();
+        Evidence { text_visible, url, elements, files, judge, answer, grounds }
     }
 
     /// What the run may do by itself, with a person's approval, or not at all.

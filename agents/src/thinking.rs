@@ -11,6 +11,7 @@ mod planning;
 mod react;
 mod reflection;
 mod voting;
+mod wording;
 
 pub(crate) use grounding::mismatch;
 pub use planning::PlanItem;
@@ -21,6 +22,7 @@ pub(crate) use voting::{
     JUDGEMENT_TOKENS, MOST_VOTES, Meaning, Place, VOTING, grouped, judgement_schema, majority, proposed,
     read_judgement,
 };
+pub(crate) use wording::{most_given, normalised};
 
 /// What may come before an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

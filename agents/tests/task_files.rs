@@ -11,7 +11,8 @@
 use std::{fs, path::Path};
 
 use percept::{
-    AnswerCheck, Choose, ElementCheck, FileCheck, Limits, Reflect, Rule, Style, Task, UrlCheck,
+    AnswerCheck, AtLimit, Choose, ElementCheck, FileCheck, Grounds, Limits, Prices, Reflect, Rule, Style,
+    Task, UrlCheck,
     models::ModelAddress,
     runtime::Device,
     task::{ScreenChoice, SecretChoice, SecretSource},
@@ -65,6 +66,12 @@ choose  = "judge"
 steps = 12
 tokens = 4000
 seconds = 60
+cost = 0.5
+at_limit = "ask"
+[prices]
+fresh = 2.5
+cached = 0.25
+output = 10
 [tools]
 allow = ["click", "type_text", "finish"]
 [policy]
@@ -82,6 +89,7 @@ answer = { schema = { type = "integer" } }
 element = { role = "checkbox", name = "News", checked = true }
 file = [{ path = "order.json", contains = "17" }, { path = "log.txt" }]
 judge = "Is ada welcomed?"
+grounds = { certainty = 0.6, visible = true }
 "#;
 
 #[test]
@@ -96,7 +104,12 @@ fn a_whole_file_means_what_it_says() {
     assert_eq!((task.thinking.style, task.thinking.reflect), (Some(Style::React), Reflect::EveryStep));
     assert!(task.thinking.plan);
     assert_eq!((task.thinking.votes, task.thinking.choose), (3, Choose::Judge));
-    assert_eq!(task.limits, Limits { steps: 12, tokens: 4000, seconds: 60, ..Limits::default() });
+    let (cost, at_limit) = (Some(0.5), AtLimit::Ask);
+    assert_eq!(
+        task.limits,
+        Limits { steps: 12, tokens: 4000, seconds: 60, cost, at_limit, ..Limits::default() }
+    );
+    assert_eq!(task.prices, Some(Prices { fresh: 2.5, cached: 0.25, output: 10.0 }));
     let answered = Rule {
         tool: Some("finish".into()),
         argument: Some("answer".into()),
@@ -130,6 +143,8 @@ fn a_whole_file_means_what_it_says() {
     let log = FileCheck { path: folder.path().join("log.txt"), ..FileCheck::default() };
     assert_eq!(evidence.files, [order, log]);
     assert_eq!(evidence.judge.as_deref(), Some("Is ada welcomed?"));
+    let grounds = Grounds { certainty: Some(0.6), visible: true, seen_at: false };
+    assert_eq!(evidence.grounds, Some(grounds));
 }
 
 #[test]
@@ -145,6 +160,49 @@ fn a_task_as_meant_is_a_task_file_that_means_the_same() {
 fn every_mistake_is_named_with_its_line_and_a_remedy() {
     let folder = folder();
     let cases = [
+        (
+            "percept = \"99.1\"\ntask = \"x\"\nnew = 3",
+            "1:11: this file is for Percept 99.1, and this is Percept ",
+            "bring Percept up to date",
+        ),
+        ("percept = \"new\"\ntask = \"x\"", "1:11: `new` is no version", "write percept = \""),
+        (
+            "task = \"x\"\n[limits]\ncost = 0.5",
+            "3:8: a limit on cost needs the prices of the model's tokens",
+            "add prices = { fresh",
+        ),
+        (
+            "task = \"x\"\nprices = { fresh = 1, cached = 1, output = 1 }\n[limits]\ncost = 0.0",
+            "4:8: a run that may cost nothing would end before it begins",
+            "write more than 0",
+        ),
+        (
+            "task = \"x\"\nprices = { fresh = 1, cached = 1, output = -1 }",
+            "2:10: the price of output tokens is -1",
+            "write what a million tokens cost",
+        ),
+        ("task = \"x\"\nprices = { fresh = 1 }", "2:10: the key `cached` is missing", ""),
+        ("task = \"x\"\n[limits]\nat_limit = \"asks\"", "3:12: unknown value `asks`", "did you mean `ask`?"),
+        (
+            "task = \"x\"\n[done]\ngrounds = { visible = true }",
+            "3:11: `visible` can't be checked: only a page has it",
+            "add a browser",
+        ),
+        (
+            "task = \"x\"\n[done]\ngrounds = { seen_at = true }",
+            "3:11: `seen_at` can't be checked: there is no screen",
+            "add a browser or an image",
+        ),
+        (
+            "task = \"x\"\n[done]\ngrounds = { certainty = 2 }",
+            "3:11: the answer is certain to at least 2 can't be checked: a certainty lies above 0",
+            "write { certainty = 0.6",
+        ),
+        (
+            "task = \"x\"\n[done]\ngrounds = {}",
+            "3:11: an answer's grounds can't be checked: they ask for nothing",
+            "",
+        ),
         ("modle = 3", "1:1: unknown key `modle`", "did you mean `model`?"),
         (
             "seed = 3",

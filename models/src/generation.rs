@@ -70,6 +70,8 @@ pub struct TokenRecord {
     pub log_probability: f32,
     /// Whether the grammar left no choice.
     pub forced: bool,
+    /// Whether it belongs to the thought, its marker included, and not to the text.
+    pub thought: bool,
 }
 
 /// A whole reply.
@@ -88,6 +90,18 @@ pub struct Completion {
     pub usage: Usage,
     /// Each token, if [`Generate::log_probabilities`](crate::Generate::log_probabilities) asked for them.
     pub tokens: Vec<TokenRecord>,
+}
+
+impl Completion {
+    /// How likely the model takes its own text to be, from 0 to 1: the geometric mean of the probabilities of the text's
+    /// tokens, those aside about which there was no choice (length-normalised likelihood, Malinin & Gales 2021). `None`
+    /// where no token was recorded. It compares answers of one model; it is no probability of being right.
+    pub fn likelihood(&self) -> Option<f64> {
+        let free = self.tokens.iter().filter(|token| !token.forced && !token.thought);
+        let (sum, count) = free
+            .fold((0.0, 0.0), |(sum, count), token| (sum + f64::from(token.log_probability), count + 1.0));
+        (count > 0.0).then(|| (sum / count).exp())
+    }
 }
 
 /// What happens while a model replies.
@@ -131,5 +145,41 @@ impl Generation {
             }
         }
         Err(ModelError::Interrupted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_likelihood_is_of_the_texts_free_tokens() {
+        let token = |probability: f32, forced, thought| TokenRecord {
+            id: 0,
+            text: String::new(),
+            log_probability: probability.ln(),
+            forced,
+            thought,
+        };
+        let cases = [
+            (vec![], None),
+            (vec![token(1.0, true, false), token(0.2, false, true)], None),
+            (vec![token(0.25, false, false), token(1.0, false, false)], Some(0.5)),
+            (vec![token(0.01, false, true), token(0.5, false, false), token(1.0, true, false)], Some(0.5)),
+        ];
+        for (tokens, expected) in cases {
+            let completion = Completion {
+                thought: String::new(),
+                text: String::new(),
+                call: None,
+                stop: StopReason::End,
+                usage: Usage::default(),
+                tokens,
+            };
+            let found = completion.likelihood();
+            let is_near =
+                found.zip(expected).is_some_and(|(found, expected)| (found - expected).abs() < 1e-6);
+            assert!(is_near || found == expected, "{found:?}, not {expected:?}");
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! The tools that come with Percept, a file each: what a person does with mouse and keyboard, a closer look,
-//! a wait, and the end.
+//! a wait, an answer, and the end.
 //!
 //! The doc comments on their arguments are instructions to the model; a snapshot test shows any change.
 
+mod answer;
 mod click;
 mod double_click;
 mod drag;
@@ -18,6 +19,7 @@ mod zoom;
 
 use std::sync::Arc;
 
+pub use answer::{Answer, AnswerArgs};
 pub use click::{Click, ClickArgs};
 pub use double_click::{DoubleClick, DoubleClickArgs};
 pub use drag::{Drag, DragArgs};
@@ -48,6 +50,7 @@ pub fn toolbox(screen: &Arc<dyn Screen>) -> Toolbox {
     put(&mut toolbox, Wait);
     put(&mut toolbox, Navigate::new(screen.clone()));
     put(&mut toolbox, Zoom::new(screen.clone()));
+    put(&mut toolbox, Answer);
     put(&mut toolbox, Finish);
     toolbox
 }

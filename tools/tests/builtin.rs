@@ -73,6 +73,7 @@ fn names_are_distinct_and_in_order() {
     let screen: Arc<dyn Screen> = Arc::new(Remembering::default());
     let names: Vec<String> = builtin::toolbox(&screen).offered().into_iter().map(|t| t.card.name).collect();
     let expected = [
+        "answer",
         "click",
         "double_click",
         "drag",
@@ -97,6 +98,7 @@ fn names_are_distinct_and_in_order() {
     again.add(builtin::Navigate::new(screen.clone())).unwrap();
     again.add(builtin::Zoom::new(screen)).unwrap();
     again.add(builtin::Wait).unwrap();
+    again.add(builtin::Answer).unwrap();
     again.add(builtin::Finish).unwrap();
     assert_eq!(again.offered().len(), expected.len());
 }
@@ -277,5 +279,27 @@ async fn finish_ends_the_task_with_or_without_an_answer() {
     for (arguments, answer) in [(json!({}), None), (json!({ "answer": "42" }), Some("42".to_owned()))] {
         let observation = call(Arc::default(), "finish", arguments, &context()).await.unwrap();
         assert_eq!(observation.then, Then::Finish { answer });
+    }
+}
+
+#[tokio::test]
+async fn an_answer_ends_the_task_and_points_only_at_the_screenshot() {
+    let cases = [
+        (json!({ "text": "42" }), None),
+        (json!({ "text": "42", "seen_at": [[0, 0, 10, 10]] }), None),
+        (json!({ "text": "  " }), Some("the answer is empty")),
+        (json!({ "text": "42", "seen_at": [[0, 0, 10, 10], [5, 5, 5, 9]] }), Some("seen_at is empty")),
+        (json!({ "text": "42", "seen_at": [[0, 0, 5000, 10]] }), Some("seen_at's right is 5000")),
+        (json!({}), Some("missing field `text`")),
+    ];
+    for (arguments, problem) in cases {
+        let called = call(Arc::default(), "answer", arguments.clone(), &context()).await;
+        match (called, problem) {
+            (Ok(observation), None) => {
+                assert_eq!(observation.then, Then::Finish { answer: Some("42".into()) }, "{arguments}");
+            }
+            (Err(error), Some(problem)) => assert!(error.to_string().contains(problem), "{error}"),
+            (found, _) => panic!("{arguments}: {found:?}"),
+        }
     }
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::{
     act::Action,
+    think::Decision,
     working::{Working, unexpected},
 };
-use crate::{Ending, Event, Outcome, Percept, Verdict, history::Record};
+use crate::{Ending, Event, Outcome, Percept, Verdict, evidence::Claim, history::Record};
 
 /// How often the model may claim to be done against the evidence before it is taken to have failed.
 const CLAIMS: usize = 2;
@@ -21,7 +22,7 @@ impl Working {
         if self.evidence.is_empty() || self.evidence.waits_for_the_end() {
             return Ok(());
         }
-        if self.look_for_evidence(0, percept, None).await?.holds {
+        if self.look_for_evidence(0, percept, Claim::default()).await?.holds {
             self.note("the evidence was there before anything was done: it proves little").await?;
         }
         Ok(())
@@ -36,6 +37,7 @@ impl Working {
     pub(super) async fn check(
         &mut self,
         step: usize,
+        decision: &Decision,
         action: &Action,
         after: Option<&Percept>,
     ) -> Result<Option<String>, Ending> {
@@ -45,12 +47,14 @@ impl Working {
                 return Ok(None);
             }
             let word = Ending::new(Outcome::Done, "the model says so; the task names no evidence");
-            return Err(Ending { answer: answer.clone(), ..word });
+            return Err(Ending { answer: answer.clone(), certainty: decision.certainty, ..word });
         }
         if !finish && (!changes || self.evidence.waits_for_the_end()) {
             return Ok(None);
         }
-        let mut verdict = self.look_for_evidence(step, after, answer.as_deref()).await?;
+        let (certainty, is_seen) = (decision.certainty, decision.says_where());
+        let claim = Claim { answer: answer.as_deref(), certainty, is_seen };
+        let mut verdict = self.look_for_evidence(step, after, claim).await?;
         if let (true, Some(question)) = (verdict.holds, self.evidence.judge.clone()) {
             let check = self.examine(step, &question).await?;
             verdict.holds = check.holds;
@@ -58,7 +62,7 @@ impl Working {
         }
         if verdict.holds {
             let found = Ending::new(Outcome::Done, self.evidence.described().join("; "));
-            return Err(Ending { evidence: Some(true), answer: answer.clone(), ..found });
+            return Err(Ending { evidence: Some(true), answer: answer.clone(), certainty, ..found });
         }
         if !finish {
             return Ok(None);
@@ -67,7 +71,9 @@ impl Working {
         self.claims += 1;
         if self.claims >= CLAIMS {
             let reason = format!("claimed done against the evidence; missing: {missing}");
-            return Err(Ending { evidence: Some(false), answer: answer.clone(), ..Ending::failed(reason) });
+            // An answer without its grounds is withheld: the run abstains.
+            let answer = answer.clone().filter(|_| self.evidence.grounds.is_none());
+            return Err(Ending { evidence: Some(false), answer, certainty, ..Ending::failed(reason) });
         }
         // Neither what was expected nor what the page says instead: the one would give the answer away, the
         // other would speak with our voice.
@@ -80,12 +86,12 @@ impl Working {
         &mut self,
         step: usize,
         percept: Option<&Percept>,
-        answer: Option<&str>,
+        claim: Claim<'_>,
     ) -> Result<Verdict, Ending> {
         let (bounds, evidence, secrets) = (self.bounds(), &self.evidence, &self.secrets);
         let screen = self.screen.as_ref().map(Arc::clone);
         let work = async move {
-            let looking = evidence.look_for(screen.as_deref(), percept.map(Percept::screenshot), answer);
+            let looking = evidence.look_for(screen.as_deref(), percept.map(Percept::screenshot), &claim);
             let mut verdict = bounds
                 .within(looking)
                 .await?

@@ -27,7 +27,7 @@ impl Working {
             let decision = self.think(step, percept.as_ref()).await?;
             let action = self.act(step, &decision, percept.as_ref()).await?;
             let after = self.look().await?;
-            let claim = self.check(step, &action, after.as_ref()).await?;
+            let claim = self.check(step, &decision, &action, after.as_ref()).await?;
             let unmet = self.expect(step, &action, percept.as_ref(), after.as_ref()).await?;
             let circle = self.circle(step, &decision, &action, percept.as_ref()).await?;
             let failure = claim.or_else(|| unmet.clone()).or(circle);

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     Ending, Event, Evidence, Percept,
+    evidence::Claim,
     history::Record,
     prompts::Prompt,
     thinking::{PATIENCE, PLAN_FORM, PLAN_TOKENS, Plan, PlanItem, plan_schema, read_plan},
@@ -103,9 +104,9 @@ impl Working {
         let Some(screen) = self.screen.as_ref().map(Arc::clone) else { return Ok(true) };
         let (bounds, what) = (self.bounds(), item.what.clone());
         let wanted = Evidence { text_visible: vec![item.expect.clone()], ..Evidence::default() };
-        let seen = after.map(Percept::screenshot);
+        let (seen, claim) = (after.map(Percept::screenshot), Claim::default());
         let work = async move {
-            let looking = wanted.look_for(Some(screen.as_ref()), seen, None);
+            let looking = wanted.look_for(Some(screen.as_ref()), seen, &claim);
             let check = match bounds.within(looking).await? {
                 Ok(verdict) => verdict.checks.into_iter().next(),
                 Err(ScreenError::Unsupported { .. }) => None,

@@ -6,7 +6,9 @@ use super::{
     generate::Question,
     working::{Working, unexpected},
 };
-use crate::{Ending, Event, Percept, Reflect, Target, history::Record, memory, offer, thinking::VOTING};
+use crate::{
+    Area, Ending, Event, Percept, Reflect, Target, history::Record, memory, offer, thinking::VOTING,
+};
 
 /// The lowest temperature at which a decision is sampled to get out of a dead end, and what each further
 /// attempt on the same screen adds.
@@ -22,6 +24,16 @@ pub(super) struct Decision {
     pub(super) call: Result<Call, String>,
     /// The places on the screenshot that the call names, or what is wrong with them.
     pub(super) targets: Result<Vec<Target>, String>,
+    /// How certain it is, where the run asks.
+    pub(super) certainty: Option<f64>,
+}
+
+impl Decision {
+    /// Whether it names regions of the screen.
+    pub(super) fn says_where(&self) -> bool {
+        let is_region = |target: &Target| matches!(target.area, Area::Region(_));
+        self.targets.as_ref().is_ok_and(|targets| targets.iter().any(is_region))
+    }
 }
 
 /// One vote on what to do.
@@ -31,6 +43,8 @@ pub(super) struct Ballot {
     pub(super) text: String,
     pub(super) call: Result<Call, String>,
     pub(super) targets: Result<Vec<Target>, String>,
+    /// How likely the model takes its text to be.
+    pub(super) likelihood: Option<f64>,
 }
 
 impl Working {
@@ -45,10 +59,11 @@ impl Working {
         for vote in 1..=self.thinking.votes {
             ballots.push(self.decide(step, vote, &functions, percept).await?);
         }
-        let chosen = self.elect(step, &ballots, percept).await?;
-        let Ballot { thought, text, call, targets } = ballots.swap_remove(chosen);
+        let (chosen, agreement) = self.elect(step, &ballots, percept).await?;
+        let Ballot { thought, text, call, targets, likelihood } = ballots.swap_remove(chosen);
         self.history.push(Record::Decided { thought: thought.clone(), text });
-        Ok(Decision { thought, call, targets })
+        let certainty = agreement.or(likelihood).filter(|_| self.wants_certainty());
+        Ok(Decision { thought, call, targets, certainty })
     }
 
     /// One vote. The first is the decision that a run without votes makes.
@@ -69,9 +84,11 @@ impl Working {
             sampling: Sampling { temperature, seed, ..Sampling::default() },
             max_tokens: self.tokens_for(self.thinking.max_tokens).await?,
             max_thought_tokens: self.thinking.max_thought_tokens,
+            log_probabilities: self.wants_certainty(),
             ..Generate::default()
         };
         let told = move |completion: Completion| {
+            let likelihood = completion.likelihood();
             let call = completion.call.unwrap_or_else(|| Err("the reply holds no call".into()));
             Event::Decided {
                 step,
@@ -81,6 +98,7 @@ impl Working {
                 call: call.as_ref().ok().cloned(),
                 malformed: call.err(),
                 stop: completion.stop,
+                likelihood,
                 usage: completion.usage,
                 memory_bytes: memory::now(),
             }
@@ -88,7 +106,7 @@ impl Working {
         let kinds = &["decided", "too_long"];
         let question = Question { step, vote, exploring, kinds, options, request: None, told };
         let decided = self.generate(question).await?;
-        let Event::Decided { thought, text, call, malformed, stop, .. } = decided else {
+        let Event::Decided { thought, text, call, malformed, stop, likelihood, .. } = decided else {
             return Err(unexpected(&decided));
         };
         let call = call.ok_or_else(|| malformed.unwrap_or_default());
@@ -100,7 +118,12 @@ impl Working {
             Ok(call) => offer::targets(call, functions),
             Err(_) => Ok(Vec::new()),
         };
-        Ok(Ballot { thought, text, call, targets })
+        Ok(Ballot { thought, text, call, targets, likelihood })
+    }
+
+    /// Whether it is to be known how certain an answer is.
+    fn wants_certainty(&self) -> bool {
+        self.evidence.grounds.is_some_and(|grounds| grounds.certainty.is_some())
     }
 
     /// Whether to sample this decision, at what temperature and why. A model that sees only the screen, or

@@ -22,7 +22,7 @@ use crate::{
 };
 
 impl Working {
-    /// The index of the vote that is carried out.
+    /// The index of the vote that is carried out, and the share of those that mean the same, where there are others.
     ///
     /// # Errors
     ///
@@ -32,9 +32,9 @@ impl Working {
         step: usize,
         ballots: &[Ballot],
         percept: Option<&Percept>,
-    ) -> Result<usize, Ending> {
+    ) -> Result<(usize, Option<f64>), Ending> {
         if ballots.len() == 1 {
-            return Ok(0);
+            return Ok((0, None));
         }
         let screen = self.screen.as_ref().map(Arc::clone);
         let (bounds, votes) = (self.bounds(), ballots.to_vec());
@@ -59,16 +59,18 @@ impl Working {
             Event::Voted { alike, chosen, .. } if chosen < ballots.len() => (alike, chosen),
             other => return Err(unexpected(&other)),
         };
-        let different: BTreeSet<usize> = alike.into_iter().collect();
+        let agreement = |vote: usize| (vote, Some(share(&alike, vote)));
+        let different: BTreeSet<usize> = alike.iter().copied().collect();
         let proposals: Vec<_> = different
             .into_iter()
             .filter_map(|index| Some((index, ballots.get(index)?)))
             .filter_map(|(index, ballot)| Some((index, ballot.thought.clone(), ballot.call.as_ref().ok()?)))
             .collect();
         if self.thinking.choose == Choose::Majority || proposals.len() < 2 {
-            return Ok(chosen);
+            return Ok(agreement(chosen));
         }
-        Ok(self.judge(step, &proposals).await?.filter(|best| *best < ballots.len()).unwrap_or(chosen))
+        let best = self.judge(step, &proposals).await?.filter(|best| *best < ballots.len());
+        Ok(agreement(best.unwrap_or(chosen)))
     }
 
     /// Asks the model which proposal is the best; `None` if its word can't be read.
@@ -97,6 +99,13 @@ impl Working {
         }
         Ok(best)
     }
+}
+
+/// The share of the votes that mean the same as this one.
+#[allow(clippy::cast_precision_loss, reason = "there are few votes")]
+fn share(alike: &[usize], vote: usize) -> f64 {
+    let of = |vote: usize| alike.get(vote).copied().unwrap_or(vote);
+    alike.iter().filter(|first| **first == of(vote)).count() as f64 / alike.len() as f64
 }
 
 /// What stands at each place that a call names. A screen that can't or won't say leaves the places bare.

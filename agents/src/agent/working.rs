@@ -94,6 +94,7 @@ impl Working {
             verified: None,
             reason: String::new(),
             answer: None,
+            certainty: None,
             steps: 0,
             usage: TokenUsage::default(),
             cost: None,
@@ -271,6 +272,7 @@ impl Working {
         self.result.outcome = ending.outcome;
         self.result.reason = ending.reason;
         self.result.answer = ending.answer;
+        self.result.certainty = ending.certainty;
         self.result.verified =
             if self.evidence.is_empty() { None } else { Some(ending.evidence == Some(true)) };
         self.result.steps = self.budget.steps;

@@ -38,7 +38,8 @@ pub(crate) enum Command {
     /// Ask a model a question about images.
     #[command(
         after_help = "Examples:\n  percept ask models/smolvlm shot.png \"What does the button say?\"\n  \
-                      percept ask models/llava before.png after.png \"What changed?\" --device webgpu"
+                      percept ask models/llava before.png after.png \"What changed?\" --device webgpu\n  \
+                      percept ask models/smolvlm shot.png \"How many mails are unread?\" --votes 5 --least 0.6 --boxes"
     )]
     Ask(AskOptions),
 
@@ -144,6 +145,23 @@ pub(crate) struct AskOptions {
     /// Where sampling begins.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
+
+    /// How many replies to compare; the answer is what most of them say.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    pub(crate) votes: usize,
+
+    /// Answer only if it is as certain as this, from 0 to 1: the share of the votes that agree, or of a single reply how
+    /// likely the model takes its words to be. Otherwise abstain, with exit code 1.
+    #[arg(long, value_name = "CERTAINTY")]
+    pub(crate) least: Option<f64>,
+
+    /// Ask as well where in the last image the answer is seen.
+    #[arg(long)]
+    pub(crate) boxes: bool,
+
+    /// Save the last image with these places drawn on it.
+    #[arg(long, value_name = "FILE.png", requires = "boxes")]
+    pub(crate) draw: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -3,9 +3,15 @@
 use std::path::Path;
 
 use anyhow::anyhow;
-use percept::models::{
-    Completion, Conversation, Generate, GenerationEvent, LoadOptions, LoadedImage, Message, ModelError, Role,
-    Sampling,
+use percept::{
+    Answer, Inquiry,
+    models::{
+        Conversation, Generate, LoadOptions, LoadedImage, Message, ModelCard, ModelError, Role, Sampling,
+    },
+    tools::{
+        PixelRegion,
+        image::{Rgb, RgbImage},
+    },
 };
 use serde_json::json;
 
@@ -16,7 +22,13 @@ use super::{
     progress::Bars,
 };
 
-/// Asks, and prints the answer while it is written.
+/// The exit code of a question that got no answer.
+const ABSTAINED: u8 = 1;
+/// The colour and the width of a drawn box, in pixels.
+const DRAWN: Rgb<u8> = Rgb([230, 30, 80]);
+const STROKE: u32 = 2;
+
+/// Asks, and prints the answer while it is written, where nothing can withhold it.
 pub(crate) async fn ask(options: AskOptions, output: &Output) -> Result<u8, Failure> {
     let (question, files) =
         options.images_and_question.split_last().unwrap_or((&options.images_and_question[0], &[]));
@@ -26,65 +38,143 @@ pub(crate) async fn ask(options: AskOptions, output: &Output) -> Result<u8, Fail
             Failure::bad_input(error).help("put the question last: percept ask MODEL IMAGE… \"question\"")
         );
     }
-    let mut message = Message { role: Role::User, content: Vec::new() };
+    let (mut message, mut last) = (Message { role: Role::User, content: Vec::new() }, None);
     for file in files {
         let image = LoadedImage::open(Path::new(file))?;
         image
             .notes
             .iter()
             .for_each(|note| output.say(&output.ink(Ink::Warn, &format!("note: {file}: {note}"))));
+        last = options.draw.as_ref().map(|_| image.pixels.clone());
         message = message.with_image(image.pixels);
     }
-    let conversation = Conversation::from_iter([message.with_text(question.as_str())]);
     let load = LoadOptions { device: options.device.clone(), ..LoadOptions::default() };
     let model = options.model.open(load, Bars::new(&output.bars)).await?;
     let card = model.card();
     for note in &card.notes {
         output.say(&output.ink(Ink::Soft, &format!("note: {note}")));
     }
-    let request = Generate {
-        sampling: Sampling { temperature: options.temperature, seed: options.seed, ..Sampling::default() },
-        max_tokens: options.max_tokens,
-        stop_at_end: !options.ignore_end,
-        log_probabilities: true,
-        ..Generate::default()
+    let sampling = Sampling { temperature: options.temperature, seed: options.seed, ..Sampling::default() };
+    let inquiry = Inquiry {
+        options: Generate {
+            sampling,
+            max_tokens: options.max_tokens,
+            stop_at_end: !options.ignore_end,
+            ..Generate::default()
+        },
+        votes: options.votes,
+        boxes: options.boxes,
+        least_certainty: options.least,
+        ..Inquiry::about(Conversation::from_iter([message.with_text(question.as_str())]))
     };
-    let mut generation = model.generate(&conversation, &request).await?;
-    let mut completion: Option<Completion> = None;
-    while let Some(event) = generation.next().await {
-        match event? {
-            GenerationEvent::Text(text) if !output.json => output.stream(&text)?,
-            GenerationEvent::Done(done) => completion = Some(*done),
-            _ => {}
+    let streams = !output.json && options.votes == 1 && options.least.is_none();
+    let mut unprinted = None;
+    let mut told = |text: &str| {
+        if streams && let Err(failure) = output.stream(text) {
+            unprinted.get_or_insert(failure);
+        }
+    };
+    let answer = inquiry.put(model.as_ref(), &mut told).await.map_err(|error| match error {
+        ModelError::Request(problem) => Failure::bad_input(anyhow!(problem)),
+        error => error.into(),
+    })?;
+    if let Some(failure) = unprinted {
+        return Err(failure);
+    }
+    if let (Some(path), Some(image)) = (&options.draw, last) {
+        let drawn = drawn(&image, answer.seen_at.as_deref().unwrap_or_default());
+        drawn.save(path).map_err(|error| Failure::bad_input(anyhow!("{}: {error}", path.display())))?;
+    }
+    if output.json {
+        output.document(&document(&answer, card))?;
+    } else {
+        spoken(&answer, streams, output)?;
+        output.say(&output.ink(Ink::Soft, &cost(&answer, card)));
+    }
+    Ok(if answer.text.is_some() { 0 } else { ABSTAINED })
+}
+
+/// The answer as the one JSON document.
+fn document(answer: &Answer, card: &ModelCard) -> serde_json::Value {
+    let reply = answer.replies.get(answer.chosen);
+    let tokens: Vec<u32> =
+        reply.map(|reply| reply.tokens.iter().map(|token| token.id).collect()).unwrap_or_default();
+    let boxes = answer.seen_at.as_ref().map(|regions| {
+        let corners = |region: &PixelRegion| [region.left, region.top, region.right, region.bottom];
+        regions.iter().map(corners).collect::<Vec<_>>()
+    });
+    json!({
+        "text": answer.text,
+        "abstained": answer.text.is_none(),
+        "certainty": answer.certainty(),
+        "likelihood": answer.likelihood,
+        "votes": answer.replies.iter().map(|reply| reply.text.as_str()).collect::<Vec<_>>(),
+        "agreeing": answer.supporters,
+        "seen_at": boxes,
+        "tokens": tokens,
+        "stop": reply.map(|reply| reply.stop),
+        "usage": answer.usage,
+        "model": card.name,
+        "device": card.device,
+        "notes": card.notes.iter().chain(&answer.notes).collect::<Vec<_>>(),
+    })
+}
+
+/// The answer for a person, as far as it isn't on the screen yet.
+fn spoken(answer: &Answer, is_told: bool, output: &Output) -> Result<(), Failure> {
+    match &answer.text {
+        Some(_) if is_told => output.stream("\n")?,
+        Some(text) => output.print(text)?,
+        None => output.print("no answer: it isn't certain enough")?,
+    }
+    let votes = answer.replies.len();
+    if let Some(certainty) = answer.certainty().filter(|_| votes > 1 || answer.text.is_none()) {
+        let because = match votes {
+            1 => "as the model takes its words to be likely".to_owned(),
+            votes => format!("{} of {votes} replies agree", answer.supporters),
+        };
+        output.say(&output.ink(Ink::Soft, &format!("certainty {certainty:.2}: {because}")));
+    }
+    if let Some(regions) = &answer.seen_at {
+        let places: Vec<_> = regions
+            .iter()
+            .map(|PixelRegion { left, top, right, bottom }| format!("[{left}, {top}, {right}, {bottom}]"))
+            .collect();
+        let told = if places.is_empty() { "nowhere, it says".into() } else { places.join(", ") };
+        output.say(&output.ink(Ink::Soft, &format!("seen at: {told}")));
+    }
+    for note in &answer.notes {
+        output.say(&output.ink(Ink::Warn, &format!("note: {note}")));
+    }
+    Ok(())
+}
+
+fn cost(answer: &Answer, card: &ModelCard) -> String {
+    let (usage, stage) = (&answer.usage, &answer.usage.stage);
+    format!(
+        "{} on {}: {} tokens read, {} written; vision {:.0} ms, prefill {:.0} ms, decode {:.0} ms",
+        card.name,
+        card.device,
+        usage.fresh_tokens,
+        usage.output_tokens,
+        stage.vision,
+        stage.prefill,
+        stage.decode
+    )
+}
+
+/// The image with a frame along the inside of each region.
+fn drawn(image: &RgbImage, regions: &[PixelRegion]) -> RgbImage {
+    let mut drawn = image.clone();
+    for region in regions {
+        let within = |side: u32, from: u32, to: u32| side < from + STROKE || side + STROKE >= to;
+        for y in region.top..region.bottom.min(image.height()) {
+            for x in region.left..region.right.min(image.width()) {
+                if within(x, region.left, region.right) || within(y, region.top, region.bottom) {
+                    drawn.put_pixel(x, y, DRAWN);
+                }
+            }
         }
     }
-    let completion = completion.ok_or(ModelError::Interrupted)?;
-    if output.json {
-        let tokens: Vec<u32> = completion.tokens.iter().map(|token| token.id).collect();
-        output.document(&json!({
-            "text": completion.text,
-            "tokens": tokens,
-            "stop": completion.stop,
-            "usage": completion.usage,
-            "model": card.name,
-            "device": card.device,
-            "notes": card.notes,
-        }))?;
-    } else {
-        output.stream("\n")?;
-        let usage = &completion.usage;
-        let stage = &usage.stage;
-        let line = format!(
-            "{} on {}: {} tokens read, {} written; vision {:.0} ms, prefill {:.0} ms, decode {:.0} ms",
-            card.name,
-            card.device,
-            usage.fresh_tokens,
-            usage.output_tokens,
-            stage.vision,
-            stage.prefill,
-            stage.decode
-        );
-        output.say(&output.ink(Ink::Soft, &line));
-    }
-    Ok(0)
+    drawn
 }

@@ -105,6 +105,7 @@ fn ending(result: &RunResult) -> Ending {
         reason: result.reason.clone(),
         evidence: result.verified,
         answer: result.answer.clone(),
+        certainty: result.certainty,
     }
 }
 

@@ -74,6 +74,9 @@ fn facts(html: &mut Hypertext, recording: &Recording) {
         if let Some(answer) = &result.answer {
             fact(html, "answer", answer);
         }
+        if let Some(certainty) = result.certainty {
+            fact(html, "certainty", &format!("{certainty:.2}"));
+        }
     }
     html.markup("</dl>");
 }

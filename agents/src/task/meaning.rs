@@ -437,6 +437,24 @@ fn done(
             .map_err(|error| source.mistake(span, error.to_string(), "see https://json-schema.org"))?;
         answer = Some(check);
     }
+    let mut grounds = None;
+    if let Some(written) = written.grounds {
+        let (span, asked) = (written.span(), written.into_inner());
+        if asked.visible && !has_page {
+            return Err(needs_page(span, "visible"));
+        }
+        if asked.seen_at && matches!(screen, ScreenChoice::Nothing {}) {
+            let problem = "`seen_at` can't be checked: there is no screen";
+            return Err(source.mistake(
+                span,
+                problem,
+                "add a browser or an image to [screen], or leave it out",
+            ));
+        }
+        let remedy = "write { certainty = 0.6, visible = true, seen_at = true }, or some of it";
+        asked.checked().map_err(|error| source.mistake(span, error.to_string(), remedy))?;
+        grounds = Some(asked);
+    }
     let url = written.url.map(|url| match url.into_inner() {
         WrittenUrl::Prefix(prefix) => UrlCheck::Prefix(prefix),
         WrittenUrl::Check(check) => check,
@@ -466,5 +484,5 @@ fn done(
         }
     }
     let judge = written.judge.map(Spanned::into_inner);
-    Ok(DoneChoice { text_visible, url, answer, judge, elements, files })
+    Ok(DoneChoice { text_visible, url, answer, grounds, judge, elements, files })
 }

@@ -13,11 +13,14 @@ use serde::{
 };
 use toml::{Spanned, Value};
 
-use crate::{AtLimit, Choose, ElementCheck, FileCheck, Prices, Reflect, Rule, Style};
+use crate::{AtLimit, Choose, ElementCheck, FileCheck, Grounds, Prices, Reflect, Rule, Style};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenTask {
+    /// Looked at before anything else.
+    #[serde(rename = "percept")]
+    pub(super) _percept: Option<String>,
     pub(super) task: Spanned<String>,
     pub(super) model: Option<Spanned<String>>,
     pub(super) device: Option<Spanned<String>>,
@@ -138,6 +141,7 @@ pub(super) struct WrittenDone {
     pub(super) text_visible: Option<Spanned<OneOrMany<String>>>,
     pub(super) url: Option<Spanned<WrittenUrl>>,
     pub(super) answer: Option<Spanned<WrittenAnswer>>,
+    pub(super) grounds: Option<Spanned<Grounds>>,
     pub(super) judge: Option<Spanned<String>>,
     pub(super) element: Option<Spanned<OneOrMany<ElementCheck>>>,
     pub(super) file: Option<Spanned<OneOrMany<FileCheck>>>,

@@ -8,6 +8,7 @@ use percept_tools::{Element, PixelPoint, PixelRegion};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::wording::normalised;
 use crate::{Area, Target};
 
 /// The temperature at which every vote but the first is sampled, where the run's own is lower.
@@ -89,9 +90,14 @@ pub(crate) struct Meaning {
 impl Meaning {
     /// The meaning of a call whose targets are these places.
     pub(crate) fn new(call: &Call, places: BTreeMap<String, Place>) -> Self {
-        let mut arguments = call.arguments.clone();
+        let (function, mut arguments) = (call.function.clone(), call.arguments.clone());
         without(&mut arguments, &places);
-        Self { function: call.function.clone(), arguments, places }
+        if !ANSWERING.contains(&function.as_str()) {
+            return Self { function, arguments, places };
+        }
+        // Where an answer is seen doesn't change what it says.
+        in_words(&mut arguments);
+        Self { function, arguments, places: BTreeMap::new() }
     }
 
     fn is_like(&self, other: &Self) -> bool {
@@ -102,6 +108,18 @@ impl Meaning {
                 .places
                 .iter()
                 .all(|(name, place)| other.places.get(name).is_some_and(|other| place.is_like(other)))
+    }
+}
+
+/// The tools whose words are answers to the task's question.
+const ANSWERING: [&str; 2] = ["answer", "finish"];
+
+/// Leaves of each text its words alone.
+fn in_words(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = normalised(text),
+        Value::Object(object) => object.values_mut().for_each(in_words),
+        _ => {}
     }
 }
 

@@ -1,6 +1,6 @@
 //! Evidence of every kind.
 
-use percept::{ElementCheck, Event, Evidence, FileCheck, Outcome, RunFolder};
+use percept::{ElementCheck, Event, Evidence, FileCheck, Grounds, Outcome, Reflect, RunFolder, Thinking};
 use serde_json::json;
 
 use crate::{
@@ -97,4 +97,65 @@ async fn evidence_that_can_never_be_had_is_refused_before_the_run() {
     let blind = percept::Agent::builder(Actor::new(false, &[calls("read", json!({}))]), toolbox);
     let error = blind.done(element).build().err().unwrap().to_string();
     assert!(error.contains("the run has no screen"), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_without_its_grounds_is_withheld() {
+    let answer = |text: &str| calls("answer", json!({ "text": text }));
+    let seen = |text: &str| calls("answer", json!({ "text": text, "seen_at": [[0, 0, 60, 20]] }));
+    let certainty = |least| Grounds { certainty: Some(least), ..Grounds::default() };
+    let (visible, placed) =
+        (Grounds { visible: true, ..Grounds::default() }, Grounds { seen_at: true, ..Grounds::default() });
+    #[rustfmt::skip]
+    let cases = [
+        // Two of three say the same, in other words.
+        (certainty(0.6), 3, vec![answer("Two mails"), answer("the 2 mails!"), answer("3")], Some("Two mails"), Some(2.0 / 3.0), ""),
+        (certainty(0.7), 3, vec![answer("1"), answer("2"), answer("2"), answer("1"), answer("2"), answer("3")], None, Some(1.0 / 3.0), "certain to at least 0.7 (found: 0.33)"),
+        // This actor doesn't tell how likely its words are.
+        (certainty(0.5), 1, vec![answer("2"), answer("2")], None, None, "ask for votes"),
+        (visible, 1, vec![answer("2 mails")], Some("2 mails"), None, ""),
+        (visible, 1, vec![answer("3 mails"), answer("2 mails")], Some("2 mails"), None, ""),
+        (visible, 1, vec![answer("3 mails"), answer("4 mails")], None, None, "the screen shows the answer's words"),
+        (placed, 1, vec![answer("2"), seen("2")], Some("2"), None, ""),
+        (placed, 1, vec![answer("2"), answer("2")], None, None, "the answer says where it is seen"),
+    ];
+    for (grounds, votes, script, text, certainty, reason) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let (actor, pages) = (Actor::new(false, &script), Pages::new(Manner::Sticks, &["Inbox: 2 mails"]));
+        let screen: std::sync::Arc<dyn percept::tools::Screen> = pages.clone();
+        let toolbox = percept::tools::builtin::toolbox(&screen).only(&["answer", "click"]).unwrap();
+        let agent = percept::Agent::builder(actor.clone(), toolbox)
+            .screen(screen)
+            .thinking(Thinking { votes, reflect: Reflect::Never, ..Thinking::default() })
+            .done(Evidence { grounds: Some(grounds), ..Evidence::default() })
+            .folder(RunFolder::create(folder.path()).unwrap());
+        let (_, result) = played(agent.build().unwrap().run("How many mails are there?")).await;
+        let outcome = if text.is_some() { Outcome::Done } else { Outcome::Failed };
+        assert_eq!((result.outcome, result.answer.as_deref()), (outcome, text), "{}", result.reason);
+        assert!(result.reason.contains(reason), "{}", result.reason);
+        let near = result.certainty.zip(certainty).map(|(found, wanted)| (found - wanted).abs() < 1e-9);
+        assert!(near.unwrap_or(result.certainty == certainty), "{:?}", result.certainty);
+        let wants = actor.asked.lock().unwrap().iter().all(|(_, options)| options.log_probabilities);
+        assert_eq!(wants, grounds.certainty.is_some(), "what costs is asked only where it counts");
+        assert_eq!(percept::replay(folder.path()).await.unwrap().divergence, None);
+    }
+}
+
+#[test]
+fn grounds_that_no_run_could_give_are_refused_before_it() {
+    let (actor, pages) = (Actor::new(false, &[finish()]), Pages::new(Manner::Sticks, &["1"]));
+    let screen: std::sync::Arc<dyn percept::tools::Screen> = pages.clone();
+    let toolbox = || percept::tools::builtin::toolbox(&screen).only(&["finish"]).unwrap();
+    let cases = [
+        (Grounds { visible: true, ..Grounds::default() }, "the run has no screen"),
+        (Grounds { seen_at: true, ..Grounds::default() }, "the run has no screen"),
+        (Grounds { certainty: Some(1.5), ..Grounds::default() }, "lies above 0 and not above 1"),
+        (Grounds::default(), "they ask for nothing"),
+    ];
+    for (grounds, problem) in cases {
+        let evidence = Evidence { grounds: Some(grounds), ..Evidence::default() };
+        let agent = percept::Agent::builder(actor.clone(), toolbox()).done(evidence);
+        let error = agent.build().err().unwrap().to_string();
+        assert!(error.contains(problem), "{error}");
+    }
 }

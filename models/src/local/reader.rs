@@ -61,6 +61,11 @@ impl<'a> ReplyReader<'a> {
         })
     }
 
+    /// Whether the next token belongs to the thought, or to the marker that ends it.
+    pub(super) fn is_thinking(&self) -> bool {
+        self.end.is_some()
+    }
+
     /// Takes a token, and gives what can be told by now.
     pub(super) fn push(&mut self, token: u32) -> Result<Vec<GenerationEvent>, ModelError> {
         if self.end == Some(End::Token(token)) {

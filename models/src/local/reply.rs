@@ -52,8 +52,10 @@ pub(super) fn stream(
         let mut kept = kept?;
         let mut reader = ReplyReader::new(&inner.folder.tokenizer, plan.marker.as_ref(), stops(&options))?;
         let mut decoding = kept.sequence.decode(decode_options(&inner, &prompt, &options), plan.constraint);
+        let mut thought = 0;
         while let Some(token) = decoding.next().await {
             let token = token.map_err(engine_error)?;
+            thought += usize::from(reader.is_thinking());
             for event in reader.push(token.id)? {
                 yield event;
             }
@@ -84,7 +86,7 @@ pub(super) fn stream(
             call,
             stop,
             usage,
-            tokens: if options.log_probabilities { records(&inner, &decoded.tokens)? } else { Vec::new() },
+            tokens: if options.log_probabilities { records(&inner, &decoded.tokens, thought)? } else { Vec::new() },
         }));
     }
 }
@@ -237,15 +239,18 @@ fn cancelled(usage: Usage, plan: &ReplyPlan) -> Completion {
     }
 }
 
-fn records(inner: &Inner, tokens: &[DecodedToken]) -> Result<Vec<TokenRecord>, ModelError> {
+/// The tokens, of which so many are the thought's.
+fn records(inner: &Inner, tokens: &[DecodedToken], thought: usize) -> Result<Vec<TokenRecord>, ModelError> {
     tokens
         .iter()
-        .map(|token| {
+        .enumerate()
+        .map(|(index, token)| {
             Ok(TokenRecord {
                 id: token.id,
                 text: inner.folder.tokenizer.decode(&[token.id], false).map_err(ModelError::Engine)?,
                 log_probability: token.log_probability.unwrap_or(0.0),
                 forced: token.forced,
+                thought: index < thought,
             })
         })
         .collect()
