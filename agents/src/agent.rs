@@ -13,7 +13,7 @@ use crate::{
     Prompts, RecordedDemonstration, Run, RunFolder, Secrets, Style, Thinking,
     album::Album,
     durable::{Keeper, Tape, worked},
-    journal::{Journal, Recording},
+    journal::{Journal, Recording, doubt},
     new_run_name, spans,
 };
 
@@ -322,7 +322,7 @@ impl AgentBuilder {
     /// its journal has isn't done again; it goes on from there.
     ///
     /// `happened` is a person's word on a call that was under way when the run was cut off; see
-    /// [`Recording::doubt`](crate::journal::Recording::doubt).
+    /// [`doubt`](crate::journal::doubt).
     ///
     /// The screen is a new one: whoever opens it brings it to where the run left off, as far as that is possible.
     ///
@@ -337,7 +337,7 @@ impl AgentBuilder {
     pub(crate) fn take_up(self, cut: Cut, happened: Option<bool>) -> Result<Run, AgentError> {
         let Cut { folder, journal, recording } = cut;
         let beginning = recording.beginning.clone();
-        if happened.is_some() && recording.doubt().is_none() {
+        if happened.is_some() && doubt(folder.path(), &recording)?.is_none() {
             return Err(misfit("no call of it is in doubt, so there is nothing to say about one"));
         }
         self.fits(&beginning)?;

@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod eval;
 mod failure;
+mod live;
 mod memory;
 mod models;
 mod narration;

@@ -56,7 +56,10 @@ impl Delegate {
         if !folder.join(journal::JOURNAL_FILE).exists() {
             return Ok(Ok(builder.folder(RunFolder::create(folder)?).build()?.run(task)));
         }
-        match builder.resume(folder, None) {
+        // The word may be about another call than this run's.
+        let is_in_doubt = journal::read(folder).and_then(|recording| journal::doubt(folder, &recording));
+        let happened = cx.happened.filter(|_| matches!(is_in_doubt, Ok(Some(_))));
+        match builder.resume(folder, happened) {
             Ok(run) => Ok(Ok(run)),
             // It was cut off before it wrote a line, and so before it did anything.
             Err(AgentError::Journal(JournalError::Empty { path })) => {

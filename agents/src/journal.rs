@@ -15,10 +15,12 @@ use tokio::task::JoinHandle;
 use crate::{Entry, JournalError, event::Urgency};
 
 mod branch;
+mod doubt;
 mod reader;
 mod seal;
 
 pub use branch::branch;
+pub use doubt::{Doubt, doubt};
 pub use reader::{Recording, read};
 use seal::Seal;
 

@@ -22,6 +22,9 @@ pub struct ToolContext {
     /// A folder of the run's that belongs to this call alone, for what the tool keeps; it may not be there yet, and is
     /// the same for every attempt. `None` in a run that keeps nothing.
     pub folder: Option<PathBuf>,
+    /// A person's word on an effect that an earlier attempt at this very call left in doubt, where the call has other agents
+    /// at work: whether it happened.
+    pub happened: Option<bool>,
     /// Tokens that the run's models may still write, where the call has models of its own at work.
     pub tokens_left: Option<usize>,
     /// What these may still cost, in the currency of the run's prices; `None` if nothing limits it.

@@ -91,7 +91,9 @@ impl Working {
         let effect = card.effect;
         self.tell(Event::Calling { step, call: call.clone(), targets, effect, key: key.clone() }).await?;
         let happened = self.in_doubt(step, &card)?;
-        let result = self.call(step, call, percept, (sequence, key), happened).await?;
+        // What is left of a person's word is about an effect within this call.
+        let word_within = if self.durable.is_in_doubt() { self.happened.take() } else { None };
+        let result = self.call(step, call, percept, (sequence, key), (happened, word_within)).await?;
         self.sort(&card, result)
     }
 
@@ -122,7 +124,7 @@ impl Working {
         call: &Call,
         percept: Option<&Percept>,
         (sequence, key): (u64, String),
-        happened: Option<bool>,
+        (happened, word_within): (Option<bool>, Option<bool>),
     ) -> Result<CallResult, Ending> {
         let context = ToolContext {
             deadline: Some(self.budget.deadline()),
@@ -132,6 +134,7 @@ impl Working {
             folder: self.result.folder.as_ref().map(|folder| folder.join(CALLS).join(sequence.to_string())),
             tokens_left: Some(self.budget.tokens_left()),
             cost_left: self.budget.cost_left(),
+            happened: word_within,
         };
         let (cancel, deadline) = (self.cancel.clone(), self.budget.deadline());
         let out_of_time = self.budget.out_of_time();

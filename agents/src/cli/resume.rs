@@ -25,11 +25,13 @@ pub(crate) async fn resume(options: ResumeOptions, output: &Output) -> Result<u8
         (false, false) => None,
         (happened, _) => Some(happened),
     };
-    if let (Some((step, call)), None) = (recording.doubt(), happened) {
+    if let (Some(doubt), None) = (journal::doubt(folder, &recording).map_err(Failure::bad_input)?, happened) {
+        let whose: String = doubt.agents.iter().map(|agent| format!(" of the agent `{agent}`")).collect();
         let question = format!(
-            "step {step} was cut off while it did this: {}\n     Nobody knows whether it happened. Find out, then \
+            "step {}{whose} was cut off while it did this: {}\n     Nobody knows whether it happened. Find out, then \
              resume with --happened or --not-happened.",
-            written(call)
+            doubt.step,
+            written(&doubt.call)
         );
         output.say(&output.ink(Ink::Warn, &question));
     }

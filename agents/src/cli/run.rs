@@ -15,6 +15,7 @@ use serde_json::json;
 use super::{
     arguments::RunTasks,
     failure::Failure,
+    live::LiveLine,
     narration::{Narration, in_a_line, plain, written},
     output::{Ink, Output},
     progress::Bars,
@@ -178,7 +179,7 @@ pub(crate) fn conclude(result: &RunResult, output: &Output) -> Result<(), Failur
 
 /// Follows a run to its end, asking a person where the policy does, and stopping it when somebody interrupts.
 async fn followed(mut run: Run, mut word: Option<Approval>, output: &Output) -> RunResult {
-    let mut narration = Narration::new(output);
+    let (mut narration, mut live) = (Narration::new(output), LiveLine::new(&output.bars));
     let cancel = run.cancellation();
     let stopped = cancel.clone();
     let watcher = tokio::spawn(async move {
@@ -187,6 +188,7 @@ async fn followed(mut run: Run, mut word: Option<Approval>, output: &Output) -> 
         watch::next_one_ends_it();
     });
     while let Some(entry) = run.next_event().await {
+        live.tell(&entry);
         narration.tell(&entry);
         let question = match &entry.event {
             Event::ApprovalWanted { call, .. } => format!("may it {}?", written(call)),
@@ -209,9 +211,13 @@ async fn followed(mut run: Run, mut word: Option<Approval>, output: &Output) -> 
             },
         }
     }
+    drop(live);
     watcher.abort();
     let result = run.outcome().await;
-    narration.ended(&result);
+    // On a terminal the result itself says it, a line further down.
+    if output.json || !io::stdout().is_terminal() {
+        narration.ended(&result);
+    }
     result
 }
 

@@ -58,9 +58,8 @@ impl Recording {
         }
     }
 
-    /// The call of which nobody knows whether it happened: it was under way when the run was cut off, and it may not
-    /// happen twice.
-    pub fn doubt(&self) -> Option<(usize, &Call)> {
+    /// The call that was under way when the run was cut off, with its step, its effect and its key.
+    pub(super) fn pending(&self) -> Option<(usize, &Call, Effect, &str)> {
         let told = self.entries.iter().rev().find(|entry| {
             let over = match &entry.event {
                 Event::Ended(result) => can_go_on(result),
@@ -73,9 +72,7 @@ impl Recording {
             !over
         });
         match told.map(|entry| &entry.event) {
-            Some(Event::Calling { step, call, effect: Effect::Changes { idempotent: false }, .. }) => {
-                Some((*step, call))
-            }
+            Some(Event::Calling { step, call, effect, key, .. }) => Some((*step, call, *effect, key)),
             _ => None,
         }
     }

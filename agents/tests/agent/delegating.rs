@@ -171,3 +171,50 @@ async fn a_secret_is_no_more_known_to_it_than_to_the_run() {
     let own = std::fs::read_to_string(folder.path().join("journal.jsonl")).unwrap();
     assert!(!own.contains("lovelace"), "a task that has the value is hidden too");
 }
+
+#[tokio::test]
+async fn what_is_in_doubt_within_is_answered_from_the_run_that_it_works_for() {
+    for (happened, clicks) in [(true, 0), (false, 1)] {
+        let folder = tempfile::tempdir().unwrap();
+        let (chief, actor) = (Actor::new(true, &[asks("Press it.")]), Actor::new(false, &[click(1, 1)]));
+        let dying = Pages::new(Manner::Breaks, &["1"]);
+        let begun = planner(&chief, &actor, &dying).done(welcome());
+        let begun = begun.folder(RunFolder::create(folder.path()).unwrap()).build().unwrap();
+        let result = begun.run("Log in.").outcome().await;
+        assert_eq!(result.outcome, Outcome::Unknown, "{}", result.reason);
+        let recording = journal::read(folder.path()).unwrap();
+        let doubt = journal::doubt(folder.path(), &recording).unwrap().unwrap();
+        assert_eq!(
+            (doubt.agents, doubt.step, doubt.call.function),
+            (vec!["actor".into()], 1, "click".into())
+        );
+
+        // Without a word nobody guesses, however often it is tried.
+        let still = Pages::new(Manner::Turns, &["1", "Welcome, ada"]);
+        for _ in 0..2 {
+            let run = planner(&chief, &actor, &still).resume(folder.path(), None).unwrap();
+            let result = run.outcome().await;
+            assert_eq!(result.outcome, Outcome::Unknown, "{}", result.reason);
+            assert!(result.reason.contains("--happened or --not-happened"), "{}", result.reason);
+            assert!(still.inputs.lock().unwrap().is_empty());
+        }
+
+        let pages = Pages::new(Manner::Turns, &["1", "Welcome, ada"]);
+        if happened {
+            pages.turn();
+        }
+        let run = planner(&chief, &actor, &pages).resume(folder.path(), Some(happened)).unwrap();
+        let result = run.outcome().await;
+        assert_eq!(result.outcome, Outcome::Done, "{}", result.reason);
+        let inside = journal::read(&nested(folder.path())).unwrap();
+        let first = inside.entries.iter().find_map(|entry| match &entry.event {
+            Event::Called { result: CallResult::Observed { parts, .. }, .. } => Some(format!("{parts:?}")),
+            _ => None,
+        });
+        assert_eq!(first.unwrap().contains("it happened before the run was taken up again"), happened);
+        assert!(pages.inputs.lock().unwrap().len() >= clicks);
+        for run in [folder.path(), &nested(folder.path())] {
+            assert_eq!(percept::replay(run).await.unwrap().divergence, None);
+        }
+    }
+}

@@ -30,6 +30,8 @@ pub(crate) enum Manner {
     Sticks,
     /// The first input kills it.
     Dies,
+    /// An input breaks, and nobody knows how far it came.
+    Breaks,
     /// An input never returns.
     Hangs,
 }
@@ -85,6 +87,7 @@ impl Screen for Pages {
         self.inputs.lock().unwrap().push(input.clone());
         match self.manner {
             Manner::Sticks => {}
+            Manner::Breaks => return Err(ScreenError::Gone { reason: "the page is gone".into() }),
             Manner::Hangs => tokio::time::sleep(Duration::from_hours(1)).await,
             Manner::Dies => *self.at.lock().unwrap() = usize::MAX,
             Manner::Turns => {

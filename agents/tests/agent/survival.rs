@@ -353,7 +353,7 @@ async fn a_call_that_was_stopped_is_in_doubt_until_somebody_says() {
             let end = journal.trim_end().rfind('\n').unwrap() + 1;
             fs::write(&path, &journal[..end]).unwrap();
         }
-        assert!(journal::read(folder.path()).unwrap().doubt().is_some());
+        assert!(journal::doubt(folder.path(), &journal::read(folder.path()).unwrap()).unwrap().is_some());
         let asked = builder().resume(folder.path(), None).unwrap().outcome().await;
         assert_eq!((asked.outcome, ledger.lock().unwrap().len()), (Outcome::Unknown, 1), "{}", asked.reason);
         let run = builder().resume(folder.path(), Some(happened)).unwrap();
