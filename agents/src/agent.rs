@@ -200,6 +200,11 @@ impl AgentBuilder {
         self
     }
 
+    /// Whether what it costs is counted.
+    pub(crate) fn has_prices(&self) -> bool {
+        self.prices.is_some()
+    }
+
     /// What it may do by itself, with a person's approval, or not at all.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {

@@ -50,7 +50,7 @@ impl Delegate {
     /// The other run: begun, or taken up where it was cut off. `Err` holds one that is over.
     fn begin(&self, task: String, cx: &ToolContext) -> Result<Result<Run, Box<RunResult>>, AgentError> {
         let builder = (self.make)();
-        let limits = within(builder.limits_so_far(), cx);
+        let limits = within(builder.limits_so_far(), builder.has_prices(), cx);
         let builder = builder.limits(limits).name(cx.idempotency_key.clone());
         let Some(folder) = &cx.folder else { return Ok(Ok(builder.build()?.run(task))) };
         if !folder.join(journal::JOURNAL_FILE).exists() {
@@ -77,17 +77,23 @@ impl Delegate {
 }
 
 /// Its own limits, and what is left of the run that it works for.
-fn within(own: Limits, cx: &ToolContext) -> Limits {
+fn within(own: Limits, has_prices: bool, cx: &ToolContext) -> Limits {
     let left = cx.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
     // A whole second at least: less isn't a limit, and the call's own deadline ends it in any case.
     let seconds = left.map_or(own.seconds, |left| own.seconds.min(left.as_secs().max(1)));
-    let tokens = cx.tokens_left.map_or(own.tokens, |left| own.tokens.min(left.max(1)));
-    let cost = match (own.cost, cx.cost_left) {
+    let Some(left) = cx.allowance else { return Limits { seconds, at_limit: AtLimit::End, ..own } };
+    // At least one token: a limit of none isn't one, and the run's own ends it in any case.
+    let (tokens, read_tokens) =
+        (own.tokens.min(left.tokens.max(1)), own.read_tokens.min(left.read_tokens.max(1)));
+    // What costs nothing that is known can't be limited by cost.
+    let left_in_money = left.cost.filter(|_| has_prices).map(|left| left.max(f64::MIN_POSITIVE));
+    let cost = match (own.cost, left_in_money) {
         (Some(own), Some(left)) => Some(own.min(left)),
-        (own, _) => own,
+        (own, left) => own.or(left),
     };
+    let memory_mib = own.memory_mib.min(left.memory_mib);
     // It can't ask a person for more.
-    Limits { tokens, seconds, cost, at_limit: AtLimit::End, ..own }
+    Limits { tokens, read_tokens, seconds, cost, memory_mib, at_limit: AtLimit::End, ..own }
 }
 
 /// What another agent is given.

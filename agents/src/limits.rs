@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use percept_models::Usage;
-use percept_tools::Nested;
+use percept_tools::{Allowance, Nested};
 use serde::{Deserialize, Serialize};
 
 use crate::{AgentError, Ending, Outcome, Prices, memory, trail::Circle};
@@ -178,8 +178,18 @@ impl Budget {
         }
     }
 
+    /// What is left for other agents' models.
+    pub(crate) fn allowance(&self) -> Allowance {
+        Allowance {
+            tokens: self.tokens_left(),
+            read_tokens: self.limits.read_tokens.saturating_sub(self.read),
+            cost: self.cost_left(),
+            memory_mib: self.limits.memory_mib,
+        }
+    }
+
     /// What may still be spent; `None` if there is no limit on it.
-    pub(crate) fn cost_left(&self) -> Option<f64> {
+    fn cost_left(&self) -> Option<f64> {
         self.limits.cost.map(|most| (most - self.cost).max(0.0))
     }
 

@@ -8,23 +8,20 @@ use std::{
     sync::Arc,
 };
 
-use async_trait::async_trait;
-use image::{Rgb, RgbImage};
 use percept_models::Call;
-use percept_tools::{
-    Element, Frame, HostPattern, Input, PixelRegion, Screen, ScreenError, ScreenPoint, ScreenRegion,
-    Screenshot,
-};
+use percept_tools::{HostPattern, Screen};
 use regex::{NoExpand, Regex};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{AgentError, policy::stays_on};
 
+mod veil;
+
+use veil::Veiled;
+
 /// A shorter value would be found, and painted over, all over the place.
 const SHORTEST: usize = 4;
-/// What a secret is painted over with.
-const PAINT: Rgb<u8> = Rgb([128, 128, 128]);
 
 /// What may be known of a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,7 +171,7 @@ impl Secrets {
     /// The screen as everybody but the hands sees it. Tools that look must get this one too.
     #[must_use]
     pub fn veil(&self, screen: Arc<dyn Screen>) -> Arc<dyn Screen> {
-        if self.is_empty() { screen } else { Arc::new(Veiled { screen, secrets: self.clone() }) }
+        if self.is_empty() { screen } else { Arc::new(Veiled::new(screen, self.clone())) }
     }
 
     fn values(&self) -> Vec<String> {
@@ -228,87 +225,6 @@ fn forms(value: &str) -> String {
         forms.push(')');
     }
     forms
-}
-
-/// A screen whose secrets nobody sees.
-struct Veiled {
-    screen: Arc<dyn Screen>,
-    secrets: Secrets,
-}
-
-impl Veiled {
-    /// Where secrets are shown now; `None` if the screen can't tell.
-    async fn places(&self) -> Result<Option<Vec<ScreenRegion>>, ScreenError> {
-        match self.screen.places_of(&self.secrets.values()).await {
-            Ok(places) => Ok(Some(places)),
-            Err(ScreenError::Unsupported { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn hidden(&self, mut element: Element) -> Element {
-        element.name = self.secrets.hidden(&element.name);
-        element.value = element.value.map(|value| self.secrets.hidden(&value));
-        element
-    }
-}
-
-#[async_trait]
-impl Screen for Veiled {
-    async fn look(&self) -> Result<Screenshot, ScreenError> {
-        let before = self.places().await?;
-        let mut seen = self.screen.look().await?;
-        // The page may have moved while it came to rest: what is painted over is where a secret was, and where it is.
-        let after = self.places().await?;
-        match (before, after) {
-            (Some(before), Some(after)) => {
-                if !before.is_empty() || !after.is_empty() {
-                    let pixels = Arc::make_mut(&mut seen.pixels);
-                    for place in before.iter().chain(&after) {
-                        paint(pixels, seen.frame, *place);
-                    }
-                }
-            }
-            _ => seen.notes.push("this screen can't say where it shows a secret: it may be seen".into()),
-        }
-        seen.location = seen.location.map(|place| self.secrets.hidden(&place));
-        seen.notes = seen.notes.iter().map(|note| self.secrets.hidden(note)).collect();
-        Ok(seen)
-    }
-
-    async fn act(&self, input: &Input) -> Result<(), ScreenError> {
-        self.screen.act(input).await
-    }
-
-    async fn visible_text(&self) -> Result<String, ScreenError> {
-        Ok(self.secrets.hidden(&self.screen.visible_text().await?))
-    }
-
-    async fn element_at(&self, at: ScreenPoint) -> Result<Option<Element>, ScreenError> {
-        Ok(self.screen.element_at(at).await?.map(|element| self.hidden(element)))
-    }
-
-    async fn elements(&self) -> Result<Vec<Element>, ScreenError> {
-        Ok(self.screen.elements().await?.into_iter().map(|element| self.hidden(element)).collect())
-    }
-
-    async fn places_of(&self, texts: &[String]) -> Result<Vec<ScreenRegion>, ScreenError> {
-        self.screen.places_of(texts).await
-    }
-
-    async fn close(&self) -> Result<(), ScreenError> {
-        self.screen.close().await
-    }
-}
-
-/// Paints over every pixel that the place touches.
-fn paint(pixels: &mut RgbImage, frame: Frame, place: ScreenRegion) {
-    let PixelRegion { left, top, right, bottom } = frame.to_pixels(place);
-    for y in top..bottom {
-        for x in left..right {
-            pixels.put_pixel(x, y, PAINT);
-        }
-    }
 }
 
 #[cfg(test)]

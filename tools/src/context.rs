@@ -25,8 +25,19 @@ pub struct ToolContext {
     /// A person's word on an effect that an earlier attempt at this very call left in doubt, where the call has other agents
     /// at work: whether it happened.
     pub happened: Option<bool>,
-    /// Tokens that the run's models may still write, where the call has models of its own at work.
-    pub tokens_left: Option<usize>,
-    /// What these may still cost, in the currency of the run's prices; `None` if nothing limits it.
-    pub cost_left: Option<f64>,
+    /// What the run can still spend on models that the call has at work; `None` if nothing limits it.
+    pub allowance: Option<Allowance>,
+}
+
+/// What a run can still spend on models.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Allowance {
+    /// Tokens that they may write.
+    pub tokens: usize,
+    /// Tokens that they may read, cached ones aside.
+    pub read_tokens: usize,
+    /// What these may cost, in the currency of the run's prices; `None` if nothing limits it.
+    pub cost: Option<f64>,
+    /// Mebibytes that the process may hold.
+    pub memory_mib: u64,
 }

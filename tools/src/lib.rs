@@ -17,7 +17,7 @@ mod tool;
 mod toolbox;
 
 pub use card::{Effect, ToolCard};
-pub use context::ToolContext;
+pub use context::{Allowance, ToolContext};
 pub use error::{Cause, ScreenError, ToolError, ToolboxError};
 pub use geometry::{
     Frame, MARK, PixelPoint, PixelRegion, PixelSize, Point, Region, ScreenPoint, ScreenRegion, ScreenSize,

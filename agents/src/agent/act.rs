@@ -132,8 +132,7 @@ impl Working {
             idempotency_key: key.clone(),
             frame: percept.map(Percept::frame),
             folder: self.result.folder.as_ref().map(|folder| folder.join(CALLS).join(sequence.to_string())),
-            tokens_left: Some(self.budget.tokens_left()),
-            cost_left: self.budget.cost_left(),
+            allowance: Some(self.budget.allowance()),
             happened: word_within,
         };
         let (cancel, deadline) = (self.cancel.clone(), self.budget.deadline());

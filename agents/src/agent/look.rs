@@ -25,13 +25,11 @@ impl Working {
     async fn peek(&mut self, step: usize) -> Result<Option<Percept>, Ending> {
         let Some(screen) = self.screen.as_ref().map(Arc::clone) else { return Ok(None) };
         let (bounds, album) = (self.bounds(), Arc::clone(&self.album));
-        let secrets = self.secrets.clone();
         let work = async move {
             let begun = Instant::now();
             let looked = bounds.within(screen.look()).await?;
             let took = milliseconds(begun.elapsed());
-            let percept =
-                Percept::new(looked.map_err(|error| Ending::failed(secrets.hidden(&error.to_string())))?);
+            let percept = Percept::new(looked.map_err(|error| Ending::failed(error.to_string()))?);
             let seen = percept.screenshot();
             Ok(Event::Looked {
                 step,

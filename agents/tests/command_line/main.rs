@@ -7,6 +7,9 @@
     reason = "what fails in a test's own helpers fails the test"
 )]
 
+mod evaluating;
+mod waiting;
+
 use std::{
     fs,
     path::Path,
@@ -87,64 +90,6 @@ fn a_run_ends_with_its_exit_code_and_one_document() {
             assert!(result.get(key).is_some(), "no {key}");
         }
     }
-}
-
-#[test]
-fn a_question_waits_on_the_disk_until_somebody_answers() {
-    let folder = scene(&[call("finish", json!({ "answer": "42" }))], "[policy]\nask = [\"finish\"]");
-    for (run, word, code, outcome) in [
-        ("a", ["--approve"].as_slice(), 0, "done"),
-        ("b", ["--deny", "not today"].as_slice(), 4, "refused"),
-        ("c", [].as_slice(), 6, "waiting"),
-    ] {
-        let output = percept(&["run", "task.toml", "--json", "--out", run], folder.path());
-        assert_eq!(output.status.code(), Some(6), "{}", text(&output.stderr));
-        let output = percept(&[&["resume", run, "--json"], word].concat(), folder.path());
-        let result = document(&output);
-        assert_eq!((output.status.code(), &result["outcome"]), (Some(code), &json!(outcome)), "{result}");
-        assert_eq!(result["reason"].as_str().unwrap().contains("not today"), run == "b", "{result}");
-    }
-    let over = percept(&["resume", "a", "--approve"], folder.path());
-    assert_eq!(over.status.code(), Some(2));
-    assert!(text(&over.stderr).contains("nothing in this run waits"), "{}", text(&over.stderr));
-}
-
-#[test]
-fn a_limit_that_asks_waits_on_the_disk_too() {
-    let wait = || call("wait", json!({ "seconds": 0 }));
-    let script = [wait(), wait(), call("finish", json!({ "answer": "42" }))];
-    let folder = scene(&script, "[limits]\nsteps = 2\nat_limit = \"ask\"");
-    for (run, word, code, outcome) in
-        [("a", ["--approve"].as_slice(), 0, "done"), ("b", ["--deny"].as_slice(), 3, "limit")]
-    {
-        let output = percept(&["run", "task.toml", "--json", "--out", run], folder.path());
-        let result = document(&output);
-        let reason =
-            "2 steps were taken, and more waits for a person's word: resume with --approve or --deny";
-        assert_eq!((output.status.code(), &result["reason"]), (Some(6), &json!(reason)));
-        let output = percept(&[&["resume", run, "--json"], word].concat(), folder.path());
-        let result = document(&output);
-        assert_eq!((output.status.code(), &result["outcome"]), (Some(code), &json!(outcome)), "{result}");
-    }
-}
-
-#[test]
-fn a_question_is_answered_by_the_majority_or_not_at_all() {
-    let says = |text: &str| json!({ "text": text });
-    let folder = scene(&[says("Three."), says("4"), says("3")], "");
-    let ask = |least: &str| {
-        let asked = ["ask", "scripted:script.json", "How many?", "--votes", "3", "--least", least, "--json"];
-        percept(&asked, folder.path())
-    };
-    for (least, code, answer) in [("0.6", 0, json!("Three.")), ("0.7", 1, json!(null))] {
-        let output = ask(least);
-        let said = document(&output);
-        assert_eq!((output.status.code(), &said["text"]), (Some(code), &answer), "{said}");
-        assert_eq!((&said["agreeing"], &said["abstained"]), (&json!(2), &json!(answer.is_null())));
-    }
-    let wrong = ask("2");
-    assert_eq!(wrong.status.code(), Some(2));
-    assert!(text(&wrong.stderr).contains("a certainty lies between 0 and 1"), "{}", text(&wrong.stderr));
 }
 
 #[test]
@@ -477,96 +422,4 @@ fn a_run_that_was_cut_off_is_taken_up_and_replayed() {
     let nowhere = percept(&["replay", "nowhere"], folder.path());
     assert_eq!(nowhere.status.code(), Some(2));
     assert!(text(&nowhere.stderr).contains("name a run folder"), "{}", text(&nowhere.stderr));
-}
-
-#[test]
-fn an_evaluation_scores_tasks_and_compares_two_settings() {
-    let folder = scene(&[call("finish", json!({ "answer": "42" }))], "[done]\nanswer = \"42\"");
-    let arguments = ["eval", "tasks", ".", "--episodes", "3", "--seed", "5", "--out", "e", "--json"];
-    let against = [&arguments[..], &["--against", "done.answer = \"43\"\nlimits.steps = 1"]].concat();
-    let output = percept(&against, folder.path());
-    let told = document(&output);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    assert_eq!((&told["mean_success"], &told["against"]["mean_success"]), (&json!(1.0), &json!(0.0)));
-    assert_eq!((&told["difference"]["won"], &told["difference"]["pairs"]), (&json!(3), &json!(3)));
-    let score = &told["tasks"][0];
-    assert_eq!((&score["task"], &score["successes"]), (&json!("task"), &json!(3)));
-    let seeds: Vec<_> = told["episodes"].as_array().unwrap().iter().map(|episode| &episode["seed"]).collect();
-    assert_eq!(seeds, [5, 6, 7]);
-    let report = fs::read_to_string(folder.path().join("e/report.html")).unwrap();
-    for part in ["What failed", "href=\"against/task-5/report.html\"", "+100 points"] {
-        assert!(report.contains(part), "{part}");
-    }
-    let replays = percept(&["replay", "e/episodes/task-5", "e/against/task-7"], folder.path());
-    assert_eq!(replays.status.code(), Some(0), "{}", text(&replays.stdout));
-
-    for (arguments, problem) in [
-        (vec!["eval", "tasks", "task.toml", "task.toml"], "two task files are named task"),
-        (vec!["eval", "tasks", "e"], "there is no task file"),
-        (vec!["eval", "tasks", "task.toml", "--against", "done.anser = 1"], "unknown key `anser`"),
-        (vec!["eval", "tasks", "task.toml", "--against", "done."], "(what is set instead):1:6"),
-        (vec!["eval", "tasks", "task.toml", "--episodes", "0"], "write 1 or more"),
-    ] {
-        let output = percept(&arguments, folder.path());
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(text(&output.stderr).contains(problem), "{arguments:?}: {}", text(&output.stderr));
-    }
-}
-
-/// A page that keeps the protocol of MiniWoB++'s, written for this test: a button whose reward is given.
-fn page(reward: f64) -> String {
-    format!(
-        "<!doctype html><body style='margin:0'><div id=wrap><div id=query></div><div id=area></div></div>\n\
-         <div id=reward-display style='width:300px;height:300px'></div><script>\n\
-         var WOB_TASK_READY = false, WOB_DONE_GLOBAL = false, WOB_RAW_REWARD_GLOBAL = 0;\n\
-         Math.seedrandom = seed => {{ Math.random = () => (seed * 37 % 100) / 100; }};\n\
-         var core = {{ getUtterance: () => document.getElementById('query').textContent.trim(),\n\
-           startEpisodeReal() {{\n\
-             document.getElementById('query').textContent = 'Click the button.';\n\
-             const left = Math.floor(Math.random() * 100);\n\
-             document.getElementById('area').innerHTML = `<button style='margin-left:${{left}}px'>Go</button>`;\n\
-             document.querySelector('button').onclick = () => {{\n\
-               WOB_RAW_REWARD_GLOBAL = {reward}; WOB_DONE_GLOBAL = true; }};\n\
-             setTimeout(() => WOB_TASK_READY = true, 120);\n\
-         }} }};</script>"
-    )
-}
-
-#[test]
-fn pages_that_score_themselves_are_worked_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let pages = folder.path().join("pages/miniwob");
-    fs::create_dir_all(&pages).unwrap();
-    fs::write(pages.join("whole.html"), page(1.0)).unwrap();
-    fs::write(pages.join("half.html"), page(0.5)).unwrap();
-    fs::write(pages.join("odd.html"), page(1.0).replace("Click the button.", "Do as you like.")).unwrap();
-    let arguments = "eval miniwob --pages pages --tasks whole,half,odd --oracle --episodes 2 --json --out e";
-    let output = percept(&arguments.split(' ').collect::<Vec<_>>(), folder.path());
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let told = document(&output);
-    let rows: Vec<_> = told["tasks"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|row| {
-            (row["task"].as_str().unwrap(), row["success"].as_f64().unwrap(), row["reward"].as_f64().unwrap())
-        })
-        .collect();
-    assert_eq!(rows, [("whole", 1.0, 1.0), ("half", 0.0, 0.5), ("odd", 0.0, 0.0)]);
-    let points: Vec<_> = [0, 1]
-        .map(|seed| {
-            fs::read_to_string(folder.path().join(format!("e/episodes/whole-{seed}/journal.jsonl"))).unwrap()
-        })
-        .iter()
-        .map(|journal| journal.split("\"point\":[").nth(1).unwrap().split(']').next().unwrap().to_owned())
-        .collect();
-    assert_ne!(points[0], points[1], "another seed is another page");
-    assert!(
-        told["episodes"][4]["result"]["reason"].as_str().unwrap().contains("no rule for: Do as you like.")
-    );
-
-    let output = percept(&["eval", "miniwob", "--pages", "pages", "--tasks", "whole,none"], folder.path());
-    assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("none.html"), "{}", text(&output.stderr));
-    assert!(text(&output.stderr).contains("pip download miniwob"), "{}", text(&output.stderr));
 }
