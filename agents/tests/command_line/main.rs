@@ -8,6 +8,7 @@
 )]
 
 mod evaluating;
+mod full_disk;
 mod waiting;
 
 use std::{
