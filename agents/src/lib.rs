@@ -4,7 +4,7 @@
 //!
 //! Start with [`Agent`]: give it a model, tools and a screen, and [`Agent::run`] a task. What happens
 //! arrives as [`Event`]s, what came of it as a [`RunResult`]. [`tools`], [`models`] and [`runtime`] are the
-//! rooms below, so that an app needs no other dependency.
+//! rooms below, so that an app needs no other dependency. How to put an agent into an app is told in [`embedding`].
 
 mod agent;
 mod album;
@@ -13,6 +13,8 @@ mod delegate;
 pub mod demo;
 mod demonstration;
 mod durable;
+#[doc = include_str!("embedding.md")]
+pub mod embedding {}
 mod error;
 pub mod evaluation;
 mod event;

@@ -1,6 +1,7 @@
 //! A run on its way: its events, the ways to influence it, and its outcome.
 
 use std::{
+    future::Future,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -70,8 +71,28 @@ impl Run {
         self.cancel.clone()
     }
 
+    /// Waits for the end, and has every question of the run answered on the way: [`Event::ApprovalWanted`] and
+    /// [`Event::LimitReached`]. A callback that takes its time holds up nothing but this run, whose clock stands still
+    /// meanwhile.
+    ///
+    /// [`Event::ApprovalWanted`]: crate::Event::ApprovalWanted
+    /// [`Event::LimitReached`]: crate::Event::LimitReached
+    pub async fn answered_by<F, A>(mut self, mut answer: F) -> RunResult
+    where
+        F: FnMut(Entry) -> A,
+        A: Future<Output = Approval>,
+    {
+        while let Some(entry) = self.events.recv().await {
+            if entry.event.asks_a_person() {
+                // A run that is over has nothing left to approve.
+                let _ = self.approve.send(answer(entry).await);
+            }
+        }
+        self.outcome().await
+    }
+
     /// Waits for the end. Calls that wait for approval then wait for ever, so deny or approve them first, or
-    /// use [`Run::next_event`].
+    /// use [`Run::answered_by`] or [`Run::next_event`].
     pub async fn outcome(mut self) -> RunResult {
         while self.events.recv().await.is_some() {}
         match (&mut self.worker).await {
