@@ -18,6 +18,7 @@ mod generate;
 mod generation;
 mod images;
 mod local;
+mod merge;
 mod processor;
 mod scripted;
 mod template;
@@ -34,6 +35,7 @@ pub use generate::{Function, Generate, Reply, Sampling, Thought};
 pub use generation::{Call, Completion, Generation, GenerationEvent, Stage, StopReason, TokenRecord, Usage};
 pub use images::LoadedImage;
 pub use local::{InspectedSession, Inspection, LoadOptions, LocalModel, PlacedOperator, ReadPrompt};
+pub use merge::{Merge, MergeMethod, Merged, MergedGraph};
 pub use processor::{
     Filter, FirstSize, ImageProcessor, MAX_PIXELS, Normalise, ProcessedImage, SingleImage, TargetSize,
     TileGrid, TiledImage, resize,
