@@ -38,7 +38,8 @@ pub(crate) enum Command {
     /// Ask a model a question about images.
     #[command(
         after_help = "Examples:\n  percept ask models/smolvlm shot.png \"What does the button say?\"\n  \
-                      percept ask models/llava before.png after.png \"What changed?\" --device webgpu"
+                      percept ask models/llava before.png after.png \"What changed?\" --device webgpu\n  \
+                      percept ask openai:http://127.0.0.1:8000/v1#qwen shot.png \"What is on it?\""
     )]
     Ask(AskOptions),
 
@@ -97,7 +98,7 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "DEVICE")]
     pub(crate) device: Option<Device>,
 
-    /// The model: bundled:NAME, a folder, or scripted:FILE.
+    /// The model: bundled:NAME, a folder, openai:URL#NAME, gemini:NAME, anthropic:NAME, or scripted:FILE.
     #[arg(long, value_name = "MODEL")]
     pub(crate) model: Option<ModelAddress>,
 
@@ -118,7 +119,7 @@ pub(crate) struct RunTasks {
 
 #[derive(Debug, Args)]
 pub(crate) struct AskOptions {
-    /// The model: bundled:NAME, a folder, or scripted:FILE.
+    /// The model: bundled:NAME, a folder, openai:URL#NAME, gemini:NAME, anthropic:NAME, or scripted:FILE.
     pub(crate) model: ModelAddress,
 
     /// Image files, and at the end the question.
@@ -288,7 +289,7 @@ pub(crate) struct EvalTasks {
     #[arg(long, value_name = "DEVICE")]
     pub(crate) device: Option<Device>,
 
-    /// The model: bundled:NAME, a folder, or scripted:FILE.
+    /// The model: bundled:NAME, a folder, openai:URL#NAME, gemini:NAME, anthropic:NAME, or scripted:FILE.
     #[arg(long, value_name = "MODEL")]
     pub(crate) model: Option<ModelAddress>,
 }
@@ -307,7 +308,7 @@ pub(crate) struct EvalMiniwob {
     #[arg(long, conflicts_with = "model")]
     pub(crate) oracle: bool,
 
-    /// The model: bundled:NAME, a folder, or scripted:FILE.
+    /// The model: bundled:NAME, a folder, openai:URL#NAME, gemini:NAME, anthropic:NAME, or scripted:FILE.
     #[arg(long, value_name = "MODEL", default_value = "bundled:glance")]
     pub(crate) model: ModelAddress,
 

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::anyhow;
 use percept::models::{
-    Completion, Conversation, Generate, GenerationEvent, LoadOptions, LoadedImage, Message, ModelError, Role,
-    Sampling,
+    Completion, Conversation, Generate, GenerationEvent, LoadOptions, LoadedImage, Message, ModelAddress,
+    ModelError, Role, Sampling,
 };
 use serde_json::json;
 
@@ -42,11 +42,13 @@ pub(crate) async fn ask(options: AskOptions, output: &Output) -> Result<u8, Fail
     for note in &card.notes {
         output.say(&output.ink(Ink::Soft, &format!("note: {note}")));
     }
+    // An API tells no token by its number.
+    let counts_tokens = !matches!(options.model, ModelAddress::Remote(_));
     let request = Generate {
         sampling: Sampling { temperature: options.temperature, seed: options.seed, ..Sampling::default() },
         max_tokens: options.max_tokens,
         stop_at_end: !options.ignore_end,
-        log_probabilities: true,
+        log_probabilities: counts_tokens,
         ..Generate::default()
     };
     let mut generation = model.generate(&conversation, &request).await?;
@@ -60,7 +62,8 @@ pub(crate) async fn ask(options: AskOptions, output: &Output) -> Result<u8, Fail
     }
     let completion = completion.ok_or(ModelError::Interrupted)?;
     if output.json {
-        let tokens: Vec<u32> = completion.tokens.iter().map(|token| token.id).collect();
+        let ids = || completion.tokens.iter().map(|token| token.id).collect::<Vec<_>>();
+        let tokens = counts_tokens.then(ids);
         output.document(&json!({
             "text": completion.text,
             "tokens": tokens,

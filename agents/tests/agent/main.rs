@@ -8,12 +8,16 @@
     reason = "what fails in a test's own helpers fails the test"
 )]
 
+#[path = "../support/loopback.rs"]
+mod loopback;
+
 mod branching;
 mod circles;
 mod delegating;
 mod planning;
 mod proving;
 mod remembering;
+mod remote;
 mod rights;
 mod stage;
 mod survival;
