@@ -89,6 +89,7 @@ fn a_question_to_a_remote_model_is_answered() {
 fn a_run_with_a_remote_model_ends_done_and_replays_without_it() {
     let server = Loopback::new(vec![
         Says::Call("zoom", json!({ "region": { "left": 0, "top": 0, "right": 40, "bottom": 31 } })),
+        Says::Text("The screenshot is less high."),
         Says::Call("zoom", json!({ "region": { "left": 0, "top": 0, "right": 20, "bottom": 15 } })),
         Says::Call("finish", json!({ "answer": "red" })),
     ]);
@@ -106,7 +107,7 @@ fn a_run_with_a_remote_model_ends_done_and_replays_without_it() {
     // What was wrong is said to the model.
     assert!(server.asked()[1]["messages"].to_string().contains("bottom is 31, the screenshot is 30 high"));
     assert_eq!(percept(&["replay", "out"], folder.path()).status.code(), Some(0));
-    assert_eq!(server.asked().len(), 3);
+    assert_eq!(server.asked().len(), 4);
     assert!(!(written(folder.path()) + &text(&output.stderr)).contains(SECRET));
 }
 

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use percept_runtime::Progress;
+use percept_runtime::{Device, Progress};
 
 use crate::{
     ChatModel, LoadOptions, LocalModel, ModelError, Precision, RemoteAddress, RemoteApi, RemoteModel,
@@ -127,7 +127,13 @@ impl ModelAddress {
         match self {
             Self::Scripted(path) => Ok(Arc::new(ScriptedModel::of_file(path)?)),
             Self::Remote(address) => {
-                let remote = RemoteOptions { name: options.name, ..RemoteOptions::default() };
+                let mut remote = RemoteOptions { name: options.name, ..RemoteOptions::default() };
+                if options.device != Device::Auto {
+                    let device = &options.device;
+                    remote.notes.push(format!(
+                        "{device} is for models on this machine: this one runs where its server does"
+                    ));
+                }
                 Ok(Arc::new(RemoteModel::open(address, remote)?))
             }
             _ => Ok(Arc::new(self.open_local(options, progress).await?)),

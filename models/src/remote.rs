@@ -55,6 +55,8 @@ use crate::{
 pub struct RemoteOptions {
     /// What the card calls it; its address if it isn't given.
     pub name: Option<String>,
+    /// What else the card is to note.
+    pub notes: Vec<String>,
     /// How long its server is waited for.
     pub patience: Patience,
     /// How the time between attempts passes.
@@ -67,6 +69,7 @@ impl Default for RemoteOptions {
     fn default() -> Self {
         Self {
             name: None,
+            notes: Vec::new(),
             patience: Patience::default(),
             pace: Arc::new(RealPace),
             environment: |name| std::env::var(name).ok(),
@@ -123,8 +126,7 @@ impl RemoteModel {
     ///
     /// # Errors
     ///
-    /// [`RemoteError::Key`] if the vendor's own host is named and no key is set, or the key can't be one;
-    /// [`ModelError::Engine`] if no connection could be made at all on this system.
+    /// [`RemoteError::Key`] if the vendor's own host is named and no key is set, or the key can't be one.
     pub fn open(address: &RemoteAddress, options: RemoteOptions) -> Result<Self, ModelError> {
         let facts = address.api.facts();
         let url = address.url()?;
@@ -140,6 +142,7 @@ impl RemoteModel {
         // A server that is compatible with OpenAI's API scales as its own model does.
         let fit = if own || address.api != RemoteApi::OpenAi { facts.fit } else { Fit::default() };
         let mut notes = notes(address, fit, &url);
+        notes.extend(options.notes);
         if let Admission::Withheld(reason) = &admission {
             notes.push(reason.clone());
         }
@@ -190,7 +193,7 @@ fn notes(address: &RemoteAddress, fit: Fit, url: &reqwest::Url) -> Vec<String> {
     let scaled = if bounds.is_empty() {
         String::new()
     } else {
-        format!("images are scaled to {} at most, and points back; ", bounds.join(", "))
+        format!("images are scaled to {} at most, and points are scaled back; ", bounds.join(", "))
     };
     notes.push(format!("{scaled}an image of more than {MOST_BYTES} bytes as PNG is sent as JPEG"));
     notes.push(match (address.own_sampling, facts.seed) {

@@ -19,7 +19,8 @@ use crate::{
 #[tokio::test]
 async fn a_remote_model_works_through_pages_until_the_evidence_holds() {
     let click = |x: u32, y: u32| Says::Call("click", json!({ "point": { "x": x, "y": y } }));
-    let server = Loopback::new(vec![click(160, 3), Says::Text("Hm."), click(20, 30), click(159, 207)]);
+    let server =
+        Loopback::new(vec![click(160, 3), Says::Text("Further left."), click(20, 30), click(159, 207)]);
     let ModelAddress::Remote(address) = server.address.parse().unwrap() else { panic!("not remote") };
     let model =
         RemoteModel::open(&address, RemoteOptions { environment: |_| None, ..RemoteOptions::default() });
@@ -30,7 +31,7 @@ async fn a_remote_model_works_through_pages_until_the_evidence_holds() {
         Agent::builder(Arc::new(model.unwrap()), toolbox).screen(screen).done(welcome()).build().unwrap();
     let (_, result) = played(agent.run("Log in.")).await;
     assert_eq!((result.outcome, result.verified), (Outcome::Done, Some(true)), "{}", result.reason);
-    // Outside and without a call: nothing was done.
+    // The first point lies outside: nothing was done, and the text is what the model learnt from it.
     let clicks: Vec<_> = pages
         .inputs
         .lock()

@@ -80,12 +80,12 @@ fn serve(mut connection: TcpStream, says: &Says, heard: &Mutex<Vec<Value>>) {
             (*status, "application/json", error.to_string())
         }
     };
-    let head = format!(
+    let beginning = format!(
         "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
         answer.len()
     );
     // The client may have gone away.
-    let _ = connection.write_all(format!("{head}{answer}").as_bytes());
+    let _ = connection.write_all(format!("{beginning}{answer}").as_bytes());
 }
 
 fn stream(deltas: Vec<Value>, reason: &str) -> String {

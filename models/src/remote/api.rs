@@ -63,7 +63,7 @@ static OPENAI: Facts = Facts {
 
 static GEMINI: Facts = Facts {
     name: "gemini",
-    base: "https://generativelanguage.googleapis.com/v1beta",
+    base: "https://generativelanguage.googleapis.com",
     key_variables: &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
     base_variable: "GOOGLE_GEMINI_BASE_URL",
     key_header: ("x-goog-api-key", ""),
@@ -118,7 +118,10 @@ impl RemoteApi {
         match self {
             Self::OpenAi => (vec!["chat".into(), "completions".into()], None),
             Self::Gemini => {
-                (vec!["models".into(), format!("{model}:streamGenerateContent")], Some("alt=sse"))
+                // A tuned model has a collection of its own: `tunedModels/NAME`.
+                let (collection, name) = model.split_once('/').unwrap_or(("models", model));
+                let path = vec!["v1beta".into(), collection.into(), format!("{name}:streamGenerateContent")];
+                (path, Some("alt=sse"))
             }
             Self::Anthropic => (vec!["v1".into(), "messages".into()], None),
         }

@@ -21,8 +21,9 @@ pub(super) struct Complaint {
 }
 
 impl Complaint {
-    /// Reads a body or an event's data.
-    pub(super) fn read(text: &str) -> Self {
+    /// Reads a body or an event's data; `mask` takes the key out before anything is shortened, so that no half of it stays.
+    pub(super) fn read(text: &str, mask: impl Fn(&str) -> String) -> Self {
+        let shortened = |text: &str| shortened(&mask(text));
         let value: Option<Value> = serde_json::from_str(text).ok();
         // Google's errors may come as a list of one.
         let value = value.map(|value| if value.is_array() { value[0].clone() } else { value });
@@ -115,9 +116,12 @@ mod tests {
             (r#"{"odd":1}"#, r#"{"odd":1}"#),
         ];
         for (text, message) in cases {
-            assert_eq!(Complaint::read(text).message, message);
+            assert_eq!(Complaint::read(text, str::to_owned).message, message);
         }
-        assert_eq!(Complaint::read(&"é".repeat(2000)).message.chars().count(), SHOWN + 1);
+        let masked = |text: &str| text.replace("secret", "*");
+        let text = format!("{}secret", "x".repeat(SHOWN - 3));
+        assert_eq!(Complaint::read(&text, masked).message, text.replace("secret", "*"));
+        assert_eq!(Complaint::read(&"é".repeat(2000), str::to_owned).message.chars().count(), SHOWN + 1);
     }
 
     #[test]
@@ -125,11 +129,14 @@ mod tests {
         let google = r#"{"error":{"code":429,"message":"Quota.","status":"RESOURCE_EXHAUSTED","details":[
             {"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"37.5s"},
             {"reason":"API_KEY_INVALID"}]}}"#;
-        let google = Complaint::read(google);
+        let google = Complaint::read(google, str::to_owned);
         assert_eq!(google.retry_after, Some(Duration::from_millis(37_500)));
         assert!(google.is_about_key());
         let of = |kind: &str, message: &str| {
-            Complaint::read(&serde_json::json!({ "error": { "type": kind, "message": message } }).to_string())
+            Complaint::read(
+                &serde_json::json!({ "error": { "type": kind, "message": message } }).to_string(),
+                str::to_owned,
+            )
         };
         assert!(of("insufficient_quota", "").is_final());
         assert!(of("overloaded_error", "").is_passing() && !of("invalid_request_error", "").is_passing());

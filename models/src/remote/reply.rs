@@ -176,7 +176,7 @@ impl Inner {
         match fault {
             Fault::Malformed(problem) => Failure::for_good(self.transport.malformed(problem)),
             Fault::Complaint(data) => {
-                let complaint = Complaint::read(&data);
+                let complaint = Complaint::read(&data, |text| self.transport.masked(text));
                 let error = self.transport.cut(format!("the server says: {}", complaint.message));
                 if complaint.is_passing() {
                     Failure::passing(error, complaint.retry_after)

@@ -8,6 +8,10 @@ use reqwest::{
     redirect::Policy,
 };
 
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::Verifier;
+use tokio::sync::OnceCell;
+
 use super::{
     RemoteAddress, RemoteError,
     complaint::Complaint,
@@ -60,8 +64,14 @@ impl Failure {
         Self { error: error.into(), again: Again::Never }
     }
 
+    /// Another attempt may go better, unless the server asks for more patience than there is.
     pub(super) fn passing(error: impl Into<ModelError>, after: Option<Duration>) -> Self {
-        Self { error: error.into(), again: after.map_or(Again::Later, Again::After) }
+        let again = match after {
+            None => Again::Later,
+            Some(after) if after <= PATIENCE => Again::After(after),
+            Some(_) => Again::Never,
+        };
+        Self { error: error.into(), again }
     }
 }
 
@@ -74,7 +84,8 @@ impl From<RemoteError> for ModelError {
 /// Where requests go.
 #[derive(Debug)]
 pub(super) struct Transport {
-    client: Client,
+    /// Made for the first request.
+    client: OnceCell<Client>,
     url: Url,
     headers: HeaderMap,
     admission: Admission,
@@ -104,7 +115,7 @@ impl Transport {
         }
         let host = url.host_str().unwrap_or_default();
         let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        let client = client(&url, patience)?;
+        let client = OnceCell::new();
         Ok(Self { client, url, headers, admission, address: address.clone(), patience, host })
     }
 
@@ -119,7 +130,8 @@ impl Transport {
 
     /// Makes one request.
     pub(super) async fn ask(&self, body: Arc<[u8]>, pace: &dyn Pace) -> Result<Answer, Failure> {
-        let request = self.client.post(self.url.clone()).headers(self.headers.clone()).body(body.to_vec());
+        let client = self.client.get_or_try_init(|| async { self.client() }).await?;
+        let request = client.post(self.url.clone()).headers(self.headers.clone()).body(body.to_vec());
         let response = match tokio::time::timeout(self.patience.idle, request.send()).await {
             Ok(response) => response.map_err(|error| self.unreachable(&error))?,
             Err(_) => return Err(Failure::passing(self.silent(), None)),
@@ -138,6 +150,17 @@ impl Transport {
             return Err(Failure::for_good(self.malformed(problem)));
         }
         Ok(Answer { response, parser: EventParser::default(), received: 0 })
+    }
+
+    fn client(&self) -> Result<Client, Failure> {
+        client(&self.url, self.patience).map_err(|error| {
+            Failure::for_good(RemoteError::Unreachable {
+                host: self.host.clone(),
+                problem: format!("no safe connection can be made from here: {error}"),
+                remedy: "Install the system's certificates (ca-certificates), or name them in SSL_CERT_FILE"
+                    .into(),
+            })
+        })
     }
 
     fn silent(&self) -> RemoteError {
@@ -194,27 +217,21 @@ impl Transport {
     async fn complained(&self, response: Response, pace: &dyn Pace) -> Failure {
         let status = response.status().as_u16();
         let after = retry_after(response.headers(), pace);
-        let complaint = Complaint::read(&self.beginning(response).await);
-        let message = self.masked(&complaint.message);
+        let complaint = Complaint::read(&self.beginning(response).await, |text| self.masked(text));
+        let message = complaint.message.clone();
         let after = after.or(complaint.retry_after);
         if complaint.is_too_long(status) {
             return Failure::for_good(ModelError::Conversation(format!("{}: {message}", self.host)));
         }
         if is_passing(status) && !complaint.is_final() {
-            let busy = RemoteError::Busy { host: self.host.clone(), status, message, attempts: 0 };
-            return match after {
-                Some(after) if after > PATIENCE => Failure::for_good(RemoteError::Busy {
-                    host: self.host.clone(),
-                    status,
-                    message: format!(
-                        "it wants to be left alone for {} s; {}",
-                        after.as_secs(),
-                        self.masked(&complaint.message)
-                    ),
-                    attempts: 0,
-                }),
-                after => Failure::passing(busy, after),
+            let message = match after {
+                Some(after) if after > PATIENCE => {
+                    format!("it wants to be left alone for {} s; {message}", after.as_secs())
+                }
+                _ => message,
             };
+            let busy = RemoteError::Busy { host: self.host.clone(), status, message, attempts: 0 };
+            return Failure::passing(busy, after);
         }
         let remedy = self.remedy(status, &complaint);
         Failure::for_good(RemoteError::Refused { host: self.host.clone(), status, message, remedy })
@@ -265,7 +282,13 @@ impl Transport {
         if answer.received > MOST_BYTES {
             return Err(Failure::for_good(self.malformed(format!("it is longer than {MOST_BYTES} bytes"))));
         }
-        answer.parser.push(&chunk).map(Some).map_err(|problem| Failure::for_good(self.malformed(problem)))
+        let events = answer.parser.push(&chunk);
+        let mut events = events.map_err(|problem| Failure::for_good(self.malformed(problem)))?;
+        // Before anything is shortened for a message. A key that is spelled otherwise or comes in pieces is found later.
+        for event in &mut events {
+            event.data = self.masked(&event.data);
+        }
+        Ok(Some(events))
     }
 }
 
@@ -278,8 +301,9 @@ pub(super) struct Answer {
 }
 
 /// A client that follows no redirect. A server on this machine is never looked for through a proxy.
-fn client(url: &Url, patience: Patience) -> Result<Client, ModelError> {
-    let engine = |error: Box<dyn Error + Send + Sync>| ModelError::Engine(error);
+///
+/// The system's own certificates are trusted, and read only where they are needed: not every container has any.
+fn client(url: &Url, patience: Patience) -> Result<Client, Box<dyn Error + Send + Sync>> {
     let mut builder = Client::builder()
         .redirect(Policy::none())
         .connect_timeout(patience.connect)
@@ -288,15 +312,14 @@ fn client(url: &Url, patience: Patience) -> Result<Client, ModelError> {
         builder = builder.no_proxy();
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| engine(error.into()))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(
-            rustls_platform_verifier::Verifier::new(provider).map_err(|error| engine(error.into()))?,
-        ))
-        .with_no_client_auth();
-    builder.tls_backend_preconfigured(tls).build().map_err(|error| engine(error.into()))
+    let tls =
+        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+    let tls = if url.scheme() == "https" {
+        tls.dangerous().with_custom_certificate_verifier(Arc::new(Verifier::new(provider)?))
+    } else {
+        tls.with_root_certificates(RootCertStore::empty())
+    };
+    Ok(builder.tls_backend_preconfigured(tls.with_no_client_auth()).build()?)
 }
 
 /// What stands between here and a server.

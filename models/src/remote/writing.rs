@@ -177,7 +177,9 @@ impl Writing {
             stage,
         };
         let thought = self.thought.trim().to_owned();
-        Completion { thought, text: self.text.trim().to_owned(), call, stop, usage, tokens: Vec::new() }
+        // A call whose arguments never came ends with the space before them.
+        let text = if call.is_some() { self.text.trim_end().to_owned() } else { self.text };
+        Completion { thought, text, call, stop, usage, tokens: Vec::new() }
     }
 
     fn call(

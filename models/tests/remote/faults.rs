@@ -122,12 +122,16 @@ async fn a_stream_that_breaks_off_is_asked_again_only_if_nothing_was_told() {
         check(api, vec![good().cut("A login"), good()], &[250], Ok("A login form.")).await;
         check(api, vec![good().cut("form."), good()], &[], Err("broke off")).await;
     }
+    check("openai", vec![Answer::none(), Answer::file("openai/text")], &[250], Ok("A login form.")).await;
+    check("openai", vec![Answer::none()], &[250, 500, 1000, 2000], Err("broke off")).await;
     // Ended as if nothing were missing.
     let half = Answer::stream("data: {\"choices\":[{\"delta\":{\"content\":\"A\"}}]}\n\n");
     check("openai", vec![half], &[], Err("it ended before the reply did")).await;
     let overloaded = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Busy\"}}\n\n";
     let good = || Answer::file("anthropic/text");
     check("anthropic", vec![Answer::stream(overloaded), good()], &[250], Ok("A login form.")).await;
+    let patience = "data: {\"error\":{\"status\":\"UNAVAILABLE\",\"message\":\"Full\",\"details\":[{\"retryDelay\":\"900s\"}]}}\n\n";
+    check("gemini", vec![Answer::stream(patience)], &[], Err("the server says: Full")).await;
     let wrong = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"Odd\"}}\n\n";
     check("anthropic", vec![Answer::stream(wrong), good()], &[], Err("the server says: Odd")).await;
     let google = "data: {\"error\":{\"code\":503,\"message\":\"Full\",\"status\":\"UNAVAILABLE\"}}\n\n";
@@ -173,7 +177,8 @@ async fn a_server_that_isnt_there_is_told_apart_from_one_that_is_silent() {
     let plain = Server::new(vec![Answer::file("openai/text")]).await;
     let error =
         complete(&patient(&format!("openai:https://127.0.0.1:{}/v1#x", plain.port))).await.unwrap_err();
-    assert!(error.to_string().contains("speaks no TLS"), "{error}");
+    assert!(matches!(&error, ModelError::Remote(RemoteError::Unreachable { .. })), "{error:?}");
+    assert!(error.to_string().contains("certificate"), "{error}");
 
     let silent = Server::new(vec![Answer::file("openai/text").hanging("form.")]).await;
     let short = model(&silent.address("openai"), Arc::new(Steps::default()), Duration::from_millis(200));

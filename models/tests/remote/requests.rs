@@ -86,7 +86,7 @@ async fn a_json_reply_has_its_schema_enforced() {
 async fn each_api_is_asked_at_its_path_with_its_headers() {
     for (api, line, key) in [
         ("openai", "POST /v1/chat/completions HTTP/1.1", "authorization"),
-        ("gemini", "POST /models/model:streamGenerateContent?alt=sse HTTP/1.1", "x-goog-api-key"),
+        ("gemini", "POST /v1beta/models/model:streamGenerateContent?alt=sse HTTP/1.1", "x-goog-api-key"),
         ("anthropic", "POST /v1/messages HTTP/1.1", "x-api-key"),
     ] {
         let asked = asked(api, "", [8, 8], Generate::default()).await;

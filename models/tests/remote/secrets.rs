@@ -56,6 +56,11 @@ async fn a_server_that_echoes_the_key_doesnt_spread_it() {
     let guard = tracing::subscriber::set_default(subscriber);
     let mut left = String::new();
     for api in APIS {
+        // Where a message is shortened, no half of a key may stay.
+        for before in 150..200 {
+            let torn = format!("data: {{{}{SECRET}", "x".repeat(before));
+            left += &left_behind(api, vec![Answer::stream(format!("{torn}\n\n"))]).await;
+        }
         let told = format!("Incorrect API key provided: {SECRET}.");
         let error = serde_json::json!({ "error": { "message": told, "type": "x" } }).to_string();
         for status in [400, 401, 404, 500] {
@@ -73,6 +78,7 @@ async fn a_server_that_echoes_the_key_doesnt_spread_it() {
         write!(spelled, "\\\\u{byte:04x}").unwrap();
     }
     let (first, second) = SECRET.split_at(9);
+    assert!(!left.contains(first), "half a key is left");
     let pieces = format!(
         "data: {{\"choices\":[{{\"delta\":{{\"content\":\"see {first}\"}}}}]}}\n\n\
          data: {{\"choices\":[{{\"delta\":{{\"content\":\"{second}!\"}}}}]}}\n\n\

@@ -60,6 +60,11 @@ impl Answer {
         self
     }
 
+    /// A connection that is torn down before a word was said.
+    pub(crate) fn none() -> Self {
+        Self::new(0, "", "")
+    }
+
     /// Only what stands before this text, then a connection that is torn down.
     pub(crate) fn cut(self, before: &str) -> Self {
         Self { body: self.until(before), end: End::Cut, ..self }
@@ -138,6 +143,9 @@ async fn serve(
         heard.len() - 1
     };
     let answer = answers[number.min(answers.len() - 1)].clone();
+    if answer.status == 0 {
+        return;
+    }
     let length = answer.body.len() + usize::from(answer.end != End::Whole);
     let mut beginning =
         format!("HTTP/1.1 {} X\r\nconnection: close\r\ncontent-length: {length}\r\n", answer.status);
