@@ -345,6 +345,7 @@ pub fn is_bad_input(error: &AgentError) -> bool {
         AgentError::Model(ModelError::Engine(cause)) => {
             cause.downcast_ref::<percept_runtime::DeviceError>().is_some()
         }
+        AgentError::Model(ModelError::Remote(error)) => error.is_bad_input(),
         AgentError::Screen(error) => {
             matches!(error, ScreenError::Refused { .. } | ScreenError::Unsupported { .. })
         }

@@ -1,6 +1,7 @@
 //! Model addresses: how a user names a model, and how it is opened.
 //!
-//! `bundled:glance`, a folder, `scripted:FILE`; a folder's precision may follow it: `models/smolvlm#q4`.
+//! `bundled:glance`, a folder, `scripted:FILE`; a folder's precision may follow it: `models/smolvlm#q4`. And remote
+//! ones: `openai:URL#name`, `gemini:name`, `anthropic:name`.
 
 use std::{
     fmt,
@@ -9,9 +10,12 @@ use std::{
     sync::Arc,
 };
 
-use percept_runtime::Progress;
+use percept_runtime::{Device, Progress};
 
-use crate::{ChatModel, LoadOptions, LocalModel, ModelError, Precision, ScriptedModel, bundled_folder};
+use crate::{
+    ChatModel, LoadOptions, LocalModel, ModelError, Precision, RemoteAddress, RemoteApi, RemoteModel,
+    RemoteOptions, ScriptedModel, bundled_folder,
+};
 
 /// Where a model is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,10 +37,12 @@ pub enum ModelAddress {
     },
     /// Replies from a file.
     Scripted(PathBuf),
+    /// One behind an API.
+    Remote(RemoteAddress),
 }
 
 /// Kinds of addresses that are promised and not there yet.
-const LATER: [&str; 4] = ["hub", "openai", "gemini", "anthropic"];
+const LATER: [&str; 1] = ["hub"];
 
 impl FromStr for ModelAddress {
     type Err = ModelError;
@@ -45,11 +51,16 @@ impl FromStr for ModelAddress {
         let unknown = |problem: String| {
             ModelError::Request(format!(
                 "{problem}; a model is `bundled:glance`, a folder (`models/smolvlm`, or `models/smolvlm#q4` for a \
-                 precision) or `scripted:FILE`"
+                 precision), `openai:URL#NAME`, `gemini:NAME`, `anthropic:NAME` or `scripted:FILE`"
             ))
         };
         if text.is_empty() {
             return Err(unknown("no model is named".into()));
+        }
+        if let Some((kind, rest)) = text.split_once(':')
+            && let Some(api) = RemoteApi::named(kind)
+        {
+            return Ok(Self::Remote(RemoteAddress::parse(api, rest)?));
         }
         match text.split_once(':') {
             Some(("bundled", name)) => {
@@ -95,6 +106,7 @@ impl fmt::Display for ModelAddress {
                 precision
             }
             Self::Scripted(path) => return write!(f, "scripted:{}", path.display()),
+            Self::Remote(address) => return write!(f, "{address}"),
         };
         precision.as_ref().map_or(Ok(()), |precision| write!(f, "#{precision}"))
     }
@@ -106,7 +118,7 @@ impl ModelAddress {
     ///
     /// # Errors
     ///
-    /// Those of [`LocalModel::load`], [`ScriptedModel::of_file`] and [`bundled_folder`].
+    /// Those of [`LocalModel::load`], [`RemoteModel::open`], [`ScriptedModel::of_file`] and [`bundled_folder`].
     pub async fn open(
         &self,
         options: LoadOptions,
@@ -114,6 +126,16 @@ impl ModelAddress {
     ) -> Result<Arc<dyn ChatModel>, ModelError> {
         match self {
             Self::Scripted(path) => Ok(Arc::new(ScriptedModel::of_file(path)?)),
+            Self::Remote(address) => {
+                let mut remote = RemoteOptions { name: options.name, ..RemoteOptions::default() };
+                if options.device != Device::Auto {
+                    let device = &options.device;
+                    remote.notes.push(format!(
+                        "{device} is for models on this machine: this one runs where its server does"
+                    ));
+                }
+                Ok(Arc::new(RemoteModel::open(address, remote)?))
+            }
             _ => Ok(Arc::new(self.open_local(options, progress).await?)),
         }
     }
@@ -132,7 +154,9 @@ impl ModelAddress {
         let (path, precision) = match self {
             Self::Bundled { name, precision } => (bundled_folder(name)?, precision),
             Self::Folder { path, precision } => (path.clone(), precision),
-            Self::Scripted(_) => return Err(ModelError::Request(format!("{self} isn't a model of its own"))),
+            Self::Scripted(_) | Self::Remote(_) => {
+                return Err(ModelError::Request(format!("{self} isn't a model that runs on this machine")));
+            }
         };
         options.name.get_or_insert_with(|| self.to_string());
         options.precision = precision.clone().or(options.precision);
@@ -147,12 +171,28 @@ mod tests {
     #[test]
     fn an_address_is_read_and_written_the_same() {
         let named = |name| Some(Precision::named(name).unwrap());
+        let plain = |api, base: Option<&str>, model: &str| RemoteAddress {
+            api,
+            base: base.map(Into::into),
+            model: model.into(),
+            context: None,
+            max_images: None,
+            own_sampling: false,
+        };
+        let remote = |api, base, model| ModelAddress::Remote(plain(api, base, model));
+        let here = Some("http://[::1]:8000/v1");
+        let claude = plain(RemoteApi::Anthropic, None, "claude");
+        let all = RemoteAddress { context: Some(9), max_images: Some(1), own_sampling: true, ..claude };
         let cases = [
             ("bundled:glance", ModelAddress::Bundled { name: "glance".into(), precision: None }),
             ("bundled:glance#q4", ModelAddress::Bundled { name: "glance".into(), precision: named("q4") }),
             ("models/smolvlm", ModelAddress::Folder { path: "models/smolvlm".into(), precision: None }),
             ("./a:b/m#fp16", ModelAddress::Folder { path: "./a:b/m".into(), precision: named("fp16") }),
             ("scripted:a#b.json", ModelAddress::Scripted("a#b.json".into())),
+            ("gemini:gemini-2.5-flash", remote(RemoteApi::Gemini, None, "gemini-2.5-flash")),
+            ("openai:http://[::1]:8000/v1#qwen2.5vl:7b", remote(RemoteApi::OpenAi, here, "qwen2.5vl:7b")),
+            ("openai:http://[::1]:8000/v1#Qwen/Qwen3-VL", remote(RemoteApi::OpenAi, here, "Qwen/Qwen3-VL")),
+            ("anthropic:claude?context=9&images=1&sampling=own", ModelAddress::Remote(all)),
         ];
         for (text, address) in cases {
             assert_eq!(text.parse::<ModelAddress>().unwrap(), address);
@@ -165,7 +205,22 @@ mod tests {
         let cases = [
             ("", "no model is named"),
             ("hub:org/name", "`hub:` addresses aren't in this version"),
-            ("openai:http://127.0.0.1:8000#x", "`openai:` addresses aren't in this version"),
+            ("openai:", "`openai:` names no model"),
+            ("openai:http://127.0.0.1:8000/v1", "`openai:http://127.0.0.1:8000/v1` names no model"),
+            ("gemini:https://host/#", "`gemini:https://host/#` names no model"),
+            ("openai:ftp://host#x", "`ftp://host`: not an address that begins with http:// or https://"),
+            ("openai:http://#x", "`http://`: empty host"),
+            (
+                "openai:https://me:secret@host/v1#x",
+                "`https://[…]`: a name, a password or a query in an address",
+            ),
+            (
+                "openai:https://host/v1?key=secret#x",
+                "`https://[…]`: a name, a password or a query in an address",
+            ),
+            ("anthropic:x?context=many", "`context=many` can't be set"),
+            ("anthropic:x?images=0", "`images=0` can't be set"),
+            ("anthropic:x?temperature=1", "`temperature=1` can't be set"),
             ("bundle:glance", "`bundle:` isn't a kind of address"),
             ("models/smolvlm#", "`` isn't a precision"),
             ("bundled:glance#q 4", "`q 4` isn't a precision"),

@@ -5,6 +5,8 @@
 
 mod grid;
 mod json;
+mod native;
+mod places;
 mod schema;
 mod words;
 
@@ -12,6 +14,8 @@ use percept_runtime::{Grammar, Marker};
 
 use crate::{Call, Function, ModelError, Thought};
 pub use json::JsonDialect;
+pub(crate) use native::{Declared, NativeDialect, THOUGHT};
+pub(crate) use places::Places;
 
 /// A way of writing calls.
 ///

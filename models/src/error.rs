@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::RemoteError;
+
 /// The cause beneath an error, whatever type it has.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -34,6 +36,9 @@ pub enum ModelError {
     /// The engine below failed: a device that can't be had, out of memory.
     #[error(transparent)]
     Engine(Cause),
+    /// A remote model can't be asked, or doesn't answer.
+    #[error(transparent)]
+    Remote(RemoteError),
     /// The reply ended without its end.
     #[error("the model stopped without finishing its reply")]
     Interrupted,

@@ -3,8 +3,8 @@
 //! **Invariant:** this crate runs no loop and calls no tool. It turns a [`Conversation`] into a
 //! [`Generation`] and knows everything that differs from family to family; nothing above it does.
 //!
-//! [`ChatModel`] is the contract, [`LocalModel`] hosts an exported model in ONNX Runtime sessions, and
-//! [`ScriptedModel`] replies from a list, for tests and dry runs.
+//! [`ChatModel`] is the contract, [`LocalModel`] hosts an exported model in ONNX Runtime sessions, [`RemoteModel`] asks one
+//! behind an API, and [`ScriptedModel`] replies from a list, for tests and dry runs.
 
 mod address;
 mod bundled;
@@ -20,6 +20,7 @@ mod images;
 mod local;
 mod merge;
 mod processor;
+mod remote;
 mod scripted;
 mod template;
 
@@ -39,6 +40,9 @@ pub use merge::{Merge, MergeMethod, Merged, MergedGraph};
 pub use processor::{
     Filter, FirstSize, ImageProcessor, MAX_PIXELS, Normalise, ProcessedImage, SingleImage, TargetSize,
     TileGrid, TiledImage, resize,
+};
+pub use remote::{
+    Pace, Patience, RealPace, RemoteAddress, RemoteApi, RemoteError, RemoteModel, RemoteOptions,
 };
 pub use scripted::{ScriptedCall, ScriptedError, ScriptedModel, ScriptedReply, ScriptedText};
 pub use template::{ChatTemplate, TemplateMessage, TemplatePart};

@@ -6,6 +6,7 @@
 
 mod crop;
 mod filter;
+mod fit;
 mod normalise;
 mod resize;
 mod single;
@@ -16,6 +17,7 @@ use image::RgbImage;
 
 use crate::ModelError;
 pub use filter::Filter;
+pub(crate) use fit::Fit;
 pub use normalise::Normalise;
 pub(crate) use resize::check_area;
 pub use resize::{MAX_PIXELS, resize};

@@ -39,7 +39,8 @@ pub(crate) enum Command {
     #[command(
         after_help = "Examples:\n  percept ask models/smolvlm shot.png \"What does the button say?\"\n  \
                       percept ask models/llava before.png after.png \"What changed?\" --device webgpu\n  \
-                      percept ask models/smolvlm shot.png \"How many mails are unread?\" --votes 5 --least 0.6 --boxes"
+                      percept ask models/smolvlm shot.png \"How many mails are unread?\" --votes 5 --least 0.6 --boxes\n  \
+                      percept ask openai:http://127.0.0.1:8000/v1#qwen shot.png \"What is on it?\""
     )]
     Ask(AskOptions),
 
@@ -98,7 +99,7 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "DEVICE")]
     pub(crate) device: Option<Device>,
 
-    /// The model: bundled:NAME, a folder, or scripted:FILE.
+    /// The model: bundled:NAME, a folder, openai:URL#NAME, gemini:NAME, anthropic:NAME, or scripted:FILE.
     #[arg(long, value_name = "MODEL")]
     pub(crate) model: Option<ModelAddress>,
 
@@ -119,7 +120,7 @@ pub(crate) struct RunTasks {
 
 #[derive(Debug, Args)]
 pub(crate) struct AskOptions {
-    /// The model: bundled:NAME, a folder, or scripted:FILE.
+    /// The model: bundled:NAME, a folder, openai:URL#NAME, gemini:NAME, anthropic:NAME, or scripted:FILE.
     pub(crate) model: ModelAddress,
 
     /// Image files, and at the end the question.
@@ -306,7 +307,7 @@ pub(crate) struct EvalTasks {
     #[arg(long, value_name = "DEVICE")]
     pub(crate) device: Option<Device>,
 
-    /// The model: bundled:NAME, a folder, or scripted:FILE.
+    /// The model: bundled:NAME, a folder, openai:URL#NAME, gemini:NAME, anthropic:NAME, or scripted:FILE.
     #[arg(long, value_name = "MODEL")]
     pub(crate) model: Option<ModelAddress>,
 }
@@ -325,7 +326,7 @@ pub(crate) struct EvalMiniwob {
     #[arg(long, conflicts_with = "model")]
     pub(crate) oracle: bool,
 
-    /// The model: bundled:NAME, a folder, or scripted:FILE.
+    /// The model: bundled:NAME, a folder, openai:URL#NAME, gemini:NAME, anthropic:NAME, or scripted:FILE.
     #[arg(long, value_name = "MODEL", default_value = "bundled:glance")]
     pub(crate) model: ModelAddress,
 

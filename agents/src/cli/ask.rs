@@ -97,8 +97,10 @@ pub(crate) async fn ask(options: AskOptions, output: &Output) -> Result<u8, Fail
 /// The answer as the one JSON document.
 fn document(answer: &Answer, card: &ModelCard) -> serde_json::Value {
     let reply = answer.replies.get(answer.chosen);
-    let tokens: Vec<u32> =
-        reply.map(|reply| reply.tokens.iter().map(|token| token.id).collect()).unwrap_or_default();
+    // An API tells no token by its number.
+    let tokens = reply
+        .map(|reply| reply.tokens.iter().map(|token| token.id).collect::<Vec<_>>())
+        .filter(|tokens| !tokens.is_empty());
     let boxes = answer.seen_at.as_ref().map(|regions| {
         let corners = |region: &PixelRegion| [region.left, region.top, region.right, region.bottom];
         regions.iter().map(corners).collect::<Vec<_>>()

@@ -8,6 +8,9 @@
     reason = "what fails in a test's own helpers fails the test"
 )]
 
+#[path = "../support/loopback.rs"]
+mod loopback;
+
 mod asking;
 mod branching;
 mod circles;
@@ -15,6 +18,7 @@ mod delegating;
 mod planning;
 mod proving;
 mod remembering;
+mod remote;
 mod rights;
 mod stage;
 mod survival;

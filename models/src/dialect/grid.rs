@@ -8,6 +8,16 @@ use serde_json::{Value, json};
 /// The key of the mark that a schema carries where it wants a place on the screenshot.
 const MARK: &str = "x-percept";
 
+/// A way of giving places in numbers.
+pub(super) trait Ruler {
+    /// A place as the model wrote it, in pixels of the screenshot: `[x, y]` or `[left, top, right, bottom]`.
+    ///
+    /// # Errors
+    ///
+    /// In words for the model: it isn't a place, or it lies outside.
+    fn to_pixels(&self, mark: Mark, place: &Value) -> Result<Value, String>;
+}
+
 /// Columns and rows laid over a screenshot, whatever its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Grid {
@@ -30,9 +40,9 @@ pub(super) enum PlaceKind {
 pub(super) struct Mark {
     pub(super) kind: PlaceKind,
     #[serde(default)]
-    width: u32,
+    pub(super) width: u32,
     #[serde(default)]
-    height: u32,
+    pub(super) height: u32,
 }
 
 impl Mark {
@@ -60,13 +70,19 @@ impl Grid {
         json!({ "type": "array", "prefixItems": places, "items": false, "minItems": count, "maxItems": count })
     }
 
-    /// A place in this grid as pixels: a point is the pixel at its bin's centre, a region everything from its
-    /// first bin to its last.
-    ///
-    /// # Errors
-    ///
-    /// In words: it isn't a place, or lies outside the grid. Only a model without grammar can write that.
-    pub(super) fn to_pixels(self, mark: Mark, place: &Value) -> Result<Value, String> {
+    #[allow(clippy::unused_self, reason = "reads as what it is: a question to the grid")]
+    fn inside(self, name: &str, bin: u64, bins: u32) -> Result<u64, String> {
+        if bin < u64::from(bins) {
+            return Ok(bin);
+        }
+        Err(format!("{name} is {bin}, the grid ends at {}", bins - 1))
+    }
+}
+
+impl Ruler for Grid {
+    /// A point is the pixel at its bin's centre, a region everything from its first bin to its last. Only a model
+    /// without grammar can write what isn't in the grid.
+    fn to_pixels(&self, mark: Mark, place: &Value) -> Result<Value, String> {
         let bins: Vec<u64> = place
             .as_array()
             .and_then(|numbers| numbers.iter().map(Value::as_u64).collect())
@@ -90,14 +106,6 @@ impl Grid {
             (PlaceKind::Point, _) => Err(format!("{place} isn't a point [x, y]")),
             (PlaceKind::Region, _) => Err(format!("{place} isn't a region [left, top, right, bottom]")),
         }
-    }
-
-    #[allow(clippy::unused_self, reason = "reads as what it is: a question to the grid")]
-    fn inside(self, name: &str, bin: u64, bins: u32) -> Result<u64, String> {
-        if bin < u64::from(bins) {
-            return Ok(bin);
-        }
-        Err(format!("{name} is {bin}, the grid ends at {}", bins - 1))
     }
 }
 

@@ -80,7 +80,7 @@ impl Dialect for JsonDialect {
             return Err(format!("there is no function `{name}`; there are {}", names.join(", ")));
         };
         let schema = resolve(function).map_err(|error| error.to_string())?;
-        let arguments = schema::read(&schema, Value::Object(arguments), self.grid)?;
+        let arguments = schema::read(&schema, Value::Object(arguments), &self.grid)?;
         Ok(Call { function: name, arguments })
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::grid::{Grid, Mark};
+use super::grid::{Grid, Mark, Ruler};
 use crate::{Function, ModelError};
 
 /// How many references may be followed one inside another. Anything deeper refers to itself.
@@ -128,7 +128,7 @@ fn written(schema: &Value, grid: Grid) -> Result<Value, String> {
 
 /// Whether [`read`] would find every place in a value of this schema. One that it missed would reach the
 /// tool in the model's grid and be taken for pixels.
-fn places_can_be_read_back(schema: &Value) -> Result<(), String> {
+pub(super) fn places_can_be_read_back(schema: &Value) -> Result<(), String> {
     if Mark::of(schema).is_some() {
         return Ok(());
     }
@@ -156,8 +156,8 @@ fn no_place_within(value: &Value) -> Result<(), String> {
     }
 }
 
-/// A written value with its places brought from the grid to pixels.
-pub(super) fn read(schema: &Value, value: Value, grid: Grid) -> Result<Value, String> {
+/// A written value with its places brought from the model's own numbers to pixels.
+pub(super) fn read(schema: &Value, value: Value, grid: &impl Ruler) -> Result<Value, String> {
     if let Some(mark) = Mark::of(schema) {
         return grid.to_pixels(mark?, &value);
     }

@@ -1,0 +1,121 @@
+//! How a remote model is named: `openai:URL#name`, `gemini:name`, `anthropic:name?context=200000`.
+
+use std::fmt;
+
+use reqwest::Url;
+
+use super::api::RemoteApi;
+use crate::ModelError;
+
+/// A remote model's name, with where it is and how it is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteAddress {
+    /// The API that it is asked by.
+    pub api: RemoteApi,
+    /// The base URL; `None` for the vendor's own.
+    pub base: Option<String>,
+    /// The name that the API knows it by.
+    pub model: String,
+    /// Its context in tokens, if the address gives it (`?context=32768`).
+    pub context: Option<usize>,
+    /// How many images one conversation may hold, if the address gives it (`?images=1`).
+    pub max_images: Option<usize>,
+    /// Whether it samples in its own way (`?sampling=own`): no temperature, no top-p, no seed is sent, because it
+    /// would refuse them.
+    pub own_sampling: bool,
+}
+
+impl RemoteAddress {
+    /// Reads what follows `openai:` and its like.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Request`] that says what an address is.
+    pub(crate) fn parse(api: RemoteApi, text: &str) -> Result<Self, ModelError> {
+        let kind = api.facts().name;
+        let bad = |problem: String| {
+            ModelError::Request(format!(
+                "{problem}; a remote model is `{kind}:NAME` or `{kind}:URL#NAME`, perhaps with `?context=TOKENS`, \
+                 `?images=MOST` or `?sampling=own` after the name, joined by `&`"
+            ))
+        };
+        let (base, named) = match text.rsplit_once('#') {
+            Some((base, named)) => (Some(base), named),
+            None if text.contains("://") => return Err(bad(format!("`{kind}:{text}` names no model"))),
+            None => (None, text),
+        };
+        let (model, settings) = named.split_once('?').unwrap_or((named, ""));
+        if model.is_empty() || model.contains(char::is_whitespace) {
+            return Err(bad(format!("`{kind}:{text}` names no model")));
+        }
+        if let Some(base) = base {
+            check_base(base).map_err(bad)?;
+        }
+        let mut address = Self {
+            api,
+            base: base.map(|base| base.trim_end_matches('/').to_owned()),
+            model: model.to_owned(),
+            context: None,
+            max_images: None,
+            own_sampling: false,
+        };
+        for setting in settings.split('&').filter(|setting| !setting.is_empty()) {
+            let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
+            let number = value.parse::<usize>().ok().filter(|number| *number > 0);
+            match (key, value, number) {
+                ("context", _, Some(number)) => address.context = Some(number),
+                ("images", _, Some(number)) => address.max_images = Some(number),
+                ("sampling", "own", _) => address.own_sampling = true,
+                _ => return Err(bad(format!("`{setting}` can't be set"))),
+            }
+        }
+        Ok(address)
+    }
+
+    /// Where it is.
+    pub(super) fn url(&self) -> Result<Url, ModelError> {
+        let base = self.base.as_deref().unwrap_or(self.api.facts().base);
+        let url = Url::parse(base).map_err(|error| ModelError::Request(format!("`{base}`: {error}")))?;
+        let (path, query) = self.api.path(&self.model);
+        let mut url = url;
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        url.set_query(query);
+        Ok(url)
+    }
+}
+
+/// Whether this may be a base URL. What it holds is written into the run's folder, so it may hold no key, and neither may
+/// the error.
+fn check_base(base: &str) -> Result<(), String> {
+    let url = Url::parse(base).map_err(|error| format!("`{base}`: {error}"))?;
+    if !["http", "https"].contains(&url.scheme()) {
+        return Err(format!("`{base}`: not an address that begins with http:// or https://"));
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+        return Err(format!(
+            "`{}://[…]`: a name, a password or a query in an address would be written down: keys come from the \
+             environment",
+            url.scheme()
+        ));
+    }
+    Ok(())
+}
+
+impl fmt::Display for RemoteAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.api.facts().name)?;
+        if let Some(base) = &self.base {
+            write!(f, "{base}#")?;
+        }
+        write!(f, "{}", self.model)?;
+        let settings = [
+            self.context.map(|tokens| format!("context={tokens}")),
+            self.max_images.map(|most| format!("images={most}")),
+            self.own_sampling.then(|| "sampling=own".to_owned()),
+        ];
+        let settings: Vec<String> = settings.into_iter().flatten().collect();
+        if settings.is_empty() { Ok(()) } else { write!(f, "?{}", settings.join("&")) }
+    }
+}

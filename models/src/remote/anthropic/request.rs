@@ -1,0 +1,74 @@
+//! A request for a message.
+
+use serde_json::{Value, json};
+
+use crate::{
+    ModelError,
+    remote::{
+        turns::{Part, Turn},
+        wire::{Asked, decimal},
+    },
+};
+
+/// The tool whose input is a JSON reply.
+const REPLY: &str = "reply";
+
+/// The body of a request.
+pub(crate) fn body(asked: &Asked<'_>) -> Result<Value, ModelError> {
+    let options = asked.options;
+    let mut messages: Vec<Value> = asked.turns.turns.iter().map(message).collect();
+    if let Some(block) = messages.last_mut().and_then(|last| last["content"].as_array_mut()?.last_mut()) {
+        block["cache_control"] = json!({ "type": "ephemeral" });
+    }
+    let mut body = json!({
+        "model": asked.model,
+        "max_tokens": options.max_tokens,
+        "messages": messages,
+        "stream": true,
+    });
+    if !asked.turns.system.is_empty() {
+        body["system"] = json!(asked.turns.system);
+    }
+    if let Some(temperature) = asked.temperature {
+        body["temperature"] = decimal(temperature);
+    }
+    if let Some(top_p) = asked.top_p() {
+        body["top_p"] = decimal(top_p);
+    }
+    let stops = asked.stops();
+    if !stops.is_empty() {
+        body["stop_sequences"] = json!(stops);
+    }
+    if !asked.declared.is_empty() {
+        let tools = asked.declared.iter().map(|function| {
+            json!({
+                "name": function.name,
+                "description": function.description,
+                "input_schema": function.parameters,
+            })
+        });
+        body["tools"] = tools.collect();
+        body["tool_choice"] = json!({ "type": "any", "disable_parallel_tool_use": true });
+    }
+    if let Some(schema) = asked.schema {
+        if schema.get("type").is_none_or(|kind| kind != "object") {
+            return Err(ModelError::Request(
+                "Anthropic's API takes a JSON reply as a tool's input, whose schema has `\"type\": \"object\"`: wrap it in one"
+                    .into(),
+            ));
+        }
+        body["tools"] = json!([{ "name": REPLY, "description": "Takes the reply.", "input_schema": schema }]);
+        body["tool_choice"] = json!({ "type": "tool", "name": REPLY, "disable_parallel_tool_use": true });
+    }
+    Ok(body)
+}
+
+fn message(turn: &Turn) -> Value {
+    let blocks = turn.parts.iter().map(|part| match part {
+        Part::Text(text) => json!({ "type": "text", "text": text }),
+        Part::Image(picture) => json!({ "type": "image", "source": {
+            "type": "base64", "media_type": picture.media_type, "data": picture.base64,
+        } }),
+    });
+    json!({ "role": if turn.is_model { "assistant" } else { "user" }, "content": blocks.collect::<Vec<_>>() })
+}

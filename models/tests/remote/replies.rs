@@ -1,0 +1,101 @@
+//! What each API's documented answers become.
+
+use percept_models::{ChatModel, Generate, GenerationEvent, Reply, Thought};
+use serde_json::json;
+
+use crate::{
+    call, conversation,
+    server::{Answer, Server, patient},
+};
+
+/// A reply on a few lines: its events, then what it comes to.
+async fn told(file: &str, options: &Generate) -> String {
+    let server = Server::new(vec![Answer::file(file)]).await;
+    let api = file.split('/').next().unwrap();
+    let mut generation =
+        patient(&server.address(api)).generate(&conversation(64, 48), options).await.unwrap();
+    let mut lines = Vec::new();
+    while let Some(event) = generation.next().await {
+        lines.push(match event {
+            Ok(GenerationEvent::Thought(text)) => format!("thought {text:?}"),
+            Ok(GenerationEvent::Text(text)) => format!("text {text:?}"),
+            Ok(GenerationEvent::Done(done)) => {
+                let call = done.call.map(|call| match call {
+                    Ok(call) => format!("{} {}", call.function, call.arguments),
+                    Err(problem) => format!("no call: {problem}"),
+                });
+                let usage = done.usage;
+                format!(
+                    "{:?} after {}+{} tokens, {} written\n  thought {:?}\n  text {:?}\n  {}",
+                    done.stop,
+                    usage.fresh_tokens,
+                    usage.cached_tokens,
+                    usage.output_tokens,
+                    done.thought,
+                    done.text,
+                    call.unwrap_or_else(|| "no call asked for".into()),
+                )
+            }
+            Ok(other) => format!("{other:?}"),
+            Err(error) => format!("error: {}", error.to_string().replace(&server.port.to_string(), "PORT")),
+        });
+    }
+    lines.join("\n")
+}
+
+#[tokio::test]
+async fn a_documented_answer_becomes_a_reply() {
+    let text = Generate { stop: vec!["END".into()], ..Generate::default() };
+    let json = Generate { reply: Reply::Json(json!({ "type": "object" })), ..Generate::default() };
+    let (free, none) = (call(64, 48, Thought::Free), call(64, 48, Thought::None));
+    let cases = [
+        ("openai/text", &text),
+        ("openai/text", &json),
+        ("openai/call", &free),
+        ("openai/compatible", &none),
+        ("openai/two_calls", &none),
+        ("openai/outside", &free),
+        ("openai/cut_off", &free),
+        ("openai/text", &free),
+        ("openai/refusal", &free),
+        ("openai/filtered", &text),
+        ("openai/uncounted", &text),
+        ("openai/empty", &text),
+        ("gemini/text", &text),
+        ("gemini/text", &none),
+        ("gemini/call", &free),
+        ("gemini/two_calls", &none),
+        ("gemini/outside", &free),
+        ("gemini/malformed_call", &free),
+        ("gemini/cut_off", &free),
+        ("gemini/blocked", &free),
+        ("gemini/safety", &text),
+        ("anthropic/text", &text),
+        ("anthropic/json", &json),
+        ("anthropic/call", &free),
+        ("anthropic/two_calls", &none),
+        ("anthropic/no_call", &free),
+        ("anthropic/refusal", &text),
+        ("anthropic/context", &free),
+    ];
+    let mut all = Vec::new();
+    for (file, options) in cases {
+        let kind = match &options.reply {
+            Reply::Call { thought, .. } => format!("call, thought {thought:?}"),
+            Reply::Json(_) => "json".into(),
+            _ => "text".into(),
+        };
+        all.push(format!("## {file} ({kind})\n{}", told(file, options).await));
+    }
+    insta::assert_snapshot!("replies", all.join("\n\n"));
+}
+
+#[tokio::test]
+async fn a_point_on_a_scaled_screenshot_comes_back_where_it_was() {
+    let server = Server::new(vec![Answer::file("anthropic/call")]).await;
+    let model = patient(&server.address("anthropic"));
+    let options = call(3136, 300, Thought::Free);
+    let done = model.generate(&conversation(3136, 300), &options).await.unwrap().complete().await.unwrap();
+    // 12, 34 on the halved image is the pixel under its middle.
+    assert_eq!(done.call.unwrap().unwrap().arguments, json!({ "point": [25, 69] }));
+}
