@@ -9,11 +9,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use image::{Rgb, RgbImage};
 use percept_models::Call;
 use percept_tools::{
-    Element, Frame, HostPattern, Input, PixelRegion, Screen, ScreenError, ScreenPoint, ScreenRegion,
-    Screenshot,
+    Element, HostPattern, Input, Screen, ScreenError, ScreenPoint, ScreenRegion, Screenshot,
 };
 use regex::{NoExpand, Regex};
 use serde::{Deserialize, Serialize};
@@ -23,8 +21,6 @@ use crate::{AgentError, policy::stays_on};
 
 /// A shorter value would be found, and painted over, all over the place.
 const SHORTEST: usize = 4;
-/// What a secret is painted over with.
-const PAINT: Rgb<u8> = Rgb([128, 128, 128]);
 
 /// What may be known of a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -262,12 +258,8 @@ impl Screen for Veiled {
         let after = self.places().await?;
         match (before, after) {
             (Some(before), Some(after)) => {
-                if !before.is_empty() || !after.is_empty() {
-                    let pixels = Arc::make_mut(&mut seen.pixels);
-                    for place in before.iter().chain(&after) {
-                        paint(pixels, seen.frame, *place);
-                    }
-                }
+                seen.paint_over(&before);
+                seen.paint_over(&after);
             }
             _ => seen.notes.push("this screen can't say where it shows a secret: it may be seen".into()),
         }
@@ -298,16 +290,6 @@ impl Screen for Veiled {
 
     async fn close(&self) -> Result<(), ScreenError> {
         self.screen.close().await
-    }
-}
-
-/// Paints over every pixel that the place touches.
-fn paint(pixels: &mut RgbImage, frame: Frame, place: ScreenRegion) {
-    let PixelRegion { left, top, right, bottom } = frame.to_pixels(place);
-    for y in top..bottom {
-        for x in left..right {
-            pixels.put_pixel(x, y, PAINT);
-        }
     }
 }
 

@@ -61,6 +61,20 @@ pub(super) async fn places_of(front: &Front, texts: &[String]) -> Result<Vec<Scr
     settled(front, PLACES, |_| json!(texts)).await
 }
 
+/// What a page shows that no recording may: its masked fields, and their content wherever else it stands. The places
+/// are in CSS pixels as the page is zoomed.
+///
+/// # Errors
+///
+/// Those of [`at`].
+pub(super) async fn secrets(front: &Front) -> Result<Vec<ScreenRegion>, ScreenError> {
+    // Every document has the script that `veil` comes with, but for one that was only just made.
+    let script = format!(
+        "() => {{ const places = (\n{PLACES}\n); return globalThis.perceptRecording?.veil(places) ?? places([]); }}"
+    );
+    settled(front, &script, |_| Value::Null).await
+}
+
 async fn settled<T: Movable>(
     front: &Front,
     script: &str,

@@ -13,12 +13,15 @@ use chromiumoxide::cdp::{
         target::{CloseTargetParams, EventAttachedToTarget},
     },
     events::{CdpEvent, CdpEventMessage},
+    js_protocol::runtime::EventBindingCalled,
 };
+use tokio::sync::mpsc;
 use url::Url;
 
 use super::{
     Dialogs, Setup,
     happenings::{Happenings, Record, Window},
+    recording::BINDING,
     wire::{Reaction, Request},
 };
 
@@ -27,6 +30,8 @@ use super::{
 pub(super) struct Witness {
     pub(super) setup: Arc<Setup>,
     pub(super) record: Record,
+    /// Where what a person does is told, if it is to be: the window's session, and the script's words.
+    pub(super) person: Option<mpsc::UnboundedSender<(String, String)>>,
 }
 
 impl Witness {
@@ -53,6 +58,7 @@ impl Witness {
             CdpEvent::TargetAttachedToTarget(ev) => return self.attached(happenings, ev),
             CdpEvent::TargetDetachedFromTarget(ev) => return detached(happenings, ev.session_id.as_ref()),
             CdpEvent::InspectorTargetCrashed(_) => return crashed(happenings, session),
+            CdpEvent::RuntimeBindingCalled(ev) => self.person(session, ev),
             CdpEvent::FetchRequestPaused(ev) => return self.asked(happenings, session, ev),
             CdpEvent::PageJavascriptDialogOpening(ev) => return self.dialog(happenings, session, ev),
             CdpEvent::PageFileChooserOpened(_) => {
@@ -107,6 +113,14 @@ impl Witness {
         });
         happenings.stir();
         self.setup.window(session).into_iter().map(Reaction::Send).collect()
+    }
+
+    /// A person did something, and the script that listens tells of it.
+    fn person(&self, session: &str, event: &EventBindingCalled) {
+        if let Some(person) = self.person.as_ref().filter(|_| event.name == BINDING) {
+            // Nobody listens any more once the recording is over.
+            let _ = person.send((session.into(), event.payload.clone()));
+        }
     }
 
     /// A request waits for leave.

@@ -50,6 +50,14 @@ impl Happenings {
         self.windows.iter_mut().find(|window| window.session == session)
     }
 
+    /// Somebody brought this window to the front; whether it wasn't there already.
+    pub(super) fn bring_to_front(&mut self, session: &str) -> bool {
+        let Some(at) = self.windows.iter().position(|window| window.session == session) else { return false };
+        let was_behind = at + 1 < self.windows.len();
+        self.windows[at..].rotate_left(1);
+        was_behind
+    }
+
     /// Puts a sentence into the next screenshot's notes, once.
     pub(super) fn note(&mut self, sentence: String) {
         if !self.notes.contains(&sentence) {

@@ -1,0 +1,79 @@
+//! What the capture script tells of a person, as it comes over the wire.
+
+use serde::Deserialize;
+
+use crate::{MouseButton, ScreenPoint};
+
+/// One thing that happened on a page, and when.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(super) struct Told {
+    /// Milliseconds since 1970, taken before anything on the page could come of it.
+    pub(super) at: f64,
+    #[serde(flatten)]
+    pub(super) what: What,
+}
+
+/// Where on the page, in CSS pixels of the top frame as the page is zoomed.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+pub(super) struct Place {
+    /// `None` in a frame of which nobody can say where it is.
+    x: Option<f64>,
+    y: Option<f64>,
+    /// Device pixels to one of these.
+    ratio: f64,
+}
+
+impl Place {
+    /// The place on the screen, with so many screenshot pixels to a screen point.
+    pub(super) fn on_screen(self, scale: f64) -> Option<ScreenPoint> {
+        let zoom = self.ratio / scale;
+        Some(ScreenPoint { x: self.x? * zoom, y: self.y? * zoom })
+    }
+
+    #[cfg(test)]
+    pub(super) fn at(x: f64, y: f64) -> Self {
+        Self { x: Some(x), y: Some(y), ratio: 1.0 }
+    }
+}
+
+/// What a person did, or what became of it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(super) enum What {
+    /// A button went down.
+    Down {
+        #[serde(flatten)]
+        place: Place,
+        button: MouseButton,
+    },
+    /// It came up, or what was dragged was dropped.
+    Up {
+        #[serde(flatten)]
+        place: Place,
+    },
+    /// A key or a chord was pressed. If it writes or erases, that is told next.
+    Key { key: String },
+    /// Text went into a field, or a line was broken there.
+    Text {
+        text: String,
+        /// The key that was told last is what wrote it.
+        keyed: bool,
+    },
+    /// Something went into a field whose content is nobody's business.
+    Secret { keyed: bool },
+    /// The key that was told last took away so much of what stood before the caret, in units of UTF-16.
+    Erase { units: usize },
+    /// The wheel turned, by CSS pixels.
+    Wheel {
+        #[serde(flatten)]
+        place: Place,
+        right: f64,
+        down: f64,
+    },
+    /// An option of a list that folds down was chosen.
+    Choice { label: String },
+    /// Something that no tool does.
+    Lost { what: String },
+    /// The window came to the front.
+    Front,
+}
