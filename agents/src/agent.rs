@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    AgentError, Beginning, Demonstration, Entry, Event, Evidence, JournalError, Limits, Policy, Prompts,
-    RecordedDemonstration, Run, RunFolder, Secrets, Style, Thinking,
+    Actor, AgentError, Beginning, Demonstration, Entry, Event, Evidence, JournalError, Limits, Policy,
+    Prompts, RecordedDemonstration, Run, RunFolder, Secrets, Style, Thinking,
     album::Album,
     durable::{Keeper, Tape, worked},
     journal::{Journal, Recording},
@@ -286,6 +286,7 @@ impl AgentBuilder {
         let beginning = Beginning {
             run: self.name.unwrap_or_else(new_run_name),
             task: String::new(),
+            actor: Actor::Model,
             model: card.clone(),
             notes: self.notes,
             tools: self.toolbox.offered(),

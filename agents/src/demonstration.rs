@@ -1,4 +1,4 @@
-//! Demonstrations: earlier runs that a model is shown before its own task, each step as image, thought and action
+//! Demonstrations: earlier runs, of a model or a person, that a model is shown before its own task, each step as image, thought and action
 //! (Flamingo's few-shot prompts, Alayrac et al. 2022).
 
 use std::path::Path;
@@ -7,7 +7,7 @@ use percept_models::ImageContent;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AgentError, CallResult, Event, JournalError, Outcome,
+    AgentError, CallResult, Event, JournalError,
     album::{self, Album},
     journal,
 };
@@ -55,7 +55,7 @@ pub struct RecordedShown {
 }
 
 impl Demonstration {
-    /// A run as its folder tells it: the steps that were carried out, in order.
+    /// A run as its folder tells it: the steps that were carried out, in order. One of a person needn't have an end.
     ///
     /// # Errors
     ///
@@ -64,10 +64,11 @@ impl Demonstration {
     pub fn read(folder: &Path) -> Result<Self, AgentError> {
         let recording = journal::read(folder)?;
         let refused = |why: String| AgentError::Demonstration { path: folder.to_owned(), why };
-        match recording.result() {
-            Some(result) if result.outcome == Outcome::Done && result.verified != Some(false) => {}
-            Some(result) => return Err(refused(format!("the run ended as {}", result.outcome.word()))),
-            None => return Err(refused("the run isn't over".into())),
+        if !recording.is_exemplary() {
+            return Err(refused(match recording.result() {
+                Some(result) => format!("the run ended as {}", result.outcome.word()),
+                None => "the run isn't over".into(),
+            }));
         }
         let mut steps = Vec::new();
         let (mut image, mut votes, mut chosen) = (None, Vec::new(), 0);

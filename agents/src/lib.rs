@@ -21,6 +21,7 @@ mod history;
 pub mod journal;
 mod limits;
 mod memory;
+mod notebook;
 mod offer;
 mod outcome;
 mod percept;
@@ -44,10 +45,11 @@ pub use demonstration::{Demonstration, RecordedDemonstration, RecordedShown, Sho
 pub use durable::Divergence;
 pub use error::{AgentError, JournalError};
 pub use event::{
-    Area, Beginning, CallResult, Entry, Event, JOURNAL_VERSION, RecordedBody, RecordedPart, Target,
+    Actor, Area, Beginning, CallResult, Entry, Event, JOURNAL_VERSION, RecordedBody, RecordedPart, Target,
 };
 pub use evidence::{AnswerCheck, Check, ElementCheck, Evidence, FileCheck, UrlCheck, Verdict};
 pub use limits::Limits;
+pub use notebook::Notebook;
 pub use outcome::{Milliseconds, Outcome, RunResult, TokenUsage};
 pub use percept::Percept;
 pub use policy::{Approval, EffectKind, Policy, Rule};
