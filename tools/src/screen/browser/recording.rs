@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     gestures::{Gesture, Gestures, Heard},
     outlook::{Outlook, Seen},
-    told::{Told, What},
+    told::{Origins, Told, What},
 };
 use super::{Browser, BrowserOptions, Page, keyboard};
 use crate::{Input, ScreenError, Screenshot, builtin};
@@ -244,10 +244,12 @@ impl Desk {
             happenings.stir();
         }
         drop(happenings);
+        let at = told.at;
         if matches!(told.what, What::Secret { .. }) {
             self.outlook.be_discreet();
         }
-        let over = self.gestures.hear(told);
+        let nowhere = Origins::new();
+        let over = self.gestures.hear(told, self.outlook.frames(at).unwrap_or(&nowhere));
         self.pass_on(over);
     }
 

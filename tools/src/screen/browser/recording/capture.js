@@ -6,17 +6,21 @@
 
     const tell = (kind, what = {}) => globalThis.perceptTold?.(JSON.stringify({ at: Date.now(), kind, ...what }));
 
-    // A point of this frame as one of the top frame. Scripts in this world see into the frames of other hosts.
-    const place = ({ clientX, clientY }) => {
-        let [x, y] = [clientX, clientY];
-        for (let view = window; view !== view.top; view = view.parent) {
-            const frame = view.frameElement;
-            if (!frame) return { x: null, y: null, ratio: devicePixelRatio };
-            const { left, top } = frame.getBoundingClientRect();
-            x += left + frame.clientLeft;
-            y += top + frame.clientTop;
+    // A point of this frame as one of the frame that is nearest to the top and lets its own be seen: frames of other
+    // hosts don't say where they are, but which they are, as the numbers in `window.frames` that lead to them.
+    const place = ({ clientX: x, clientY: y }) => {
+        let view = window;
+        for (; view !== view.top && view.frameElement; view = view.parent) {
+            const { left, top } = view.frameElement.getBoundingClientRect();
+            x += left + view.frameElement.clientLeft;
+            y += top + view.frameElement.clientTop;
         }
-        return { x, y, ratio: devicePixelRatio };
+        const frame = [];
+        for (; view !== view.top; view = view.parent) {
+            const above = view.parent;
+            frame.unshift([...Array(above.length).keys()].findIndex((number) => above[number] === view));
+        }
+        return { x, y, ratio: devicePixelRatio, frame };
     };
 
     // Fields that are masked or once were, and what was last seen in them: a page may unmask a field, or show elsewhere

@@ -5,7 +5,7 @@
 //! slip and the Backspaces that mended it, is in no demonstration. A Backspace that eats into what was there before is a
 //! key like any other.
 
-use super::told::{Told, What};
+use super::told::{Origins, Told, What};
 use crate::{Input, Key, MouseButton, ScreenPoint};
 
 /// What stands for a text that is nobody's business; see the secrets of a run.
@@ -69,19 +69,19 @@ impl Gestures {
         self.open.as_ref().map(|(since, ..)| *since).or(self.key.as_ref().map(|(at, _)| *at))
     }
 
-    /// Takes in what was told; what comes back is over.
-    pub(super) fn hear(&mut self, told: Told) -> Vec<Heard> {
+    /// Takes in what was told while the page's frames were there; what comes back is over.
+    pub(super) fn hear(&mut self, told: Told, frames: &Origins) -> Vec<Heard> {
         let at = told.at;
         self.settle(at);
         match told.what {
-            What::Down { place, button } => match place.on_screen(self.scale) {
+            What::Down { place, button } => match place.on_screen(frames, self.scale) {
                 Some(place) => self.down(at, place, button),
                 None => {
                     self.finish_open();
-                    self.lose("a click in a frame of which the page doesn't say where it is");
+                    self.lose("a click in a frame that had only just come up");
                 }
             },
-            What::Up { place } => self.up(at, place.on_screen(self.scale)),
+            What::Up { place } => self.up(at, place.on_screen(frames, self.scale)),
             What::Key { key } => {
                 self.press_pending();
                 self.key = Some((at, key));
@@ -91,9 +91,9 @@ impl Gestures {
             What::Erase { units } => self.erase(at, units),
             What::Wheel { place, right, down } => {
                 self.press_pending();
-                match place.on_screen(self.scale) {
+                match place.on_screen(frames, self.scale) {
                     Some(place) => self.turn(at, place, right, down),
-                    None => self.lose("a scroll in a frame of which the page doesn't say where it is"),
+                    None => self.lose("a scroll in a frame that had only just come up"),
                 }
             }
             What::Choice { label } => self.choose(at, label),
@@ -317,8 +317,10 @@ mod tests {
     fn check(events: Vec<(f64, What)>, expected: &str) {
         let mut gestures = Gestures::new(1.0);
         let described = format!("{events:?}");
-        let mut heard: Vec<_> =
-            events.into_iter().flat_map(|(at, what)| gestures.hear(Told { at, what })).collect();
+        let mut heard: Vec<_> = events
+            .into_iter()
+            .flat_map(|(at, what)| gestures.hear(Told { at, what }, &Origins::new()))
+            .collect();
         heard.extend(gestures.end());
         assert_eq!(told(&heard), expected, "{described}");
     }
@@ -393,19 +395,31 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_place_is_lost_aloud() {
-        let nowhere: Told =
-            serde_json::from_str(r#"{"at":1,"kind":"down","x":null,"y":null,"ratio":1,"button":"left"}"#)
-                .unwrap();
-        let heard = Gestures::new(1.0).hear(nowhere);
-        assert_eq!(told(&heard), "lost a click in a frame of which the page doesn't say where it is");
+    fn a_place_in_a_frame_counts_from_where_the_frame_was_seen() {
+        let event = |frame: &str| {
+            let json =
+                format!(r#"{{"at":1,"kind":"down","x":3,"y":4,"ratio":2,"frame":{frame},"button":"left"}}"#);
+            serde_json::from_str::<Told>(&json).unwrap()
+        };
+        let origins = Origins::from([(vec![0, 2], ScreenPoint { x: 100.0, y: 50.0 })]);
+        let cases = [
+            ("[]", "Left 1x 6"),
+            ("[0,2]", "Left 1x 206"),
+            ("[1]", "lost a click in a frame that had only just come up"),
+        ];
+        for (frame, expected) in cases {
+            let mut gestures = Gestures::new(1.0);
+            let mut heard = gestures.hear(event(frame), &origins);
+            heard.extend(gestures.end());
+            assert_eq!(told(&heard), expected, "{frame}");
+        }
     }
 
     #[test]
     fn a_gesture_knows_when_it_began_and_ended() {
         let mut gestures = Gestures::new(1.0);
         for (at, what) in [(5.0, key("a")), (6.0, text("a")), (80.0, key("b")), (81.0, text("b"))] {
-            assert!(gestures.hear(Told { at, what }).is_empty());
+            assert!(gestures.hear(Told { at, what }, &Origins::new()).is_empty());
         }
         assert_eq!(gestures.oldest(), Some(5.0));
         assert_eq!(
@@ -413,8 +427,8 @@ mod tests {
             [Heard::Gesture(Gesture { since: 5.0, until: 81.0, input: Input::Text("ab".into()) })]
         );
         // A click is over when no second one can make it a double one.
-        gestures.hear(Told { at: 100.0, what: down(5.0) });
-        gestures.hear(Told { at: 150.0, what: up(5.0) });
+        gestures.hear(Told { at: 100.0, what: down(5.0) }, &Origins::new());
+        gestures.hear(Told { at: 150.0, what: up(5.0) }, &Origins::new());
         assert!(gestures.idle(640.0).is_empty());
         assert_eq!(told(&gestures.idle(651.0)), "Left 1x 5");
     }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::milliseconds;
+use super::{milliseconds, told::Origins};
 use crate::{
     ScreenError, ScreenRegion, Screenshot,
     screen::browser::{Page, Settling, elements, front::ANSWER, rest},
@@ -28,6 +28,8 @@ pub(super) struct Seen {
     pub(super) screenshot: Screenshot,
     /// When it was there, in milliseconds since 1970: what happened later isn't in it.
     pub(super) taken: f64,
+    /// Where the frames were.
+    pub(super) frames: Origins,
 }
 
 /// Looks whenever something has happened, until the page is gone or nobody wants to know.
@@ -61,9 +63,10 @@ pub(super) async fn watch(page: Arc<Page>, sight: UnboundedSender<Result<Seen, S
 pub(super) async fn look(page: &Page) -> Result<Seen, ScreenError> {
     let (front, scale) = (&page.front, page.options.scale);
     // The page may have moved while it came to rest: what is painted over is where a secret was, and where it is.
-    let mut secrets = elements::secrets(front).await?;
+    let (mut secrets, _) = elements::secrets(front).await?;
     let (mut screenshot, taken) = rest::glance(front, SETTLING, scale).await?;
-    secrets.extend(elements::secrets(front).await?);
+    let (now, frames) = elements::secrets(front).await?;
+    secrets.extend(now);
     if !secrets.is_empty() {
         let ratio = front.evaluate::<f64>("devicePixelRatio", ANSWER).await?;
         let zoom = ratio.ok_or(ScreenError::Unsettled { seconds: ANSWER.as_secs_f64() })? / scale;
@@ -75,7 +78,7 @@ pub(super) async fn look(page: &Page) -> Result<Seen, ScreenError> {
         };
         screenshot.paint_over(&secrets.into_iter().map(enlarged).collect::<Vec<_>>());
     }
-    Ok(Seen { screenshot, taken: milliseconds(taken) })
+    Ok(Seen { screenshot, taken: milliseconds(taken), frames })
 }
 
 /// What was seen and noted so far.
@@ -145,6 +148,11 @@ impl Outlook {
         Some(self.told(screenshot))
     }
 
+    /// Where the frames were when something happened.
+    pub(super) fn frames(&self, at: f64) -> Option<&Origins> {
+        Some(&self.seen[self.position(at)?].frames)
+    }
+
     fn position(&self, since: f64) -> Option<usize> {
         self.seen.iter().rposition(|seen| seen.taken <= since)
     }
@@ -174,7 +182,7 @@ mod tests {
             location: Some(format!("https://portal.example/{taken}?pin=0042#top")),
             notes: Vec::new(),
         };
-        Seen { screenshot, taken }
+        Seen { screenshot, taken, frames: Origins::new() }
     }
 
     fn location(screenshot: Option<Screenshot>) -> Option<String> {

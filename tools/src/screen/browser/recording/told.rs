@@ -1,5 +1,7 @@
 //! What the capture script tells of a person, as it comes over the wire.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 
 use crate::{MouseButton, ScreenPoint};
@@ -13,26 +15,34 @@ pub(super) struct Told {
     pub(super) what: What,
 }
 
-/// Where on the page, in CSS pixels of the top frame as the page is zoomed.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+/// Where on the page, in CSS pixels of a frame as the page is zoomed.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(super) struct Place {
-    /// `None` in a frame of which nobody can say where it is.
-    x: Option<f64>,
-    y: Option<f64>,
+    x: f64,
+    y: f64,
     /// Device pixels to one of these.
     ratio: f64,
+    /// The numbers of the frames that lead from the top to the one that it is in; none for the top itself.
+    frame: Vec<usize>,
 }
 
+/// Where the frames were that were seen last, by the numbers that lead to them.
+pub(super) type Origins = HashMap<Vec<usize>, ScreenPoint>;
+
 impl Place {
-    /// The place on the screen, with so many screenshot pixels to a screen point.
-    pub(super) fn on_screen(self, scale: f64) -> Option<ScreenPoint> {
+    /// The place on the screen, with so many screenshot pixels to a screen point; `None` in a frame that wasn't seen.
+    pub(super) fn on_screen(&self, origins: &Origins, scale: f64) -> Option<ScreenPoint> {
         let zoom = self.ratio / scale;
-        Some(ScreenPoint { x: self.x? * zoom, y: self.y? * zoom })
+        let origin = match &self.frame[..] {
+            [] => ScreenPoint { x: 0.0, y: 0.0 },
+            frame => *origins.get(frame)?,
+        };
+        Some(ScreenPoint { x: (origin.x + self.x) * zoom, y: (origin.y + self.y) * zoom })
     }
 
     #[cfg(test)]
     pub(super) fn at(x: f64, y: f64) -> Self {
-        Self { x: Some(x), y: Some(y), ratio: 1.0 }
+        Self { x, y, ratio: 1.0, frame: Vec::new() }
     }
 }
 
