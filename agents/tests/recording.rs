@@ -6,10 +6,14 @@ use std::{path::Path, sync::Arc};
 
 use percept::{
     Actor, Agent, Demonstration, JournalError, Notebook, Outcome, Silent, Store, journal,
-    models::{Content, Conversation, Role, ScriptedModel, ScriptedReply},
+    models::{
+        Call, ChatModel, Content, Conversation, Function, Generate, Generation, ModelCard, ModelError, Role,
+        ScriptedModel, ScriptedReply,
+    },
     report,
     tools::{
-        Browser, BrowserOptions, Input, Key, MouseButton, Recorded, Recorder, Screen, ScreenPoint, builtin,
+        Browser, BrowserOptions, Input, Key, MouseButton, Recorded, Recorder, Screen, ScreenPoint,
+        async_trait, builtin,
     },
 };
 
@@ -77,6 +81,31 @@ fn told(conversation: &Conversation) -> String {
     told
 }
 
+/// A model that writes calls in its own way.
+struct Terse(ScriptedModel);
+
+#[async_trait]
+impl ChatModel for Terse {
+    fn card(&self) -> &ModelCard {
+        self.0.card()
+    }
+
+    fn written(&self, call: &Call, function: &Function) -> Option<Result<String, String>> {
+        let argument = call.arguments.as_object()?.values().next()?;
+        let width = function.schema.pointer("/properties/point/x-percept/width");
+        let width = width.map_or_else(|| "nothing".to_owned(), ToString::to_string);
+        Some(Ok(format!("{} {argument} of {width}", call.function)))
+    }
+
+    async fn generate(
+        &self,
+        conversation: &Conversation,
+        options: &Generate,
+    ) -> Result<Generation, ModelError> {
+        self.0.generate(conversation, options).await
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_is_shown_to_a_model_found_in_a_store_and_read_as_a_report() {
     let root = tempfile::tempdir().unwrap();
@@ -99,9 +128,9 @@ async fn a_recording_is_shown_to_a_model_found_in_a_store_and_read_as_a_report()
     let browser = Browser::open(BrowserOptions::new(pages.display().to_string())).await.unwrap();
     let screen: Arc<dyn Screen> = Arc::new(browser);
     let agent = Agent::builder(model.clone(), builtin::toolbox(&screen)).screen(screen.clone());
-    let result =
-        agent.demonstrations(vec![demonstration]).build().unwrap().run("Log in as bob.").outcome().await;
-    screen.close().await.unwrap();
+    let shown = vec![demonstration.clone()];
+    let result = agent.demonstrations(shown).build().unwrap().run("Log in as bob.").outcome().await;
+    assert!(result.notes.iter().any(|note| note.contains("in the words of a person")), "{:?}", result.notes);
     assert_eq!(result.outcome, Outcome::Done, "{}", result.reason);
     let told = told(&model.asked()[0]);
     let step = |call: &str| format!("user: [332x214]\nuser: The screen then.\nassistant: {call}\n");
@@ -116,6 +145,19 @@ async fn a_recording_is_shown_to_a_model_found_in_a_store_and_read_as_a_report()
     ]
     .concat();
     assert!(told.contains(&expected), "{told}");
+
+    // A model that can say how it writes a call is shown it so.
+    let model =
+        Arc::new(Terse(ScriptedModel::new(vec![ScriptedReply::call("finish", serde_json::json!({}))])));
+    let agent = Agent::builder(model.clone(), builtin::toolbox(&screen)).screen(screen.clone());
+    let result =
+        agent.demonstrations(vec![demonstration]).build().unwrap().run("Log in as bob.").outcome().await;
+    screen.close().await.unwrap();
+    assert_eq!(result.notes, [String::new(); 0]);
+    let told = self::told(&model.0.asked()[0]);
+    for expected in ["assistant: click [50,25] of 332\n", "assistant: type_text \"ada\" of nothing\n"] {
+        assert!(told.contains(expected), "{told}");
+    }
 
     let store = Store::open(&root.path().join("memory.db")).unwrap();
     store.add(&folder).unwrap();

@@ -152,15 +152,12 @@ fn card(html: &mut Hypertext, step: &Step<'_>, album: &Album, shown: &Shown<'_>,
             .text(&end.reason)
             .markup("</p>");
     }
-    if step.decision.is_some() {
+    // Nobody pays for a person's steps.
+    if step.decision.is_some() && shown.actor == Actor::Model {
         html.markup("<p class=\"stats\"><span>").text(&duration(shown.took)).markup("</span>");
-        if shown.actor == Actor::Model {
-            stats(html, step);
-        }
+        stats(html, step);
         html.markup("</p>");
-        if shown.actor == Actor::Model {
-            bars(html, step, shown.scale);
-        }
+        bars(html, step, shown.scale);
     }
     html.markup("</div></article>");
 }

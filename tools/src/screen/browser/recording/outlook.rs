@@ -125,7 +125,8 @@ impl Outlook {
     pub(super) fn before(&mut self, since: f64, until: f64) -> Option<Screenshot> {
         let seen = &self.seen[self.position(since)?];
         let mut screenshot = seen.screenshot.clone();
-        let is_stale = seen.taken < self.until;
+        // What one choice makes is done at once.
+        let is_stale = seen.taken < self.until && since > self.until;
         let (now, later): (Vec<_>, _) =
             std::mem::take(&mut self.notes).into_iter().partition(|(at, _)| *at <= since);
         self.notes = later;
