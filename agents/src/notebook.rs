@@ -26,13 +26,15 @@ use crate::{
 /// # async fn example(mut recorder: Recorder) -> Result<(), Box<dyn std::error::Error>> {
 /// let screen: std::sync::Arc<dyn percept::tools::Screen> = recorder.browser();
 /// let mut notebook = Notebook::new("recorded/login", "Log in as ada.", &screen)?;
+/// let mut end = String::new();
 /// while let Some(recorded) = recorder.next().await {
 ///     match recorded {
-///         Recorded::Deed(deed) => drop(notebook.keep(&deed).await?),
-///         Recorded::Over { reason, after } => drop(notebook.close(&reason, after.as_deref()).await?),
+///         Recorded::Deed(deed) => notebook.keep(&deed).await?,
+///         Recorded::Over { reason, .. } => end = reason,
 ///         _ => {}
 ///     }
 /// }
+/// notebook.close(&end, None).await?;
 /// let demonstration = percept::Demonstration::read("recorded/login".as_ref())?;
 /// # Ok(())
 /// # }

@@ -32,7 +32,7 @@ pub(crate) async fn record(options: RecordOptions, output: &Output) -> Result<u8
     RunFolder::check_free(&folder).map_err(Failure::bad_input)?;
     let task = options.task.clone().unwrap_or_else(|| format!("What a person did on {}", options.page));
     let opening = Recorder::open(browser(&options), Bars::new(&output.bars));
-    let mut recorder = watch::unless_interrupted(async { Ok(opening.await.map_err(unopened)?) }).await?;
+    let mut recorder = Box::pin(watch::unless_interrupted(async { opening.await.map_err(unopened) })).await?;
     let screen: Arc<dyn Screen> = recorder.browser();
     output.say(&output.ink(Ink::Strong, &task));
     if options.task.is_none() {
@@ -82,16 +82,16 @@ async fn followed(recorder: &mut Recorder, mut notebook: Notebook, output: &Outp
     let mut interruption = std::pin::pin!(watch::interruption());
     let mut is_stopped = false;
     loop {
-        let recorded = tokio::select! {
+        let next = tokio::select! {
             () = &mut interruption, if !is_stopped => {
                 is_stopped = true;
                 recorder.stop();
                 watch::next_one_ends_it();
                 continue;
             }
-            recorded = recorder.next() => recorded,
+            next = recorder.next() => next,
         };
-        match recorded {
+        match next {
             Some(Recorded::Deed(deed)) => {
                 notebook.keep(&deed).await.map_err(broken)?;
                 told(&deed, notebook.steps(), output);

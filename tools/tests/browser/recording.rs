@@ -251,6 +251,8 @@ async fn what_is_typed_into_a_masked_field_is_neither_told_nor_shown() {
     let masked = [
         "<input type=password value=''>",
         "<input style='-webkit-text-security:disc'>",
+        // Shown by a page that has taken the mask off before anything was typed.
+        "<input autocomplete='section-login current-password'>",
         // Unmasked once something is in it, by the page.
         "<input type=password oninput='if (value.length > 3) type = \"text\"'>",
         // Shown elsewhere as well.

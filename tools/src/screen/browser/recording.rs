@@ -82,8 +82,10 @@ pub enum Recorded {
 /// # async fn example(progress: Arc<dyn percept_tools::Progress>) -> Result<(), percept_tools::ScreenError> {
 /// let options = BrowserOptions { visible: true, ..BrowserOptions::new("page.html") };
 /// let mut recorder = Recorder::open(options, progress).await?;
-/// while let Some(Recorded::Deed(deed)) = recorder.next().await {
-///     println!("{} {}", deed.tool, deed.arguments);
+/// while let Some(recorded) = recorder.next().await {
+///     if let Recorded::Deed(deed) = recorded {
+///         println!("{} {}", deed.tool, deed.arguments);
+///     }
 /// }
 /// recorder.close().await?;
 /// # Ok(())

@@ -27,10 +27,10 @@
     // what was typed into it.
     const secrets = new Map();
     const isMasked = (element) =>
-        element.localName === 'input' &&
-        (element.type === 'password' || (getComputedStyle(element).webkitTextSecurity ?? 'none') !== 'none');
+        element.type === 'password' || /(^|[ -])password$/.test(element.autocomplete) ||
+        (getComputedStyle(element).webkitTextSecurity ?? 'none') !== 'none';
     const isSecret = (element) => {
-        if (element.localName === 'input' && isMasked(element)) secrets.set(element, element.value);
+        if (['input', 'textarea'].includes(element.localName) && isMasked(element)) secrets.set(element, element.value);
         return secrets.has(element);
     };
 
@@ -144,7 +144,7 @@
             listen();
             const masked = (tree) => {
                 for (const element of tree.querySelectorAll('*')) {
-                    if (element.localName === 'input') isSecret(element);
+                    isSecret(element);
                     if (element.shadowRoot) masked(element.shadowRoot);
                 }
             };

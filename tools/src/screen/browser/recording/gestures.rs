@@ -74,13 +74,14 @@ impl Gestures {
         let at = told.at;
         self.settle(at);
         match told.what {
-            What::Down { place, button } => match place.on_screen(frames, self.scale) {
-                Some(place) => self.down(at, place, button),
-                None => {
-                    self.finish_open();
+            What::Down { place, button } => {
+                if let Some(place) = place.on_screen(frames, self.scale) {
+                    self.down(at, place, button);
+                } else {
+                    self.finish();
                     self.lose("a click in a frame that had only just come up");
                 }
-            },
+            }
             What::Up { place } => self.up(at, place.on_screen(frames, self.scale)),
             What::Key { key } => {
                 self.press_pending();
@@ -91,9 +92,10 @@ impl Gestures {
             What::Erase { units } => self.erase(at, units),
             What::Wheel { place, right, down } => {
                 self.press_pending();
-                match place.on_screen(frames, self.scale) {
-                    Some(place) => self.turn(at, place, right, down),
-                    None => self.lose("a scroll in a frame that had only just come up"),
+                if let Some(place) = place.on_screen(frames, self.scale) {
+                    self.turn(at, place, right, down);
+                } else {
+                    self.lose("a scroll in a frame that had only just come up");
                 }
             }
             What::Choice { label } => self.choose(at, label),

@@ -37,17 +37,22 @@ pub(super) async fn watch(page: Arc<Page>, sight: UnboundedSender<Result<Seen, S
     let mut changes = page.front.record.listen();
     let mut failures = 0;
     loop {
-        let looked = look(&page).await;
-        match &looked {
-            Ok(_) => failures = 0,
+        match look(&page).await {
+            Ok(seen) => {
+                failures = 0;
+                if sight.send(Ok(seen)).is_err() {
+                    return;
+                }
+            }
             Err(error) => {
                 tracing::debug!(%error, "the page can't be seen");
                 failures += 1;
+                if failures >= FAILURES || matches!(error, ScreenError::Gone { .. }) {
+                    // Nobody may be waiting for it any more.
+                    let _ = sight.send(Err(error));
+                    return;
+                }
             }
-        }
-        let is_over = matches!(looked, Err(ScreenError::Gone { .. })) || failures >= FAILURES;
-        if (looked.is_ok() || is_over) && sight.send(looked).is_err() || is_over {
-            return;
         }
         tokio::time::sleep(PAUSE).await;
         // Whichever it is, it is looked up.
