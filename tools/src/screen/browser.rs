@@ -112,7 +112,7 @@ impl Browser {
     async fn open_before(
         options: BrowserOptions,
         progress: Arc<dyn Progress>,
-        person: Option<mpsc::UnboundedSender<(String, String)>>,
+        person: Option<mpsc::UnboundedSender<Option<recording::Told>>>,
     ) -> Result<Self, ScreenError> {
         launch::check(&options)?;
         let address = Address::read(&options)?;

@@ -144,3 +144,31 @@ impl Record {
         self.changes.subscribe()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(session: &str) -> Window {
+        Window {
+            target: format!("target of {session}"),
+            session: session.into(),
+            url: String::new(),
+            frames: HashSet::new(),
+            requests: HashMap::new(),
+            document: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_window_that_is_brought_to_the_front_leaves_the_others_in_their_order() {
+        let cases = [("c", false, "abc"), ("a", true, "bca"), ("b", true, "acb"), ("gone", false, "abc")];
+        for (session, was_behind, order) in cases {
+            let mut happenings =
+                Happenings { windows: ["a", "b", "c"].map(window).to_vec(), ..Happenings::default() };
+            assert_eq!(happenings.bring_to_front(session), was_behind, "{session}");
+            let now: String = happenings.windows.iter().map(|window| window.session.as_str()).collect();
+            assert_eq!(now, order, "{session}");
+        }
+    }
+}

@@ -22,10 +22,11 @@ use tokio::sync::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::told::Told;
 use self::{
     gestures::{Gesture, Gestures, Heard},
     outlook::{Outlook, Seen},
-    told::{Origins, Told, What},
+    told::{Origins, What},
 };
 use super::{Browser, BrowserOptions, Page, keyboard};
 use crate::{Input, ScreenError, Screenshot, builtin};
@@ -184,7 +185,7 @@ impl Desk {
 
     async fn work(
         mut self,
-        mut told: UnboundedReceiver<(String, String)>,
+        mut told: UnboundedReceiver<Option<Told>>,
         mut seen: UnboundedReceiver<Result<Seen, ScreenError>>,
         stop: CancellationToken,
     ) {
@@ -194,7 +195,7 @@ impl Desk {
                 biased;
                 () = stop.cancelled() => break "the recording was stopped".to_owned(),
                 event = told.recv() => match event {
-                    Some((session, payload)) => self.hear(&session, &payload),
+                    Some(event) => self.hear(event),
                     None => break self.gone("the browser ended"),
                 },
                 sight = seen.recv() => match sight {
@@ -213,8 +214,8 @@ impl Desk {
                 }
             }
         };
-        while let Ok((session, payload)) = told.try_recv() {
-            self.hear(&session, &payload);
+        while let Ok(event) = told.try_recv() {
+            self.hear(event);
         }
         while let Ok(Ok(sight)) = seen.try_recv() {
             self.outlook.add(sight, self.gestures.oldest());
@@ -230,22 +231,11 @@ impl Desk {
         if is_closed { "the window was closed".to_owned() } else { reason.to_owned() }
     }
 
-    fn hear(&mut self, session: &str, payload: &str) {
+    fn hear(&mut self, told: Option<Told>) {
         self.note();
-        let told: Told = match serde_json::from_str(payload) {
-            Ok(told) => told,
-            Err(error) => {
-                tracing::debug!(%error, "what the page's script told makes no sense");
-                return self.give(Recorded::Lost("something that the page told in no known words".into()));
-            }
+        let Some(told) = told else {
+            return self.give(Recorded::Lost("something that the page told in no known words".into()));
         };
-        // Whatever is done is done to the window in front; a person may have taken another one.
-        let mut happenings = self.page.front.record.lock();
-        if happenings.bring_to_front(session) {
-            happenings.note("another window was brought to the front and is shown now".into());
-            happenings.stir();
-        }
-        drop(happenings);
         let at = told.at;
         if matches!(told.what, What::Secret { .. }) {
             self.outlook.be_discreet();

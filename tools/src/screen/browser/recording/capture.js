@@ -81,6 +81,9 @@
             const writes = [...event.key].length === 1 && !commands;
             const element = targetOf(event);
             if (writes && isSecret(element)) return tell('secret', { keyed: false });
+            if ((event.ctrlKey || event.metaKey) && ['+', '-', '=', '0'].includes(event.key)) {
+                return tell('lost', { what: 'a key that makes the browser enlarge the page' });
+            }
             tell('key', { key: chord(event, writes) });
             keyed = true;
         },

@@ -8,11 +8,24 @@ use crate::{MouseButton, ScreenPoint};
 
 /// One thing that happened on a page, and when.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-pub(super) struct Told {
+pub(in crate::screen::browser) struct Told {
     /// Milliseconds since 1970, taken before anything on the page could come of it.
     pub(super) at: f64,
     #[serde(flatten)]
     pub(super) what: What,
+}
+
+impl Told {
+    /// Reads the script's words.
+    pub(in crate::screen::browser) fn read(payload: &str) -> Option<Self> {
+        let read = serde_json::from_str(payload);
+        read.inspect_err(|error| tracing::debug!(%error, "what the page's script told makes no sense")).ok()
+    }
+
+    /// Whether something begins with it, and doesn't only go on: a button may come up after another window did.
+    pub(in crate::screen::browser) fn begins(&self) -> bool {
+        !matches!(self.what, What::Up { .. } | What::Erase { .. } | What::Choice { .. } | What::Lost { .. })
+    }
 }
 
 /// Where on the page, in CSS pixels of a frame as the page is zoomed.
