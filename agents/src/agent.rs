@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    AgentError, Beginning, Demonstration, Entry, Event, Evidence, JournalError, Limits, Policy, Prices,
-    Prompts, RecordedDemonstration, Run, RunFolder, Secrets, Style, Thinking,
+    Actor, AgentError, Beginning, Demonstration, Entry, Event, Evidence, JournalError, Limits, Policy,
+    Prices, Prompts, RecordedDemonstration, Run, RunFolder, Secrets, Style, Thinking,
     album::Album,
     durable::{Keeper, Tape, worked},
     journal::{Journal, Recording, doubt},
@@ -292,6 +292,18 @@ impl AgentBuilder {
         if let Some(most) = card.max_images.filter(|most| shown > 0 && shown >= *most) {
             return Err(AgentError::TooManyImages { model: card.name.clone(), images: shown, most });
         }
+        let mut notes = self.notes;
+        let mut demonstrations = Vec::new();
+        for demonstration in self.demonstrations {
+            let (demonstration, is_own) = demonstration.in_the_words_of(self.model.as_ref());
+            if !is_own {
+                notes.push(format!(
+                    "the demonstration “{}” is shown in the words of {}: {} may write calls, and places, otherwise",
+                    demonstration.task, demonstration.by, card.name
+                ));
+            }
+            demonstrations.push(demonstration);
+        }
         let record = match self.folder {
             Some(folder) => {
                 let journal = folder.journal()?;
@@ -302,8 +314,9 @@ impl AgentBuilder {
         let beginning = Beginning {
             run: self.name.unwrap_or_else(new_run_name),
             task: String::new(),
+            actor: Actor::Model,
             model: card.clone(),
-            notes: self.notes,
+            notes,
             tools: self.toolbox.offered(),
             screen: self.screen.is_some(),
             style,
@@ -318,7 +331,7 @@ impl AgentBuilder {
             evidence: self.evidence,
             percept: env!("CARGO_PKG_VERSION").into(),
         };
-        let Self { model, toolbox, screen, secrets, demonstrations, .. } = self;
+        let Self { model, toolbox, screen, secrets, .. } = self;
         Ok(Agent { model, toolbox, screen, secrets, demonstrations, beginning, record })
     }
 

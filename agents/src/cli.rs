@@ -12,6 +12,7 @@ mod models;
 mod narration;
 mod output;
 mod progress;
+mod record;
 mod replay;
 mod report;
 mod resume;
@@ -54,6 +55,7 @@ async fn perform(command: Command, output: &Output) -> Result<u8, Failure> {
         Command::Ask(options) => watch::unless_interrupted(ask::ask(options, output)).await,
         Command::Doctor(options) => watch::unless_interrupted(doctor::doctor(options, output)).await,
         Command::Tools(command) => tools::tools(&command, output),
+        Command::Record(options) => Box::pin(record::record(options, output)).await,
         Command::Resume(options) => resume::resume(options, output).await,
         Command::Replay(options) => {
             Box::pin(watch::unless_interrupted(replay::replay(options, output))).await

@@ -1,15 +1,16 @@
-//! Demonstrations: earlier runs that a model is shown before its own task, each step as image, thought and action
+//! Demonstrations: earlier runs, of a model or a person, that a model is shown before its own task, each step as image, thought and action
 //! (Flamingo's few-shot prompts, Alayrac et al. 2022).
 
 use std::path::Path;
 
-use percept_models::ImageContent;
+use percept_models::{Call, ChatModel, Function, ImageContent};
+use percept_tools::Toolbox;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AgentError, CallResult, Event, JournalError, Outcome,
+    AgentError, Beginning, CallResult, Event, JournalError,
     album::{self, Album},
-    journal,
+    journal, offer,
 };
 
 /// A run as a model is shown it.
@@ -17,6 +18,8 @@ use crate::{
 pub struct Demonstration {
     /// The task that was done.
     pub task: String,
+    /// Who did it: the name of a model, or "a person".
+    pub by: String,
     /// Each of its steps.
     pub steps: Vec<Shown>,
 }
@@ -30,6 +33,8 @@ pub struct Shown {
     pub thought: String,
     /// The call, as it was written.
     pub text: String,
+    /// The call itself, places in pixels of the image, and the function that it is of; `None` where that isn't known.
+    pub call: Option<(Call, Function)>,
 }
 
 /// What the journal keeps of a demonstration.
@@ -55,7 +60,7 @@ pub struct RecordedShown {
 }
 
 impl Demonstration {
-    /// A run as its folder tells it: the steps that were carried out, in order.
+    /// A run as its folder tells it: the steps that were carried out, in order. One of a person needn't have an end.
     ///
     /// # Errors
     ///
@@ -64,16 +69,27 @@ impl Demonstration {
     pub fn read(folder: &Path) -> Result<Self, AgentError> {
         let recording = journal::read(folder)?;
         let refused = |why: String| AgentError::Demonstration { path: folder.to_owned(), why };
-        match recording.result() {
-            Some(result) if result.outcome == Outcome::Done && result.verified != Some(false) => {}
-            Some(result) => return Err(refused(format!("the run ended as {}", result.outcome.word()))),
-            None => return Err(refused("the run isn't over".into())),
+        if !recording.is_exemplary() {
+            return Err(refused(match recording.result() {
+                Some(result) => format!("the run ended as {}", result.outcome.word()),
+                None => "the run isn't over".into(),
+            }));
         }
         let mut steps = Vec::new();
+        let tools = Toolbox::described(recording.beginning.tools.clone());
         let (mut image, mut votes, mut chosen) = (None, Vec::new(), 0);
+        let (mut size, mut called) = (None, None);
         for entry in &recording.entries {
             match &entry.event {
-                Event::Looked { shot: Some(shot), hash, .. } => image = Some((shot, hash)),
+                Event::Looked { shot: Some(shot), hash, frame, .. } => {
+                    image = Some((shot, hash));
+                    size = Some(frame.size);
+                }
+                Event::Calling { call, .. } => {
+                    let mut functions = offer::functions(&tools, size).into_iter();
+                    let function = functions.find(|function| function.name == call.function);
+                    called = function.map(|function| (call.clone(), function));
+                }
                 Event::Decided { vote, thought, text, .. } => {
                     if *vote == 1 {
                         (votes, chosen) = (Vec::new(), 0);
@@ -87,12 +103,28 @@ impl Demonstration {
                     let Some((image, thought, text)) = votes.get(chosen) else { continue };
                     let image = image.map(|(shot, hash)| album::load(folder, shot, hash)).transpose()?;
                     let (thought, text) = ((*thought).clone(), (*text).clone());
-                    steps.push(Shown { image, thought, text });
+                    steps.push(Shown { image, thought, text, call: called.take() });
                 }
                 _ => {}
             }
         }
-        Ok(Self { task: recording.beginning.task, steps })
+        let Beginning { task, model, .. } = recording.beginning;
+        Ok(Self { task, by: model.name, steps })
+    }
+
+    /// The same, with every call as this model would write it: on its own grid, in its own dialect. Steps that it can't
+    /// write stay as they were written, and `false` comes back unless it was this model that wrote them.
+    pub(crate) fn in_the_words_of(mut self, model: &dyn ChatModel) -> (Self, bool) {
+        let mut all = true;
+        for step in &mut self.steps {
+            let written = step.call.as_ref().and_then(|(call, function)| model.written(call, function));
+            match written {
+                Some(Ok(text)) => step.text = text,
+                _ => all = false,
+            }
+        }
+        let is_own = all || self.by == model.card().name;
+        (self, is_own)
     }
 
     /// How many images it shows.
@@ -124,9 +156,10 @@ impl RecordedDemonstration {
                 (Some(shot), Some(hash)) => Some(album.stored(hash, shot)?),
                 _ => None,
             };
-            Ok(Shown { image, thought: step.thought.clone(), text: step.text.clone() })
+            // It was put into the model's words when the run began.
+            Ok(Shown { image, thought: step.thought.clone(), text: step.text.clone(), call: None })
         };
         let steps = self.steps.iter().map(step).collect::<Result<_, _>>()?;
-        Ok(Demonstration { task: self.task.clone(), steps })
+        Ok(Demonstration { task: self.task.clone(), by: String::new(), steps })
     }
 }

@@ -184,6 +184,15 @@ pub enum JournalError {
         /// Why, in words.
         reason: String,
     },
+    /// A recording of a person, where a run of a model is wanted.
+    #[error(
+        "{path}: a person acted here, so there is nothing to take up or to go through again: it can be shown to a model \
+         ([thinking] demonstrations), kept (percept memory add) and read (percept report)"
+    )]
+    ByHand {
+        /// The run folder.
+        path: PathBuf,
+    },
     /// A run that hasn't so many steps.
     #[error("{path}: there is no step {step}: the last one is {last}")]
     NoStep {

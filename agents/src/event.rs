@@ -395,6 +395,24 @@ pub(crate) enum Urgency {
     Sometime,
 }
 
+/// Who acts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Actor {
+    /// The model decides, the loop carries it out.
+    #[default]
+    Model,
+    /// A person did everything, and was watched: nothing of it follows from anything else in the journal.
+    Person,
+}
+
+impl Actor {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+    fn is_model(&self) -> bool {
+        *self == Self::Model
+    }
+}
+
 /// What is known when a run begins: all that decides how it goes on, so that it can be taken up or replayed from
 /// the journal alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -403,7 +421,10 @@ pub struct Beginning {
     pub run: String,
     /// The task in words.
     pub task: String,
-    /// The model.
+    /// Who acts.
+    #[serde(default, skip_serializing_if = "Actor::is_model")]
+    pub actor: Actor,
+    /// The model; where a person acts, a card that says so.
     pub model: ModelCard,
     /// What a reader of the result must know from the start.
     pub notes: Vec<String>,

@@ -356,9 +356,11 @@ mod tests {
             image: Some(percept.image().clone()),
             thought: thought.into(),
             text: text.into(),
+            call: None,
         };
         let shown = Demonstration {
             task: "Press A.".into(),
+            by: "another".into(),
             steps: vec![step("A is there.", "{a}"), step("", "{end}")],
         };
         let history = History::new(vec![shown], "Press B.".into());

@@ -120,6 +120,15 @@ impl Journal {
         }
     }
 
+    /// Waits until everything that had to be is on the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::File`] if it can't be written.
+    pub(crate) async fn settle(&mut self) -> Result<(), JournalError> {
+        self.synced().await
+    }
+
     fn sync(&mut self) {
         let file = Arc::clone(&self.file);
         self.syncing = Some(tokio::task::spawn_blocking(move || file.sync_data()));

@@ -24,6 +24,7 @@ mod inquiry;
 pub mod journal;
 mod limits;
 mod memory;
+mod notebook;
 mod offer;
 mod outcome;
 mod percept;
@@ -48,11 +49,12 @@ pub use demonstration::{Demonstration, RecordedDemonstration, RecordedShown, Sho
 pub use durable::Divergence;
 pub use error::{AgentError, JournalError};
 pub use event::{
-    Area, Beginning, CallResult, Entry, Event, JOURNAL_VERSION, RecordedBody, RecordedPart, Target,
+    Actor, Area, Beginning, CallResult, Entry, Event, JOURNAL_VERSION, RecordedBody, RecordedPart, Target,
 };
 pub use evidence::{AnswerCheck, Check, ElementCheck, Evidence, FileCheck, Grounds, UrlCheck, Verdict};
 pub use inquiry::{Answer, Inquiry};
 pub use limits::{AtLimit, Limit, Limits};
+pub use notebook::Notebook;
 pub use outcome::{Milliseconds, Outcome, RunResult, TokenUsage};
 pub use percept::Percept;
 pub use policy::{Approval, EffectKind, Policy, Rule};

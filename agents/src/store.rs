@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
 use crate::{
-    Event, JournalError, Outcome, album,
+    Event, JournalError, album,
     journal::{self, Recording},
 };
 
@@ -148,12 +148,9 @@ impl Store {
     }
 
     fn keep(&self, recording: &Recording, folder: &Path, name: &Path, task: &str) -> Result<(), StoreError> {
-        match recording.result() {
-            Some(result) if result.outcome == Outcome::Done && result.verified != Some(false) => {}
-            ended => {
-                let outcome = ended.map_or("cut off", |result| result.outcome.word());
-                return Err(StoreError::NotDone { path: folder.to_owned(), outcome });
-            }
+        if !recording.is_exemplary() {
+            let outcome = recording.result().map_or("cut off", |result| result.outcome.word());
+            return Err(StoreError::NotDone { path: folder.to_owned(), outcome });
         }
         let first = recording.entries.iter().find_map(|entry| match &entry.event {
             Event::Looked { shot: Some(shot), hash, .. } => Some((shot, hash)),
@@ -161,7 +158,7 @@ impl Store {
         });
         let seen = first.map(|(shot, hash)| album::load(folder, shot, hash)).transpose()?;
         let likeness = seen.map(|image| likeness(image.pixels()));
-        let steps = recording.result().map_or(0, |result| result.steps);
+        let steps = recording.result().map_or_else(|| recording.calls(), |result| result.steps);
         let path = std::path::absolute(name).unwrap_or_else(|_| name.to_owned());
         self.put(&path, task, steps, likeness)
     }

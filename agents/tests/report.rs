@@ -11,8 +11,8 @@ use std::fs;
 
 use image::{Rgb, RgbImage};
 use percept::{
-    Beginning, CallResult, Check, Entry, Event, Evidence, JOURNAL_VERSION, Limits, Outcome, PlanItem, Policy,
-    Prompts, RecordedBody, RecordedPart, RunResult, Style, Target, Thinking, Verdict, journal,
+    Actor, Beginning, CallResult, Check, Entry, Event, Evidence, JOURNAL_VERSION, Limits, Outcome, PlanItem,
+    Policy, Prompts, RecordedBody, RecordedPart, RunResult, Style, Target, Thinking, Verdict, journal,
     models::{Call, ModelCard, StopReason, Usage},
     report,
     tools::{Effect, Frame, Nested, PixelPoint, PixelSize, Source},
@@ -28,6 +28,7 @@ fn beginning() -> Beginning {
     let hostile = || HOSTILE.to_owned();
     Beginning {
         run: hostile(),
+        actor: Actor::Model,
         task: hostile(),
         model: ModelCard {
             name: hostile(),

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{Conversation, Generate, Generation, ModelError};
+use crate::{Call, Conversation, Function, Generate, Generation, ModelError};
 
 /// What a model says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,6 +61,16 @@ pub trait ChatModel: Send + Sync {
         conversation: &Conversation,
         options: &Generate,
     ) -> Result<Generation, ModelError>;
+
+    /// A call, its places in pixels of the screenshot whose size the function's schema has, as this model would write it;
+    /// `None` from a model that can't tell. A model that is shown what others did is shown it in its own words.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't be written, in words.
+    fn written(&self, _call: &Call, _function: &Function) -> Option<Result<String, String>> {
+        None
+    }
 
     /// Told once, before anything is asked, when a run is taken up again: so many replies were given in its
     /// earlier life. Only a model that counts its replies, as a script does, has anything to do with that.

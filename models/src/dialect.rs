@@ -59,6 +59,16 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     ///
     /// Why it isn't a call, in words for the model to read.
     fn read(&self, reply: &str, functions: &[Function]) -> Result<Call, String>;
+
+    /// Writes a call whose places are pixels of a screenshot as the model itself would, to be shown it as an example;
+    /// `None` from a dialect that doesn't know how.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't be written, in words: a place outside the screenshot, a schema that can't be followed.
+    fn write(&self, _call: &Call, _function: &Function) -> Option<Result<String, String>> {
+        None
+    }
 }
 
 #[cfg(test)]

@@ -27,8 +27,8 @@ pub use self::{
     measure::ReadPrompt,
 };
 use crate::{
-    ChatModel, Conversation, Generate, Generation, ModelCard, ModelError, Reply, Thought, dialect::Dialect,
-    folder::ModelFolder,
+    Call, ChatModel, Conversation, Function, Generate, Generation, ModelCard, ModelError, Reply, Thought,
+    dialect::Dialect, folder::ModelFolder,
 };
 
 /// An exported model on a device of this machine; a handle that is cheap to clone.
@@ -79,6 +79,10 @@ impl std::fmt::Debug for LocalModel {
 impl ChatModel for LocalModel {
     fn card(&self) -> &ModelCard {
         &self.inner.card
+    }
+
+    fn written(&self, call: &Call, function: &Function) -> Option<Result<String, String>> {
+        self.inner.dialect.write(call, function)
     }
 
     async fn generate(

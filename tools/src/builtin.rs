@@ -15,6 +15,7 @@ mod right_click;
 mod scroll;
 mod type_text;
 mod wait;
+mod written;
 mod zoom;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub use right_click::{RightClick, RightClickArgs};
 pub use scroll::{Direction, Scroll, ScrollArgs};
 pub use type_text::{TypeText, TypeTextArgs};
 pub use wait::{Wait, WaitArgs};
+pub use written::{NAMES_OF_INPUTS, written};
 pub use zoom::{Zoom, ZoomArgs};
 
 use crate::{Screen, Tool, Toolbox};

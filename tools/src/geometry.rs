@@ -105,6 +105,17 @@ impl Frame {
             && region.bottom <= self.size.height
     }
 
+    /// The pixel that shows the place; `None` for one outside the screenshot.
+    pub fn to_pixel(&self, at: ScreenPoint) -> Option<PixelPoint> {
+        let along = |value: f64, side: u32| {
+            let pixel = (value * self.scale).floor();
+            // Within a side's pixels, and so within `u32`.
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just before")]
+            (0.0..f64::from(side)).contains(&pixel).then_some(pixel as u32)
+        };
+        Some(PixelPoint { x: along(at.x, self.size.width)?, y: along(at.y, self.size.height)? })
+    }
+
     /// Every pixel that the rectangle touches, as far as it lies on the screenshot.
     pub fn to_pixels(&self, region: ScreenRegion) -> PixelRegion {
         let across = |value: f64, side: u32| {
@@ -230,6 +241,29 @@ mod tests {
         for (scale, pixel, expected) in cases {
             let point = frame(1000, 1000, scale).to_screen(PixelPoint { x: pixel, y: pixel });
             assert_eq!(point, ScreenPoint { x: expected, y: expected }, "pixel {pixel} at {scale}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_shown_by_the_pixel_whose_centre_leads_back_to_it() {
+        for scale in [1.0, 1.25, 1.5, 2.0, 3.0] {
+            let frame = frame(100, 80, scale);
+            for pixel in [PixelPoint { x: 0, y: 0 }, PixelPoint { x: 33, y: 7 }, PixelPoint { x: 99, y: 79 }]
+            {
+                assert_eq!(frame.to_pixel(frame.to_screen(pixel)), Some(pixel), "{pixel:?} at {scale}");
+            }
+        }
+        let place = |x, y| ScreenPoint { x, y };
+        let cases = [
+            (place(0.0, 0.0), Some(PixelPoint { x: 0, y: 0 })),
+            (place(4.99, 2.49), Some(PixelPoint { x: 9, y: 4 })),
+            (place(5.0, 0.0), None),
+            (place(0.0, 2.5), None),
+            (place(-0.1, 0.0), None),
+            (place(f64::NAN, 0.0), None),
+        ];
+        for (at, expected) in cases {
+            assert_eq!(frame(10, 5, 2.0).to_pixel(at), expected, "{at:?}");
         }
     }
 

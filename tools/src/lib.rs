@@ -23,7 +23,9 @@ pub use geometry::{
     Frame, MARK, PixelPoint, PixelRegion, PixelSize, Point, Region, ScreenPoint, ScreenRegion, ScreenSize,
 };
 pub use observation::{Nested, Observation, Part, PartBody, Source, Then};
-pub use screen::browser::{Browser, BrowserOptions, Dialogs, HostPattern, Settling};
+pub use screen::browser::{
+    Browser, BrowserOptions, Deed, Dialogs, HostPattern, Recorded, Recorder, Settling,
+};
 pub use screen::still::StillImage;
 pub use screen::{Element, Input, Key, MouseButton, Screen, Screenshot};
 pub use tool::Tool;

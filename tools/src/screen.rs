@@ -3,10 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
-use image::RgbImage;
+use image::{Rgb, RgbImage};
 use serde::{Deserialize, Serialize};
 
-use crate::{Frame, ScreenError, ScreenPoint, ScreenRegion};
+use crate::{Frame, PixelRegion, ScreenError, ScreenPoint, ScreenRegion};
 
 pub(crate) mod browser;
 mod element;
@@ -25,6 +25,27 @@ pub struct Screenshot {
     pub location: Option<String>,
     /// Things a reader of this screenshot must know: "the page kept changing", "a dialog was dismissed: …".
     pub notes: Vec<String>,
+}
+
+/// What is painted over what nobody may see.
+const PAINT: Rgb<u8> = Rgb([128, 128, 128]);
+
+impl Screenshot {
+    /// Paints over every pixel that one of these places touches.
+    pub fn paint_over(&mut self, places: &[ScreenRegion]) {
+        if places.is_empty() {
+            return;
+        }
+        let pixels = Arc::make_mut(&mut self.pixels);
+        for place in places {
+            let PixelRegion { left, top, right, bottom } = self.frame.to_pixels(*place);
+            for y in top..bottom {
+                for x in left..right {
+                    pixels.put_pixel(x, y, PAINT);
+                }
+            }
+        }
+    }
 }
 
 impl fmt::Debug for Screenshot {

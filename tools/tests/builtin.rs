@@ -9,8 +9,8 @@ use std::{
 
 use image::{Rgb, RgbImage};
 use percept_tools::{
-    CancellationToken, Frame, Input, Observation, PartBody, PixelSize, Screen, ScreenError, Screenshot,
-    Source, Then, ToolContext, ToolError, async_trait, builtin,
+    CancellationToken, Frame, Input, Key, MouseButton, Observation, PartBody, PixelSize, Screen, ScreenError,
+    Screenshot, Source, Then, ToolContext, ToolError, async_trait, builtin,
 };
 use serde_json::{Value, json};
 
@@ -301,5 +301,41 @@ async fn an_answer_ends_the_task_and_points_only_at_the_screenshot() {
             (Err(error), Some(problem)) => assert!(error.to_string().contains(problem), "{error}"),
             (found, _) => panic!("{arguments}: {found:?}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn what_was_done_is_written_as_the_call_that_does_it_again() {
+    let place = |x: u32, y: u32| FRAME.to_screen(percept_tools::PixelPoint { x, y });
+    let click = |button, count| Input::Click { at: place(640, 401), button, count };
+    let scroll = |right, down| Input::Scroll { at: place(3, 799), right, down };
+    let cases = [
+        (click(MouseButton::Left, 1), "click", json!({ "point": [640, 401] })),
+        (click(MouseButton::Left, 2), "double_click", json!({ "point": [640, 401] })),
+        (click(MouseButton::Right, 1), "right_click", json!({ "point": [640, 401] })),
+        (
+            Input::Drag { from: place(0, 0), to: place(1279, 799) },
+            "drag",
+            json!({ "from": [0, 0], "to": [1279, 799] }),
+        ),
+        (scroll(0.0, 80.0), "scroll", json!({ "point": [3, 799], "direction": "down", "amount": 100 })),
+        (scroll(0.0, -80.0), "scroll", json!({ "point": [3, 799], "direction": "up", "amount": 100 })),
+        (scroll(40.0, 0.0), "scroll", json!({ "point": [3, 799], "direction": "right", "amount": 50 })),
+        (scroll(-40.0, 0.0), "scroll", json!({ "point": [3, 799], "direction": "left", "amount": 50 })),
+        (Input::Text("two\nlines".into()), "type_text", json!({ "text": "two\nlines" })),
+        (Input::Press(Key("Control+a".into())), "press_key", json!({ "key": "Control+a" })),
+        (Input::Navigate("about:blank".into()), "navigate", json!({ "url": "about:blank" })),
+    ];
+    for (input, tool, arguments) in cases {
+        assert_eq!(builtin::written(&input, FRAME), Some((tool, arguments.clone())));
+        assert!(builtin::NAMES_OF_INPUTS.contains(&tool));
+        let screen = Arc::new(Remembering::default());
+        call(screen.clone(), tool, arguments, &context()).await.unwrap();
+        assert_eq!(*screen.inputs.lock().unwrap(), [input]);
+    }
+    let nothing = [click(MouseButton::Middle, 1), click(MouseButton::Left, 3), scroll(0.0, 0.3)];
+    let outside = Input::Click { at: place(640, 800), button: MouseButton::Left, count: 1 };
+    for input in nothing.into_iter().chain([outside]) {
+        assert_eq!(builtin::written(&input, FRAME), None, "{input:?}");
     }
 }

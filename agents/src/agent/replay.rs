@@ -47,9 +47,10 @@ pub struct Replayed {
 ///
 /// # Errors
 ///
-/// [`JournalError`] if there is no run, or if its journal or one of its screenshots was changed.
+/// [`JournalError`] if there is no run, if a person acted in it, or if its journal or one of its screenshots was changed.
 pub async fn replay(folder: &Path) -> Result<Replayed, JournalError> {
     let mut recording = journal::read(folder)?;
+    recording.check_by_model(folder)?;
     if recording.result().is_none() {
         recording.leave_out_what_was_not_stored(folder)?;
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use percept::{Reflect, Style, models::ModelAddress, runtime::Device};
+use percept::{Reflect, Style, models::ModelAddress, runtime::Device, tools::ScreenSize};
 
 /// Agents that see: a vision-language model on your own machine looks at a screen, thinks, and acts.
 #[derive(Debug, Parser)]
@@ -52,6 +52,17 @@ pub(crate) enum Command {
     /// Show the tools that an agent can call.
     #[command(subcommand)]
     Tools(ToolsCommand),
+
+    /// Record what you do in a browser window, as a demonstration for later runs.
+    #[command(
+        after_help = "Close the window, or press Ctrl-C, when you are done. The folder is like a run's: a task names it in \
+                      [thinking] demonstrations, `percept memory add` keeps it, `percept report` shows it. What you type \
+                      into a password field is recorded as {{password}} and painted over in the screenshots; everything \
+                      else that you type, and see, is recorded as it is.\n\nExamples:\n  percept record \
+                      https://portal.example/login --task \"Log in as ada\"\n  percept record page.html --out \
+                      recorded/order --size 800x600"
+    )]
+    Record(RecordOptions),
 
     /// Take up a run that was killed, interrupted, or left with a call of which nobody knows whether it happened.
     #[command(
@@ -233,6 +244,29 @@ pub(crate) enum MemoryCommand {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct RecordOptions {
+    /// The page to begin on: an address, whose host may then be reached, or the path of an HTML file.
+    #[arg(value_name = "URL")]
+    pub(crate) page: String,
+
+    /// The folder of the recording; by default one below recorded/ that is named by the time.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// What you are going to do, in words: a model reads it, and the store finds the recording by it.
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) task: Option<String>,
+
+    /// The page's size in CSS pixels. Best is that of the runs that the recording is for.
+    #[arg(long, value_name = "WxH", default_value = "1280x800", value_parser = size)]
+    pub(crate) size: ScreenSize,
+
+    /// A further host that pages may reach, such as `*.example.org`; can be given several times.
+    #[arg(long = "host", value_name = "HOST")]
+    pub(crate) hosts: Vec<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ResumeOptions {
     /// The run folder.
     pub(crate) run: PathBuf,
@@ -380,6 +414,15 @@ pub(crate) struct EvalExtent {
 /// Reads a word as the task file does.
 fn by_name<T: serde::de::DeserializeOwned>(word: &str) -> Result<T, String> {
     serde_json::from_value(word.into()).map_err(|error| error.to_string())
+}
+
+/// Reads 1280x800.
+fn size(text: &str) -> Result<ScreenSize, String> {
+    let sides = text
+        .split_once(['x', '×'])
+        .and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
+    let (width, height) = sides.ok_or("write width and height, as in 1280x800")?;
+    Ok(ScreenSize { width, height })
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use percept::{Assembly, JournalError, RUN_FILE, Replayed, Task};
+use percept::{Assembly, JournalError, RUN_FILE, Replayed, Task, journal};
 use serde_json::json;
 
 use super::{
@@ -50,6 +50,8 @@ pub(crate) async fn replay(options: ReplayOptions, output: &Output) -> Result<u8
 
 /// Goes on live from a step.
 async fn branch(run: &Path, step: usize, folder: PathBuf, output: &Output) -> Result<u8, Failure> {
+    let recording = journal::read(run).map_err(Failure::bad_input)?;
+    recording.check_by_model(run).map_err(Failure::bad_input)?;
     let task = Task::read(&run.join(RUN_FILE))?;
     let assembly = Assembly::new(Bars::new(&output.bars));
     let begun = async { Ok(assembly.branch(&task, run, step, &folder).await?) };

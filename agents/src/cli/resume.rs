@@ -17,6 +17,7 @@ pub(crate) async fn resume(options: ResumeOptions, output: &Output) -> Result<u8
     let folder = &options.run;
     let not_a_run = "name a run folder: it holds journal.jsonl and run.toml";
     let recording = journal::read(folder).map_err(|error| Failure::bad_input(error).help(not_a_run))?;
+    recording.check_by_model(folder).map_err(Failure::bad_input)?;
     let mut task = Task::read(&folder.join(RUN_FILE))?;
     if let Some(device) = options.device {
         task.device = device;

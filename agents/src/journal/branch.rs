@@ -14,6 +14,7 @@ use crate::{Event, JournalError, RUN_FILE, RunFolder};
 /// [`JournalError`] if there is no such run or step, if one image of it is missing, or if the folder holds a run.
 pub fn branch(run: &Path, step: usize, to: &Path) -> Result<Option<String>, JournalError> {
     let recording = read(run)?;
+    recording.check_by_model(run)?;
     let begins = |event: &Event| matches!(event, Event::Looked { step: number, .. } | Event::Asked { step: number, .. } if *number == step);
     let (before, now) = (recording.beginning.run.clone(), name(to));
     let Some(cut) = recording.entries.iter().position(|entry| begins(&entry.event)) else {

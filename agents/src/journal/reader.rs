@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::{JOURNAL_FILE, Seal};
 use crate::{
-    Beginning, CallResult, Entry, Event, JOURNAL_VERSION, JournalError, RecordedBody, RunResult, album,
-    durable::can_go_on,
+    Actor, Beginning, CallResult, Entry, Event, JOURNAL_VERSION, JournalError, Outcome, RecordedBody,
+    RunResult, album, durable::can_go_on,
 };
 
 /// A run as its journal tells it.
@@ -42,12 +42,41 @@ impl Recording {
         })
     }
 
+    /// Whether what was done is an example to follow: it ended well, or a person did it, up to where the recording was
+    /// cut off.
+    pub fn is_exemplary(&self) -> bool {
+        match self.result() {
+            Some(result) => result.outcome == Outcome::Done && result.verified != Some(false),
+            None => self.beginning.actor == Actor::Person,
+        }
+    }
+
+    /// Whether a model decided what was done, so that it can be gone through again.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::ByHand`] if a person did it.
+    pub fn check_by_model(&self, folder: &Path) -> Result<(), JournalError> {
+        match self.beginning.actor {
+            Actor::Model => Ok(()),
+            Actor::Person => Err(JournalError::ByHand { path: folder.to_owned() }),
+        }
+    }
+
+    /// How many calls were carried out.
+    pub(crate) fn calls(&self) -> usize {
+        let is_done =
+            |entry: &&Entry| matches!(entry.event, Event::Called { result: CallResult::Observed { .. }, .. });
+        self.entries.iter().filter(is_done).count()
+    }
+
     /// Whether the run can be taken up: it was killed or cancelled, or a call of it is in doubt.
     ///
     /// # Errors
     ///
-    /// [`JournalError::Over`] with the run's end.
+    /// [`JournalError::Over`] with the run's end, [`JournalError::ByHand`] if a person acted.
     pub(crate) fn check_resumable(&self, folder: &Path) -> Result<(), JournalError> {
+        self.check_by_model(folder)?;
         match self.result() {
             Some(result) if !can_go_on(result) => Err(JournalError::Over {
                 path: folder.to_owned(),

@@ -1,7 +1,7 @@
 //! The head of a report: the task, how it ended, on what evidence, and what it took.
 
 use super::{hypertext::Hypertext, story::Step};
-use crate::{Event, Outcome, RunResult, Style, journal::Recording};
+use crate::{Actor, Event, Outcome, RunResult, Style, journal::Recording};
 
 /// Draws the head.
 pub(super) fn masthead(html: &mut Hypertext, recording: &Recording, story: &[Step<'_>]) {
@@ -10,11 +10,11 @@ pub(super) fn masthead(html: &mut Hypertext, recording: &Recording, story: &[Ste
     html.markup("<span>percept</span><span class=\"run\">").text(&beginning.run).markup("</span>");
     html.markup("<button id=\"theme\" type=\"button\" title=\"Light or dark (t)\">◐</button></div><h1>");
     html.text(&beginning.task).markup("</h1><p class=\"badges\">");
-    badges(html, result);
+    badges(html, recording);
     html.markup("</p>");
     html.markup("<p class=\"reason\">").text(result.map_or("", |result| &result.reason)).markup("</p>");
     facts(html, recording);
-    if let Some(result) = result {
+    if let Some(result) = result.filter(|_| beginning.actor == Actor::Model) {
         time(html, result);
     }
     evidence(html, recording, story);
@@ -22,7 +22,16 @@ pub(super) fn masthead(html: &mut Hypertext, recording: &Recording, story: &[Ste
     html.markup("</header>");
 }
 
-fn badges(html: &mut Hypertext, result: Option<&RunResult>) {
+fn badges(html: &mut Hypertext, recording: &Recording) {
+    let result = recording.result();
+    if recording.beginning.actor == Actor::Person {
+        html.markup(match result {
+            Some(_) => "<span class=\"badge done\">recorded</span>",
+            None => "<span class=\"badge unknown\">recorded until it was cut off</span>",
+        });
+        html.markup("<span class=\"badge unverified\">by a person</span>");
+        return;
+    }
     let Some(result) = result else {
         html.markup("<span class=\"badge unknown\">not finished</span>");
         return;
@@ -43,6 +52,15 @@ fn badges(html: &mut Hypertext, result: Option<&RunResult>) {
 fn facts(html: &mut Hypertext, recording: &Recording) {
     let beginning = &recording.beginning;
     html.markup("<dl class=\"facts\">");
+    if beginning.actor == Actor::Person {
+        fact(html, "acted by", &beginning.model.name);
+        fact(html, "steps", &recording.calls().to_string());
+        if let Some(result) = recording.result() {
+            fact(html, "took", &super::page::duration(result.milliseconds.total));
+        }
+        html.markup("</dl>");
+        return;
+    }
     fact(html, "model", &beginning.model.name);
     fact(html, "device", &beginning.model.device);
     let way = match (beginning.style, beginning.thinking.plan) {

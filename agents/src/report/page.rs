@@ -13,7 +13,7 @@ use super::{
     masthead,
     story::{Decision, Intent, Step},
 };
-use crate::{CALLS, CallResult, RecordedBody, RecordedPart, RunResult, journal::Recording};
+use crate::{Actor, CALLS, CallResult, RecordedBody, RecordedPart, RunResult, journal::Recording};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -36,7 +36,8 @@ pub(super) fn page(recording: &Recording, story: &[Step<'_>], album: &Album) -> 
     let mut before = 0.0;
     for (index, step) in story.iter().enumerate() {
         let after = story.get(index + 1).and_then(|next| next.look.as_ref()).and_then(|look| look.shot);
-        let shown = Shown { after: album.picture(after), took: step.until - before, scale };
+        let actor = recording.beginning.actor;
+        let shown = Shown { after: album.picture(after), took: step.until - before, scale, actor };
         card(&mut html, step, album, &shown, recording.result());
         before = step.until;
     }
@@ -113,6 +114,7 @@ struct Shown<'a> {
     after: Option<&'a Picture>,
     took: f64,
     scale: Scale,
+    actor: Actor,
 }
 
 fn card(html: &mut Hypertext, step: &Step<'_>, album: &Album, shown: &Shown<'_>, end: Option<&RunResult>) {
@@ -131,8 +133,11 @@ fn card(html: &mut Hypertext, step: &Step<'_>, album: &Album, shown: &Shown<'_>,
     }
     if let Some(look) = &step.look {
         html.markup("<figcaption>").text(look.location.unwrap_or("the screen")).markup("<span>");
-        html.show(look.frame.size.width).markup("×").show(look.frame.size.height).markup(", seen in ");
-        html.text(&duration(look.milliseconds)).markup("</span></figcaption>");
+        html.show(look.frame.size.width).markup("×").show(look.frame.size.height);
+        if shown.actor == Actor::Model {
+            html.markup(", seen in ").text(&duration(look.milliseconds));
+        }
+        html.markup("</span></figcaption>");
         for note in look.notes {
             html.markup("<p class=\"look-note\">").text(note).markup("</p>");
         }
@@ -147,7 +152,8 @@ fn card(html: &mut Hypertext, step: &Step<'_>, album: &Album, shown: &Shown<'_>,
             .text(&end.reason)
             .markup("</p>");
     }
-    if step.decision.is_some() {
+    // Nobody pays for a person's steps.
+    if step.decision.is_some() && shown.actor == Actor::Model {
         html.markup("<p class=\"stats\"><span>").text(&duration(shown.took)).markup("</span>");
         stats(html, step);
         html.markup("</p>");

@@ -3,15 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use image::{Rgb, RgbImage};
-use percept_tools::{
-    Cause, Element, Frame, Input, PixelRegion, Screen, ScreenError, ScreenPoint, ScreenRegion, Screenshot,
-};
+use percept_tools::{Cause, Element, Input, Screen, ScreenError, ScreenPoint, ScreenRegion, Screenshot};
 
 use super::Secrets;
-
-/// What a secret is painted over with.
-const PAINT: Rgb<u8> = Rgb([128, 128, 128]);
 
 /// A screen whose secrets nobody sees.
 pub(super) struct Veiled {
@@ -64,12 +58,8 @@ impl Screen for Veiled {
         let after = self.places().await?;
         match (before, after) {
             (Some(before), Some(after)) => {
-                if !before.is_empty() || !after.is_empty() {
-                    let pixels = Arc::make_mut(&mut seen.pixels);
-                    for place in before.iter().chain(&after) {
-                        paint(pixels, seen.frame, *place);
-                    }
-                }
+                seen.paint_over(&before);
+                seen.paint_over(&after);
             }
             _ => seen.notes.push("this screen can't say where it shows a secret: it may be seen".into()),
         }
@@ -116,16 +106,6 @@ fn hushed(cause: Cause, secrets: &Secrets) -> Cause {
     }
     let hidden = secrets.hidden(&story);
     if hidden == story { cause } else { hidden.into() }
-}
-
-/// Paints over every pixel that the place touches.
-fn paint(pixels: &mut RgbImage, frame: Frame, place: ScreenRegion) {
-    let PixelRegion { left, top, right, bottom } = frame.to_pixels(place);
-    for y in top..bottom {
-        for x in left..right {
-            pixels.put_pixel(x, y, PAINT);
-        }
-    }
 }
 
 #[cfg(test)]

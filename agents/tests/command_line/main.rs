@@ -275,6 +275,7 @@ fn the_help_says_what_can_be_done() {
         ("run", &["run", "--help"]),
         ("ask", &["ask", "--help"]),
         ("doctor", &["doctor", "--help"]),
+        ("record", &["record", "--help"]),
     ] {
         let output = percept(arguments, folder.path());
         assert_eq!(output.status.code(), Some(0));

@@ -70,6 +70,41 @@ impl Grid {
         json!({ "type": "array", "prefixItems": places, "items": false, "minItems": count, "maxItems": count })
     }
 
+    /// A place in pixels as one in this grid: a point is the bin that the pixel's middle lies in, a region the fewest bins
+    /// that cover it.
+    ///
+    /// # Errors
+    ///
+    /// In words: it isn't a place, or lies outside the screenshot.
+    pub(super) fn of_pixels(self, mark: Mark, place: &Value) -> Result<Value, String> {
+        let pixels: Vec<u64> = place
+            .as_array()
+            .and_then(|numbers| numbers.iter().map(Value::as_u64).collect())
+            .ok_or_else(|| format!("{place} isn't a list of whole numbers"))?;
+        let outside = || format!("{place} lies outside the screenshot's {}×{}", mark.width, mark.height);
+        let (width, height) = (u64::from(mark.width), u64::from(mark.height));
+        let (columns, rows) = (u64::from(self.columns), u64::from(self.rows));
+        let last = |pixel: u64, bins: u64, pixels: u64| (pixel * bins).div_ceil(pixels) - 1;
+        match (mark.kind, pixels.as_slice()) {
+            (PlaceKind::Point, [x, y]) if *x < width && *y < height => {
+                Ok(json!([(2 * x + 1) * columns / (2 * width), (2 * y + 1) * rows / (2 * height)]))
+            }
+            (PlaceKind::Region, [left, top, right, bottom])
+                if left < right && top < bottom && *right <= width && *bottom <= height =>
+            {
+                Ok(json!([
+                    left * columns / width,
+                    top * rows / height,
+                    last(*right, columns, width),
+                    last(*bottom, rows, height)
+                ]))
+            }
+            (PlaceKind::Point, [_, _]) | (PlaceKind::Region, [_, _, _, _]) => Err(outside()),
+            (PlaceKind::Point, _) => Err(format!("{place} isn't a point [x, y]")),
+            (PlaceKind::Region, _) => Err(format!("{place} isn't a region [left, top, right, bottom]")),
+        }
+    }
+
     #[allow(clippy::unused_self, reason = "reads as what it is: a question to the grid")]
     fn inside(self, name: &str, bin: u64, bins: u32) -> Result<u64, String> {
         if bin < u64::from(bins) {
@@ -160,6 +195,42 @@ mod tests {
         ];
         for (grid, mark, place, expected) in cases {
             check(grid, mark, &place, expected);
+        }
+    }
+
+    #[test]
+    fn a_pixel_is_written_as_the_bin_that_is_read_as_a_pixel_of_it() {
+        let point = |width, height| {
+            let mark = json!({ "x-percept": { "kind": "point", "width": width, "height": height } });
+            Mark::of(&mark).unwrap().unwrap()
+        };
+        // Where a grid is as fine as the screenshot or coarser, every bin comes back as it was.
+        for (columns, width) in [(40, 160), (52, 52), (10, 12), (1001, 1280), (1001, 1919)] {
+            let (grid, mark) = (Grid { columns, rows: columns }, point(width, width));
+            for bin in 0..columns {
+                let pixels = grid.to_pixels(mark, &json!([bin, bin])).unwrap();
+                assert_eq!(grid.of_pixels(mark, &pixels), Ok(json!([bin, bin])), "{columns} on {width}");
+            }
+        }
+        // Where it is finer, every pixel does.
+        for (columns, width) in [(1001, 160), (1001, 1000), (20, 3)] {
+            let (grid, mark) = (Grid { columns, rows: columns }, point(width, width));
+            for pixel in 0..width {
+                let bins = grid.of_pixels(mark, &json!([pixel, pixel])).unwrap();
+                assert_eq!(grid.to_pixels(mark, &bins), Ok(json!([pixel, pixel])), "{columns} on {width}");
+            }
+        }
+        let region = json!({ "x-percept": { "kind": "region", "width": 160, "height": 208 } });
+        let (grid, region) = (Grid { columns: 40, rows: 52 }, Mark::of(&region).unwrap().unwrap());
+        let cases = [
+            (region, json!([4, 8, 8, 12]), Ok(json!([1, 2, 1, 2]))),
+            (region, json!([3, 0, 160, 208]), Ok(json!([0, 0, 39, 51]))),
+            (region, json!([8, 8, 8, 12]), Err("[8,8,8,12] lies outside the screenshot's 160×208")),
+            (point(160, 208), json!([160, 0]), Err("[160,0] lies outside the screenshot's 160×208")),
+            (point(160, 208), json!([1]), Err("[1] isn't a point [x, y]")),
+        ];
+        for (mark, place, expected) in cases {
+            assert_eq!(grid.of_pixels(mark, &place), expected.map_err(str::to_owned), "{place}");
         }
     }
 

@@ -83,4 +83,20 @@ impl Dialect for JsonDialect {
         let arguments = schema::read(&schema, Value::Object(arguments), &self.grid)?;
         Ok(Call { function: name, arguments })
     }
+
+    fn write(&self, call: &Call, function: &Function) -> Option<Result<String, String>> {
+        let written = || {
+            let schema = resolve(function).map_err(|error| error.to_string())?;
+            let arguments = schema::write(&schema, call.arguments.clone(), self.grid)?;
+            // In the order in which the grammar has them.
+            let mut text = json!({ "tool": call.function });
+            for (name, _) in schema::properties(&schema) {
+                if let Some(value) = arguments.get(name) {
+                    text[name] = value.clone();
+                }
+            }
+            Ok(text.to_string())
+        };
+        Some(written())
+    }
 }

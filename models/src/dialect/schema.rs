@@ -157,22 +157,36 @@ fn no_place_within(value: &Value) -> Result<(), String> {
 }
 
 /// A written value with its places brought from the model's own numbers to pixels.
-pub(super) fn read(schema: &Value, value: Value, grid: &impl Ruler) -> Result<Value, String> {
+pub(super) fn read(schema: &Value, value: Value, ruler: &impl Ruler) -> Result<Value, String> {
+    brought(schema, value, &|mark, place| ruler.to_pixels(mark, place))
+}
+
+/// The other way round: a value with its places brought from pixels to the grid.
+pub(super) fn write(schema: &Value, value: Value, grid: Grid) -> Result<Value, String> {
+    brought(schema, value, &|mark, place| grid.of_pixels(mark, place))
+}
+
+/// A value with its places brought to something else.
+fn brought(
+    schema: &Value,
+    value: Value,
+    bring: &impl Fn(Mark, &Value) -> Result<Value, String>,
+) -> Result<Value, String> {
     if let Some(mark) = Mark::of(schema) {
-        return grid.to_pixels(mark?, &value);
+        return bring(mark?, &value);
     }
     let branches = ["anyOf", "oneOf"].iter().find_map(|key| schema.get(key)?.as_array());
     if let Some(branches) = branches {
         // An optional place is a place or null.
         let marked = branches.iter().find(|branch| Mark::of(branch).is_some());
         return match marked {
-            Some(branch) if !value.is_null() => read(branch, value, grid),
+            Some(branch) if !value.is_null() => brought(branch, value, bring),
             _ => Ok(value),
         };
     }
     match value {
         Value::Array(items) => match schema.get("items") {
-            Some(schema) => items.into_iter().map(|item| read(schema, item, grid)).collect(),
+            Some(schema) => items.into_iter().map(|item| brought(schema, item, bring)).collect(),
             None => Ok(Value::Array(items)),
         },
         Value::Object(entries) => entries
@@ -181,7 +195,7 @@ pub(super) fn read(schema: &Value, value: Value, grid: &impl Ruler) -> Result<Va
                 match schema.get("properties").and_then(|properties| properties.get(&name)) {
                     Some(schema) => {
                         let value =
-                            read(schema, value, grid).map_err(|problem| format!("{name}: {problem}"))?;
+                            brought(schema, value, bring).map_err(|problem| format!("{name}: {problem}"))?;
                         Ok((name, value))
                     }
                     None => Ok((name, value)),

@@ -165,3 +165,30 @@ fn a_schema_may_be_deep_without_referring_to_itself() {
     let function = Function { name: "deep".into(), description: String::new(), schema };
     assert!(glance().grammar(&[function], Thought::None, 0).is_ok());
 }
+
+#[test]
+fn a_call_is_written_as_the_model_would_and_read_back() {
+    let dialect =
+        JsonDialect::new(&FolderSettings { grid: [40, 52], ..FolderSettings::default() }, |_| false);
+    let functions = functions();
+    let cases = [
+        ("click", json!({ "point": [50, 138] }), r#"{"tool":"click","point":[12,34]}"#),
+        (
+            "scroll",
+            json!({ "amount": 3, "direction": "down", "point": [2, 2] }),
+            r#"{"tool":"scroll","point":[0,0],"direction":"down","amount":3}"#,
+        ),
+        ("zoom", json!({ "region": [4, 8, 8, 12] }), r#"{"tool":"zoom","region":[1,2,1,2]}"#),
+        ("zoom", json!({ "region": null }), r#"{"tool":"zoom","region":null}"#),
+        ("type_text", json!({ "text": "[50, 138]" }), r#"{"tool":"type_text","text":"[50, 138]"}"#),
+    ];
+    for (name, arguments, expected) in cases {
+        let function = functions.iter().find(|function| function.name == name).unwrap();
+        let call = Call { function: name.into(), arguments };
+        assert_eq!(dialect.write(&call, function).unwrap().unwrap(), expected);
+        assert_eq!(dialect.read(expected, &functions).unwrap(), call);
+    }
+    let outside = Call { function: "click".into(), arguments: json!({ "point": [160, 0] }) };
+    let problem = dialect.write(&outside, &functions[0]).unwrap().unwrap_err();
+    assert_eq!(problem, "point: [160,0] lies outside the screenshot's 160×208");
+}

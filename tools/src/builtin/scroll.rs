@@ -57,7 +57,7 @@ impl Direction {
         }
     }
 
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Up => "up",
             Self::Down => "down",

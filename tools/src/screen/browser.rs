@@ -16,6 +16,7 @@ mod mouse;
 mod options;
 mod package;
 mod process;
+mod recording;
 mod rest;
 mod setup;
 mod text;
@@ -29,11 +30,12 @@ use std::{
 use async_trait::async_trait;
 use chromiumoxide::cdp::browser_protocol::page::{NavigateParams, ResetNavigationHistoryParams};
 use percept_fetch::{Progress, Silent};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use url::Url;
 
 pub use hosts::HostPattern;
 pub use options::{BrowserOptions, Dialogs, Settling};
+pub use recording::{Deed, Recorded, Recorder};
 
 use self::{
     address::Address,
@@ -103,18 +105,27 @@ impl Browser {
         options: BrowserOptions,
         progress: Arc<dyn Progress>,
     ) -> Result<Self, ScreenError> {
+        Self::open_before(options, progress, None).await
+    }
+
+    /// [`Browser::open_telling`], with somebody who is told what a person does.
+    async fn open_before(
+        options: BrowserOptions,
+        progress: Arc<dyn Progress>,
+        person: Option<mpsc::UnboundedSender<Option<recording::Told>>>,
+    ) -> Result<Self, ScreenError> {
         launch::check(&options)?;
         let address = Address::read(&options)?;
         let reach = Reach::new(&options.hosts, address.folder)?;
         reach.check(&address.url).map_err(|why| refused(&address.url, &why))?;
 
         let (process, notes) = launch::start(&options, &reach, progress).await?;
-        let setup = Arc::new(Setup::new(&options, reach));
+        let setup = Arc::new(Setup::new(&options, reach, person.is_some()));
         let record = Record::new();
         for note in notes {
             record.lock().note(note);
         }
-        let mut witness = Witness { setup: setup.clone(), record: record.clone() };
+        let mut witness = Witness { setup: setup.clone(), record: record.clone(), person };
         let wire = Wire::connect(&process.address, move |event| witness.hear(event))
             .await
             .map_err(|e| ScreenError::Broken(e.into()))?;

@@ -8,6 +8,7 @@ mod geometry;
 mod hosts;
 mod input;
 mod lifetime;
+mod recording;
 mod rest;
 mod text;
 

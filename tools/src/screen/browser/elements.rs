@@ -1,7 +1,7 @@
 //! What a page's elements are and where: the one that a click would reach, all that can be acted on, and those that
 //! show a text.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -61,14 +61,47 @@ pub(super) async fn places_of(front: &Front, texts: &[String]) -> Result<Vec<Scr
     settled(front, PLACES, |_| json!(texts)).await
 }
 
+/// What a page shows that no recording may: its masked fields, and their content wherever else it stands. The places
+/// are in CSS pixels as the page is zoomed. With them, where each frame's content begins, by the numbers that lead to it
+/// from the top.
+///
+/// # Errors
+///
+/// Those of [`at`].
+pub(super) async fn secrets(
+    front: &Front,
+) -> Result<(Vec<ScreenRegion>, HashMap<Vec<usize>, ScreenPoint>), ScreenError> {
+    // Every document has the script that `veil` comes with, but for one that was only just made.
+    let script = format!(
+        "() => {{ const places = (\n{PLACES}\n); return globalThis.perceptRecording?.veil(places) ?? places([]); }}"
+    );
+    let walk = walked(front, &script, |_| Value::Null).await?;
+    Ok((walk.found, walk.origins))
+}
+
 async fn settled<T: Movable>(
     front: &Front,
     script: &str,
     argument: impl Fn(ScreenPoint) -> Value,
 ) -> Result<Vec<T>, ScreenError> {
+    Ok(walked(front, script, argument).await?.found)
+}
+
+/// What a script found on its way through the frames.
+struct Walk<T> {
+    found: Vec<T>,
+    /// Where each frame's content begins, by the numbers that lead to it from the top.
+    origins: HashMap<Vec<usize>, ScreenPoint>,
+}
+
+async fn walked<T: Movable>(
+    front: &Front,
+    script: &str,
+    argument: impl Fn(ScreenPoint) -> Value,
+) -> Result<Walk<T>, ScreenError> {
     for _ in 0..ATTEMPTS {
-        if let Some(found) = told(front, script, &argument).await? {
-            return Ok(found);
+        if let Some(walk) = told(front, script, &argument).await? {
+            return Ok(walk);
         }
     }
     Err(ScreenError::Unsettled { seconds: LIMIT.as_secs_f64() })
@@ -80,11 +113,12 @@ async fn told<T: Movable>(
     front: &Front,
     script: &str,
     argument: &impl Fn(ScreenPoint) -> Value,
-) -> Result<Option<Vec<T>>, ScreenError> {
+) -> Result<Option<Walk<T>>, ScreenError> {
     let (top, inside) = frames(front).await?;
     let mut found = Vec::new();
-    let mut left = vec![(top, ScreenPoint { x: 0.0, y: 0.0 })];
-    while let Some((owner, origin)) = left.pop() {
+    let mut origins = HashMap::new();
+    let mut left = vec![(top, Vec::new(), ScreenPoint { x: 0.0, y: 0.0 })];
+    while let Some((owner, way, origin)) = left.pop() {
         let call = format!("({script})({})", argument(origin));
         let Some(told): Option<Vec<Told<T>>> = front.evaluate_in(&owner, &call, LIMIT).await? else {
             return Ok(None);
@@ -92,17 +126,19 @@ async fn told<T: Movable>(
         for one in told {
             match one {
                 Told::Found(one) => found.push(one.moved(origin)),
-                Told::Frame { frame, left: x, top: y } => {
+                Told::Frame { frame: number, left: x, top: y } => {
                     // The page may have taken a frame away or added one since the tree was told.
-                    let Some(frame) = inside.get(&owner).and_then(|frames| frames.get(frame)) else {
+                    let Some(frame) = inside.get(&owner).and_then(|frames| frames.get(number)) else {
                         return Ok(None);
                     };
-                    left.push((frame.clone(), ScreenPoint { x: origin.x + x, y: origin.y + y }));
+                    let way = [&way[..], &[number]].concat();
+                    left.push((frame.clone(), way, ScreenPoint { x: origin.x + x, y: origin.y + y }));
                 }
             }
         }
+        origins.insert(way, origin);
     }
-    Ok(Some(found))
+    Ok(Some(Walk { found, origins }))
 }
 
 /// Something at a place of a frame.

@@ -13,12 +13,15 @@ use chromiumoxide::cdp::{
         target::{CloseTargetParams, EventAttachedToTarget},
     },
     events::{CdpEvent, CdpEventMessage},
+    js_protocol::runtime::EventBindingCalled,
 };
+use tokio::sync::mpsc;
 use url::Url;
 
 use super::{
     Dialogs, Setup,
     happenings::{Happenings, Record, Window},
+    recording::{BINDING, Told},
     wire::{Reaction, Request},
 };
 
@@ -27,6 +30,8 @@ use super::{
 pub(super) struct Witness {
     pub(super) setup: Arc<Setup>,
     pub(super) record: Record,
+    /// Where what a person does is told, if it is to be; `None` is something in no known words.
+    pub(super) person: Option<mpsc::UnboundedSender<Option<Told>>>,
 }
 
 impl Witness {
@@ -53,6 +58,7 @@ impl Witness {
             CdpEvent::TargetAttachedToTarget(ev) => return self.attached(happenings, ev),
             CdpEvent::TargetDetachedFromTarget(ev) => return detached(happenings, ev.session_id.as_ref()),
             CdpEvent::InspectorTargetCrashed(_) => return crashed(happenings, session),
+            CdpEvent::RuntimeBindingCalled(ev) => self.person(happenings, session, ev),
             CdpEvent::FetchRequestPaused(ev) => return self.asked(happenings, session, ev),
             CdpEvent::PageJavascriptDialogOpening(ev) => return self.dialog(happenings, session, ev),
             CdpEvent::PageFileChooserOpened(_) => {
@@ -107,6 +113,19 @@ impl Witness {
         });
         happenings.stir();
         self.setup.window(session).into_iter().map(Reaction::Send).collect()
+    }
+
+    /// A person did something, and the script that listens tells of it. A window in which something is begun is the one
+    /// in front: a person may have taken another one.
+    fn person(&self, happenings: &mut Happenings, session: &str, event: &EventBindingCalled) {
+        let Some(person) = self.person.as_ref().filter(|_| event.name == BINDING) else { return };
+        let told = Told::read(&event.payload);
+        if told.as_ref().is_some_and(Told::begins) && happenings.bring_to_front(session) {
+            happenings.note("another window was brought to the front and is shown now".into());
+            happenings.stir();
+        }
+        // Nobody listens any more once the recording is over.
+        let _ = person.send(told);
     }
 
     /// A request waits for leave.

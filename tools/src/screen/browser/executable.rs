@@ -74,7 +74,8 @@ pub(super) async fn obtain(
     progress: Arc<dyn Progress>,
 ) -> Result<Executable, ScreenError> {
     let surroundings = Surroundings::ours();
-    if let Some(found) = find(options.executable.as_deref(), &surroundings)? {
+    let found = find(options.executable.as_deref(), &surroundings)?;
+    if let Some(found) = found.filter(|found| !(options.visible && found.fetched)) {
         return Ok(found);
     }
     if options.visible {
@@ -192,6 +193,23 @@ mod tests {
         for named in ["firefox", "/no/such/chromium"] {
             let error = find(Some(Path::new(named)), &surroundings).unwrap_err().to_string();
             assert!(error.contains(&format!("there is no browser {named}. Name one")), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_window_isnt_asked_of_a_browser_that_has_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = put(folder.path(), "chromium", "", 0o755);
+        fs::create_dir(folder.path().join("lib")).unwrap();
+        put(&folder.path().join("lib"), "libnss3.so", "", 0o644);
+        let mut options = BrowserOptions::new("page.html");
+        options.executable = Some(program.clone());
+        let found = obtain(&options, Arc::new(percept_fetch::Silent)).await.unwrap();
+        assert!(found.fetched && found.program == program);
+        for named in [program, PathBuf::from("fetched")] {
+            let options = BrowserOptions { visible: true, executable: Some(named), ..options.clone() };
+            let error = obtain(&options, Arc::new(percept_fetch::Silent)).await.unwrap_err().to_string();
+            assert!(error.starts_with("no browser that can show a window was found"), "{error}");
         }
     }
 

@@ -15,7 +15,7 @@ use super::{
 use crate::ScreenError;
 
 /// The name of the world in which our scripts run, out of the page's sight and reach.
-const WORLD: &str = "percept";
+pub(super) const WORLD: &str = "percept";
 
 /// How long a command may take that the browser does at once.
 pub(super) const ANSWER: Duration = Duration::from_secs(5);

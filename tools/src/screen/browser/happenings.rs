@@ -50,6 +50,14 @@ impl Happenings {
         self.windows.iter_mut().find(|window| window.session == session)
     }
 
+    /// Somebody brought this window to the front; whether it wasn't there already.
+    pub(super) fn bring_to_front(&mut self, session: &str) -> bool {
+        let Some(at) = self.windows.iter().position(|window| window.session == session) else { return false };
+        let was_behind = at + 1 < self.windows.len();
+        self.windows[at..].rotate_left(1);
+        was_behind
+    }
+
     /// Puts a sentence into the next screenshot's notes, once.
     pub(super) fn note(&mut self, sentence: String) {
         if !self.notes.contains(&sentence) {
@@ -134,5 +142,33 @@ impl Record {
     /// Hears of changes from now on.
     pub(super) fn listen(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(session: &str) -> Window {
+        Window {
+            target: format!("target of {session}"),
+            session: session.into(),
+            url: String::new(),
+            frames: HashSet::new(),
+            requests: HashMap::new(),
+            document: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_window_that_is_brought_to_the_front_leaves_the_others_in_their_order() {
+        let cases = [("c", false, "abc"), ("a", true, "bca"), ("b", true, "acb"), ("gone", false, "abc")];
+        for (session, was_behind, order) in cases {
+            let mut happenings =
+                Happenings { windows: ["a", "b", "c"].map(window).to_vec(), ..Happenings::default() };
+            assert_eq!(happenings.bring_to_front(session), was_behind, "{session}");
+            let now: String = happenings.windows.iter().map(|window| window.session.as_str()).collect();
+            assert_eq!(now, order, "{session}");
+        }
     }
 }

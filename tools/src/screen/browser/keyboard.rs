@@ -58,6 +58,11 @@ pub(super) async fn press(front: &Front, key: &Key) -> Result<(), ScreenError> {
     Ok(())
 }
 
+/// Whether there is such a key or chord.
+pub(super) fn knows(key: &Key) -> bool {
+    Chord::read(&key.0).is_ok()
+}
+
 async fn press_one(front: &Front, key: &KeyDefinition, held: Modifiers) -> Result<(), ScreenError> {
     let text = if held.types() { typed(key) } else { None };
     let kind = if text.is_some() { Event::KeyDown } else { Event::RawKeyDown };

@@ -17,6 +17,9 @@ use crate::ScreenError;
 /// The most that a screenshot may have on a side, in pixels: what browsers can draw in one piece.
 const LARGEST_SIDE: f64 = 16_384.0;
 
+/// How much higher than its page a window is at most, in CSS pixels.
+const BARS: u32 = 160;
+
 /// Nothing that asks, phones home, or changes how the same page looks.
 const FLAGS: [&str; 18] = [
     "--remote-debugging-port=0",
@@ -44,8 +47,17 @@ const FLAGS: [&str; 18] = [
 ///
 /// # Errors
 ///
-/// [`ScreenError::Refused`] if the viewport has no pixels or more than a browser draws.
+/// [`ScreenError::Refused`] if the viewport has no pixels or more than a browser draws, [`ScreenError::Missing`] if a
+/// window is to be shown and there is no display.
 pub(super) fn check(options: &BrowserOptions) -> Result<(), ScreenError> {
+    if options.visible && !has_display() {
+        return Err(ScreenError::Missing {
+            what: "there is no display to show a window on: neither DISPLAY nor WAYLAND_DISPLAY is set"
+                .into(),
+            remedy: "Run this in a desktop session, over `ssh -X`, or on a virtual display (`xvfb-run`)."
+                .into(),
+        });
+    }
     let (size, scale) = (options.size, options.scale);
     let largest = f64::from(size.width.max(size.height)) * scale;
     let fits =
@@ -106,7 +118,13 @@ fn prepare(
     let mut arguments: Vec<String> = FLAGS.iter().map(|&flag| flag.to_owned()).collect();
     arguments.push(format!("--user-data-dir={}", profile.path().display()));
     arguments.push(format!("--host-resolver-rules={}", reach.resolver_rules()));
-    arguments.push(format!("--window-size={},{}", options.size.width, options.size.height));
+    // A window that is shown has bars of the browser's own above the page.
+    let bars = if options.visible { BARS } else { 0 };
+    arguments.push(format!(
+        "--window-size={},{}",
+        options.size.width,
+        options.size.height.saturating_add(bars)
+    ));
     // From the start: a scale that is set later stretches what was drawn, and its pixels run into one another.
     arguments.push(format!("--force-device-scale-factor={}", options.scale));
     if !options.visible {
@@ -123,6 +141,12 @@ fn prepare(
         environment.push(("FONTCONFIG_FILE", file));
     }
     Ok(Launch { program: found.program.clone(), arguments, environment, profile })
+}
+
+/// Whether windows can be shown, as far as that can be known without a window.
+fn has_display() -> bool {
+    let names = |variable: &str| std::env::var_os(variable).is_some_and(|display| !display.is_empty());
+    cfg!(any(windows, target_os = "macos")) || names("DISPLAY") || names("WAYLAND_DISPLAY")
 }
 
 fn profile(place: Option<&Path>) -> io::Result<TempDir> {

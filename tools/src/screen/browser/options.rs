@@ -23,7 +23,7 @@ pub struct BrowserOptions {
     /// The browser to start. By default `$PERCEPT_BROWSER`, else one on the `PATH`, else the one that is
     /// fetched once into the user's cache.
     pub executable: Option<PathBuf>,
-    /// Whether a window is shown. A fetched browser has none to show.
+    /// Whether a window is shown, which needs a display. A fetched browser has none to show.
     pub visible: bool,
     /// How long a page may take to come to rest.
     pub settling: Settling,

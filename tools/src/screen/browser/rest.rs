@@ -6,7 +6,7 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -65,18 +65,34 @@ impl Unrest {
     }
 }
 
-/// Waits until the page in front is at rest, and takes its screenshot.
+/// Waits until the page in front is at rest, and takes its screenshot, with a note of everything that has happened.
 ///
 /// # Errors
 ///
 /// [`ScreenError::Gone`] if there is no page any more, [`ScreenError::Unsettled`] if the page is so busy that
 /// not even a picture can be taken.
 pub(super) async fn look(front: &Front, settling: Settling, scale: f64) -> Result<Screenshot, ScreenError> {
+    let (mut screenshot, _) = glance(front, settling, scale).await?;
+    let mut notes = front.record.lock().take_notes();
+    notes.append(&mut screenshot.notes);
+    Ok(Screenshot { notes, ..screenshot })
+}
+
+/// [`look`], but for what has happened, and when the picture was there.
+///
+/// # Errors
+///
+/// Those of [`look`].
+pub(super) async fn glance(
+    front: &Front,
+    settling: Settling,
+    scale: f64,
+) -> Result<(Screenshot, SystemTime), ScreenError> {
     let begun = Instant::now();
     let deadline = begun + settling.limit;
     let mut before: Option<String> = None;
     let mut location = None;
-    let (picture, unrest) = loop {
+    let (picture, taken, unrest) = loop {
         let mut unrest =
             if quiet(front, settling.quiet, deadline).await? { None } else { Some(Unrest::Loads) };
         let after = front.evaluate::<AfterTwoFrames>(TWO_FRAMES, ONE_LOOK).await?;
@@ -96,25 +112,26 @@ pub(super) async fn look(front: &Front, settling: Settling, scale: f64) -> Resul
             continue;
         }
         let picture = capture(front, begun).await?;
+        let taken = SystemTime::now();
         if unrest.is_none() && before.as_ref() == Some(&picture) {
-            break (picture, None);
+            break (picture, taken, None);
         }
         if late {
-            break (picture, unrest.or(Some(Unrest::Changes)));
+            break (picture, taken, unrest.or(Some(Unrest::Changes)));
         }
         before = Some(picture);
     };
     let window = front.window()?;
-    let mut notes = front.record.lock().take_notes();
-    notes.extend(unrest.map(|unrest| unrest.note(settling.limit, &window)));
+    let notes = unrest.map(|unrest| unrest.note(settling.limit, &window)).into_iter().collect();
     let pixels = decode(&picture)?;
     let size = PixelSize { width: pixels.width(), height: pixels.height() };
-    Ok(Screenshot {
+    let screenshot = Screenshot {
         pixels: Arc::new(pixels),
         frame: Frame { size, scale },
         location: location.or(Some(window.url)),
         notes,
-    })
+    };
+    Ok((screenshot, taken))
 }
 
 /// Waits until nothing has been loading for `quiet`; `false` if the deadline comes first.

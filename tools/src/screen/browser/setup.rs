@@ -5,7 +5,7 @@ use chromiumoxide::cdp::{
     js_protocol::runtime,
 };
 
-use super::{BrowserOptions, Dialogs, Reach, wire::Request};
+use super::{BrowserOptions, Dialogs, Reach, front::WORLD, recording, wire::Request};
 
 /// Runs in a world of our own in every document. A blinking caret would make two screenshots of one state differ,
 /// and hiding it would hide where typing goes; so it is there and doesn't blink.
@@ -25,15 +25,17 @@ pub(super) struct Setup {
     pub(super) reach: Reach,
     pub(super) dialogs: Dialogs,
     metrics: emulation::SetDeviceMetricsOverrideParams,
+    /// Whether what a person does is told.
+    records: bool,
 }
 
 impl Setup {
-    pub(super) fn new(options: &BrowserOptions, reach: Reach) -> Self {
+    pub(super) fn new(options: &BrowserOptions, reach: Reach, records: bool) -> Self {
         let (width, height) = (i64::from(options.size.width), i64::from(options.size.height));
         let mut metrics = emulation::SetDeviceMetricsOverrideParams::new(width, height, options.scale, false);
         metrics.screen_width = Some(width);
         metrics.screen_height = Some(height);
-        Self { reach, dialogs: options.dialogs, metrics }
+        Self { reach, dialogs: options.dialogs, metrics, records }
     }
 
     /// What the browser itself is told: stop every new window and worker until it was told its own, and
@@ -70,8 +72,29 @@ impl Setup {
             Request::new(Some(session), &no_webrtc),
             Request::new(Some(session), &attach_all()),
         ];
+        if self.records {
+            requests.extend(Self::recorder(session));
+        }
         requests.extend(Self::worker(session));
         requests
+    }
+
+    /// What a window is told whose person is recorded.
+    fn recorder(session: &str) -> [Request; 3] {
+        let mut binding = runtime::AddBindingParams::new(recording::BINDING);
+        binding.execution_context_name = Some(WORLD.into());
+        let capture = page::AddScriptToEvaluateOnNewDocumentParams {
+            source: recording::CAPTURE.into(),
+            world_name: Some(WORLD.into()),
+            include_command_line_api: None,
+            run_immediately: Some(true),
+        };
+        [
+            // Without it bindings are there, and call nobody.
+            Request::new(Some(session), &runtime::EnableParams::default()),
+            Request::new(Some(session), &binding),
+            Request::new(Some(session), &capture),
+        ]
     }
 
     /// What a worker is told, and a window too: to ask before every request, and to run.
