@@ -19,7 +19,7 @@ use tokenizers::Tokenizer;
 use crate::{
     ModelError,
     family::{self, Family},
-    processor::ImageProcessor,
+    processor::{Backend, ImageProcessor},
     template::ChatTemplate,
 };
 pub use config::{ModelConfig, TextConfig};
@@ -66,10 +66,11 @@ impl ModelFolder {
         let family = family::of_folder(path, &config)?;
         let sessions = precision::choose(path, &family.sessions(), precision)?;
         let tokenizer = read_tokenizer(path)?;
+        let settings = FolderSettings::of_folder(path)?;
         let folder = Self {
             path: path.to_owned(),
-            settings: FolderSettings::of_folder(path)?,
-            processor: read_processor(path)?,
+            processor: read_processor(path, settings.image_backend)?,
+            settings,
             template: ChatTemplate::of_folder(path)?,
             notes: precision::notes(&sessions, precision),
             config,
@@ -130,7 +131,7 @@ impl ModelFolder {
     }
 }
 
-fn read_tokenizer(folder: &Path) -> Result<Tokenizer, ModelError> {
+pub(crate) fn read_tokenizer(folder: &Path) -> Result<Tokenizer, ModelError> {
     let path = folder.join("tokenizer.json");
     let text = read_required(&path)?;
     let mut tokenizer: Tokenizer =
@@ -147,10 +148,10 @@ struct ProcessorFile {
     image_processor: Option<serde_json::Value>,
 }
 
-fn read_processor(folder: &Path) -> Result<ImageProcessor, ModelError> {
+pub(crate) fn read_processor(folder: &Path, backend: Option<Backend>) -> Result<ImageProcessor, ModelError> {
     let path = folder.join("preprocessor_config.json");
     if let Some(text) = read_text(&path)? {
-        return ImageProcessor::from_json(&text).map_err(|problem| bad(&path, problem));
+        return ImageProcessor::from_json_as(&text, backend).map_err(|problem| bad(&path, problem));
     }
     let newer = folder.join("processor_config.json");
     let nested = match read_text(&newer)? {
@@ -162,7 +163,7 @@ fn read_processor(folder: &Path) -> Result<ImageProcessor, ModelError> {
         None => None,
     };
     let nested = nested.ok_or_else(|| missing(&path))?;
-    ImageProcessor::from_json(&nested.to_string()).map_err(|problem| bad(&newer, problem))
+    ImageProcessor::from_json_as(&nested.to_string(), backend).map_err(|problem| bad(&newer, problem))
 }
 
 /// A file's text; `None` if there is no such file.

@@ -35,8 +35,8 @@ pub use generation::{Call, Completion, Generation, GenerationEvent, Stage, StopR
 pub use images::LoadedImage;
 pub use local::{InspectedSession, Inspection, LoadOptions, LocalModel, PlacedOperator, ReadPrompt};
 pub use processor::{
-    Filter, FirstSize, ImageProcessor, MAX_PIXELS, Normalise, ProcessedImage, SingleImage, TargetSize,
-    TileGrid, TiledImage, resize,
+    Backend, Filter, FirstSize, ImageProcessor, MAX_PIXELS, Normalise, ProcessedImage, SingleImage,
+    TargetSize, TileGrid, TiledImage, resize,
 };
 pub use scripted::{ScriptedCall, ScriptedError, ScriptedModel, ScriptedReply, ScriptedText};
 pub use template::{ChatTemplate, TemplateMessage, TemplatePart};

@@ -328,7 +328,7 @@ async fn a_folder_that_is_broken_is_refused_by_the_name_of_the_file() {
     let page = directory.path().join("page.onnx");
     std::fs::write(&page, "<!DOCTYPE html><title>404</title>").unwrap();
     let decoder =
-        |path: &std::path::Path| EngineGraphs { decoder: path.to_owned(), ..graphs("grouped.onnx") };
+        |path: &std::path::Path| EngineGraphs { decoder: Some(path.to_owned()), ..graphs("grouped.onnx") };
     let shape = DecoderShape::default();
     let cases = [
         (decoder(&data("absent.onnx")), shape, "there is no file", "absent.onnx"),

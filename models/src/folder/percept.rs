@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{bad, read_text};
-use crate::ModelError;
+use crate::{ModelError, processor::Backend};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -14,6 +14,14 @@ struct Written {
     dialect: DialectWritten,
     #[serde(default)]
     screen: ScreenWritten,
+    #[serde(default)]
+    images: ImagesWritten,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImagesWritten {
+    backend: Option<Backend>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -52,6 +60,8 @@ pub struct FolderSettings {
     pub screen: Option<[u32; 2]>,
     /// Whether a thought before the action is the better default.
     pub thinking: bool,
+    /// Whose arithmetic the image processor follows, where that isn't what its class's name says.
+    pub image_backend: Option<Backend>,
 }
 
 impl Default for FolderSettings {
@@ -64,6 +74,7 @@ impl Default for FolderSettings {
             grid: [1001, 1001],
             screen: None,
             thinking: true,
+            image_backend: None,
         }
     }
 }
@@ -87,6 +98,7 @@ impl FolderSettings {
             grid: written.dialect.grid.unwrap_or(usual.grid),
             screen: written.screen.size,
             thinking: written.screen.thinking.unwrap_or(usual.thinking),
+            image_backend: written.images.backend,
         };
         if settings.marker.is_empty() {
             return Err(bad(&path, "`dialect.marker` is empty: a thought needs an end".into()));

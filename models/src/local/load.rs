@@ -116,7 +116,7 @@ async fn open_engine(
     let graphs = EngineGraphs {
         encoders: vec![(VISION_ENCODER.into(), folder.session(VISION_ENCODER)?.path.clone())],
         embedding: Some(folder.session(EMBED_TOKENS)?.path.clone()),
-        decoder: folder.session(DECODER)?.path.clone(),
+        decoder: Some(folder.session(DECODER)?.path.clone()),
     };
     let text = &folder.config.text;
     let options = EngineOptions {
