@@ -17,7 +17,7 @@ use serde::Deserialize;
 use tokenizers::Tokenizer;
 
 use crate::{
-    ModelError,
+    ModelError, dual_encoder,
     family::{self, Family},
     processor::{Backend, ImageProcessor},
     template::ChatTemplate,
@@ -25,6 +25,7 @@ use crate::{
 pub use config::{ModelConfig, TextConfig};
 pub use percept::{DialectKind, FolderSettings};
 pub use precision::{Precision, SessionFile};
+pub(crate) use precision::{choose, notes};
 
 /// Everything of a model but its sessions.
 pub struct ModelFolder {
@@ -55,16 +56,19 @@ impl ModelFolder {
     ///
     /// [`ModelError::Folder`] naming the file that is missing, torn or contradicts another, and what to do.
     pub fn open(path: &Path, precision: Option<&Precision>) -> Result<Self, ModelError> {
-        if !path.is_dir() {
+        if let Some(family) = dual_encoder::belongs_here(path)? {
             return Err(ModelError::Folder {
-                path: path.to_owned(),
-                problem: "there is no such folder".into(),
-                remedy: "Name a folder that holds `config.json` and `onnx/`, or `bundled:glance`".into(),
+                path: path.join("config.json"),
+                problem: format!(
+                    "a `{}` model puts images and texts into one space, it doesn't converse",
+                    family.name()
+                ),
+                remedy: "Use `percept classify`, `percept nearest` or `percept embed`".into(),
             });
         }
         let config = ModelConfig::of_folder(path)?;
         let family = family::of_folder(path, &config)?;
-        let sessions = precision::choose(path, &family.sessions(), precision)?;
+        let sessions = choose(path, &family.sessions(), precision)?;
         let tokenizer = read_tokenizer(path)?;
         let settings = FolderSettings::of_folder(path)?;
         let folder = Self {
@@ -72,7 +76,7 @@ impl ModelFolder {
             processor: read_processor(path, settings.image_backend)?,
             settings,
             template: ChatTemplate::of_folder(path)?,
-            notes: precision::notes(&sessions, precision),
+            notes: notes(&sessions, precision),
             config,
             family,
             tokenizer,
@@ -173,6 +177,18 @@ pub(crate) fn read_text(path: &Path) -> Result<Option<String>, ModelError> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(bad(path, error.to_string())),
     }
+}
+
+/// The folder must be there.
+pub(crate) fn check_folder(path: &Path) -> Result<(), ModelError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    Err(ModelError::Folder {
+        path: path.to_owned(),
+        problem: "there is no such folder".into(),
+        remedy: "Name a folder that holds `config.json` and `onnx/`, or `bundled:glance`".into(),
+    })
 }
 
 fn read_required(path: &Path) -> Result<String, ModelError> {

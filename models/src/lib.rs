@@ -4,13 +4,15 @@
 //! [`Generation`] and knows everything that differs from family to family; nothing above it does.
 //!
 //! [`ChatModel`] is the contract, [`LocalModel`] hosts an exported model in ONNX Runtime sessions, and
-//! [`ScriptedModel`] replies from a list, for tests and dry runs.
+//! [`ScriptedModel`] replies from a list, for tests and dry runs. Models that don't converse but put texts and images
+//! into one space have a contract of their own, [`DualEncoder`].
 
 mod address;
 mod bundled;
 mod chat;
 mod conversation;
 mod dialect;
+mod dual_encoder;
 mod error;
 mod family;
 mod folder;
@@ -27,6 +29,11 @@ pub use bundled::{bundled_folder, bundled_names};
 pub use chat::{ChatModel, ModelCard};
 pub use conversation::{Content, ContentHash, Conversation, ImageContent, Message, Role};
 pub use dialect::{Dialect, JsonDialect};
+pub use dual_encoder::{
+    Classification, Cut, DualEncoder, Embedding, EncoderCard, EncoderConfig, EncoderFamily, EncoderFolder,
+    EncoderInspection, EncoderLayout, LabelScore, LocalDualEncoder, Scoring, Temperature, TemperatureSource,
+    TextEmbedding, ZeroShot, nearest,
+};
 pub use error::{Cause, ModelError};
 pub use family::{DECODER, EMBED_TOKENS, Family, VISION_ENCODER};
 pub use folder::{DialectKind, FolderSettings, ModelConfig, ModelFolder, Precision, SessionFile, TextConfig};

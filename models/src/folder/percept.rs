@@ -16,6 +16,15 @@ struct Written {
     screen: ScreenWritten,
     #[serde(default)]
     images: ImagesWritten,
+    r#match: Option<MatchWritten>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MatchWritten {
+    scale: f32,
+    #[serde(default)]
+    bias: f32,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -48,7 +57,7 @@ pub enum DialectKind {
 }
 
 /// A folder's own settings as they are meant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FolderSettings {
     /// How the model writes a call.
     pub dialect: DialectKind,
@@ -62,6 +71,8 @@ pub struct FolderSettings {
     pub thinking: bool,
     /// Whose arithmetic the image processor follows, where that isn't what its class's name says.
     pub image_backend: Option<Backend>,
+    /// Scale and bias of a dual encoder's logits (`[match]`).
+    pub temperature: Option<[f32; 2]>,
 }
 
 impl Default for FolderSettings {
@@ -75,6 +86,7 @@ impl Default for FolderSettings {
             screen: None,
             thinking: true,
             image_backend: None,
+            temperature: None,
         }
     }
 }
@@ -99,12 +111,16 @@ impl FolderSettings {
             screen: written.screen.size,
             thinking: written.screen.thinking.unwrap_or(usual.thinking),
             image_backend: written.images.backend,
+            temperature: written.r#match.map(|temperature| [temperature.scale, temperature.bias]),
         };
         if settings.marker.is_empty() {
             return Err(bad(&path, "`dialect.marker` is empty: a thought needs an end".into()));
         }
         if settings.grid.contains(&0) || settings.screen.is_some_and(|size| size.contains(&0)) {
             return Err(bad(&path, "`dialect.grid` and `screen.size` must be at least 1 each way".into()));
+        }
+        if settings.temperature.is_some_and(|[scale, bias]| !(scale > 0.0 && (scale + bias).is_finite())) {
+            return Err(bad(&path, "`match.scale` must be greater than 0, and `match.bias` finite".into()));
         }
         Ok(settings)
     }
