@@ -9,9 +9,7 @@ mod support;
 use std::{fs, path::Path};
 
 use pair::{data, golden, off, open};
-use percept_models::{
-    DualEncoder, ImageProcessor, ModelError, Scoring, TemperatureSource, ZeroShot,
-};
+use percept_models::{DualEncoder, ImageProcessor, ModelError, Scoring, TemperatureSource, ZeroShot};
 use support::{change_json, copy};
 
 const FOLDERS: [&str; 2] = ["clip-tiny", "siglip-tiny"];
@@ -94,7 +92,10 @@ async fn the_temperature_is_read_where_it_is_and_never_invented() {
     let (_clip, clip) = without("clip-tiny", &joint);
     let model = open(&clip, "cpu").await.unwrap();
     let temperature = model.temperature().await.unwrap();
-    assert_eq!((temperature.scale.to_bits(), temperature.source), (100f32.to_bits(), TemperatureSource::Assumed));
+    assert_eq!(
+        (temperature.scale.to_bits(), temperature.source),
+        (100f32.to_bits(), TemperatureSource::Assumed)
+    );
     let question = ZeroShot::ask(&model, &["cat".into(), "dog".into()], &[]).await.unwrap();
     assert!(question.notes()[0].contains("100 is assumed"), "{:?}", question.notes());
 
@@ -124,7 +125,10 @@ async fn what_is_cut_off_a_long_text_is_said() {
         assert!(cut.tokens > read && text.trim_end().ends_with(&cut.left_out), "{folder}: {cut:?}");
         // What was read and what wasn't are the whole. A word in the middle of the cut is read otherwise when it ends there.
         let before = text.trim_end().strip_suffix(&cut.left_out).unwrap().to_owned();
-        assert_eq!((&model.embed_texts(&[before.clone()]).await.unwrap()[0].cut, &embedded[1].cut), (&None, &None));
+        assert_eq!(
+            (&model.embed_texts(&[before.clone()]).await.unwrap()[0].cut, &embedded[1].cut),
+            (&None, &None)
+        );
         let ids = [text.clone(), before].map(|text| model.token_ids(&[text]).unwrap().swap_remove(0));
         assert_eq!(ids[0][..read - 4], ids[1][..read - 4], "{folder}");
         let labels = ["short".to_owned(), text];
@@ -221,7 +225,8 @@ async fn bad_folders_are_refused_by_the_file_at_fault() {
         fs::copy(data("clip-tiny").join("tokenizer.json"), folder.join("tokenizer.json")).unwrap();
     };
     refused("siglip-tiny", other, "tokenizer.json", "lacks the special token `</s>`").await;
-    refused("clip-tiny", set("config.json", "/text_config/vocab_size", 300.into()), "tokenizer.json", "300").await;
+    refused("clip-tiny", set("config.json", "/text_config/vocab_size", 300.into()), "tokenizer.json", "300")
+        .await;
     let unmarked = set("tokenizer.json", "/post_processor", serde_json::Value::Null);
     let says = "doesn't put `<|startoftext|>` before and `<|endoftext|>` after a text";
     refused("clip-tiny", unmarked, "tokenizer.json", says).await;

@@ -61,8 +61,7 @@ impl Temperature {
         match self.scoring {
             Scoring::Softmax => {
                 let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                let weights: Vec<f64> =
-                    logits.iter().map(|logit| f64::from(logit - most).exp()).collect();
+                let weights: Vec<f64> = logits.iter().map(|logit| f64::from(logit - most).exp()).collect();
                 let sum: f64 = weights.iter().sum();
                 weights.into_iter().map(|weight| (weight / sum) as f32).collect()
             }

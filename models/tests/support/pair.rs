@@ -72,8 +72,7 @@ pub(crate) fn golden(folder: &str) -> Golden {
 
 /// Loads a folder on a device.
 pub(crate) async fn open(path: &Path, device: &str) -> Result<LocalDualEncoder, ModelError> {
-    let options =
-        LoadOptions { device: device.parse().unwrap(), threads: Some(1), ..LoadOptions::default() };
+    let options = LoadOptions { device: device.parse().unwrap(), threads: Some(1), ..LoadOptions::default() };
     LocalDualEncoder::load(path, options, Arc::new(Silent)).await
 }
 
@@ -99,7 +98,8 @@ impl Golden {
     pub(crate) async fn embeddings_off(&self, model: &dyn DualEncoder, folder: &str) -> f32 {
         let texts = model.embed_texts(&self.all_texts()).await.unwrap();
         let images = model.embed_images(&self.all_images(folder)).await.unwrap();
-        let texts = texts.iter().zip(&self.texts).map(|(found, golden)| (&found.embedding, &golden.embedding));
+        let texts =
+            texts.iter().zip(&self.texts).map(|(found, golden)| (&found.embedding, &golden.embedding));
         let images = images.iter().zip(&self.images).map(|(found, golden)| (found, &golden.embedding));
         texts.chain(images).map(|(found, golden)| off(found.values(), golden)).fold(0.0, f32::max)
     }
@@ -128,7 +128,8 @@ impl Golden {
         for (place, image) in images.iter().enumerate() {
             let answer = question.classify(image);
             let of = |value: &dyn Fn(&percept_models::LabelScore) -> f32| -> Vec<f32> {
-                let of_label = |label: &String| answer.scores.iter().find(|score| score.label == *label).unwrap();
+                let of_label =
+                    |label: &String| answer.scores.iter().find(|score| score.label == *label).unwrap();
                 labels.iter().map(|label| value(of_label(label))).collect()
             };
             furthest = furthest

@@ -44,13 +44,17 @@ pub(super) async fn texts(inner: &Inner, texts: &[String]) -> Result<Vec<TextEmb
         }
         let rows = run(&inner.engine, session, inputs, output).await?;
         let embedded = rows.into_iter().zip(batch);
-        embeddings.extend(embedded.map(|(embedding, text)| TextEmbedding { embedding, cut: text.cut.clone() }));
+        embeddings
+            .extend(embedded.map(|(embedding, text)| TextEmbedding { embedding, cut: text.cut.clone() }));
     }
     Ok(embeddings)
 }
 
 /// Embeds images.
-pub(super) async fn images(inner: &Arc<Inner>, images: &[Arc<RgbImage>]) -> Result<Vec<Embedding>, ModelError> {
+pub(super) async fn images(
+    inner: &Arc<Inner>,
+    images: &[Arc<RgbImage>],
+) -> Result<Vec<Embedding>, ModelError> {
     let session = if inner.folder.layout == EncoderLayout::Joint { JOINT } else { VISION };
     let output = output(&inner.folder, session, VISION);
     let mut embeddings = Vec::with_capacity(images.len());

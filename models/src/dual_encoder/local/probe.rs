@@ -42,9 +42,10 @@ pub(super) async fn temperature(inner: &Arc<Inner>) -> Result<Temperature, Model
             "nothing says the temperature of this {} model, without which its logits are no probabilities",
             family.name()
         ),
-        remedy: "Fetch `onnx/model.onnx` beside the towers, which has it, or write `[match]` with `scale` (the \
+        remedy:
+            "Fetch `onnx/model.onnx` beside the towers, which has it, or write `[match]` with `scale` (the \
                  exponential of the checkpoint's `logit_scale`) and `bias` (`logit_bias`) into percept.toml"
-            .into(),
+                .into(),
     })
 }
 
@@ -84,17 +85,15 @@ async fn measured(inner: &Arc<Inner>, joint: &SessionFile) -> Result<Temperature
         }
     }
     let scoring = inner.folder.config.family.scoring();
-    let (scale, bias) = line(&cosines, &logits, scoring == Scoring::Sigmoid).ok_or_else(|| ModelError::Folder {
-        path: joint.path.clone(),
-        problem: "its logits aren't the cosines of its embeddings at a scale".into(),
-        remedy: "Take another precision of it, or write `[match]` with `scale` and `bias` into percept.toml".into(),
-    })?;
-    Ok(Temperature {
-        scale: scale as f32,
-        bias: bias as f32,
-        scoring,
-        source: TemperatureSource::JointGraph,
-    })
+    let (scale, bias) =
+        line(&cosines, &logits, scoring == Scoring::Sigmoid).ok_or_else(|| ModelError::Folder {
+            path: joint.path.clone(),
+            problem: "its logits aren't the cosines of its embeddings at a scale".into(),
+            remedy:
+                "Take another precision of it, or write `[match]` with `scale` and `bias` into percept.toml"
+                    .into(),
+        })?;
+    Ok(Temperature { scale: scale as f32, bias: bias as f32, scoring, source: TemperatureSource::JointGraph })
 }
 
 fn pictures() -> [RgbImage; 3] {
@@ -131,7 +130,10 @@ mod tests {
         let on = |slope: f64, bias: f64| x.map(|x| slope * x + bias);
         let (slope, bias) = line(&x, &on(30.0, -7.0), true).unwrap();
         assert!((slope - 30.0).abs() < 1e-9 && (bias + 7.0).abs() < 1e-9, "{slope} {bias}");
-        assert_eq!(line(&x, &on(30.0, 0.0), false).map(|(slope, bias)| (slope.round(), bias)), Some((30.0, 0.0)));
+        assert_eq!(
+            line(&x, &on(30.0, 0.0), false).map(|(slope, bias)| (slope.round(), bias)),
+            Some((30.0, 0.0))
+        );
         assert_eq!(line(&x, &on(30.0, -7.0), false), None);
         assert_eq!(line(&x, &on(-30.0, 0.0), false), None);
         assert_eq!(line(&x, &[1.0, 5.0, 2.0, 9.0], true), None);

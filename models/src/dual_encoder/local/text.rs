@@ -33,7 +33,11 @@ pub(super) struct PaddedText {
 
 impl TextReader {
     /// Prepares the tokenizer of a file, and checks it against the configuration.
-    pub(crate) fn new(path: &Path, mut tokenizer: Tokenizer, config: &EncoderConfig) -> Result<Self, ModelError> {
+    pub(crate) fn new(
+        path: &Path,
+        mut tokenizer: Tokenizer,
+        config: &EncoderConfig,
+    ) -> Result<Self, ModelError> {
         let id = |token: &str| {
             tokenizer.token_to_id(token).ok_or_else(|| {
                 bad(path, format!("it lacks the special token `{token}`, which the model was trained with"))
@@ -59,10 +63,14 @@ impl TextReader {
         let sample = tokenizer.encode("a", true).map_err(|error| bad(path, error.to_string()))?;
         let ids = sample.get_ids();
         if ids.last() != Some(&end) || start.is_some_and(|start| ids.first() != Some(&start)) {
-            let start = config.start_token.as_deref().map_or(String::new(), |start| format!("`{start}` before and "));
+            let start =
+                config.start_token.as_deref().map_or(String::new(), |start| format!("`{start}` before and "));
             return Err(bad(
                 path,
-                format!("it doesn't put {start}`{}` after a text, where the model reads its meaning", config.end_token),
+                format!(
+                    "it doesn't put {start}`{}` after a text, where the model reads its meaning",
+                    config.end_token
+                ),
             ));
         }
         Ok(Self { tokenizer, context: config.context, padding: config.family.padding(), padding_id })
