@@ -11,7 +11,10 @@ use std::{
 
 use percept_runtime::Progress;
 
-use crate::{ChatModel, LoadOptions, LocalModel, ModelError, Precision, ScriptedModel, bundled_folder};
+use crate::{
+    ChatModel, LoadOptions, LocalDualEncoder, LocalModel, ModelError, Precision, ScriptedModel,
+    bundled_folder, dual_encoder,
+};
 
 /// Where a model is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,14 +132,48 @@ impl ModelAddress {
         mut options: LoadOptions,
         progress: Arc<dyn Progress>,
     ) -> Result<LocalModel, ModelError> {
-        let (path, precision) = match self {
-            Self::Bundled { name, precision } => (bundled_folder(name)?, precision),
-            Self::Folder { path, precision } => (path.clone(), precision),
-            Self::Scripted(_) => return Err(ModelError::Request(format!("{self} isn't a model of its own"))),
-        };
+        let (path, precision) = self.folder()?;
         options.name.get_or_insert_with(|| self.to_string());
-        options.precision = precision.clone().or(options.precision);
+        options.precision = precision.or(options.precision);
         LocalModel::load(&path, options, progress).await
+    }
+
+    /// Opens a model that puts images and texts into one space.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`LocalDualEncoder::load`] and [`bundled_folder`], and [`ModelError::Request`] for an address of
+    /// another kind.
+    pub async fn open_encoder(
+        &self,
+        mut options: LoadOptions,
+        progress: Arc<dyn Progress>,
+    ) -> Result<LocalDualEncoder, ModelError> {
+        let (path, precision) = self.folder()?;
+        options.name.get_or_insert_with(|| self.to_string());
+        options.precision = precision.or(options.precision);
+        LocalDualEncoder::load(&path, options, progress).await
+    }
+
+    /// Whether the model there is a dual encoder, by its `config.json`; then [`ModelAddress::open_encoder`] opens it.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Folder`] if there is no such folder or its `config.json` can't be read.
+    pub fn is_dual_encoder(&self) -> Result<bool, ModelError> {
+        match self {
+            Self::Scripted(_) => Ok(false),
+            _ => Ok(dual_encoder::belongs_here(&self.folder()?.0)?.is_some()),
+        }
+    }
+
+    /// The folder and the precision that is asked for.
+    fn folder(&self) -> Result<(PathBuf, Option<Precision>), ModelError> {
+        match self {
+            Self::Bundled { name, precision } => Ok((bundled_folder(name)?, precision.clone())),
+            Self::Folder { path, precision } => Ok((path.clone(), precision.clone())),
+            Self::Scripted(_) => Err(ModelError::Request(format!("{self} isn't a model of its own"))),
+        }
     }
 }
 

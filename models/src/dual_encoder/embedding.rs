@@ -17,7 +17,7 @@ impl Embedding {
     /// # Errors
     ///
     /// [`ModelError::Engine`] if it has no direction: all zeros, or a number that isn't finite.
-    pub fn new(mut vector: Vec<f32>) -> Result<Self, ModelError> {
+    pub fn new(vector: Vec<f32>) -> Result<Self, ModelError> {
         let squares: f64 = vector.iter().map(|value| f64::from(*value).powi(2)).sum();
         let length = squares.sqrt();
         if !length.is_finite() || length == 0.0 {
@@ -25,8 +25,7 @@ impl Embedding {
                            or its precision are broken";
             return Err(ModelError::Engine(problem.into()));
         }
-        vector.iter_mut().for_each(|value| *value = (f64::from(*value) / length) as f32);
-        Ok(Self(vector))
+        Ok(Self(vector.into_iter().map(|value| (f64::from(value) / length) as f32).collect()))
     }
 
     /// The mean direction, as for one label in several templates (Radford et al. 2021, section 3.1.4).
@@ -37,7 +36,9 @@ impl Embedding {
     pub fn mean(all: &[Self]) -> Result<Self, ModelError> {
         let mut sum = vec![0.0_f64; all.first().map_or(0, |first| first.0.len())];
         for embedding in all {
-            sum.iter_mut().zip(&embedding.0).for_each(|(sum, value)| *sum += f64::from(*value));
+            for (sum, value) in sum.iter_mut().zip(&embedding.0) {
+                *sum += f64::from(*value);
+            }
         }
         Self::new(sum.into_iter().map(|sum| (sum / all.len() as f64) as f32).collect())
     }

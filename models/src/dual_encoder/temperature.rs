@@ -92,8 +92,10 @@ impl fmt::Display for Temperature {
             TemperatureSource::Assumed => "assumed",
         };
         match self.scoring {
-            Scoring::Softmax => write!(f, "softmax of {} × cosine ({source})", self.scale),
-            Scoring::Sigmoid => write!(f, "sigmoid of {} × cosine + {} ({source})", self.scale, self.bias),
+            Scoring::Softmax => write!(f, "softmax of {:.2} × cosine ({source})", self.scale),
+            Scoring::Sigmoid => {
+                write!(f, "sigmoid of {:.2} × cosine {:+.2} ({source})", self.scale, self.bias)
+            }
         }
     }
 }
