@@ -75,7 +75,9 @@ fn labels_get_the_references_probabilities() {
         let mut arguments = vec!["classify", "m", "shots/wide.png", "shots", "--label"];
         arguments.extend(&labels);
         let templates = golden["zero_shot"]["templates"].as_array().unwrap();
-        templates.iter().for_each(|template| arguments.extend(["--template", template.as_str().unwrap()]));
+        for template in templates {
+            arguments.extend(["--template", template.as_str().unwrap()]);
+        }
         let output = percept(&[&arguments[..], &["--json"]].concat(), folder.path());
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         let told = document(&output);

@@ -1,6 +1,6 @@
 //! Dual encoders: one tower for texts, one for images, and one space for both.
 //!
-//! CLIP (Radford et al. 2021) is the first of the lineage, `SigLIP` (Zhai et al. 2023) its kin: texts and images become
+//! CLIP (Radford et al. 2021) is the first of the lineage, SigLIP (Zhai et al. 2023) its kin: texts and images become
 //! vectors of length 1, and how well two fit is the cosine between them. [`DualEncoder`] is the contract,
 //! [`LocalDualEncoder`] hosts an exported model, [`ZeroShot`] classifies by labels in words, and [`nearest`] sorts
 //! by likeness.

@@ -1,4 +1,4 @@
-//! What differs between CLIP and `SigLIP` on the way to an embedding.
+//! What differs between CLIP and SigLIP on the way to an embedding.
 
 use serde::Serialize;
 
@@ -83,7 +83,7 @@ impl EncoderFamily {
         }
     }
 
-    /// The temperature to assume where nothing says it. `SigLIP` has none: its bias and scale end elsewhere in every
+    /// The temperature to assume where nothing says it. SigLIP has none: its bias and scale end elsewhere in every
     /// training, and a sigmoid with the wrong ones is no probability.
     pub(super) fn assumed(self) -> Option<Temperature> {
         match self {

@@ -9,7 +9,7 @@ use serde::Serialize;
 pub struct Temperature {
     /// By what a cosine is multiplied: the exponential of the checkpoint's `logit_scale`.
     pub scale: f32,
-    /// What is added then: `SigLIP`'s `logit_bias`; 0 for CLIP.
+    /// What is added then: SigLIP's `logit_bias`; 0 for CLIP.
     pub bias: f32,
     /// What makes probabilities of logits.
     pub scoring: Scoring,
@@ -23,7 +23,7 @@ pub struct Temperature {
 pub enum Scoring {
     /// CLIP's: one of the labels is right, their probabilities sum to 1.
     Softmax,
-    /// `SigLIP`'s: each label is right or not, whatever the others are.
+    /// SigLIP's: each label is right or not, whatever the others are.
     Sigmoid,
 }
 
@@ -46,7 +46,7 @@ impl Temperature {
         Self { scale, bias: 0.0, scoring: Scoring::Softmax, source: TemperatureSource::Given }
     }
 
-    /// `SigLIP`'s way with this scale and bias.
+    /// SigLIP's way with this scale and bias.
     pub fn sigmoid(scale: f32, bias: f32) -> Self {
         Self { scale, bias, scoring: Scoring::Sigmoid, source: TemperatureSource::Given }
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A folder names its backend only where its `image_processor_type` ends in `Fast`: transformers 4 wrote that
 /// for torchvision, and a bare name for Pillow, and nearly every folder was written by it. transformers 5 writes
 /// the bare name for both, and reads both with torchvision wherever that is installed, so that its result depends
-/// on the machine. Here a bare name means Pillow, with which CLIP, `SigLIP` and LLaVA were trained; `[images]
+/// on the machine. Here a bare name means Pillow, with which CLIP, SigLIP and LLaVA were trained; `[images]
 /// backend` in a folder's `percept.toml` says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

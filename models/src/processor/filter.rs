@@ -125,7 +125,7 @@ pub(super) fn pass(source: u32, target: u32, filter: Filter, backend: Backend) -
 }
 
 /// As many bits after the point as leave the largest weight below 2¹⁵ (`_compute_index_ranges_int16_weights` in
-/// `PyTorch`'s `UpSampleKernel.cpp`).
+/// PyTorch's `UpSampleKernel.cpp`).
 fn bits_in_16(largest: f64) -> u32 {
     let too_many = |bits: &u32| (0.5 + largest * f64::from(1_u32 << (bits + 1))) as i32 >= 1 << 15;
     (0..MOST_BITS).find(too_many).unwrap_or(MOST_BITS)

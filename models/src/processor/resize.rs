@@ -5,7 +5,7 @@
 //! sums in fixed point, rounded to bytes between them, the horizontal pass first. (Pillow 13 takes the
 //! vertical pass first where that is cheaper, which can change a byte; the goldens are of Pillow 11.3.)
 //! torchvision resizes bytes on a CPU in the same way, horizontally first too, but with weights of 16 bits
-//! (`upsample_avx_bilinear_bicubic_uint8` in `PyTorch`'s `UpSampleKernelAVXAntialias.h`).
+//! (`upsample_avx_bilinear_bicubic_uint8` in PyTorch's `UpSampleKernelAVXAntialias.h`).
 
 use image::RgbImage;
 

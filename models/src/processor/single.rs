@@ -1,4 +1,4 @@
-//! Processors that make one picture of fixed size of an image: those of CLIP, LLaVA, `SigLIP` and `ViT`.
+//! Processors that make one picture of fixed size of an image: those of CLIP, LLaVA, SigLIP and `ViT`.
 
 use image::RgbImage;
 
