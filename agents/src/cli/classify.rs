@@ -40,7 +40,7 @@ pub(crate) async fn classify(options: ClassifyOptions, output: &Output) -> Resul
     let question = ZeroShot::ask(&model, &options.labels, &options.templates).await?;
     let card = model.card();
     let notes: Vec<&String> = card.notes.iter().chain(question.notes()).collect();
-    notes.iter().for_each(|note| output.say(&output.ink(Ink::Soft, &format!("note: {}", plain(note)))));
+    output.notes(notes.iter().copied());
     let embedded = gallery.embed(&model, output).await?;
     let answers = embedded.pictures.iter().map(|picture| (picture, question.classify(&picture.embedding)));
     if output.json {

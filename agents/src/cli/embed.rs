@@ -41,7 +41,7 @@ pub(crate) async fn embed(options: EmbedOptions, output: &Output) -> Result<u8, 
     let load = LoadOptions { device: options.device.clone(), ..LoadOptions::default() };
     let model = options.model.open_encoder(load, Bars::new(&output.bars)).await?;
     let card = model.card();
-    card.notes.iter().for_each(|note| output.say(&output.ink(Ink::Soft, &format!("note: {}", plain(note)))));
+    output.notes(&card.notes);
     let texts = model.embed_texts(&options.texts).await?;
     let Embedded { pictures, left_out } = match &gallery {
         Some(gallery) => gallery.embed(&model, output).await?,

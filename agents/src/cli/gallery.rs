@@ -86,9 +86,9 @@ impl Gallery {
             let embeddings = model.embed_images(&pixels).await?;
             for ((path, image), embedding) in opened.into_iter().zip(embeddings) {
                 let file = path.display().to_string();
-                image.notes.iter().for_each(|note| {
+                for note in &image.notes {
                     output.say(&output.ink(Ink::Warn, &format!("note: {}: {note}", plain(&file))));
-                });
+                }
                 embedded.pictures.push(Picture { file, embedding, notes: image.notes });
             }
         }

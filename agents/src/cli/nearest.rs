@@ -46,7 +46,7 @@ pub(crate) async fn nearest(options: NearestOptions, output: &Output) -> Result<
     let load = LoadOptions { device: options.device.clone(), ..LoadOptions::default() };
     let model = options.model.open_encoder(load, Bars::new(&output.bars)).await?;
     let card = model.card();
-    card.notes.iter().for_each(|note| output.say(&output.ink(Ink::Soft, &format!("note: {}", plain(note)))));
+    output.notes(&card.notes);
     let (query, told) = query(&options.query, &model, output).await?;
     let embedded = gallery.embed(&model, output).await?;
     let embeddings: Vec<Embedding> =
