@@ -104,6 +104,7 @@ def make(path):
     example = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     with torch.no_grad():
         dual_encoder.save(small, folder, joint, text, vision, example, SIDE)
+    dual_encoder.save_quantized(folder)
     made.image_processor = CLIPImageProcessorPil.from_pretrained(folder.path)
     made.tokenizer = CLIPTokenizer.from_pretrained(folder.path)
     golden, inputs, output = dual_encoder.record(small, made, padding=True)

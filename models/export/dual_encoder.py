@@ -4,6 +4,7 @@ that tell inputs apart, what transformers makes of texts and pictures, and the c
 
 import numpy as np
 import torch
+from onnxruntime.quantization import QuantType, quantize_dynamic
 
 import goldens
 import graphs
@@ -68,6 +69,14 @@ def save(model, folder, joint, text, vision, text_example, side):
     ]:
         graph = graphs.export(graphs.Graph(model, compute), example, names, fusions=None)
         graphs.save(graph, folder.graph(session))
+
+
+def save_quantized(folder):
+    """Writes both towers once more with 8-bit weights, as the community's `_quantized` files are."""
+    for session in ["text_model", "vision_model"]:
+        quantize_dynamic(
+            folder.graph(session), folder.graph(session, "_quantized"), weight_type=QuantType.QUInt8
+        )
 
 
 def record(model, processor, padding):

@@ -73,7 +73,7 @@ def main(names):
     """Makes the named folders, or all."""
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
-    for chatty in ("torch", "onnxruntime", "onnx_ir"):
+    for chatty in ("torch", "onnxruntime", "onnx_ir", None):
         logging.getLogger(chatty).setLevel(logging.ERROR)
     for name in names or [*FAMILIES, *DUAL_ENCODERS, "processors", "resize", "templates"]:
         if name in FAMILIES:

@@ -19,7 +19,7 @@ use tokenizers::Tokenizer;
 use crate::{
     ModelError, dual_encoder,
     family::{self, Family},
-    processor::{Backend, ImageProcessor},
+    processor::{Backend, ImageProcessor, backend_note},
     template::ChatTemplate,
 };
 pub use config::{ModelConfig, TextConfig};
@@ -71,12 +71,13 @@ impl ModelFolder {
         let sessions = choose(path, &family.sessions(), precision)?;
         let tokenizer = read_tokenizer(path)?;
         let settings = FolderSettings::of_folder(path)?;
+        let (processor, backend_note) = read_processor(path, settings.image_backend)?;
         let folder = Self {
             path: path.to_owned(),
-            processor: read_processor(path, settings.image_backend)?,
+            processor,
             settings,
             template: ChatTemplate::of_folder(path)?,
-            notes: notes(&sessions, precision),
+            notes: notes(&sessions, precision).into_iter().chain(backend_note).collect(),
             config,
             family,
             tokenizer,
@@ -152,10 +153,21 @@ struct ProcessorFile {
     image_processor: Option<serde_json::Value>,
 }
 
-pub(crate) fn read_processor(folder: &Path, backend: Option<Backend>) -> Result<ImageProcessor, ModelError> {
+/// The image processor, and what a user should know about its backend.
+pub(crate) fn read_processor(
+    folder: &Path,
+    backend: Option<Backend>,
+) -> Result<(ImageProcessor, Option<String>), ModelError> {
+    let (path, text) = processor_text(folder)?;
+    let processor = ImageProcessor::from_json_as(&text, backend).map_err(|problem| bad(&path, problem))?;
+    Ok((processor, backend_note(&text)))
+}
+
+/// The file that has the processor's settings, and these as JSON.
+fn processor_text(folder: &Path) -> Result<(PathBuf, String), ModelError> {
     let path = folder.join("preprocessor_config.json");
     if let Some(text) = read_text(&path)? {
-        return ImageProcessor::from_json_as(&text, backend).map_err(|problem| bad(&path, problem));
+        return Ok((path, text));
     }
     let newer = folder.join("processor_config.json");
     let nested = match read_text(&newer)? {
@@ -167,7 +179,7 @@ pub(crate) fn read_processor(folder: &Path, backend: Option<Backend>) -> Result<
         None => None,
     };
     let nested = nested.ok_or_else(|| missing(&path))?;
-    ImageProcessor::from_json_as(&nested.to_string(), backend).map_err(|problem| bad(&newer, problem))
+    Ok((newer, nested.to_string()))
 }
 
 /// A file's text; `None` if there is no such file.

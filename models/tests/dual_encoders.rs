@@ -6,10 +6,14 @@ mod pair;
 #[path = "support/tiny.rs"]
 mod support;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 use pair::{data, golden, off, open};
-use percept_models::{DualEncoder, ImageProcessor, ModelError, Scoring, TemperatureSource, ZeroShot};
+use percept_models::{
+    DualEncoder, EncoderFolder, EncoderLayout, ImageProcessor, LoadOptions, LocalDualEncoder, ModelError,
+    Precision, Scoring, TemperatureSource, ZeroShot,
+};
+use percept_runtime::Silent;
 use support::{change_json, copy};
 
 const FOLDERS: [&str; 2] = ["clip-tiny", "siglip-tiny"];
@@ -86,6 +90,43 @@ async fn neighbours_in_a_batch_change_nothing() {
         assert!(model.embed_texts(&[]).await.unwrap().is_empty());
         assert!(model.embed_images(&[]).await.unwrap().is_empty());
     }
+}
+
+#[tokio::test]
+async fn neighbours_change_nothing_in_whole_numbers_either() {
+    let folder = "clip-tiny";
+    let golden = golden(folder);
+    let options = LoadOptions {
+        device: "cpu".parse().unwrap(),
+        precision: Some(Precision::named("q8").unwrap()),
+        ..LoadOptions::default()
+    };
+    let model = LocalDualEncoder::load(&data(folder), options, Arc::new(Silent)).await.unwrap();
+    let notes = model.card().notes.join("\n");
+    assert!(notes.contains("text_model is in quantized, not in full precision"), "{notes}");
+    let images = golden.all_images(folder);
+    let together = model.embed_images(&images).await.unwrap();
+    for (image, found) in images.iter().zip(&together) {
+        let alone = model.embed_images(std::slice::from_ref(image)).await.unwrap();
+        assert_eq!(&alone[0], found);
+    }
+    // 8 bits in every layer of a tiny model: near, and not the same.
+    let off = golden.embeddings_off(&model, folder).await;
+    assert!(off > 1e-4 && off < 0.2, "{off}");
+}
+
+#[tokio::test]
+async fn the_better_precision_decides_between_the_layouts() {
+    let (_kept, path) = without("clip-tiny", &TOWERS);
+    let named = |name: &str| Some(Precision::named(name).unwrap());
+    for (precision, layout) in [(None, EncoderLayout::Joint), (named("q8"), EncoderLayout::Towers)] {
+        let folder = EncoderFolder::open(&path, precision.as_ref()).unwrap();
+        assert_eq!(folder.layout, layout, "{precision:?}");
+    }
+    let folder = EncoderFolder::open(&data("clip-tiny"), None).unwrap();
+    assert_eq!((folder.layout, folder.notes.len()), (EncoderLayout::Towers, 0));
+    let error = EncoderFolder::open(&path, named("fp16").as_ref()).err().unwrap().to_string();
+    assert!(error.contains("`fp16`"), "{error}");
 }
 
 #[tokio::test]
@@ -221,8 +262,8 @@ async fn bad_folders_are_refused_by_the_file_at_fault() {
         refused("clip-tiny", halve(file), file, "no whole ONNX graph").await;
     }
     let all: &[&str] = &["onnx/model.onnx", "onnx/text_model.onnx", "onnx/vision_model.onnx"];
-    refused("clip-tiny", remove(all), "onnx", "neither `text_model.onnx`").await;
-    refused("clip-tiny", remove(&all[..2]), "text_model.onnx", "missing").await;
+    refused("siglip-tiny", remove(all), "onnx", "neither `text_model.onnx`").await;
+    refused("siglip-tiny", remove(&all[..2]), "text_model.onnx", "missing").await;
     let other = |folder: &Path| {
         fs::copy(data("siglip-tiny").join(TOWERS[0]), folder.join(TOWERS[0])).unwrap();
     };

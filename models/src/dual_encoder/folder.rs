@@ -25,8 +25,8 @@ pub(super) const JOINT: &str = "model";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EncoderLayout {
-    /// `text_model` and `vision_model`. Taken where both layouts are there: a joint graph runs both towers for
-    /// either's result.
+    /// `text_model` and `vision_model`. Taken where both layouts are there in one precision: a joint graph runs both
+    /// towers for either's result.
     Towers,
     /// `model` alone.
     Joint,
@@ -102,11 +102,12 @@ impl EncoderFolder {
             }
         };
         let settings = FolderSettings::of_folder(path)?;
+        let (processor, backend_note) = read_processor(path, settings.image_backend)?;
         let reader = TextReader::new(&path.join("tokenizer.json"), read_tokenizer(path)?, &config)?;
         Ok(Self {
             path: path.to_owned(),
-            processor: read_processor(path, settings.image_backend)?,
-            notes: notes(&sessions, precision),
+            processor,
+            notes: notes(&sessions, precision).into_iter().chain(backend_note).collect(),
             config,
             settings,
             layout,
@@ -117,24 +118,28 @@ impl EncoderFolder {
     }
 }
 
-/// The towers where both are there, else the joint graph.
+/// The towers or the joint graph, whichever is there in the better precision; the towers where both are.
 fn find_sessions(
     path: &Path,
     precision: Option<&Precision>,
 ) -> Result<(EncoderLayout, Vec<SessionFile>), ModelError> {
-    let towers = match choose(path, &[TEXT, VISION], precision) {
-        Ok(towers) => return Ok((EncoderLayout::Towers, towers)),
-        Err(problem) => problem,
-    };
-    match choose(path, &[JOINT], precision) {
-        Ok(joint) => Ok((EncoderLayout::Joint, joint)),
-        Err(_) if [TEXT, VISION].iter().any(|tower| choose(path, &[tower], None).is_ok()) => Err(towers),
+    let worst = |files: &[SessionFile]| files.iter().map(|file| file.precision.distance(precision)).max();
+    match (choose(path, &[TEXT, VISION], precision), choose(path, &[JOINT], precision)) {
+        (Ok(towers), Ok(joint)) if worst(&joint) < worst(&towers) => Ok((EncoderLayout::Joint, joint)),
+        (Ok(towers), _) => Ok((EncoderLayout::Towers, towers)),
+        (_, Ok(joint)) => Ok((EncoderLayout::Joint, joint)),
+        (Err(towers), Err(_)) if [TEXT, VISION].iter().any(|tower| is_there(path, tower)) => Err(towers),
         // A precision that a joint graph lacks is the problem to tell where there is one.
-        Err(problem) if choose(path, &[JOINT], None).is_ok() => Err(problem),
-        Err(_) => Err(ModelError::Folder {
+        (_, Err(joint)) if is_there(path, JOINT) => Err(joint),
+        _ => Err(ModelError::Folder {
             path: path.join("onnx"),
             problem: format!("there is neither `{TEXT}.onnx` with `{VISION}.onnx` nor `{JOINT}.onnx`"),
             remedy: "Fetch them from the model's own repository, or export the model again".into(),
         }),
     }
+}
+
+/// Whether a session is there in any precision.
+fn is_there(path: &Path, session: &str) -> bool {
+    choose(path, &[session], None).is_ok()
 }

@@ -81,12 +81,26 @@ impl ImageProcessor {
     }
 }
 
+/// What a reader of a folder's results should know of the backend: a class that names torchvision where only
+/// Pillow's way is known.
+pub(crate) fn backend_note(text: &str) -> Option<String> {
+    let written: Written = serde_json::from_str(text).ok()?;
+    let class = written.class()?;
+    let tiles = matches!(Backend::of_class(class).1, "Idefics3ImageProcessor" | "SmolVLMImageProcessor");
+    (tiles && Backend::of_class(class).0 == Backend::Torchvision).then(|| {
+        format!("`{class}` names torchvision; tiles are made as Pillow makes them, which differs by a grey level or two")
+    })
+}
+
 impl Written {
+    fn class(&self) -> Option<&str> {
+        self.image_processor_type.as_deref().or(self.feature_extractor_type.as_deref())
+    }
+
     fn meant(&self, chosen: Option<Backend>) -> Result<ImageProcessor, String> {
-        let class =
-            self.image_processor_type.as_deref().or(self.feature_extractor_type.as_deref()).ok_or_else(
-                || format!("it doesn't name its `image_processor_type`; known are the {KNOWN}"),
-            )?;
+        let class = self
+            .class()
+            .ok_or_else(|| format!("it doesn't name its `image_processor_type`; known are the {KNOWN}"))?;
         let clip = Defaults {
             filter: Filter::Bicubic,
             size: TargetSize::ShortestEdge(224),

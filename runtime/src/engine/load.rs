@@ -55,8 +55,10 @@ pub(super) fn load(
         _ => options.context,
     };
     tracing::debug!(?form, context, vocabulary, "loaded");
-    let model =
-        LoadedModel { sequences: HashMap::new(), next: 0, decoder, embedding, encoders, context, vocabulary };
+    // Nothing says how many rows a table has that no decoder's scores go with.
+    let known = if decoder.is_some() { vocabulary } else { usize::MAX };
+    let sequences = HashMap::new();
+    let model = LoadedModel { sequences, next: 0, decoder, embedding, encoders, context, vocabulary: known };
     Ok((model, EngineFacts { signatures, placement, cache_form: form, context, vocabulary, moved }))
 }
 
