@@ -211,6 +211,9 @@ async fn labels_that_make_no_question_are_refused() {
         assert!(matches!(error, ModelError::Request(_)) && error.to_string().contains(says), "{error}");
     }
     assert!(ZeroShot::ask(&siglip, &owned(&["cat"]), &[]).await.is_ok(), "a sigmoid needs no second label");
+    let error = siglip.embed_texts(&["?!".into()]).await.unwrap_err();
+    assert!(error.to_string().contains("nothing is left of \"?!\""), "{error}");
+    assert!(clip.embed_texts(&["?!".into()]).await.is_ok());
     let error = clip.embed_texts(&["\t\n".into()]).await.unwrap_err();
     assert!(error.to_string().contains("a text is empty"), "{error}");
 }

@@ -173,7 +173,7 @@ pub(crate) struct ClassifyOptions {
     /// The model: a folder of CLIP's or SigLIP's.
     pub(crate) model: ModelAddress,
 
-    /// Image files, or folders of them.
+    /// Image files, or folders of them; folders within these are left alone.
     #[arg(required = true, value_name = "IMAGE | FOLDER")]
     pub(crate) images: Vec<PathBuf>,
 
@@ -199,7 +199,7 @@ pub(crate) struct NearestOptions {
     #[arg(value_name = "WORDS | IMAGE")]
     pub(crate) query: String,
 
-    /// Image files, or folders of them.
+    /// Image files, or folders of them; folders within these are left alone.
     #[arg(required = true, value_name = "IMAGE | FOLDER")]
     pub(crate) images: Vec<PathBuf>,
 
@@ -217,7 +217,7 @@ pub(crate) struct EmbedOptions {
     /// The model: a folder of CLIP's or SigLIP's.
     pub(crate) model: ModelAddress,
 
-    /// Image files, or folders of them.
+    /// Image files, or folders of them; folders within these are left alone.
     #[arg(value_name = "IMAGE | FOLDER")]
     pub(crate) images: Vec<PathBuf>,
 

@@ -91,6 +91,12 @@ impl TextReader {
             encoding.get_special_tokens_mask().iter().filter(|special| **special == 0).count()
         };
         let read = of_text(&encoding);
+        if read == 0 {
+            let problem = format!(
+                "nothing is left of {text:?} once the model's tokenizer has read it: it leaves out punctuation"
+            );
+            return Err(ModelError::Request(problem));
+        }
         let beyond: usize = encoding.get_overflowing().iter().map(of_text).sum();
         let cut = (beyond > 0).then(|| {
             let marks = encoding.get_special_tokens_mask().iter();
