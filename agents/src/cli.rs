@@ -2,14 +2,18 @@
 
 mod arguments;
 mod ask;
+mod classify;
 mod demo;
 mod doctor;
+mod embed;
 mod eval;
 mod failure;
+mod gallery;
 mod live;
 mod memory;
 mod models;
 mod narration;
+mod nearest;
 mod output;
 mod progress;
 mod record;
@@ -53,6 +57,13 @@ async fn perform(command: Command, output: &Output) -> Result<u8, Failure> {
         Command::Demo(options) => demo::demo(options, output).await,
         Command::Run(options) => run::run(options, output).await,
         Command::Ask(options) => watch::unless_interrupted(ask::ask(options, output)).await,
+        Command::Classify(options) => {
+            Box::pin(watch::unless_interrupted(classify::classify(options, output))).await
+        }
+        Command::Nearest(options) => {
+            Box::pin(watch::unless_interrupted(nearest::nearest(options, output))).await
+        }
+        Command::Embed(options) => Box::pin(watch::unless_interrupted(embed::embed(options, output))).await,
         Command::Doctor(options) => watch::unless_interrupted(doctor::doctor(options, output)).await,
         Command::Tools(command) => tools::tools(&command, output),
         Command::Record(options) => Box::pin(record::record(options, output)).await,

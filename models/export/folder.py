@@ -38,6 +38,14 @@ class Folder:
         self.json("preprocessor_config.json", images)
         self.json("processor_config.json", {"processor_class": type(processor).__name__, **own_settings})
 
+    def dual_encoder_settings(self, model, processor):
+        """Writes everything but the graphs of a model that matches images and texts."""
+        model.config.save_pretrained(self.path)
+        processor.tokenizer.save_pretrained(self.path)
+        images = processor.image_processor.to_dict()
+        images["processor_class"] = type(processor).__name__
+        self.json("preprocessor_config.json", images)
+
     def load(self, processor):
         """Puts the image processor and the tokenizer that transformers reads from the folder into
         `processor`: what is recorded then is what the written files mean."""

@@ -1,4 +1,4 @@
-"""Makes every folder under `models/tests/data`: `python make.py [smolvlm|llava|resize|templates …]`.
+"""Makes every folder under `models/tests/data`: `python make.py [smolvlm|llava|clip|siglip|processors|resize|templates …]`.
 
 Each model is written, loaded back by transformers, recorded, and then run by ONNX Runtime, which
 must give the same; a folder that fails a check gets no goldens.
@@ -25,6 +25,9 @@ import verify  # noqa: E402
 from folder import Folder  # noqa: E402
 
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data"
+# What converses, and what matches images and texts.
+FAMILIES = ["smolvlm", "llava"]
+DUAL_ENCODERS = ["clip", "siglip"]
 # The most that a family may take in the repository.
 LARGEST = 1_000_000
 
@@ -70,11 +73,15 @@ def main(names):
     """Makes the named folders, or all."""
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
-    for chatty in ("torch", "onnxruntime", "onnx_ir"):
+    for chatty in ("torch", "onnxruntime", "onnx_ir", None):
         logging.getLogger(chatty).setLevel(logging.ERROR)
-    for name in names or ["smolvlm", "llava", "resize", "templates"]:
-        if name in ("smolvlm", "llava"):
+    for name in names or [*FAMILIES, *DUAL_ENCODERS, "processors", "resize", "templates"]:
+        if name in FAMILIES:
             make_family(name)
+        elif name in DUAL_ENCODERS:
+            # Traced examples are random; from one seed, the files come out the same every time.
+            torch.manual_seed(0)
+            importlib.import_module(name).make(DATA / f"{name}-tiny")
         else:
             importlib.import_module(name).make(DATA / name)
 

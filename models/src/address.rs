@@ -13,8 +13,8 @@ use std::{
 use percept_runtime::{Device, Progress};
 
 use crate::{
-    ChatModel, LoadOptions, LocalModel, ModelError, Precision, RemoteAddress, RemoteApi, RemoteModel,
-    RemoteOptions, ScriptedModel, bundled_folder,
+    ChatModel, LoadOptions, LocalDualEncoder, LocalModel, ModelError, Precision, RemoteAddress, RemoteApi,
+    RemoteModel, RemoteOptions, ScriptedModel, bundled_folder, dual_encoder,
 };
 
 /// Where a model is.
@@ -151,16 +151,50 @@ impl ModelAddress {
         mut options: LoadOptions,
         progress: Arc<dyn Progress>,
     ) -> Result<LocalModel, ModelError> {
-        let (path, precision) = match self {
-            Self::Bundled { name, precision } => (bundled_folder(name)?, precision),
-            Self::Folder { path, precision } => (path.clone(), precision),
-            Self::Scripted(_) | Self::Remote(_) => {
-                return Err(ModelError::Request(format!("{self} isn't a model that runs on this machine")));
-            }
-        };
+        let (path, precision) = self.folder()?;
         options.name.get_or_insert_with(|| self.to_string());
-        options.precision = precision.clone().or(options.precision);
+        options.precision = precision.or(options.precision);
         LocalModel::load(&path, options, progress).await
+    }
+
+    /// Opens a model that puts images and texts into one space.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`LocalDualEncoder::load`] and [`bundled_folder`], and [`ModelError::Request`] for an address of
+    /// another kind.
+    pub async fn open_encoder(
+        &self,
+        mut options: LoadOptions,
+        progress: Arc<dyn Progress>,
+    ) -> Result<LocalDualEncoder, ModelError> {
+        let (path, precision) = self.folder()?;
+        options.name.get_or_insert_with(|| self.to_string());
+        options.precision = precision.or(options.precision);
+        LocalDualEncoder::load(&path, options, progress).await
+    }
+
+    /// Whether the model there is a dual encoder, by its `config.json`; then [`ModelAddress::open_encoder`] opens it.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Folder`] if there is no such folder or its `config.json` can't be read.
+    pub fn is_dual_encoder(&self) -> Result<bool, ModelError> {
+        match self {
+            Self::Scripted(_) | Self::Remote(_) => Ok(false),
+            _ => Ok(dual_encoder::belongs_here(&self.folder()?.0)?.is_some()),
+        }
+    }
+
+    /// The folder and the precision that is asked for.
+    fn folder(&self) -> Result<(PathBuf, Option<Precision>), ModelError> {
+        match self {
+            Self::Bundled { name, precision } => Ok((bundled_folder(name)?, precision.clone())),
+            Self::Folder { path, precision } => Ok((path.clone(), precision.clone())),
+            Self::Scripted(_) | Self::Remote(_) => {
+                Err(ModelError::Request(format!("{self} isn't a model that runs on this machine")))
+            }
+        }
     }
 }
 

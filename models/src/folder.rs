@@ -17,14 +17,15 @@ use serde::Deserialize;
 use tokenizers::Tokenizer;
 
 use crate::{
-    ModelError,
+    ModelError, dual_encoder,
     family::{self, Family},
-    processor::ImageProcessor,
+    processor::{Backend, ImageProcessor, backend_note},
     template::ChatTemplate,
 };
 pub use config::{ModelConfig, TextConfig};
 pub use percept::{DialectKind, FolderSettings};
 pub use precision::{Precision, SessionFile};
+pub(crate) use precision::{choose, notes};
 
 /// Everything of a model but its sessions.
 pub struct ModelFolder {
@@ -55,23 +56,28 @@ impl ModelFolder {
     ///
     /// [`ModelError::Folder`] naming the file that is missing, torn or contradicts another, and what to do.
     pub fn open(path: &Path, precision: Option<&Precision>) -> Result<Self, ModelError> {
-        if !path.is_dir() {
+        if let Some(family) = dual_encoder::belongs_here(path)? {
             return Err(ModelError::Folder {
-                path: path.to_owned(),
-                problem: "there is no such folder".into(),
-                remedy: "Name a folder that holds `config.json` and `onnx/`, or `bundled:glance`".into(),
+                path: path.join("config.json"),
+                problem: format!(
+                    "a `{}` model puts images and texts into one space, it doesn't converse",
+                    family.name()
+                ),
+                remedy: "Use `percept classify`, `percept nearest` or `percept embed`".into(),
             });
         }
         let config = ModelConfig::of_folder(path)?;
         let family = family::of_folder(path, &config)?;
-        let sessions = precision::choose(path, &family.sessions(), precision)?;
+        let sessions = choose(path, &family.sessions(), precision)?;
         let tokenizer = read_tokenizer(path)?;
+        let settings = FolderSettings::of_folder(path)?;
+        let (processor, backend_note) = read_processor(path, settings.image_backend)?;
         let folder = Self {
             path: path.to_owned(),
-            settings: FolderSettings::of_folder(path)?,
-            processor: read_processor(path)?,
+            processor,
+            settings,
             template: ChatTemplate::of_folder(path)?,
-            notes: precision::notes(&sessions, precision),
+            notes: notes(&sessions, precision).into_iter().chain(backend_note).collect(),
             config,
             family,
             tokenizer,
@@ -130,7 +136,7 @@ impl ModelFolder {
     }
 }
 
-fn read_tokenizer(folder: &Path) -> Result<Tokenizer, ModelError> {
+pub(crate) fn read_tokenizer(folder: &Path) -> Result<Tokenizer, ModelError> {
     let path = folder.join("tokenizer.json");
     let text = read_required(&path)?;
     let mut tokenizer: Tokenizer =
@@ -147,10 +153,21 @@ struct ProcessorFile {
     image_processor: Option<serde_json::Value>,
 }
 
-fn read_processor(folder: &Path) -> Result<ImageProcessor, ModelError> {
+/// The image processor, and what a user should know about its backend.
+pub(crate) fn read_processor(
+    folder: &Path,
+    backend: Option<Backend>,
+) -> Result<(ImageProcessor, Option<String>), ModelError> {
+    let (path, text) = processor_text(folder)?;
+    let processor = ImageProcessor::from_json_as(&text, backend).map_err(|problem| bad(&path, problem))?;
+    Ok((processor, backend_note(&text)))
+}
+
+/// The file that has the processor's settings, and these as JSON.
+fn processor_text(folder: &Path) -> Result<(PathBuf, String), ModelError> {
     let path = folder.join("preprocessor_config.json");
     if let Some(text) = read_text(&path)? {
-        return ImageProcessor::from_json(&text).map_err(|problem| bad(&path, problem));
+        return Ok((path, text));
     }
     let newer = folder.join("processor_config.json");
     let nested = match read_text(&newer)? {
@@ -162,7 +179,7 @@ fn read_processor(folder: &Path) -> Result<ImageProcessor, ModelError> {
         None => None,
     };
     let nested = nested.ok_or_else(|| missing(&path))?;
-    ImageProcessor::from_json(&nested.to_string()).map_err(|problem| bad(&newer, problem))
+    Ok((newer, nested.to_string()))
 }
 
 /// A file's text; `None` if there is no such file.
@@ -172,6 +189,18 @@ pub(crate) fn read_text(path: &Path) -> Result<Option<String>, ModelError> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(bad(path, error.to_string())),
     }
+}
+
+/// The folder must be there.
+pub(crate) fn check_folder(path: &Path) -> Result<(), ModelError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    Err(ModelError::Folder {
+        path: path.to_owned(),
+        problem: "there is no such folder".into(),
+        remedy: "Name a folder that holds `config.json` and `onnx/`, or `bundled:glance`".into(),
+    })
 }
 
 fn read_required(path: &Path) -> Result<String, ModelError> {

@@ -4,13 +4,15 @@
 //! [`Generation`] and knows everything that differs from family to family; nothing above it does.
 //!
 //! [`ChatModel`] is the contract, [`LocalModel`] hosts an exported model in ONNX Runtime sessions, [`RemoteModel`] asks one
-//! behind an API, and [`ScriptedModel`] replies from a list, for tests and dry runs.
+//! behind an API, and [`ScriptedModel`] replies from a list, for tests and dry runs. Models
+//! that don't converse but put texts and images into one space have a contract of their own, [`DualEncoder`].
 
 mod address;
 mod bundled;
 mod chat;
 mod conversation;
 mod dialect;
+mod dual_encoder;
 mod error;
 mod family;
 mod folder;
@@ -29,6 +31,11 @@ pub use bundled::{bundled_folder, bundled_names};
 pub use chat::{ChatModel, ModelCard};
 pub use conversation::{Content, ContentHash, Conversation, ImageContent, Message, Role};
 pub use dialect::{Dialect, JsonDialect};
+pub use dual_encoder::{
+    Classification, Cut, DualEncoder, Embedding, EncoderCard, EncoderConfig, EncoderFamily, EncoderFolder,
+    EncoderInspection, EncoderLayout, LabelScore, LocalDualEncoder, Scoring, Temperature, TemperatureSource,
+    TextEmbedding, ZeroShot, nearest,
+};
 pub use error::{Cause, ModelError};
 pub use family::{DECODER, EMBED_TOKENS, Family, VISION_ENCODER};
 pub use folder::{DialectKind, FolderSettings, ModelConfig, ModelFolder, Precision, SessionFile, TextConfig};
@@ -38,8 +45,8 @@ pub use images::LoadedImage;
 pub use local::{InspectedSession, Inspection, LoadOptions, LocalModel, PlacedOperator, ReadPrompt};
 pub use merge::{Merge, MergeMethod, Merged, MergedGraph};
 pub use processor::{
-    Filter, FirstSize, ImageProcessor, MAX_PIXELS, Normalise, ProcessedImage, SingleImage, TargetSize,
-    TileGrid, TiledImage, resize,
+    Backend, Filter, FirstSize, ImageProcessor, MAX_PIXELS, Normalise, ProcessedImage, SingleImage,
+    TargetSize, TileGrid, TiledImage, resize,
 };
 pub use remote::{
     Pace, Patience, RealPace, RemoteAddress, RemoteApi, RemoteError, RemoteModel, RemoteOptions,

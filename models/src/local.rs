@@ -21,6 +21,11 @@ use async_trait::async_trait;
 use percept_runtime::{Engine, Form, Grammar, Vocabulary};
 
 use self::{features::SeenImages, prefix::KeptSequence, reply::ReplyPlan, trouble::constraint_error};
+pub(crate) use self::{
+    inspect::inspected,
+    load::{device_notes, placement_notes},
+    trouble::engine_error,
+};
 pub use self::{
     inspect::{InspectedSession, Inspection, PlacedOperator},
     load::LoadOptions,

@@ -1,9 +1,10 @@
 //! Image processors: from the pixels of an image to what a vision encoder takes, as the reference does it.
 //!
 //! [`ImageProcessor::from_json`] reads a folder's `preprocessor_config.json`. Results equal those of
-//! transformers' PIL processors (5.23, Pillow 11.3) bit for bit; those of its torchvision ("fast")
-//! processors differ from both by a grey level here and there, because they resize in floating point.
+//! transformers (5.23) bit for bit: with Pillow (11.3), or with torchvision (0.29) where the folder means that
+//! ([`Backend`]). The processors that cut tiles are known with Pillow only.
 
+mod backend;
 mod crop;
 mod filter;
 mod fit;
@@ -16,6 +17,7 @@ mod written;
 use image::RgbImage;
 
 use crate::ModelError;
+pub use backend::Backend;
 pub use filter::Filter;
 pub(crate) use fit::Fit;
 pub use normalise::Normalise;
@@ -23,6 +25,7 @@ pub(crate) use resize::check_area;
 pub use resize::{MAX_PIXELS, resize};
 pub use single::{SingleImage, TargetSize};
 pub use tiled::{FirstSize, TiledImage};
+pub(crate) use written::backend_note;
 
 /// A folder's image processor as it is meant: every step decided.
 #[derive(Debug, Clone, PartialEq)]

@@ -128,6 +128,16 @@ async fn what_isnt_known_is_named() {
 }
 
 #[tokio::test]
+async fn a_backend_that_isnt_followed_is_said() {
+    let (_kept, path) = copy("smolvlm-tiny");
+    assert_eq!(percept_models::ModelFolder::open(&path, None).unwrap().notes, [] as [&str; 0]);
+    let class = "SmolVLMImageProcessorFast".into();
+    set("preprocessor_config.json", "image_processor_type", class)(&path);
+    let notes = percept_models::ModelFolder::open(&path, None).unwrap().notes;
+    assert!(notes[0].starts_with("`SmolVLMImageProcessorFast` names torchvision"), "{notes:?}");
+}
+
+#[tokio::test]
 async fn a_vision_encoder_of_another_image_size_is_told_when_an_image_comes() {
     let (_kept, path) = copy("llava-tiny");
     change_json(&path.join("processor_config.json"), |config| {

@@ -38,8 +38,9 @@ pub struct EngineGraphs {
     pub encoders: Vec<(String, PathBuf)>,
     /// What turns token ids into embeddings. `None` where the decoder reads token ids itself.
     pub embedding: Option<PathBuf>,
-    /// What turns embeddings, or token ids, and a cache into scores of the next token.
-    pub decoder: PathBuf,
+    /// What turns embeddings, or token ids, and a cache into scores of the next token. `None` for a model that
+    /// only encodes.
+    pub decoder: Option<PathBuf>,
 }
 
 /// How a model is loaded.
@@ -115,7 +116,7 @@ pub struct DecoderShape {
 ///
 /// let runtime = Runtime::start(&Device::Auto, &Silent)?;
 /// let device = runtime.resolve(&Device::Auto, &Silent)?;
-/// let graphs = EngineGraphs { decoder: "model/onnx/model.onnx".into(), ..EngineGraphs::default() };
+/// let graphs = EngineGraphs { decoder: Some("model/onnx/model.onnx".into()), ..EngineGraphs::default() };
 /// let engine = Engine::load(&runtime, graphs, EngineOptions::new(device)).await?;
 /// let mut sequence = engine.sequence().await?;
 /// sequence.append_tokens(&[5, 7, 9]).await?;
@@ -158,7 +159,7 @@ impl Engine {
     ///
     /// An [`EngineError`] that names the file: it is missing, torn, refused by the device, asks for an input
     /// that this engine doesn't know, or says something else than `options.decoder`.
-    #[tracing::instrument(level = "debug", skip_all, fields(decoder = %graphs.decoder.display()))]
+    #[tracing::instrument(level = "debug", skip_all, fields(decoder = ?graphs.decoder))]
     pub async fn load(
         runtime: &Runtime,
         graphs: EngineGraphs,
@@ -173,7 +174,8 @@ impl Engine {
         self.inner.facts.signatures.iter().find(|(name, _)| name == graph).map(|(_, signature)| signature)
     }
 
-    /// The form that the cache took; never [`CacheForm::Auto`].
+    /// The form that the cache took; never [`CacheForm::Auto`]. Without a decoder there is no cache, and this says
+    /// nothing.
     pub fn cache_form(&self) -> CacheForm {
         self.inner.facts.cache_form
     }
@@ -188,7 +190,7 @@ impl Engine {
         self.inner.facts.context
     }
 
-    /// How many tokens the decoder scores.
+    /// How many tokens the decoder scores; 0 without one.
     pub fn vocabulary(&self) -> usize {
         self.inner.facts.vocabulary
     }
@@ -228,7 +230,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`EngineError::Gone`] if the engine's thread has died, or what the device says where it has no memory left.
+    /// [`EngineError::NoDecoder`] where the model only encodes, [`EngineError::Gone`] if the engine's thread has
+    /// died, or what the device says where it has no memory left.
     pub async fn sequence(&self) -> Result<Sequence, EngineError> {
         let id = self.ask(|_, reply| Command::Open { reply }).await?;
         Ok(Sequence::new(self.clone(), id))

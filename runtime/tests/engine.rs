@@ -311,6 +311,19 @@ async fn what_a_model_cant_do_is_an_error_and_the_engine_goes_on() {
     assert_eq!(write(&mut sequence, &golden.prompt, 24).await, golden.tokens);
 }
 
+#[tokio::test]
+async fn a_model_without_a_decoder_encodes_and_says_that_it_cant_write() {
+    let (runtime, choice) = device("cpu");
+    let only_encoder = EngineGraphs { embedding: None, decoder: None, ..graphs("grouped.onnx") };
+    let engine = Engine::load(&runtime, only_encoder, EngineOptions::new(choice)).await.unwrap();
+    let pixels = HostTensor::F32 { shape: vec![2, 3, 4, 4], data: vec![0.5; 96] };
+    let features = encode(&engine, "pixel_values", pixels).await.unwrap();
+    assert_eq!(features[0].1.shape(), [2, 32]);
+    assert_eq!((engine.vocabulary(), engine.signature("decoder").is_none()), (0, true));
+    let error = engine.sequence().await.err().unwrap().to_string();
+    assert!(error.contains("no decoder: it only encodes"), "{error}");
+}
+
 async fn encode(
     engine: &Engine,
     name: &str,
@@ -328,7 +341,7 @@ async fn a_folder_that_is_broken_is_refused_by_the_name_of_the_file() {
     let page = directory.path().join("page.onnx");
     std::fs::write(&page, "<!DOCTYPE html><title>404</title>").unwrap();
     let decoder =
-        |path: &std::path::Path| EngineGraphs { decoder: path.to_owned(), ..graphs("grouped.onnx") };
+        |path: &std::path::Path| EngineGraphs { decoder: Some(path.to_owned()), ..graphs("grouped.onnx") };
     let shape = DecoderShape::default();
     let cases = [
         (decoder(&data("absent.onnx")), shape, "there is no file", "absent.onnx"),

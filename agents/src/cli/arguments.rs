@@ -44,6 +44,28 @@ pub(crate) enum Command {
     )]
     Ask(AskOptions),
 
+    /// Say which of some labels in words fits each image best: CLIP and SigLIP.
+    #[command(
+        override_usage = "percept classify [OPTIONS] <MODEL> <IMAGE | FOLDER>... --label <LABEL>...",
+        after_help = "Examples:\n  percept classify models/clip shot.png --label \"a login page\" \"an error\"\n  percept \
+                      classify models/siglip photos/ --label cat dog --template \"a photo of a {}.\" --json"
+    )]
+    Classify(ClassifyOptions),
+
+    /// Find the images that fit words, or another image, best.
+    #[command(
+        after_help = "Examples:\n  percept nearest models/clip \"a login page\" shots/\n  percept nearest models/clip \
+                      shot.png shots/ --top 3 --json"
+    )]
+    Nearest(NearestOptions),
+
+    /// Print images and texts as vectors of length 1 in one space, as JSON.
+    #[command(
+        after_help = "Examples:\n  percept embed models/clip shots/ > shots.json\n  percept embed models/clip shot.png \
+                      --text \"a login page\" --text \"an error\""
+    )]
+    Embed(EmbedOptions),
+
     /// Say which devices there are, why others aren't, and which command brings them.
     #[command(after_help = "Examples:\n  percept doctor\n  percept doctor --fetch webgpu\n  \
                       percept doctor --device cuda:0\n  percept doctor models/smolvlm --device webgpu")]
@@ -174,6 +196,68 @@ pub(crate) struct AskOptions {
     /// Save the last image with these places drawn on it.
     #[arg(long, value_name = "FILE.png", requires = "boxes")]
     pub(crate) draw: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClassifyOptions {
+    /// The model: a folder of CLIP's or SigLIP's.
+    pub(crate) model: ModelAddress,
+
+    /// Image files, or folders of them; folders within these are left alone.
+    #[arg(required = true, value_name = "IMAGE | FOLDER")]
+    pub(crate) images: Vec<PathBuf>,
+
+    /// What the images may show.
+    #[arg(long = "label", required = true, num_args = 1.., value_name = "LABEL")]
+    pub(crate) labels: Vec<String>,
+
+    /// A text that has {} where the label goes; of several, the mean is taken. Without one, the label is the text.
+    #[arg(long = "template", value_name = "TEXT")]
+    pub(crate) templates: Vec<String>,
+
+    /// The device: auto, cpu, cuda:N, webgpu:N, and so on.
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub(crate) device: Device,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NearestOptions {
+    /// The model: a folder of CLIP's or SigLIP's.
+    pub(crate) model: ModelAddress,
+
+    /// Words, or an image file.
+    #[arg(value_name = "WORDS | IMAGE")]
+    pub(crate) query: String,
+
+    /// Image files, or folders of them; folders within these are left alone.
+    #[arg(required = true, value_name = "IMAGE | FOLDER")]
+    pub(crate) images: Vec<PathBuf>,
+
+    /// The most images.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_one)]
+    pub(crate) top: usize,
+
+    /// The device: auto, cpu, cuda:N, webgpu:N, and so on.
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub(crate) device: Device,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EmbedOptions {
+    /// The model: a folder of CLIP's or SigLIP's.
+    pub(crate) model: ModelAddress,
+
+    /// Image files, or folders of them; folders within these are left alone.
+    #[arg(value_name = "IMAGE | FOLDER")]
+    pub(crate) images: Vec<PathBuf>,
+
+    /// A text.
+    #[arg(long = "text", value_name = "TEXT")]
+    pub(crate) texts: Vec<String>,
+
+    /// The device: auto, cpu, cuda:N, webgpu:N, and so on.
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub(crate) device: Device,
 }
 
 #[derive(Debug, Args)]

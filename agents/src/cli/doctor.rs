@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use percept::{
-    models::{Inspection, LoadOptions},
+    models::LoadOptions,
     runtime::{Device, DeviceChoice, LibraryReport, ProviderReport, Runtime, doctor as runtime_doctor},
 };
 use serde::Serialize;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{
     arguments::{DoctorOptions, Fetchable},
     failure::Failure,
-    models::placement,
+    models::{Inspected, placement},
     output::{Ink, Output},
     progress::Bars,
 };
@@ -25,7 +25,7 @@ struct Findings {
     library: LibraryReport,
     device: DeviceChoice,
     providers: Vec<ProviderReport>,
-    model: Option<Inspection>,
+    model: Option<Inspected>,
 }
 
 /// Examines the machine.
@@ -48,7 +48,7 @@ pub(crate) async fn doctor(options: DoctorOptions, output: &Output) -> Result<u8
     let model = match &options.model {
         Some(address) => {
             let load = LoadOptions { device: device.device.clone(), ..LoadOptions::default() };
-            Some(address.open_local(load, bars).await?.inspect())
+            Some(Inspected::open(address, load, bars).await?)
         }
         None => None,
     };
@@ -90,7 +90,7 @@ fn told(findings: &Findings, output: &Output) -> Result<(), Failure> {
         }
     }
     match &findings.model {
-        Some(inspection) => placement(inspection, output),
+        Some(inspected) => placement(inspected.sessions(), output),
         None => Ok(()),
     }
 }

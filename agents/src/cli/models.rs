@@ -1,6 +1,11 @@
 //! `percept models`: the models that come along, and a look inside one.
 
-use percept::models::{Inspection, LoadOptions, bundled_names};
+use std::sync::Arc;
+
+use percept::models::{
+    EncoderInspection, InspectedSession, Inspection, LoadOptions, ModelAddress, ModelError, bundled_names,
+};
+use serde::Serialize;
 use serde_json::json;
 
 use super::{arguments::ModelsCommand, failure::Failure, output::Output, progress::Bars};
@@ -11,11 +16,48 @@ pub(crate) async fn models(command: ModelsCommand, output: &Output) -> Result<u8
         ModelsCommand::List => list(output)?,
         ModelsCommand::Inspect { model, device } => {
             let load = LoadOptions { device, ..LoadOptions::default() };
-            let inspection = model.open_local(load, Bars::new(&output.bars)).await?.inspect();
-            if output.json { output.document(&inspection)? } else { told(&inspection, output)? }
+            let inspected = Inspected::open(&model, load, Bars::new(&output.bars)).await?;
+            match &inspected {
+                _ if output.json => output.document(&inspected)?,
+                Inspected::Chat(inspection) => told(inspection, output)?,
+                Inspected::DualEncoder(inspection) => encoder_told(inspection, output)?,
+            }
         }
     }
     Ok(0)
+}
+
+/// A look inside a model of either kind.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum Inspected {
+    /// One that converses.
+    Chat(Box<Inspection>),
+    /// One that puts images and texts into one space.
+    DualEncoder(Box<EncoderInspection>),
+}
+
+impl Inspected {
+    /// Opens the model and looks.
+    pub(crate) async fn open(
+        address: &ModelAddress,
+        load: LoadOptions,
+        bars: Arc<Bars>,
+    ) -> Result<Self, ModelError> {
+        if address.is_dual_encoder()? {
+            let model = address.open_encoder(load, bars).await?;
+            return Ok(Self::DualEncoder(Box::new(model.inspect().await)));
+        }
+        Ok(Self::Chat(Box::new(address.open_local(load, bars).await?.inspect())))
+    }
+
+    /// Its sessions.
+    pub(crate) fn sessions(&self) -> &[InspectedSession] {
+        match self {
+            Self::Chat(inspection) => &inspection.sessions,
+            Self::DualEncoder(inspection) => &inspection.sessions,
+        }
+    }
 }
 
 fn list(output: &Output) -> Result<(), Failure> {
@@ -39,17 +81,41 @@ fn told(inspection: &Inspection, output: &Output) -> Result<(), Failure> {
     for note in &card.notes {
         output.print(&format!("note: {note}"))?;
     }
-    for session in &inspection.sessions {
+    sessions(&inspection.sessions, output)
+}
+
+fn encoder_told(inspection: &EncoderInspection, output: &Output) -> Result<(), Failure> {
+    let card = &inspection.card;
+    output.print(&format!("{}: {} on {}", card.name, card.family, card.device))?;
+    output.print("images and texts in one space; it doesn't converse")?;
+    let dimensions = card.dimensions.map_or("?".into(), |dimensions| dimensions.to_string());
+    output.print(&format!("an embedding: {dimensions} numbers"))?;
+    output.print(&format!("a text: {} tokens, vocabulary: {}", card.context, inspection.vocabulary))?;
+    match (&inspection.temperature, &inspection.no_temperature) {
+        (Some(temperature), _) => output.print(&format!("probabilities: {temperature}"))?,
+        (None, problem) => {
+            output.print(&format!("probabilities: none: {}", problem.as_deref().unwrap_or_default()))?;
+        }
+    }
+    output.print(&format!("processor: {}", inspection.processor))?;
+    for note in &card.notes {
+        output.print(&format!("note: {note}"))?;
+    }
+    sessions(&inspection.sessions, output)
+}
+
+fn sessions(sessions: &[InspectedSession], output: &Output) -> Result<(), Failure> {
+    for session in sessions {
         output.print(&format!("\n{} ({})", session.file.session, session.file.path.display()))?;
         session.inputs.iter().try_for_each(|port| output.print(&format!("  in   {port}")))?;
         session.outputs.iter().try_for_each(|port| output.print(&format!("  out  {port}")))?;
     }
-    placement(inspection, output)
+    placement(sessions, output)
 }
 
 /// Which nodes run where.
-pub(crate) fn placement(inspection: &Inspection, output: &Output) -> Result<(), Failure> {
-    for session in &inspection.sessions {
+pub(crate) fn placement(sessions: &[InspectedSession], output: &Output) -> Result<(), Failure> {
+    for session in sessions {
         output.print(&format!(
             "\n{}: {} floating-point nodes on the CPU",
             session.file.session, session.floating_on_cpu

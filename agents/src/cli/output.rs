@@ -9,7 +9,7 @@ use indicatif::MultiProgress;
 use serde::Serialize;
 use serde_json::json;
 
-use super::failure::Failure;
+use super::{failure::Failure, narration::plain};
 
 /// The two streams, and whether the first gets JSON.
 pub(crate) struct Output {
@@ -55,6 +55,13 @@ impl Output {
             // A closed standard error leaves nobody to tell.
             let _ = writeln!(io::stderr(), "{line}");
         });
+    }
+
+    /// Notes on how the result came about, to standard error.
+    pub(crate) fn notes<'a>(&self, notes: impl IntoIterator<Item = &'a String>) {
+        for note in notes {
+            self.say(&self.ink(Ink::Soft, &format!("note: {}", plain(note))));
+        }
     }
 
     /// A line of the result, for a person.

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{bad, read_text};
-use crate::ModelError;
+use crate::{ModelError, processor::Backend};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -14,6 +14,23 @@ struct Written {
     dialect: DialectWritten,
     #[serde(default)]
     screen: ScreenWritten,
+    #[serde(default)]
+    images: ImagesWritten,
+    r#match: Option<MatchWritten>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MatchWritten {
+    scale: f32,
+    #[serde(default)]
+    bias: f32,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImagesWritten {
+    backend: Option<Backend>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -40,7 +57,7 @@ pub enum DialectKind {
 }
 
 /// A folder's own settings as they are meant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FolderSettings {
     /// How the model writes a call.
     pub dialect: DialectKind,
@@ -52,6 +69,10 @@ pub struct FolderSettings {
     pub screen: Option<[u32; 2]>,
     /// Whether a thought before the action is the better default.
     pub thinking: bool,
+    /// Whose arithmetic the image processor follows, where that isn't what its class's name says.
+    pub image_backend: Option<Backend>,
+    /// Scale and bias of a dual encoder's logits (`[match]`).
+    pub temperature: Option<[f32; 2]>,
 }
 
 impl Default for FolderSettings {
@@ -64,6 +85,8 @@ impl Default for FolderSettings {
             grid: [1001, 1001],
             screen: None,
             thinking: true,
+            image_backend: None,
+            temperature: None,
         }
     }
 }
@@ -87,12 +110,17 @@ impl FolderSettings {
             grid: written.dialect.grid.unwrap_or(usual.grid),
             screen: written.screen.size,
             thinking: written.screen.thinking.unwrap_or(usual.thinking),
+            image_backend: written.images.backend,
+            temperature: written.r#match.map(|temperature| [temperature.scale, temperature.bias]),
         };
         if settings.marker.is_empty() {
             return Err(bad(&path, "`dialect.marker` is empty: a thought needs an end".into()));
         }
         if settings.grid.contains(&0) || settings.screen.is_some_and(|size| size.contains(&0)) {
             return Err(bad(&path, "`dialect.grid` and `screen.size` must be at least 1 each way".into()));
+        }
+        if settings.temperature.is_some_and(|[scale, bias]| !(scale > 0.0 && (scale + bias).is_finite())) {
+            return Err(bad(&path, "`match.scale` must be greater than 0, and `match.bias` finite".into()));
         }
         Ok(settings)
     }

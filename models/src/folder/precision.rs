@@ -43,6 +43,14 @@ impl Precision {
         Ok(Self(if name == "q8" { "quantized" } else { name }.into()))
     }
 
+    /// How far down the list of what would be taken it is: 0 for what is asked for.
+    pub(crate) fn distance(&self, wanted: Option<&Precision>) -> usize {
+        if wanted == Some(self) {
+            return 0;
+        }
+        1 + PREFERRED.iter().position(|name| *name == self.0).unwrap_or(PREFERRED.len())
+    }
+
     fn file(&self, session: &str) -> String {
         if self.0 == "fp32" { format!("{session}.onnx") } else { format!("{session}_{}.onnx", self.0) }
     }

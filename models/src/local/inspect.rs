@@ -1,6 +1,6 @@
 //! What a model is made of, for `models inspect` and `doctor`.
 
-use percept_runtime::{CacheForm, Moved};
+use percept_runtime::{CacheForm, Engine, Moved};
 use serde::Serialize;
 
 use super::LocalModel;
@@ -66,28 +66,7 @@ impl LocalModel {
                 crate::family::DECODER => "decoder",
                 encoder => encoder,
             };
-            let signature = inner.engine.signature(graph).cloned().unwrap_or_default();
-            let placement = inner
-                .engine
-                .placement()
-                .iter()
-                .find(|(name, _)| name == graph)
-                .map(|(_, placement)| placement);
-            InspectedSession {
-                file: file.clone(),
-                inputs: signature.inputs.iter().map(ToString::to_string).collect(),
-                outputs: signature.outputs.iter().map(ToString::to_string).collect(),
-                placement: placement
-                    .into_iter()
-                    .flat_map(percept_runtime::Placement::counts)
-                    .map(|((provider, operator), nodes)| PlacedOperator {
-                        provider: provider.into(),
-                        operator: operator.into(),
-                        nodes,
-                    })
-                    .collect(),
-                floating_on_cpu: placement.map_or(0, |placement| placement.floating_on_cpu().len()),
-            }
+            inspected(&inner.engine, file, graph)
         });
         Inspection {
             card: self.card().clone(),
@@ -104,5 +83,26 @@ impl LocalModel {
     /// Bytes that crossed between host and device since the model was loaded.
     pub fn moved(&self) -> Moved {
         self.inner.engine.moved()
+    }
+}
+
+/// One session, which the engine knows under the name `graph`.
+pub(crate) fn inspected(engine: &Engine, file: &SessionFile, graph: &str) -> InspectedSession {
+    let signature = engine.signature(graph).cloned().unwrap_or_default();
+    let placement = engine.placement().iter().find(|(name, _)| name == graph).map(|(_, placement)| placement);
+    InspectedSession {
+        file: file.clone(),
+        inputs: signature.inputs.iter().map(ToString::to_string).collect(),
+        outputs: signature.outputs.iter().map(ToString::to_string).collect(),
+        placement: placement
+            .into_iter()
+            .flat_map(percept_runtime::Placement::counts)
+            .map(|((provider, operator), nodes)| PlacedOperator {
+                provider: provider.into(),
+                operator: operator.into(),
+                nodes,
+            })
+            .collect(),
+        floating_on_cpu: placement.map_or(0, |placement| placement.floating_on_cpu().len()),
     }
 }

@@ -116,7 +116,7 @@ async fn open_engine(
     let graphs = EngineGraphs {
         encoders: vec![(VISION_ENCODER.into(), folder.session(VISION_ENCODER)?.path.clone())],
         embedding: Some(folder.session(EMBED_TOKENS)?.path.clone()),
-        decoder: folder.session(DECODER)?.path.clone(),
+        decoder: Some(folder.session(DECODER)?.path.clone()),
     };
     let text = &folder.config.text;
     let options = EngineOptions {
@@ -170,18 +170,9 @@ fn card(
     name: Option<String>,
 ) -> ModelCard {
     let mut notes = folder.notes.clone();
-    notes.push(format!("{}: {}", choice.device, choice.why));
-    notes.extend(choice.better.clone());
+    notes.extend(device_notes(choice));
     if choice.device != Device::Cpu {
-        for (graph, placement) in engine.placement().iter().filter(|(graph, _)| graph != "embedding") {
-            let count = placement.floating_on_cpu().len();
-            if count > 0 {
-                notes.push(format!(
-                    "{count} of {graph}'s {} nodes that compute run on the CPU",
-                    placement.nodes.len()
-                ));
-            }
-        }
+        notes.extend(placement_notes(engine));
     }
     if let Err(reason) = vocabulary {
         notes.push(format!("it can only write free text: {reason}"));
@@ -196,6 +187,23 @@ fn card(
         thinks: folder.settings.thinking,
         notes,
     }
+}
+
+/// The device and why, and what would bring a better one.
+pub(crate) fn device_notes(choice: &DeviceChoice) -> impl Iterator<Item = String> {
+    std::iter::once(format!("{}: {}", choice.device, choice.why)).chain(choice.better.clone())
+}
+
+/// How much of each graph computes on the CPU although a device was chosen; embedding tables always do.
+pub(crate) fn placement_notes(engine: &Engine) -> Vec<String> {
+    let graphs = engine.placement().iter().filter(|(graph, _)| graph != "embedding");
+    let counted = graphs.map(|(graph, placement)| (graph, placement, placement.floating_on_cpu().len()));
+    counted
+        .filter(|(.., count)| *count > 0)
+        .map(|(graph, placement, count)| {
+            format!("{count} of {graph}'s {} nodes that compute run on the CPU", placement.nodes.len())
+        })
+        .collect()
 }
 
 /// Whether the template shows one image whatever it is given: asked by giving it two.

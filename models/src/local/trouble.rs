@@ -5,7 +5,7 @@ use percept_runtime::{ConstraintError, DeviceError, EngineError};
 use crate::ModelError;
 
 /// An error of the engine as this crate sorts errors: the folder's fault, the request's, or the engine's own.
-pub(super) fn engine_error(error: EngineError) -> ModelError {
+pub(crate) fn engine_error(error: EngineError) -> ModelError {
     let problem = error.to_string();
     match error {
         EngineError::Missing { path } => crate::folder::missing(&path),

@@ -2,19 +2,26 @@
 
 use image::{Rgb, RgbImage, imageops};
 
+use super::backend::Backend;
+
 /// The middle `width`×`height` of the image, on black where the image is smaller: transformers'
 /// `center_crop`, odd remainders included.
-pub(super) fn centre_crop(image: &RgbImage, width: u32, height: u32) -> RgbImage {
-    let (left, top) = (offset(image.width(), width), offset(image.height(), height));
+pub(super) fn centre_crop(image: &RgbImage, width: u32, height: u32, backend: Backend) -> RgbImage {
+    let (left, top) = (offset(image.width(), width, backend), offset(image.height(), height, backend));
     let mut target = RgbImage::new(width, height);
     imageops::replace(&mut target, image, -left, -top);
     target
 }
 
 /// Where a crop of `wanted` begins in a side of `side` pixels; negative where the image is padded instead.
-fn offset(side: u32, wanted: u32) -> i64 {
-    // Both a crop and a pad round towards the same side: −1/2 floors to −1, as a pad of 1/2 ceils to 1.
-    (i64::from(side) - i64::from(wanted)).div_euclid(2)
+fn offset(side: u32, wanted: u32, backend: Backend) -> i64 {
+    let over = i64::from(side) - i64::from(wanted);
+    match backend {
+        // Both a crop and a pad round towards the same side: −1/2 floors to −1, as a pad of 1/2 ceils to 1.
+        Backend::Pillow => over.div_euclid(2),
+        // Here the odd pixel of a pad goes to the right and below.
+        Backend::Torchvision => over / 2,
+    }
 }
 
 /// The image in the middle of a square of its longer side.

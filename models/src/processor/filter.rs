@@ -1,8 +1,10 @@
-//! Resampling filters as Pillow defines them, and the fixed-point weights made of them.
+//! Resampling filters as Pillow defines them, and the fixed-point weights made of them as Pillow and as torchvision do.
 
 use std::f64::consts::PI;
 
 use serde::Serialize;
+
+use super::backend::Backend;
 
 /// How pixels are weighed when an image changes its size. The numbers are Pillow's `resample` codes, which
 /// is how processor configurations name them.
@@ -85,19 +87,52 @@ fn sinc(x: f64) -> f64 {
     angle.sin() / angle
 }
 
-/// Bits after the point of a weight: what is left of 32 after 8 for the pixel and 2 to keep sums from overflowing.
-pub(super) const FRACTION_BITS: u32 = 32 - 8 - 2;
+/// Bits after the point of one of Pillow's weights: what is left of 32 after 8 for the pixel and 2 to keep sums
+/// from overflowing. torchvision never takes more.
+const MOST_BITS: u32 = 32 - 8 - 2;
+
+/// The weights of one pass.
+pub(super) struct Pass {
+    /// Bits after the point of every weight.
+    pub(super) bits: u32,
+    /// What each output pixel is made of.
+    pub(super) taps: Vec<Taps>,
+}
 
 /// The source pixels that one output pixel is made of.
 pub(super) struct Taps {
     /// The first of them.
     pub(super) first: usize,
-    /// Their weights, with [`FRACTION_BITS`] after the point.
+    /// Their weights, in fixed point.
     pub(super) weights: Vec<i32>,
 }
 
-/// The taps of every output pixel along one axis.
-pub(super) fn taps(source: u32, target: u32, filter: Filter) -> Vec<Taps> {
+/// The pass along one axis, from `source` pixels to `target`.
+pub(super) fn pass(source: u32, target: u32, filter: Filter, backend: Backend) -> Pass {
+    let shares = shares(source, target, filter);
+    let bits = match backend {
+        Backend::Pillow => MOST_BITS,
+        Backend::Torchvision => {
+            let all = shares.iter().flat_map(|(_, weights)| weights);
+            bits_in_16(all.fold(0.0, |most, weight| weight.max(most)))
+        }
+    };
+    let taps = shares.into_iter().map(|(first, weights)| Taps {
+        first,
+        weights: weights.into_iter().map(|weight| fixed(weight, bits)).collect(),
+    });
+    Pass { bits, taps: taps.collect() }
+}
+
+/// As many bits after the point as leave the largest weight below 2¹⁵ (`_compute_index_ranges_int16_weights` in
+/// PyTorch's `UpSampleKernel.cpp`).
+fn bits_in_16(largest: f64) -> u32 {
+    let too_many = |bits: &u32| (0.5 + largest * f64::from(1_u32 << (bits + 1))) as i32 >= 1 << 15;
+    (0..MOST_BITS).find(too_many).unwrap_or(MOST_BITS)
+}
+
+/// For every output pixel the first source pixel that it is made of, and the weights from there on, whose sum is 1.
+fn shares(source: u32, target: u32, filter: Filter) -> Vec<(usize, Vec<f64>)> {
     let scale = f64::from(source) / f64::from(target);
     // Shrinking widens the filter, so that every source pixel counts; enlarging leaves it as it is.
     let stretch = scale.max(1.0);
@@ -112,13 +147,13 @@ pub(super) fn taps(source: u32, target: u32, filter: Filter) -> Vec<Taps> {
                 (first..end).map(|at| filter.weight((at as f64 - centre + 0.5) * shrink)).collect();
             let sum: f64 = weights.iter().sum();
             let norm = if sum == 0.0 { 1.0 } else { sum };
-            Taps { first, weights: weights.iter().map(|weight| fixed(weight / norm)).collect() }
+            (first, weights.iter().map(|weight| weight / norm).collect())
         })
         .collect()
 }
 
 /// Rounds half away from zero into fixed point.
-fn fixed(weight: f64) -> i32 {
-    let scaled = weight * f64::from(1 << FRACTION_BITS);
+fn fixed(weight: f64, bits: u32) -> i32 {
+    let scaled = weight * f64::from(1_u32 << bits);
     (if weight < 0.0 { scaled - 0.5 } else { scaled + 0.5 }) as i32
 }

@@ -2,15 +2,19 @@
 
 use image::RgbImage;
 
+use super::backend::Backend;
+
 /// The two arithmetic steps of a processor. The order of operations and the precision of each are the
-/// reference's (`rescale` and `normalize` of transformers' `image_transforms.py`), so that results are
-/// equal bit for bit.
+/// reference's (`rescale` and `normalize` of transformers' `image_transforms.py`, or `rescale_and_normalize` of its
+/// torchvision backend), so that results are equal bit for bit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Normalise {
     /// Multiplied with each byte, in double precision; `None` leaves the bytes.
     pub rescale: Option<f64>,
     /// Mean and standard deviation of each channel; `None` leaves the rescaled values.
     pub mean_and_deviation: Option<[[f32; 3]; 2]>,
+    /// Whose arithmetic it is.
+    pub backend: Backend,
 }
 
 impl Normalise {
@@ -22,6 +26,27 @@ impl Normalise {
     }
 
     fn value(&self, channel: usize, byte: u8) -> f32 {
+        match self.backend {
+            Backend::Pillow => self.in_two_steps(channel, byte),
+            Backend::Torchvision => self.in_one_step(channel, byte),
+        }
+    }
+
+    /// Mean and deviation are brought to the scale of bytes instead of the bytes to theirs.
+    fn in_one_step(&self, channel: usize, byte: u8) -> f32 {
+        let value = f32::from(byte);
+        match (self.mean_and_deviation, self.rescale) {
+            (Some([mean, deviation]), Some(factor)) => {
+                let scale = (1.0 / factor) as f32;
+                (value - mean[channel] * scale) / (deviation[channel] * scale)
+            }
+            (Some([mean, deviation]), None) => (value - mean[channel]) / deviation[channel],
+            (None, Some(factor)) => value * factor as f32,
+            (None, None) => value,
+        }
+    }
+
+    fn in_two_steps(&self, channel: usize, byte: u8) -> f32 {
         let rescaled = self.rescale.map_or(f32::from(byte), |factor| (f64::from(byte) * factor) as f32);
         match self.mean_and_deviation {
             Some([mean, deviation]) => (rescaled - mean[channel]) / deviation[channel],

@@ -1,13 +1,18 @@
-//! Resizing that gives the bytes that Pillow gives.
+//! Resizing that gives the bytes that Pillow gives, or those that torchvision gives.
 //!
 //! Models were trained on images that Pillow resized, and other libraries differ from it by several grey
 //! levels. The algorithm is Pillow's (`libImaging/Resample.c` and `Geometry.c`): two passes of weighted
 //! sums in fixed point, rounded to bytes between them, the horizontal pass first. (Pillow 13 takes the
 //! vertical pass first where that is cheaper, which can change a byte; the goldens are of Pillow 11.3.)
+//! torchvision resizes bytes on a CPU in the same way, horizontally first too, but with weights of 16 bits
+//! (`upsample_avx_bilinear_bicubic_uint8` in PyTorch's `UpSampleKernelAVXAntialias.h`).
 
 use image::RgbImage;
 
-use super::filter::{FRACTION_BITS, Filter, Taps, taps};
+use super::{
+    backend::Backend,
+    filter::{Filter, Taps, pass},
+};
 use crate::ModelError;
 
 /// The most pixels that an image may have on the way through a processor, as many as Pillow opens without
@@ -24,13 +29,25 @@ pub(crate) fn check_area(width: u32, height: u32, what: &str) -> Result<(), Mode
     )))
 }
 
-/// Resizes to `width`×`height`.
+/// Resizes to `width`×`height` as Pillow does.
 ///
 /// # Errors
 ///
 /// [`ModelError::Image`] if a side is 0, or if the result or the image between the two passes would exceed
 /// [`MAX_PIXELS`]; nothing is allocated then.
 pub fn resize(image: &RgbImage, width: u32, height: u32, filter: Filter) -> Result<RgbImage, ModelError> {
+    resize_as(image, width, height, filter, Backend::Pillow)
+}
+
+/// Resizes as a backend does. torchvision has no such arithmetic for every filter; a processor that asks for
+/// another one is refused when it is read.
+pub(super) fn resize_as(
+    image: &RgbImage,
+    width: u32,
+    height: u32,
+    filter: Filter,
+    backend: Backend,
+) -> Result<RgbImage, ModelError> {
     let (source_width, source_height) = image.dimensions();
     if [source_width, source_height, width, height].contains(&0) {
         return Err(ModelError::Image(format!(
@@ -44,42 +61,44 @@ pub fn resize(image: &RgbImage, width: u32, height: u32, filter: Filter) -> Resu
     if filter == Filter::Nearest {
         return Ok(nearest(image, width, height));
     }
-    let across = if width == source_width { None } else { Some(horizontal(image, width, filter)) };
+    let across = if width == source_width { None } else { Some(horizontal(image, width, filter, backend)) };
     let between = across.as_ref().unwrap_or(image);
     if height == source_height {
         return Ok(across.unwrap_or_else(|| image.clone()));
     }
-    Ok(vertical(between, height, filter))
+    Ok(vertical(between, height, filter, backend))
 }
 
-fn horizontal(image: &RgbImage, width: u32, filter: Filter) -> RgbImage {
-    let taps = taps(image.width(), width, filter);
+fn horizontal(image: &RgbImage, width: u32, filter: Filter, backend: Backend) -> RgbImage {
+    let pass = pass(image.width(), width, filter, backend);
+    let half = half(pass.bits);
     let mut target = RgbImage::new(width, image.height());
     let stride = 3 * image.width() as usize;
     let rows = image.as_raw().chunks_exact(stride).zip(target.chunks_exact_mut(3 * width as usize));
     for (source, target) in rows {
-        for (Taps { first, weights }, pixel) in taps.iter().zip(target.chunks_exact_mut(3)) {
-            let mut sums = [1_i32 << (FRACTION_BITS - 1); 3];
+        for (Taps { first, weights }, pixel) in pass.taps.iter().zip(target.chunks_exact_mut(3)) {
+            let mut sums = [half; 3];
             for (weight, source) in weights.iter().zip(source[3 * first..].chunks_exact(3)) {
                 for (sum, value) in sums.iter_mut().zip(source) {
                     *sum += weight * i32::from(*value);
                 }
             }
             for (value, sum) in pixel.iter_mut().zip(sums) {
-                *value = byte(sum);
+                *value = byte(sum, pass.bits);
             }
         }
     }
     target
 }
 
-fn vertical(image: &RgbImage, height: u32, filter: Filter) -> RgbImage {
+fn vertical(image: &RgbImage, height: u32, filter: Filter, backend: Backend) -> RgbImage {
     let stride = 3 * image.width() as usize;
     let mut target = RgbImage::new(image.width(), height);
     let mut sums = vec![0_i32; stride];
-    let rows = taps(image.height(), height, filter).into_iter().zip(target.chunks_exact_mut(stride));
-    for (Taps { first, weights }, target) in rows {
-        sums.fill(1 << (FRACTION_BITS - 1));
+    let pass = pass(image.height(), height, filter, backend);
+    let half = half(pass.bits);
+    for (Taps { first, weights }, target) in pass.taps.iter().zip(target.chunks_exact_mut(stride)) {
+        sums.fill(half);
         let sources = image.as_raw()[first * stride..].chunks_exact(stride);
         for (weight, source) in weights.iter().zip(sources) {
             for (sum, value) in sums.iter_mut().zip(source) {
@@ -87,15 +106,20 @@ fn vertical(image: &RgbImage, height: u32, filter: Filter) -> RgbImage {
             }
         }
         for (value, sum) in target.iter_mut().zip(&sums) {
-            *value = byte(*sum);
+            *value = byte(*sum, pass.bits);
         }
     }
     target
 }
 
 /// The byte that a sum in fixed point stands for; the half that rounds it is already in the sum.
-fn byte(sum: i32) -> u8 {
-    (sum >> FRACTION_BITS).clamp(0, 255) as u8
+fn byte(sum: i32, bits: u32) -> u8 {
+    (sum >> bits).clamp(0, 255) as u8
+}
+
+/// What a sum begins with so that it is rounded. Weights are never so large that no bit is left after the point.
+fn half(bits: u32) -> i32 {
+    1 << bits.saturating_sub(1)
 }
 
 fn nearest(image: &RgbImage, width: u32, height: u32) -> RgbImage {

@@ -1,13 +1,14 @@
-//! Processors that make one picture of fixed size of an image: those of CLIP, LLaVA, `SigLIP` and `ViT`.
+//! Processors that make one picture of fixed size of an image: those of CLIP, LLaVA, SigLIP and `ViT`.
 
 use image::RgbImage;
 
 use super::{
     ProcessedImage,
+    backend::Backend,
     crop::{centre_crop, pad_to_square},
     filter::Filter,
     normalise::Normalise,
-    resize::{check_area, resize},
+    resize::{check_area, resize_as},
 };
 use crate::ModelError;
 
@@ -43,6 +44,8 @@ impl TargetSize {
 /// The steps, in the order in which they are done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SingleImage {
+    /// Whose arithmetic every step is.
+    pub backend: Backend,
     /// The colour of the ground on which the image is padded to a square first.
     pub pad: Option<[u8; 3]>,
     /// Size and filter of the resize.
@@ -68,10 +71,10 @@ impl SingleImage {
         }
         if let Some((size, filter)) = self.resize {
             let (width, height) = size.of(current.width(), current.height());
-            current = resize(&current, width, height, filter)?;
+            current = resize_as(&current, width, height, filter, self.backend)?;
         }
         if let Some((width, height)) = self.crop {
-            current = centre_crop(&current, width, height);
+            current = centre_crop(&current, width, height, self.backend);
         }
         ProcessedImage::of_tiles(&[current], None, &self.normalise)
     }

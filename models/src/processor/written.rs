@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-use super::{Filter, FirstSize, ImageProcessor, Normalise, SingleImage, TargetSize, TiledImage};
+use super::{Backend, Filter, FirstSize, ImageProcessor, Normalise, SingleImage, TargetSize, TiledImage};
 
 const CLIP_MEAN: [f64; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 const CLIP_DEVIATION: [f64; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
@@ -61,23 +61,46 @@ struct Defaults {
 }
 
 impl ImageProcessor {
-    /// Reads the text of a `preprocessor_config.json`.
+    /// Reads the text of a `preprocessor_config.json`; its backend is the one that its class is named by.
     ///
     /// # Errors
     ///
     /// What is wrong with it, in words: it isn't JSON, names a class that isn't known, or a key makes no sense.
     pub fn from_json(text: &str) -> Result<Self, String> {
+        Self::from_json_as(text, None)
+    }
+
+    /// The same with the backend that is chosen here, if one is.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ImageProcessor::from_json`], and that the class isn't known in that backend.
+    pub fn from_json_as(text: &str, backend: Option<Backend>) -> Result<Self, String> {
         let written: Written = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        written.meant()
+        written.meant(backend)
     }
 }
 
+/// What a reader of a folder's results should know of the backend: a class that names torchvision where only
+/// Pillow's way is known.
+pub(crate) fn backend_note(text: &str) -> Option<String> {
+    let written: Written = serde_json::from_str(text).ok()?;
+    let class = written.class()?;
+    let tiles = matches!(Backend::of_class(class).1, "Idefics3ImageProcessor" | "SmolVLMImageProcessor");
+    (tiles && Backend::of_class(class).0 == Backend::Torchvision).then(|| {
+        format!("`{class}` names torchvision; tiles are made as Pillow makes them, which differs by a grey level or two")
+    })
+}
+
 impl Written {
-    fn meant(&self) -> Result<ImageProcessor, String> {
-        let class =
-            self.image_processor_type.as_deref().or(self.feature_extractor_type.as_deref()).ok_or_else(
-                || format!("it doesn't name its `image_processor_type`; known are the {KNOWN}"),
-            )?;
+    fn class(&self) -> Option<&str> {
+        self.image_processor_type.as_deref().or(self.feature_extractor_type.as_deref())
+    }
+
+    fn meant(&self, chosen: Option<Backend>) -> Result<ImageProcessor, String> {
+        let class = self
+            .class()
+            .ok_or_else(|| format!("it doesn't name its `image_processor_type`; known are the {KNOWN}"))?;
         let clip = Defaults {
             filter: Filter::Bicubic,
             size: TargetSize::ShortestEdge(224),
@@ -96,19 +119,22 @@ impl Written {
             square: true,
             pads: false,
         };
-        // The suffix names the backend, not what is computed.
-        let class = class.trim_end_matches("Fast").trim_end_matches("Pil");
+        let (named, class) = Backend::of_class(class);
+        let backend = chosen.unwrap_or(named);
         match class {
-            "CLIPImageProcessor" | "CLIPFeatureExtractor" => self.single(&clip),
-            "LlavaImageProcessor" => self.single(&Defaults { pads: true, ..clip }),
-            "ViTImageProcessor" | "ViTFeatureExtractor" => self.single(&vit),
-            "SiglipImageProcessor" => self.single(&Defaults { filter: Filter::Bicubic, ..vit }),
+            "CLIPImageProcessor" | "CLIPFeatureExtractor" => self.single(&clip, backend),
+            "LlavaImageProcessor" => self.single(&Defaults { pads: true, ..clip }, backend),
+            "ViTImageProcessor" | "ViTFeatureExtractor" => self.single(&vit, backend),
+            "SiglipImageProcessor" => self.single(&Defaults { filter: Filter::Bicubic, ..vit }, backend),
+            "Idefics3ImageProcessor" | "SmolVLMImageProcessor" if chosen == Some(Backend::Torchvision) => {
+                Err(format!("torchvision's way isn't known for `{class}`, only Pillow's"))
+            }
             "Idefics3ImageProcessor" | "SmolVLMImageProcessor" => self.tiled(),
             unknown => Err(format!("the image processor `{unknown}` isn't known; known are the {KNOWN}")),
         }
     }
 
-    fn single(&self, defaults: &Defaults) -> Result<ImageProcessor, String> {
+    fn single(&self, defaults: &Defaults, backend: Backend) -> Result<ImageProcessor, String> {
         let mean = self.image_mean.map_or(defaults.mean, Channels::each);
         let size = match self.size {
             None => defaults.size,
@@ -141,11 +167,19 @@ impl Written {
         if self.do_pad == Some(true) && !defaults.pads {
             return Err("it has `do_pad`, which isn't known for its image processor".into());
         }
+        let filter = self.filter(defaults.filter)?;
+        if backend == Backend::Torchvision && !matches!(filter, Filter::Bilinear | Filter::Bicubic) {
+            return Err(format!(
+                "`resample` {filter:?} isn't known for torchvision, which its image processor asks for; known are 2 \
+                 (bilinear) and 3 (bicubic)"
+            ));
+        }
         Ok(ImageProcessor::Single(SingleImage {
+            backend,
             pad: self.do_pad.unwrap_or(false).then(|| mean.map(|mean| (mean * 255.0) as u8)),
-            resize: self.do_resize.unwrap_or(true).then_some((size, self.filter(defaults.filter)?)),
+            resize: self.do_resize.unwrap_or(true).then_some((size, filter)),
             crop: crop.filter(|_| crops),
-            normalise: self.normalise(mean, defaults.deviation),
+            normalise: self.normalise(mean, defaults.deviation, backend),
         }))
     }
 
@@ -170,7 +204,7 @@ impl Written {
             tile,
             split: self.do_image_splitting.unwrap_or(true),
             filter: self.filter(Filter::Lanczos)?,
-            normalise: self.normalise(self.image_mean.map_or(HALF, Channels::each), HALF),
+            normalise: self.normalise(self.image_mean.map_or(HALF, Channels::each), HALF, Backend::Pillow),
         }))
     }
 
@@ -181,7 +215,7 @@ impl Written {
         }
     }
 
-    fn normalise(&self, mean: [f64; 3], deviation: [f64; 3]) -> Normalise {
+    fn normalise(&self, mean: [f64; 3], deviation: [f64; 3], backend: Backend) -> Normalise {
         let deviation = self.image_std.map_or(deviation, Channels::each);
         Normalise {
             rescale: self.do_rescale.unwrap_or(true).then(|| self.rescale_factor.unwrap_or(1.0 / 255.0)),
@@ -189,6 +223,7 @@ impl Written {
                 .do_normalize
                 .unwrap_or(true)
                 .then(|| [mean, deviation].map(|channels| channels.map(|value| value as f32))),
+            backend,
         }
     }
 }

@@ -69,6 +69,9 @@ pub enum EngineError {
     /// The decoder reads token ids itself, so there are no embeddings.
     #[error("this model has no embedding graph: its decoder reads token ids")]
     NoEmbedding,
+    /// The model only encodes: it has nothing to write with.
+    #[error("this model has no decoder: it only encodes")]
+    NoDecoder,
     /// An input that the graph doesn't declare, that is missing, or that is of another kind or shape.
     #[error("{graph}: input {name}: {reason}")]
     Input {

@@ -30,36 +30,13 @@ pub(super) fn load(
     let mut opened =
         Opened { runtime, options, moved: &moved, signatures: Vec::new(), placement: Vec::new() };
 
-    let nodes = graph::nodes(&graphs.decoder)?;
-    let (session, signature, home) = opened.open("decoder", &graphs.decoder, &options.device)?;
-    let plan = DecoderPlan::read(&graphs.decoder, &signature, &options.decoder)?;
-    let vocabulary = plan.vocabulary.ok_or_else(|| EngineError::Graph {
-        path: graphs.decoder.clone(),
-        role: "a decoder",
-        reason: "it doesn't say how many tokens it scores, and neither does the model's configuration"
-            .to_owned(),
-    })?;
-    let (form, kept) = decide_form(&graphs.decoder, &nodes, &plan, options)?;
-    let memory = if form == CacheForm::Host { MemoryInfo::default() } else { home.clone() };
-    let allocator =
-        if is_host(&memory) { Allocator::default() } else { Allocator::new(&session, memory.clone())? };
-    let layout = CacheLayout {
-        tensors: plan.caches.clone(),
-        memory,
-        home,
-        allocator,
-        form: kept,
-        moved: moved.clone(),
-    };
-    let decoder = Decoder {
-        binding: session.create_binding()?,
-        layout,
-        plan,
-        longest_run: longest_run(&options.device),
-        host: MemoryInfo::default(),
-        moved: moved.clone(),
-        session,
-    };
+    // Without a decoder nothing is kept, and the form means nothing.
+    let (mut decoder, mut form, mut vocabulary) = (None, CacheForm::Growing, 0);
+    if let Some(path) = &graphs.decoder {
+        let opened = opened.decoder(path)?;
+        (form, vocabulary) = (opened.form, opened.vocabulary);
+        decoder = Some(opened.decoder);
+    }
 
     let embedding = graphs
         .embedding
@@ -78,8 +55,10 @@ pub(super) fn load(
         _ => options.context,
     };
     tracing::debug!(?form, context, vocabulary, "loaded");
-    let model =
-        LoadedModel { sequences: HashMap::new(), next: 0, decoder, embedding, encoders, context, vocabulary };
+    // Nothing says how many rows a table has that no decoder's scores go with.
+    let known = if decoder.is_some() { vocabulary } else { usize::MAX };
+    let sequences = HashMap::new();
+    let model = LoadedModel { sequences, next: 0, decoder, embedding, encoders, context, vocabulary: known };
     Ok((model, EngineFacts { signatures, placement, cache_form: form, context, vocabulary, moved }))
 }
 
@@ -91,7 +70,48 @@ struct Opened<'a> {
     placement: Vec<(String, Placement)>,
 }
 
+/// A decoder, and what else is known of it once it is open.
+struct OpenedDecoder {
+    decoder: Decoder,
+    form: CacheForm,
+    vocabulary: usize,
+}
+
 impl Opened<'_> {
+    fn decoder(&mut self, path: &Path) -> Result<OpenedDecoder, EngineError> {
+        let nodes = graph::nodes(path)?;
+        let (session, signature, home) = self.open("decoder", path, &self.options.device)?;
+        let plan = DecoderPlan::read(path, &signature, &self.options.decoder)?;
+        let vocabulary = plan.vocabulary.ok_or_else(|| EngineError::Graph {
+            path: path.to_owned(),
+            role: "a decoder",
+            reason: "it doesn't say how many tokens it scores, and neither does the model's configuration"
+                .to_owned(),
+        })?;
+        let (form, kept) = decide_form(path, &nodes, &plan, self.options)?;
+        let memory = if form == CacheForm::Host { MemoryInfo::default() } else { home.clone() };
+        let allocator =
+            if is_host(&memory) { Allocator::default() } else { Allocator::new(&session, memory.clone())? };
+        let layout = CacheLayout {
+            tensors: plan.caches.clone(),
+            memory,
+            home,
+            allocator,
+            form: kept,
+            moved: self.moved.clone(),
+        };
+        let decoder = Decoder {
+            binding: session.create_binding()?,
+            layout,
+            plan,
+            longest_run: longest_run(&self.options.device),
+            host: MemoryInfo::default(),
+            moved: self.moved.clone(),
+            session,
+        };
+        Ok(OpenedDecoder { decoder, form, vocabulary })
+    }
+
     /// A session, what it declares, and the memory that it computes in.
     fn open(
         &mut self,

@@ -19,7 +19,7 @@ use crate::{cache::Cache, library::Runtime, tensor::HostTensor};
 pub(super) struct LoadedModel {
     pub(super) sequences: HashMap<u64, Cache>,
     pub(super) next: u64,
-    pub(super) decoder: Decoder,
+    pub(super) decoder: Option<Decoder>,
     pub(super) embedding: Option<Encoder>,
     pub(super) encoders: Vec<Encoder>,
     pub(super) context: usize,
@@ -119,7 +119,8 @@ impl LoadedModel {
     }
 
     fn open(&mut self, reply: super::Reply<u64>) {
-        let opened = Cache::empty(&self.decoder.layout).map(|cache| {
+        let decoder = self.decoder.as_ref().ok_or(EngineError::NoDecoder);
+        let opened = decoder.and_then(|decoder| Cache::empty(&decoder.layout)).map(|cache| {
             self.next += 1;
             self.sequences.insert(self.next, cache);
             self.next
@@ -153,13 +154,14 @@ impl LoadedModel {
         if position + more > context {
             return Err(EngineError::ContextFull { position, more, context });
         }
-        let logits = self.decoder.read(cache, input, switch)?;
+        let decoder = self.decoder.as_mut().ok_or(EngineError::NoDecoder)?;
+        let logits = decoder.read(cache, input, switch)?;
         Ok(Extended { position: cache.length(), logits: Some(logits) })
     }
 
     /// What is to be read, as one tensor of what the decoder wants.
     fn input(&mut self, chunks: Vec<Chunk>, switch: &RunSwitch) -> Result<HostTensor, EngineError> {
-        match self.decoder.plan.feed {
+        match self.decoder.as_ref().ok_or(EngineError::NoDecoder)?.plan.feed {
             Feed::Tokens { element } => {
                 let mut tokens = Vec::new();
                 for chunk in chunks {
@@ -206,7 +208,8 @@ impl LoadedModel {
 
     fn rewind(&mut self, sequence: u64, position: usize) -> Result<Extended, EngineError> {
         let cache = self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
-        cache.rewind(&self.decoder.layout, position)?;
+        let decoder = self.decoder.as_ref().ok_or(EngineError::NoDecoder)?;
+        cache.rewind(&decoder.layout, position)?;
         Ok(Extended { position: cache.length(), logits: None })
     }
 }

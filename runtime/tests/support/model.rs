@@ -40,7 +40,7 @@ pub(crate) fn graphs(decoder: &str) -> EngineGraphs {
     EngineGraphs {
         encoders: vec![("vision_encoder".to_owned(), data("encoder.onnx"))],
         embedding: reads_embeddings.then(|| data("embedding.onnx")),
-        decoder: data(decoder),
+        decoder: Some(data(decoder)),
     }
 }
 
