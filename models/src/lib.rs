@@ -19,6 +19,7 @@ mod folder;
 mod generate;
 mod generation;
 mod http;
+mod hub;
 mod images;
 mod local;
 mod merge;
@@ -43,6 +44,7 @@ pub use folder::{DialectKind, FolderSettings, ModelConfig, ModelFolder, Precisio
 pub use generate::{Function, Generate, Reply, Sampling, Thought};
 pub use generation::{Call, Completion, Generation, GenerationEvent, Stage, StopReason, TokenRecord, Usage};
 pub use http::{Pace, Patience, RealPace};
+pub use hub::{FileSource, Hub, HubAddress, HubError, HubSettings, Pulled, PulledFile};
 pub use images::LoadedImage;
 pub use local::{InspectedSession, Inspection, LoadOptions, LocalModel, PlacedOperator, ReadPrompt};
 pub use merge::{Merge, MergeMethod, Merged, MergedGraph};
