@@ -161,7 +161,8 @@ impl ModelAddress {
         mut options: LoadOptions,
         progress: Arc<dyn Progress>,
     ) -> Result<LocalModel, ModelError> {
-        let (path, precision) = self.folder(options.precision.as_ref(), &*progress).await?;
+        let Place { path, precision, note } = self.place(options.precision.as_ref(), &*progress).await?;
+        options.notes.extend(note);
         options.name.get_or_insert_with(|| self.to_string());
         options.precision = precision.or(options.precision);
         LocalModel::load(&path, options, progress).await
@@ -178,7 +179,8 @@ impl ModelAddress {
         mut options: LoadOptions,
         progress: Arc<dyn Progress>,
     ) -> Result<LocalDualEncoder, ModelError> {
-        let (path, precision) = self.folder(options.precision.as_ref(), &*progress).await?;
+        let Place { path, precision, note } = self.place(options.precision.as_ref(), &*progress).await?;
+        options.notes.extend(note);
         options.name.get_or_insert_with(|| self.to_string());
         options.precision = precision.or(options.precision);
         LocalDualEncoder::load(&path, options, progress).await
@@ -193,29 +195,44 @@ impl ModelAddress {
     pub async fn is_dual_encoder(&self, progress: &dyn Progress) -> Result<bool, ModelError> {
         match self {
             Self::Scripted(_) | Self::Remote(_) => Ok(false),
-            _ => Ok(dual_encoder::belongs_here(&self.folder(None, progress).await?.0)?.is_some()),
+            _ => Ok(dual_encoder::belongs_here(&self.place(None, progress).await?.path)?.is_some()),
         }
     }
 
-    /// The folder and the precision that the address asks for; `otherwise` is what is meant if it asks for none.
-    async fn folder(
+    /// Where it is, fetched first if it is the Hub's; `otherwise` is the precision that is meant if the address names none.
+    async fn place(
         &self,
         otherwise: Option<&Precision>,
         progress: &dyn Progress,
-    ) -> Result<(PathBuf, Option<Precision>), ModelError> {
+    ) -> Result<Place, ModelError> {
         match self {
             Self::Hub { address, precision } => {
                 let hub = Hub::new(HubSettings::of_environment()?)?;
-                let wanted = precision.as_ref().or(otherwise);
-                Ok((hub.obtain(address, wanted, progress).await?.folder, precision.clone()))
+                // Boxed: most addresses have no use for so large a future.
+                let found = Box::pin(hub.obtain(address, precision.as_ref().or(otherwise), progress)).await?;
+                let note = Some(format!("{address} is at commit {}", found.commit));
+                Ok(Place { path: found.folder, precision: precision.clone(), note })
             }
-            Self::Bundled { name, precision } => Ok((bundled_folder(name)?, precision.clone())),
-            Self::Folder { path, precision } => Ok((path.clone(), precision.clone())),
+            Self::Bundled { name, precision } => {
+                Ok(Place { path: bundled_folder(name)?, precision: precision.clone(), note: None })
+            }
+            Self::Folder { path, precision } => {
+                Ok(Place { path: path.clone(), precision: precision.clone(), note: None })
+            }
             Self::Scripted(_) | Self::Remote(_) => {
                 Err(ModelError::Request(format!("{self} isn't a model that runs on this machine")))
             }
         }
     }
+}
+
+/// A folder on this machine.
+struct Place {
+    path: PathBuf,
+    /// The one that the address asks for.
+    precision: Option<Precision>,
+    /// What a user should know about it.
+    note: Option<String>,
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //!
 //! The way of a pull: the revision becomes a commit and a listing → the settings come → they say which graphs are needed,
 //! by the rules by which a folder is opened → these come, four at a time → each is checked against its checksum → the
-//! commit's folder is linked to them. Endpoints as in <https://huggingface.co/docs/hub/api>.
+//! commit's folder is linked to them. Endpoints as in <https://huggingface.co/docs/hub/api>. It was held to a server that
+//! speaks this protocol as it is documented; the Hub itself wasn't reached.
 //!
 //! **Invariants:** the token goes to the Hub and nowhere else; nothing is named in the cache before its checksum fits; a
 //! pull that is killed anywhere leaves parts that the next one takes up; opening a model asks the Hub only for what isn't
@@ -26,7 +27,7 @@ use serde::Serialize;
 
 pub use self::{address::HubAddress, error::HubError, settings::HubSettings};
 use self::{
-    blob::{Download, Tally, is_whole},
+    blob::{Download, Tally},
     cache::Shelf,
     listing::Listing,
     transport::Transport,
@@ -154,14 +155,14 @@ impl Hub {
         wish: Wish,
         progress: &dyn Progress,
     ) -> Result<Pulled, ModelError> {
-        let shelf = Shelf::of(&self.settings.cache, address);
-        let known = shelf.commit(address.revision());
-        let kept = known.as_deref().and_then(|commit| shelf.listing(commit));
+        let cached = Shelf::of(&self.settings.cache, address);
+        let known = cached.commit(address.revision());
+        let kept = known.as_deref().and_then(|commit| cached.listing(commit));
         let listing = match (kept, known) {
             (Some(kept), _) if wish == Wish::Any || self.settings.is_offline => kept,
             // Another program fetched it.
-            (None, Some(commit)) if self.settings.is_offline && shelf.snapshot(&commit).is_dir() => {
-                let folder = shelf.snapshot(&commit);
+            (None, Some(commit)) if self.settings.is_offline && cached.snapshot(&commit).is_dir() => {
+                let folder = cached.snapshot(&commit);
                 return Ok(Pulled { model: address.clone(), commit, folder, files: Vec::new() });
             }
             _ if self.settings.is_offline => {
@@ -172,8 +173,8 @@ impl Hub {
                 Listing::of_answer(&answer).map_err(|problem| self.transport.malformed(problem))?
             }
         };
-        let folder = shelf.snapshot(&listing.commit);
-        let job = Job { hub: self, shelf: &shelf, address, listing: &listing };
+        let folder = cached.snapshot(&listing.commit);
+        let job = Job { hub: self, shelf: &cached, address, listing: &listing };
 
         let settings: Vec<String> = listing.settings().into_iter().map(str::to_owned).collect();
         if !settings.iter().any(|path| path == "config.json") {
@@ -188,8 +189,8 @@ impl Hub {
         let graphs = graphs.map_err(|error| in_repository(address, error))?;
         files.extend(job.bring(&graphs, "graphs", progress).await?);
         // Last, so that a revision never names what isn't there yet.
-        shelf.keep(&listing)?;
-        shelf.note(address.revision(), &listing.commit)?;
+        cached.keep(&listing)?;
+        cached.note(address.revision(), &listing.commit)?;
         Ok(Pulled { model: address.clone(), commit: listing.commit, folder, files })
     }
 }
@@ -213,7 +214,7 @@ impl Job<'_> {
         let Self { hub, shelf, address, listing } = *self;
         let entries = || paths.iter().filter_map(|path| Some((path.as_str(), listing.entry(path)?)));
         let missing: Vec<_> =
-            entries().filter(|(_, entry)| !is_whole(&shelf.blob(entry.checksum.text()), entry)).collect();
+            entries().filter(|(path, entry)| !shelf.has(&listing.commit, path, entry)).collect();
         if let Some((path, _)) = missing.first()
             && hub.settings.is_offline
         {
@@ -245,7 +246,7 @@ impl Job<'_> {
         }
         let files = result?;
         for (path, entry) in entries() {
-            shelf.link(&listing.commit, path, entry.checksum.text())?;
+            shelf.link(&listing.commit, path, entry)?;
         }
         Ok(files)
     }

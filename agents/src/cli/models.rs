@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anyhow::anyhow;
 use percept::models::{
     EncoderInspection, FileSource, Hub, HubAddress, HubSettings, InspectedSession, Inspection, LoadOptions,
     ModelAddress, ModelError, Precision, PulledFile, bundled_names,
@@ -84,6 +85,10 @@ async fn pull(model: &str, precision: Option<String>, output: &Output) -> Result
         None => (model, None),
     };
     let address: HubAddress = named.parse()?;
+    if let (Some(one), Some(other)) = (&precision, &in_address) {
+        let error = anyhow!("two precisions are asked for, {other} and {one}");
+        return Err(Failure::bad_input(error).help("name it once"));
+    }
     let precision = precision.or(in_address).map(|name| Precision::named(&name)).transpose()?;
     let hub = Hub::new(HubSettings::of_environment().map_err(ModelError::from)?).map_err(ModelError::from)?;
     let pulled = hub.pull(&address, precision.as_ref(), &*Bars::new(&output.bars)).await?;

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -54,11 +54,6 @@ pub(super) struct Download<'a> {
     pub(super) tally: &'a Tally<'a>,
 }
 
-/// Whether a blob is there as a whole. Its content was checked when it came, by whichever program fetched it.
-pub(super) fn is_whole(blob: &Path, entry: &Entry) -> bool {
-    fs::metadata(blob).is_ok_and(|metadata| metadata.is_file() && metadata.len() == entry.bytes)
-}
-
 /// The part of a file that is there, with the lock on it: whoever still writes holds both, even if nobody waits for it.
 struct Part {
     file: File,
@@ -90,12 +85,13 @@ impl Download<'_> {
     pub(super) async fn run(&self) -> Result<bool, ModelError> {
         let name = self.entry.checksum.text();
         let blob = self.shelf.blob(name);
-        if is_whole(&blob, self.entry) {
+        let is_there = || self.shelf.has(self.commit, self.path, self.entry);
+        if is_there() {
             return Ok(false);
         }
         let lock = Arc::new(self.shelf.lock(name).await?);
         // Another process may have fetched it while this one waited for the lock.
-        if is_whole(&blob, self.entry) {
+        if is_there() {
             self.tally.add(self.entry.bytes);
             return Ok(false);
         }

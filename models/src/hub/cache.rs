@@ -19,7 +19,11 @@ use std::{
     time::Duration,
 };
 
-use super::{HubAddress, HubError, address::is_commit, listing::Listing};
+use super::{
+    HubAddress, HubError,
+    address::is_commit,
+    listing::{Entry, Listing},
+};
 
 /// How often a lock that another process holds is asked for.
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
@@ -98,14 +102,21 @@ impl Shelf {
         }
     }
 
+    /// Whether a file is there as a whole: as a blob, or where the commit has it, which is all that some programs leave on
+    /// systems without links. Its content was checked when it came, by whichever program fetched it.
+    pub(super) fn has(&self, commit: &str, path: &str, entry: &Entry) -> bool {
+        is_whole(&self.blob(entry.checksum.text()), entry)
+            || is_whole(&self.snapshot(commit).join(path), entry)
+    }
+
     /// Puts a blob where a commit has it: as a link, or as a copy where the system makes none.
-    pub(super) fn link(&self, commit: &str, path: &str, blob: &str) -> Result<(), HubError> {
+    pub(super) fn link(&self, commit: &str, path: &str, entry: &Entry) -> Result<(), HubError> {
         let target = self.snapshot(commit).join(path);
-        let blob_file = self.blob(blob);
-        let length = |path: &Path| fs::metadata(path).ok().map(|metadata| metadata.len());
-        if length(&target).is_some_and(|bytes| Some(bytes) == length(&blob_file)) {
+        if is_whole(&target, entry) {
             return Ok(());
         }
+        let blob = entry.checksum.text();
+        let blob_file = self.blob(blob);
         make_parent(&target)?;
         let up = "../".repeat(path.split('/').count() + 1);
         let beside = beside(&target);
@@ -117,6 +128,10 @@ impl Shelf {
             HubError::disk(&target, &error)
         })
     }
+}
+
+fn is_whole(path: &Path, entry: &Entry) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == entry.bytes)
 }
 
 #[cfg(unix)]

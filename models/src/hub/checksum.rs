@@ -4,6 +4,7 @@
 //! SHA-256; a small one is a blob of git, named by the SHA-1 of `blob `, its length, a zero byte and its content.
 
 use std::{
+    fmt::Write,
     fs::File,
     io::{self, Read},
     path::Path,
@@ -73,7 +74,14 @@ fn digest(mut digest: impl Digest, mut file: File) -> io::Result<String> {
     let mut buffer = vec![0; 1 << 20];
     loop {
         match file.read(&mut buffer)? {
-            0 => return Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            0 => {
+                let mut text = String::new();
+                for byte in digest.finalize() {
+                    // Writing to a string can't fail.
+                    let _ = write!(text, "{byte:02x}");
+                }
+                return Ok(text);
+            }
             read => digest.update(&buffer[..read]),
         }
     }

@@ -10,6 +10,22 @@ use crate::{
     folder::{Graphs, ModelConfig, Precision},
 };
 
+/// What says what a model is and how it is fed.
+const SETTINGS: [&str; 11] = [
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "percept.toml",
+];
+/// The most bytes of one file, so that no sum of a listing overflows.
+const MOST_FILE: u64 = 1 << 40;
 /// The most bytes of a licence that is fetched to lie beside its weights.
 const MOST_LICENCE: u64 = 1 << 20;
 
@@ -91,6 +107,9 @@ impl Listing {
         if !self.files.values().all(|entry| entry.checksum.is_well_formed()) {
             return Err("a checksum in its listing is none".into());
         }
+        if let Some((path, _)) = self.files.iter().find(|(_, entry)| entry.bytes > MOST_FILE) {
+            return Err(format!("`{}` can't be as large as its listing says", shown(path)));
+        }
         Ok(self)
     }
 
@@ -101,21 +120,8 @@ impl Listing {
     /// The files that say what the model is and how it is fed, and its licence.
     pub(super) fn settings(&self) -> Vec<&str> {
         let is_setting = |path: &str, bytes: u64| {
-            let is_json = path.ends_with(".json");
-            match path {
-                "config.json"
-                | "generation_config.json"
-                | "special_tokens_map.json"
-                | "added_tokens.json"
-                | "preprocessor_config.json"
-                | "processor_config.json"
-                | "tokenizer.json"
-                | "tokenizer_config.json"
-                | "percept.toml" => true,
-                _ if path.contains('/') => false,
-                _ if path.starts_with("chat_template") => is_json || path.ends_with(".jinja"),
-                _ => path.to_uppercase().starts_with("LICEN") && bytes <= MOST_LICENCE,
-            }
+            SETTINGS.contains(&path)
+                || (!path.contains('/') && path.to_uppercase().starts_with("LICEN") && bytes <= MOST_LICENCE)
         };
         let files = self.files.iter().filter(|(path, entry)| is_setting(path, entry.bytes));
         files.map(|(path, _)| path.as_str()).collect()
@@ -152,8 +158,8 @@ impl Listing {
 
 /// Whether a path in a listing stays in the folder that it is put into, on any system.
 fn stays_inside(path: &str) -> bool {
-    let is_part = |part: &str| !matches!(part, "" | "." | "..") && !(cfg!(windows) && part.contains(':'));
-    !path.contains('\\') && !path.chars().any(char::is_control) && path.split('/').all(is_part)
+    let leads_out = |part: &str| matches!(part, "" | "." | "..") || (cfg!(windows) && part.contains(':'));
+    !path.contains('\\') && !path.chars().any(char::is_control) && !path.split('/').any(leads_out)
 }
 
 /// A name from elsewhere, fit to be shown.
@@ -197,6 +203,10 @@ mod tests {
             (
                 r#"{"sha":"ce013625030ba8dba906f756967f9e9ca394464a","siblings":[{"rfilename":"x","size":1,"blobId":"../../x"}]}"#,
                 "`x` has no size or no checksum",
+            ),
+            (
+                r#"{"sha":"ce013625030ba8dba906f756967f9e9ca394464a","siblings":[{"rfilename":"x","size":18446744073709551615,"blobId":"ce013625030ba8dba906f756967f9e9ca394464a"}]}"#,
+                "`x` can't be as large",
             ),
             ("<html>", "expected value"),
         ];

@@ -135,8 +135,7 @@ impl Transport {
             if !status.is_redirection() {
                 return Err(self.complained(address, what, &url, response).await);
             }
-            url = self
-                .redirected(&url, &response)
+            url = redirected(&url, location(&response), &self.settings.endpoint)
                 .map_err(|problem| Failure::for_good(self.malformed(problem)))?;
         }
         Err(Failure::for_good(self.malformed(format!("{what} is sent on more than {MOST_REDIRECTS} times"))))
@@ -189,20 +188,6 @@ impl Transport {
         })?;
         clients.insert(kind, made.clone());
         Ok(made)
-    }
-
-    /// Where an answer sends on to. The address may hold a signature, so no error shows it.
-    fn redirected(&self, from: &Url, response: &Response) -> Result<Url, String> {
-        let location = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
-        let to = location.and_then(|to| from.join(to).ok()).ok_or("it sends on to nowhere")?;
-        if !["http", "https"].contains(&to.scheme()) || (from.scheme() == "https" && to.scheme() == "http") {
-            return Err(format!("it sends on to {}, which isn't safe", host(&to)));
-        }
-        // A server elsewhere has no business with those on this machine.
-        if is_loopback(&to) && !is_loopback(&self.settings.endpoint) {
-            return Err(format!("it sends on to {}, which is this machine", host(&to)));
-        }
-        Ok(to)
     }
 
     fn masked(&self, text: &str) -> String {
@@ -292,6 +277,80 @@ impl Transport {
                 address.revision()
             ),
             _ => "Asking the same again won't help".into(),
+        }
+    }
+}
+
+fn location(response: &Response) -> Option<&str> {
+    response.headers().get(LOCATION)?.to_str().ok()
+}
+
+/// Where an answer sends on to. The address may hold a signature, so no error shows it.
+fn redirected(from: &Url, location: Option<&str>, endpoint: &Url) -> Result<Url, String> {
+    let to = location.and_then(|to| from.join(to).ok()).ok_or("it sends on to nowhere")?;
+    if !["http", "https"].contains(&to.scheme()) || (from.scheme() == "https" && to.scheme() == "http") {
+        return Err(format!("it sends on to {}, which isn't safe", host(&to)));
+    }
+    // A server elsewhere has no business with those on this machine.
+    if is_loopback(&to) && !is_loopback(endpoint) {
+        return Err(format!("it sends on to {}, which is this machine", host(&to)));
+    }
+    Ok(to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_never_leads_to_a_less_safe_place() {
+        let cases = [
+            (
+                "https://hub.example/a/b",
+                "https://storage.example/x?signature=1",
+                Ok("https://storage.example/x?signature=1"),
+            ),
+            ("https://hub.example/a/b", "/api/cache/b", Ok("https://hub.example/api/cache/b")),
+            (
+                "https://hub.example/a",
+                "http://storage.example/x",
+                Err("sends on to storage.example, which isn't safe"),
+            ),
+            ("https://hub.example/a", "ftp://storage.example/x", Err("isn't safe")),
+            (
+                "https://hub.example/a",
+                "https://127.0.0.1:8080/x",
+                Err("sends on to 127.0.0.1:8080, which is this machine"),
+            ),
+            ("http://hub.example/a", "http://localhost/x", Err("which is this machine")),
+            ("http://127.0.0.1:1/a", "http://127.0.0.1:2/x", Ok("http://127.0.0.1:2/x")),
+            ("https://hub.example/a", "http://[", Err("sends on to nowhere")),
+        ];
+        for (from, to, expected) in cases {
+            let from = Url::parse(from).unwrap();
+            match (redirected(&from, Some(to), &from), expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found.as_str(), expected),
+                (Err(problem), Err(part)) => assert!(problem.contains(part), "{problem}"),
+                (found, _) => panic!("{to}: {found:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_goes_over_no_open_line() {
+        for (endpoint, is_sent) in
+            [("https://hub.example", true), ("http://127.0.0.1:80", true), ("http://hub.example", false)]
+        {
+            let variables =
+                [("HF_ENDPOINT", endpoint), ("HF_TOKEN", "hf_lovelace"), ("HF_HUB_CACHE", "/cache")];
+            let settings = HubSettings::of(&|name| {
+                variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+            });
+            let transport = Transport::new(settings.unwrap()).unwrap();
+            assert_eq!(transport.authorization.is_ok(), is_sent, "{endpoint}");
+            let elsewhere =
+                ["https://hub.example:8443/x", "https://hub.example.org/x", "http://127.0.0.1:81"];
+            assert!(elsewhere.iter().all(|url| !transport.is_own(&Url::parse(url).unwrap())));
         }
     }
 }

@@ -4,17 +4,15 @@ use std::{fs, time::Duration};
 
 use percept_models::{FileSource, HubError, ModelError};
 
-use crate::{
-    Counted, GRAPH, Machine,
-    server::{Fault, Server},
-    tiny,
-};
+use crate::{Counted, GRAPH, Machine, server::Fault, tiny};
 
 /// A file of the server's comes as it should in spite of these faults; the ranges that it is asked for, and the waits.
 async fn check(faults: Vec<Fault>, ranges: &[Option<usize>], waits: &[u128]) {
     let (server, machine) = (tiny(), Machine::new());
     let shown = format!("{faults:?}");
-    faults.into_iter().for_each(|fault| server.fault(GRAPH, fault));
+    for fault in faults {
+        server.fault(GRAPH, fault);
+    }
     let pulled = machine.pull(&server).await.unwrap_or_else(|error| panic!("{shown}: {error}"));
     assert!(fs::read(pulled.folder.join(GRAPH)).unwrap() == server.file(GRAPH), "{shown}");
     let asked: Vec<_> = ranges.iter().map(|from| from.map(|from| format!("bytes={from}-"))).collect();
@@ -137,11 +135,7 @@ async fn a_pull_that_is_killed_goes_on_where_it_was() {
     server.fault(GRAPH, Fault::Hang(half));
     let hub = machine.hub(&server.endpoint(), &[]);
     let address = "test/model".parse().unwrap();
-    let name = |server: &Server| {
-        use sha2::{Digest, Sha256};
-        Sha256::digest(server.file(GRAPH)).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-    };
-    let incomplete = machine.shelf().join("blobs").join(format!("{}.incomplete", name(&server)));
+    let incomplete = machine.shelf().join("blobs").join(format!("{}.incomplete", server.sha256(GRAPH)));
     let arrived = async {
         while fs::metadata(&incomplete).map_or(0, |metadata| metadata.len()) < half as u64 {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -159,9 +153,7 @@ async fn a_pull_that_is_killed_goes_on_where_it_was() {
 
 #[tokio::test]
 async fn whatever_another_program_left_is_taken_up_or_thrown_away() {
-    use sha2::{Digest, Sha256};
-    let content = tiny().file(GRAPH);
-    let name: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
+    let (content, name) = (tiny().file(GRAPH), tiny().sha256(GRAPH));
     let longer = [content.clone(), b"x".to_vec()].concat();
     let cases: [(&[u8], &[Option<usize>]); 5] = [
         // Killed at the first byte, in the middle, before the last, and before it was checked.

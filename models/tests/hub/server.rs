@@ -130,6 +130,10 @@ impl Server {
         self.state().files[path].clone()
     }
 
+    pub(crate) fn sha256(&self, path: &str) -> String {
+        hexadecimal(&Sha256::digest(self.file(path)))
+    }
+
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.state().asked.clone()
     }
