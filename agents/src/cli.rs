@@ -11,6 +11,7 @@ mod failure;
 mod gallery;
 mod live;
 mod memory;
+mod merge;
 mod models;
 mod narration;
 mod nearest;

@@ -191,7 +191,10 @@ fn what_makes_no_sense_is_bad_input_with_a_remedy() {
         (&["classify", "m", "none.png", "--label", "a", "b"], "none.png: not an image"),
         (&["classify", "m", "huge.png", "--label", "a", "b"], "huge.png: the file has 100000×100000 pixels"),
         (&["classify", "m#q4", "shots", "--label", "a", "b"], "`q4`"),
-        (&["classify", "scripted:x.json", "shots", "--label", "a", "b"], "isn't a model that runs on this machine"),
+        (
+            &["classify", "scripted:x.json", "shots", "--label", "a", "b"],
+            "isn't a model that runs on this machine",
+        ),
         (&["nearest", "m", "words", "empty"], "there is no file in empty"),
         (&["nearest", "m", " ", "shots"], "a text is empty"),
         (&["embed", "m"], "there is nothing to embed"),
