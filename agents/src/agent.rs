@@ -285,6 +285,7 @@ impl AgentBuilder {
         let card = self.model.card();
         let style = self.thinking.style.unwrap_or(if card.thinks { Style::React } else { Style::Direct });
         self.thinking.checked(style, &card.name)?;
+        self.evidence.certain(self.thinking.votes, card)?;
         if self.evidence.judge.is_some() && style == Style::Direct {
             return Err(AgentError::NoWords { model: card.name.clone(), what: "judge the evidence" });
         }

@@ -1,8 +1,8 @@
 //! A question about images: its answer, how certain that is, and where it is seen.
 
 use percept_models::{
-    ChatModel, Completion, Content, Conversation, Generate, Generation, GenerationEvent, Message, ModelError,
-    Role, Usage,
+    ChatModel, Completion, Content, Conversation, Generate, Generation, GenerationEvent, Message, ModelCard,
+    ModelError, Role, Usage,
 };
 use percept_tools::PixelRegion;
 
@@ -106,7 +106,7 @@ impl Inquiry {
         self.checked()?;
         let mut replies = Vec::new();
         for vote in 0..self.votes {
-            let generation = model.generate(&self.conversation, &self.vote(vote)).await?;
+            let generation = model.generate(&self.conversation, &self.vote(vote, model.card())).await?;
             let reply =
                 if vote == 0 { heard(generation, told).await? } else { generation.complete().await? };
             replies.push(reply);
@@ -160,9 +160,9 @@ impl Inquiry {
         contents.filter(|content| matches!(content, Content::Image(_))).count()
     }
 
-    fn vote(&self, vote: usize) -> Generate {
+    fn vote(&self, vote: usize, card: &ModelCard) -> Generate {
         let mut options = self.options.clone();
-        options.log_probabilities = true;
+        options.log_probabilities = card.tells_probabilities;
         if vote > 0 {
             options.sampling.temperature = options.sampling.temperature.max(VOTING);
             options.sampling.seed = options.sampling.seed.wrapping_add((vote as u64) << 32);

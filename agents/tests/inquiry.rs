@@ -36,6 +36,7 @@ impl Witness {
             max_images: None,
             screen: None,
             thinks: false,
+            tells_probabilities: true,
             notes: Vec::new(),
         };
         Self { card, lines: Mutex::new(lines.iter().copied().collect()), points, asked: Mutex::default() }

@@ -7,7 +7,6 @@ mod folder;
 mod graph;
 mod method;
 mod numbers;
-mod wire;
 
 use std::{
     collections::BTreeMap,

@@ -12,7 +12,7 @@ mod library;
 mod moved;
 mod ort_boundary;
 mod placement;
-mod protobuf;
+pub mod protobuf;
 mod provider;
 mod sequence;
 mod signature;

@@ -84,7 +84,7 @@ impl Working {
             sampling: Sampling { temperature, seed, ..Sampling::default() },
             max_tokens: self.tokens_for(self.thinking.max_tokens).await?,
             max_thought_tokens: self.thinking.max_thought_tokens,
-            log_probabilities: self.wants_certainty(),
+            log_probabilities: self.wants_certainty() && self.beginning.model.tells_probabilities,
             ..Generate::default()
         };
         let told = move |completion: Completion| {

@@ -72,13 +72,9 @@ impl Grounds {
         let mut checks = Vec::new();
         if let Some(least) = self.certainty {
             let holds = claim.certainty.is_some_and(|found| found >= least);
-            let found = claim.certainty.map_or_else(
-                || {
-                    "nothing is known of it: this model doesn't tell how likely its words are, ask for votes"
-                        .into()
-                },
-                |found| format!("{found:.2}"),
-            );
+            let found = claim
+                .certainty
+                .map_or_else(|| "nothing is known of it".into(), |found| format!("{found:.2}"));
             checks.push(Check { what: certain(least), holds, found: Some(found) });
         }
         if self.visible {

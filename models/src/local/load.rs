@@ -185,6 +185,7 @@ fn card(
         max_images: shows_one_image(folder).then_some(1),
         screen: folder.settings.screen,
         thinks: folder.settings.thinking,
+        tells_probabilities: true,
         notes,
     }
 }

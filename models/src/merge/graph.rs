@@ -7,9 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use percept_runtime::protobuf::Fields;
 use sha2::{Digest, Sha256};
 
-use super::wire::{Field, Wire};
 use crate::{ModelError, folder::bad};
 
 /// Where a weight's numbers lie, little-endian and without gaps.
@@ -83,10 +83,11 @@ impl Graph {
     /// [`ModelError::Folder`] for a file that can't be read, isn't a graph, or keeps weights in a way that can't be merged.
     pub(super) fn open(path: &Path) -> Result<Self, ModelError> {
         let read = || -> io::Result<Self> {
-            let mut wire = Wire::new(File::open(path)?)?;
-            let whole = wire.whole();
-            let model = wire.fields(whole)?;
-            let graph = model.iter().find(|field| field.number == MODEL_GRAPH).and_then(Field::bytes);
+            let file = File::open(path)?;
+            let whole = 0..file.metadata()?.len();
+            let mut wire = Fields::new(file);
+            let model = wire.all(whole)?;
+            let graph = model.into_iter().find(|field| field.number == MODEL_GRAPH).map(|field| field.place);
             let graph = graph.ok_or_else(|| unmergeable("it holds no graph".into()))?;
             let mut found =
                 Self { path: path.to_owned(), nodes: Vec::new(), weights: Vec::new(), ports: [0; 32] };
@@ -98,9 +99,9 @@ impl Graph {
         read().map_err(|error| bad(path, error.to_string()))
     }
 
-    fn gather(&mut self, wire: &mut Wire<File>, graph: Range<u64>, ports: &mut Sha256) -> io::Result<()> {
-        for field in wire.fields(graph)? {
-            let Some(place) = field.bytes() else { continue };
+    fn gather(&mut self, wire: &mut Fields<File>, graph: Range<u64>, ports: &mut Sha256) -> io::Result<()> {
+        for field in wire.all(graph)? {
+            let place = field.place;
             match field.number {
                 GRAPH_NODE => self.node(wire, place, ports)?,
                 GRAPH_INITIALIZER => {
@@ -115,24 +116,23 @@ impl Graph {
         Ok(())
     }
 
-    fn node(&mut self, wire: &mut Wire<File>, place: Range<u64>, ports: &mut Sha256) -> io::Result<()> {
+    fn node(&mut self, wire: &mut Fields<File>, place: Range<u64>, ports: &mut Sha256) -> io::Result<()> {
         let (mut operator, mut output, mut digest) = (String::new(), String::new(), Sha256::new());
         let mut within = Vec::new();
-        for field in wire.fields(place)? {
-            let Some(place) = field.bytes() else { continue };
+        for field in wire.all(place)? {
+            let place = field.place;
             match field.number {
-                NODE_OPERATOR => operator = wire.text(place.clone())?,
-                NODE_OUTPUT if output.is_empty() => output = wire.text(place.clone())?,
+                NODE_OPERATOR => operator = text(wire, place.clone())?,
+                NODE_OUTPUT if output.is_empty() => output = text(wire, place.clone())?,
                 NODE_INPUT | NODE_OUTPUT | NODE_DOMAIN => {}
                 NODE_ATTRIBUTE => {
                     let graphs = graphs(wire, place.clone())?;
                     if !graphs.is_empty() {
                         // What lies in a branch is compared node by node.
                         within.extend(graphs);
-                        let name =
-                            wire.fields(place)?.into_iter().find(|field| field.number == ATTRIBUTE_NAME);
-                        if let Some(name) = name.and_then(|name| name.bytes()) {
-                            digest.update(wire.read(name)?);
+                        let name = wire.all(place)?.into_iter().find(|field| field.number == ATTRIBUTE_NAME);
+                        if let Some(name) = name {
+                            digest.update(wire.read(name.place)?);
                         }
                         continue;
                     }
@@ -194,25 +194,28 @@ impl Graph {
 }
 
 /// The graphs in an attribute.
-fn graphs(wire: &mut Wire<File>, attribute: Range<u64>) -> io::Result<Vec<Range<u64>>> {
-    let fields = wire.fields(attribute)?;
-    Ok(fields.iter().filter(|field| field.number == ATTRIBUTE_GRAPH).filter_map(Field::bytes).collect())
+fn graphs(wire: &mut Fields<File>, attribute: Range<u64>) -> io::Result<Vec<Range<u64>>> {
+    let fields = wire.all(attribute)?.into_iter();
+    Ok(fields.filter(|field| field.number == ATTRIBUTE_GRAPH).map(|field| field.place).collect())
 }
 
-fn weight(wire: &mut Wire<File>, place: Range<u64>, path: &Path) -> io::Result<Weight> {
+fn weight(wire: &mut Fields<File>, place: Range<u64>, path: &Path) -> io::Result<Weight> {
     let (mut name, mut kind, mut shape) = (String::new(), 0, Vec::new());
     let (mut here, mut external) = (None, Vec::new());
-    for field in wire.fields(place)? {
-        match (field.number, field.bytes()) {
-            (TENSOR_SHAPE, Some(packed)) => shape = wire.packed(packed)?,
-            (TENSOR_SHAPE, None) => shape.extend(field.varint()),
-            (TENSOR_KIND, _) => kind = field.varint().unwrap_or(0),
-            (TENSOR_NAME, Some(place)) => name = wire.text(place)?,
-            (TENSOR_EXTERNAL, Some(place)) => external.push(place),
-            (TENSOR_RAW, Some(place)) => here = Some(place),
-            (number, Some(place)) if TENSOR_TYPED.contains(&number) => here = Some(place),
-            (number, None) if TENSOR_TYPED.contains(&number) => {
-                return Err(unmergeable(format!("the numbers of `{name}` are stored one by one")));
+    for field in wire.all(place)? {
+        match field.number {
+            TENSOR_SHAPE => match field.value {
+                Some(side) => shape.push(side),
+                None => shape.extend(wire.packed(field.place)?),
+            },
+            TENSOR_KIND => kind = field.value.unwrap_or(0),
+            TENSOR_NAME => name = text(wire, field.place)?,
+            TENSOR_EXTERNAL => external.push(field.place),
+            number if number == TENSOR_RAW || TENSOR_TYPED.contains(&number) => {
+                if field.value.is_some() || here.is_some() {
+                    return Err(unmergeable(format!("the numbers of `{name}` are stored one by one")));
+                }
+                here = Some(field.place);
             }
             _ => {}
         }
@@ -226,14 +229,14 @@ fn weight(wire: &mut Wire<File>, place: Range<u64>, path: &Path) -> io::Result<W
 }
 
 /// The place of external data, which must lie in the graph's own folder.
-fn beside(wire: &mut Wire<File>, entries: Vec<Range<u64>>, path: &Path, name: &str) -> io::Result<Place> {
+fn beside(wire: &mut Fields<File>, entries: Vec<Range<u64>>, path: &Path, name: &str) -> io::Result<Place> {
     let (mut location, mut offset, mut length) = (None, 0, None);
     for entry in entries {
         let mut pair = (String::new(), String::new());
-        for field in wire.fields(entry)? {
-            match (field.number, field.bytes()) {
-                (1, Some(key)) => pair.0 = wire.text(key)?,
-                (2, Some(value)) => pair.1 = wire.text(value)?,
+        for field in wire.all(entry)? {
+            match field.number {
+                1 => pair.0 = text(wire, field.place)?,
+                2 => pair.1 = text(wire, field.place)?,
                 _ => {}
             }
         }
@@ -260,6 +263,12 @@ fn beside(wire: &mut Wire<File>, entries: Vec<Range<u64>>, path: &Path, name: &s
         unmergeable(format!("`{name}` ends beyond {}, which has {size} bytes", file.display()))
     })?;
     Ok(Place { file, bytes: offset..end })
+}
+
+/// The text at a place.
+fn text(wire: &mut Fields<File>, place: Range<u64>) -> io::Result<String> {
+    let start = place.start;
+    String::from_utf8(wire.read(place)?).map_err(|_| unmergeable(format!("no text at byte {start}")))
 }
 
 /// A type's name in ONNX.
