@@ -74,6 +74,7 @@ impl LocalModel {
         let (folder, runtime, choice) = begun.await.map_err(|error| ModelError::Engine(error.into()))??;
         let engine = open_engine(&folder, &runtime, &choice, &options).await?;
         check_widths(&folder, &engine)?;
+        check_positions(&folder, &engine)?;
 
         let end_tokens = folder.end_tokens();
         let (tokenizer, ends, logits) = (folder.tokenizer.clone(), end_tokens.clone(), engine.vocabulary());
@@ -148,6 +149,25 @@ fn check_widths(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError>
         }),
         _ => Ok(()),
     }
+}
+
+/// A family that tells time, height and width apart needs a decoder that does.
+fn check_positions(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError> {
+    let rank = engine
+        .signature("decoder")
+        .and_then(|decoder| decoder.input("position_ids"))
+        .map(|port| port.shape.len());
+    if folder.family.positions(&[]).is_none() || rank == Some(3) {
+        return Ok(());
+    }
+    Err(ModelError::Folder {
+        path: folder.session(DECODER)?.path.clone(),
+        problem: format!(
+            "a `{}` model's decoder takes `position_ids` in three rows [3, batch, tokens], this one doesn't",
+            folder.family.name()
+        ),
+        remedy: "Export it with its own positions, as the transformers.js layout has them".into(),
+    })
 }
 
 /// The names of all special tokens, the longest first, so that none hides in another.
