@@ -2,6 +2,7 @@
 
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
+import graphs
 import qwen2_vl
 import qwen_tower
 from qwen2_vl import FRAMES, MERGE, PATCH
@@ -40,5 +41,8 @@ def model(seed, processor):
 
 
 def export(model, folder):
-    """Writes the graphs."""
+    """Writes the graphs: the three sessions, and the tower once more with the windows as inputs."""
     qwen2_vl.write(model, folder, qwen_tower.Tower(model.model.visual, window=WINDOW), "image_grid_thw")
+    tower, path = model.model.visual, folder.graph("vision_encoder", "_indexed")
+    graphs.save(qwen_tower.export_indexed(qwen_tower.IndexedTower(tower), 3 * FRAMES * PATCH**2), path)
+    qwen_tower.check_graph(tower, path, lambda grids: qwen_tower.indices(tower, grids))

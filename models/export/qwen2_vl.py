@@ -136,19 +136,22 @@ def model(seed, processor):
 
 def export(model, folder):
     """Writes the graphs: the three sessions, and the decoder once more without any fused operator."""
-    write(model, folder, qwen_tower.Tower(model.model.visual), "grid_thw")
+    traced = write(model, folder, qwen_tower.Tower(model.model.visual), "grid_thw")
+    plain = graphs.decoder(traced, fusions=None, position_rows=3)
+    graphs.save(plain, folder.graph("decoder_model_merged", "_plain"))
 
 
 def write(model, folder, tower, grid_input):
-    """Writes the graphs with this tower."""
-    qwen_tower.check(tower, model.model.visual)
-    encoder = qwen_tower.export(tower, 3 * FRAMES * PATCH**2, grid_input)
-    graphs.save(encoder, folder.graph("vision_encoder"))
+    """Writes the three sessions with this tower, and returns the decoder that was traced."""
+    visual = model.model.visual
+    qwen_tower.check(visual, lambda pixels, grids: tower(pixels, grids)["image_features"])
+    path = folder.graph("vision_encoder")
+    graphs.save(qwen_tower.export(tower, 3 * FRAMES * PATCH**2, grid_input), path)
+    qwen_tower.check_graph(visual, path, lambda grids: {grid_input: grids})
     graphs.save(graphs.embeddings(model), folder.graph("embed_tokens"))
     traced = graphs.Decoder(model.model.language_model, model.lm_head)
     graphs.save(graphs.decoder(traced, fusions="cpu", position_rows=3), folder.graph("decoder_model_merged"))
-    plain = graphs.decoder(traced, fusions=None, position_rows=3)
-    graphs.save(plain, folder.graph("decoder_model_merged", "_plain"))
+    return traced
 
 
 def cases():

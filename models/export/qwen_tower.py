@@ -8,8 +8,10 @@ the grids, and sees the patches of its own segment through a mask; so the graph 
 
 import torch
 from torch import nn
+from transformers import vision_utils
 
 import graphs
+from sessions import open_session
 
 
 def patch_places(patches, grids, merge):
@@ -71,12 +73,36 @@ def features(tower, pixel_values, grids, window=None):
     if window:
         side = merge * window
         near = segment_mask(image, frame, row // side, column // side)
-    wide_layers = range(len(tower.blocks)) if window is None else tower.fullatt_block_indexes
+    return tower.merger(layers(tower, hidden, rotation, whole, near))
+
+
+def layers(tower, hidden, rotation, whole, near):
+    """The tower's layers: those that see whole images, and those that see what is near."""
+    wide = getattr(tower, "fullatt_block_indexes", range(len(tower.blocks)))
     for place, block in enumerate(tower.blocks):
-        mask = whole if place in wide_layers else near
+        mask = whole if place in wide else near
         hidden = hidden + attend(block.attn, block.norm1(hidden), mask, rotation)
         hidden = hidden + block.mlp(block.norm2(hidden))
-    return tower.merger(hidden)
+    return hidden
+
+
+def segments(bounds, patches):
+    """Of every patch the segment that it lies in; `bounds` are where segments begin, and the end."""
+    return (torch.arange(patches)[:, None] >= bounds[None, 1:]).sum(-1)
+
+
+def indexed_features(tower, pixel_values, position_ids, cu_seqlens, window_index, cu_window_seqlens):
+    """The same from what transformers computes of the grids, and some exports take in their place: rows and columns
+    of patches `[patches, 2]`, where images begin, the features' order by windows, and where windows begin."""
+    patches = pixel_values.shape[0]
+    kernel = tower.patch_embed.proj.weight
+    hidden = pixel_values @ kernel.reshape(kernel.shape[0], -1).T
+    ordered = [hidden, *tower.rotary_pos_emb(hidden, position_ids)]
+    hidden, *rotation = [tower.permute_input_for_window_attn(part, window_index, patches) for part in ordered]
+    whole, near = [segment_mask(segments(bounds, patches)) for bounds in (cu_seqlens, cu_window_seqlens)]
+    merged = tower.merger(layers(tower, hidden, rotation, whole, near))
+    places = torch.arange(merged.shape[0])
+    return merged[torch.zeros_like(places).scatter(0, window_index, places)]
 
 
 class Tower(nn.Module):
@@ -89,6 +115,47 @@ class Tower(nn.Module):
 
     def forward(self, pixel_values, grids):
         return {"image_features": features(self.tower, pixel_values, grids, self.window)}
+
+
+class IndexedTower(nn.Module):
+    """The same with `indexed_features`."""
+
+    def __init__(self, tower):
+        super().__init__()
+        self.tower = tower
+
+    def forward(self, pixel_values, position_ids, cu_seqlens, window_index, cu_window_seqlens):
+        indices = (position_ids, cu_seqlens, window_index, cu_window_seqlens)
+        return {"image_features": indexed_features(self.tower, pixel_values, *indices)}
+
+
+def indices(tower, grids):
+    """What transformers computes of the grids for a tower with windows, by name."""
+    window_index, cu_window_seqlens = vision_utils.get_vision_window_index(
+        grids, tower.spatial_merge_size, tower.window_size, tower.patch_size
+    )
+    return {
+        "position_ids": vision_utils.get_vision_position_ids(grids, tower.spatial_merge_size),
+        "cu_seqlens": vision_utils.get_vision_cu_seqlens(grids),
+        "window_index": window_index,
+        "cu_window_seqlens": cu_window_seqlens,
+    }
+
+
+def export_indexed(module, patch_numbers):
+    """The graph of an indexed tower."""
+    example = {
+        "pixel_values": torch.randn(6 * 8 + 4 * 4, patch_numbers),
+        **indices(module.tower, torch.tensor([[1, 6, 8], [1, 4, 4]])),
+    }
+    names = {
+        "pixel_values": ["num_patches", None],
+        "position_ids": ["num_patches", None],
+        "cu_seqlens": ["num_images_and_one"],
+        "window_index": ["num_features"],
+        "cu_window_seqlens": ["num_windows_and_one"],
+    }
+    return graphs.export(module, example, names)
 
 
 def export(module, patch_numbers, grid_input):
@@ -113,14 +180,28 @@ def export(module, patch_numbers, grid_input):
 GRIDS = [[[1, 6, 8]], [[1, 2, 2]], [[1, 14, 10], [1, 4, 22]], [[3, 6, 10]], [[1, 2, 26], [2, 4, 4], [1, 8, 8]]]
 
 
-def check(traced, tower):
-    """The module must give what transformers gives, for every set of grids."""
+def check(tower, compute):
+    """`compute(pixels, grids)` must give what transformers gives, for every set of grids."""
     generator = torch.Generator().manual_seed(7)
     numbers = tower.patch_embed.proj.weight[0].numel()
     for grids in GRIDS:
         grids = torch.tensor(grids)
         pixels = torch.randn(int(grids.prod(-1).sum()), numbers, generator=generator)
         expected = tower(pixels, grid_thw=grids).pooler_output
-        found = traced(pixels, grids)["image_features"]
+        found = compute(pixels, grids)
         furthest = float((found - expected).abs().max())
         assert furthest < 1e-4, f"{grids.tolist()}: features {furthest} off"
+
+
+def check_graph(tower, path, feed):
+    """A written graph must give what transformers gives; `feed(grids)` are its inputs beside the pixels."""
+    session = open_session(path)
+    known = {value.name for value in session.get_inputs()}
+
+    def compute(pixels, grids):
+        inputs = {"pixel_values": pixels, **feed(grids)}
+        assert set(inputs) == known, f"{path.name} takes {known}"
+        values = {name: value.numpy() for name, value in inputs.items()}
+        return torch.from_numpy(session.run(["image_features"], values)[0])
+
+    check(tower, compute)

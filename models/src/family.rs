@@ -61,6 +61,12 @@ pub trait Family: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// Whether the model gives places as pixels of the image that it was shown, after the processor brought it to
+    /// its size, and not in thousandths.
+    fn points_at_pixels(&self) -> bool {
+        false
+    }
+
     /// The sessions of a folder of this family.
     fn sessions(&self) -> Vec<&'static str> {
         vec![VISION_ENCODER, EMBED_TOKENS, DECODER]
@@ -73,7 +79,7 @@ pub trait Family: Send + Sync + std::fmt::Debug {
 }
 
 /// The families that are hosted, for the error that lists them.
-const KNOWN: &str = "smolvlm, idefics3, llava and qwen2_vl";
+const KNOWN: &str = "smolvlm, idefics3, llava, qwen2_vl and qwen2_5_vl";
 
 /// The family of a folder.
 ///
@@ -85,6 +91,7 @@ pub(crate) fn of_folder(folder: &Path, config: &ModelConfig) -> Result<Box<dyn F
         "smolvlm" | "idefics3" => smolvlm::read(folder, config),
         "llava" => llava::read(folder, config),
         "qwen2_vl" => Ok(qwen_vl::second()),
+        "qwen2_5_vl" => qwen_vl::second_and_a_half(folder),
         unknown => Err(ModelError::Folder {
             path: folder.join("config.json"),
             problem: format!("the family `{unknown}` isn't hosted in this version"),

@@ -59,6 +59,35 @@ async fn qwen2_vl_answers_as_transformers_does() {
     }
 }
 
+#[tokio::test]
+async fn qwen2_5_vl_answers_as_transformers_does() {
+    for golden in goldens("qwen2_5_vl-tiny") {
+        check("qwen2_5_vl-tiny", &golden, CacheForm::Auto).await;
+    }
+}
+
+#[tokio::test]
+async fn a_tower_that_is_told_its_windows_sees_what_one_that_finds_them_sees() {
+    let folder = data().join("qwen2_5_vl-tiny");
+    let options = LoadOptions {
+        device: "cpu".parse().unwrap(),
+        precision: Some(Precision::named("indexed").unwrap()),
+        ..LoadOptions::default()
+    };
+    let model =
+        LocalModel::load(&folder, options, std::sync::Arc::new(percept_runtime::Silent)).await.unwrap();
+    assert!(
+        model.card().notes.join("\n").contains("vision_encoder is in indexed"),
+        "{:?}",
+        model.card().notes
+    );
+    for golden in goldens("qwen2_5_vl-tiny") {
+        check_reply(&model, &golden, &golden.greedy, &golden.text, &golden.name).await;
+        let logits = model.first_logits(&golden.conversation()).await.unwrap();
+        assert!(greatest_difference(&logits, &golden.first_logits) < 1e-4, "{}", golden.name);
+    }
+}
+
 /// A reply of 24 tokens to a conversation, and what it cost.
 async fn reply(model: &LocalModel, conversation: &Conversation) -> (Vec<u32>, Usage) {
     let options =
@@ -71,7 +100,7 @@ async fn reply(model: &LocalModel, conversation: &Conversation) -> (Vec<u32>, Us
 /// each asked after the one before, as if each had been the first.
 #[tokio::test]
 async fn positions_go_on_from_whatever_the_cache_still_holds() {
-    for folder in ["qwen2_vl-tiny"] {
+    for folder in ["qwen2_vl-tiny", "qwen2_5_vl-tiny"] {
         let goldens = goldens(folder);
         let named = |name: &str| goldens.iter().find(|golden| golden.name == name).unwrap();
         let (whole, text) = (named("later_turn"), named("text_only"));
@@ -151,7 +180,7 @@ struct Tokenized {
 
 #[test]
 fn texts_become_the_tokens_that_transformers_makes_of_them() {
-    for folder in ["smolvlm-tiny", "llava-tiny", "qwen2_vl-tiny"] {
+    for folder in ["smolvlm-tiny", "llava-tiny", "qwen2_vl-tiny", "qwen2_5_vl-tiny"] {
         let path = data().join(folder).join("tokenizer_golden.json");
         let rows: Vec<Tokenized> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         assert!(rows.len() > 10, "{folder}");

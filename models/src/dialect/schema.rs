@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::grid::{Grid, Mark};
+use super::grid::{Mark, Scale};
 use crate::{Function, ModelError};
 
 /// How many references may be followed one inside another. Anything deeper refers to itself.
@@ -73,7 +73,7 @@ pub(super) fn is_required(schema: &Value, name: &str) -> bool {
 }
 
 /// The schema of a whole call: one flat object, its name first, then the arguments in their order.
-pub(super) fn call(function: &Function, schema: &Value, grid: Grid) -> Result<Value, ModelError> {
+pub(super) fn call(function: &Function, schema: &Value, scale: Scale) -> Result<Value, ModelError> {
     let mut arguments = Map::new();
     arguments.insert("tool".into(), json!({ "const": function.name }));
     let mut required = vec![json!("tool")];
@@ -84,7 +84,7 @@ pub(super) fn call(function: &Function, schema: &Value, grid: Grid) -> Result<Va
         places_can_be_read_back(property)
             .map_err(|problem| refused(function, &format!("{name}: {problem}")))?;
         arguments
-            .insert(name.clone(), written(property, grid).map_err(|problem| refused(function, &problem))?);
+            .insert(name.clone(), written(property, scale).map_err(|problem| refused(function, &problem))?);
         if is_required(schema, name) {
             required.push(json!(name));
         }
@@ -95,9 +95,10 @@ pub(super) fn call(function: &Function, schema: &Value, grid: Grid) -> Result<Va
 }
 
 /// What a model writes for a value of this schema: places in its grid, nothing that only people read.
-fn written(schema: &Value, grid: Grid) -> Result<Value, String> {
+fn written(schema: &Value, scale: Scale) -> Result<Value, String> {
     if let Some(mark) = Mark::of(schema) {
-        return Ok(grid.schema(mark?.kind));
+        let mark = mark?;
+        return Ok(scale.of(mark)?.schema(mark.kind));
     }
     let Value::Object(object) = schema else {
         return Ok(schema.clone());
@@ -112,12 +113,12 @@ fn written(schema: &Value, grid: Grid) -> Result<Value, String> {
         let value = match (key, value) {
             ("properties", Value::Object(properties)) => properties
                 .iter()
-                .map(|(name, property)| Ok((name.clone(), written(property, grid)?)))
+                .map(|(name, property)| Ok((name.clone(), written(property, scale)?)))
                 .collect::<Result<Value, String>>()?,
             ("anyOf" | "oneOf" | "allOf" | "prefixItems", Value::Array(branches)) => {
-                branches.iter().map(|branch| written(branch, grid)).collect::<Result<Value, String>>()?
+                branches.iter().map(|branch| written(branch, scale)).collect::<Result<Value, String>>()?
             }
-            ("items" | "additionalProperties", schema) => written(schema, grid)?,
+            ("items" | "additionalProperties", schema) => written(schema, scale)?,
             _ => value.clone(),
         };
         // A grammar writes what fits one branch; that no other fits too is for the tool to check.
@@ -157,22 +158,23 @@ fn no_place_within(value: &Value) -> Result<(), String> {
 }
 
 /// A written value with its places brought from the grid to pixels.
-pub(super) fn read(schema: &Value, value: Value, grid: Grid) -> Result<Value, String> {
+pub(super) fn read(schema: &Value, value: Value, scale: Scale) -> Result<Value, String> {
     if let Some(mark) = Mark::of(schema) {
-        return grid.to_pixels(mark?, &value);
+        let mark = mark?;
+        return scale.of(mark)?.to_pixels(mark, &value);
     }
     let branches = ["anyOf", "oneOf"].iter().find_map(|key| schema.get(key)?.as_array());
     if let Some(branches) = branches {
         // An optional place is a place or null.
         let marked = branches.iter().find(|branch| Mark::of(branch).is_some());
         return match marked {
-            Some(branch) if !value.is_null() => read(branch, value, grid),
+            Some(branch) if !value.is_null() => read(branch, value, scale),
             _ => Ok(value),
         };
     }
     match value {
         Value::Array(items) => match schema.get("items") {
-            Some(schema) => items.into_iter().map(|item| read(schema, item, grid)).collect(),
+            Some(schema) => items.into_iter().map(|item| read(schema, item, scale)).collect(),
             None => Ok(Value::Array(items)),
         },
         Value::Object(entries) => entries
@@ -181,7 +183,7 @@ pub(super) fn read(schema: &Value, value: Value, grid: Grid) -> Result<Value, St
                 match schema.get("properties").and_then(|properties| properties.get(&name)) {
                     Some(schema) => {
                         let value =
-                            read(schema, value, grid).map_err(|problem| format!("{name}: {problem}"))?;
+                            read(schema, value, scale).map_err(|problem| format!("{name}: {problem}"))?;
                         Ok((name, value))
                     }
                     None => Ok((name, value)),
