@@ -13,6 +13,9 @@ from transformers import vision_utils
 import graphs
 from sessions import open_session
 
+# Of the CPU's fused operators one, which transposes within a product, would leave a GPU device for the CPU.
+FUSIONS = "webgpu"
+
 
 def patch_places(patches, grids, merge):
     """Of every patch its image, frame, row and column, each `[patches]`.
@@ -155,7 +158,7 @@ def export_indexed(module, patch_numbers):
         "window_index": ["num_features"],
         "cu_window_seqlens": ["num_windows_and_one"],
     }
-    return graphs.export(module, example, names)
+    return graphs.export(module, example, names, FUSIONS)
 
 
 def export(module, patch_numbers, grid_input):
@@ -165,10 +168,12 @@ def export(module, patch_numbers, grid_input):
         # Under the name that it will have, the exporter would take it out and put its own segments in.
         "grids": torch.tensor([[1, 6, 8], [1, 4, 4]]),
     }
-    graph = graphs.export(module, example, {"pixel_values": ["num_patches", None], "grids": ["num_images", None]})
+    names = {"pixel_values": ["num_patches", None], "grids": ["num_images", None]}
+    graph = graphs.export(module, example, names, FUSIONS)
     for value in graph.graph.input:
         if value.name == "grids":
             value.name = grid_input
+            value.type.tensor_type.shape.dim[1].dim_value = 3
     for node in graph.graph.node:
         for place, name in enumerate(node.input):
             if name == "grids":

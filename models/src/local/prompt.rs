@@ -253,3 +253,34 @@ fn tokens(
         left => Err(ModelError::Template(format!("{left} image features have no token in the prompt"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prompt_is_cut_where_images_with_a_shape_begin_and_end() {
+        let image = |grid: Option<[usize; 2]>| {
+            PromptImage::Seen(SeenImage { expansion: "".into(), grid, features: Arc::new(Vec::new()) })
+        };
+        let hash = |byte| ContentHash([byte; 32]);
+        let grids = [(1, Some([2, 2])), (2, Some([1, 1])), (3, None)];
+        let images: HashMap<_, _> = grids.map(|(byte, grid)| (hash(byte), image(grid))).into();
+        let token = |(byte, row)| PromptToken { id: 9, feature: (byte > 0).then_some((hash(byte), row)) };
+        let (text, one, two) =
+            (Span::Text, Span::Image { rows: 2, columns: 2 }, Span::Image { rows: 1, columns: 1 });
+        let first = [(1, 0), (1, 1), (1, 2), (1, 3)];
+        let cases = [
+            (vec![], vec![]),
+            (vec![(0, 0), (0, 0)], vec![text(2)]),
+            ([vec![(0, 0)], first.to_vec(), vec![(0, 0)]].concat(), vec![text(1), one, text(1)]),
+            // The same image twice, and another right after it.
+            ([first.to_vec(), first.to_vec(), vec![(2, 0)]].concat(), vec![one, one, two]),
+            (vec![(0, 0), (3, 0), (3, 1), (0, 0)], vec![text(4)]),
+        ];
+        for (tokens, expected) in cases {
+            let tokens: Vec<PromptToken> = tokens.into_iter().map(token).collect();
+            assert_eq!(spans(&tokens, &images), expected, "{tokens:?}");
+        }
+    }
+}

@@ -30,7 +30,7 @@ pub(crate) struct Golden {
     pixel_attention_mask: Option<GoldenMask>,
     image_grid_thw: Option<Vec<[usize; 3]>>,
     position_ids: Option<[Vec<i64>; 3]>,
-    pub(crate) rope_delta: Option<i64>,
+    rope_delta: Option<i64>,
     pub(crate) first_logits: Vec<f32>,
     pub(crate) greedy: Vec<u32>,
     pub(crate) text: String,
@@ -186,6 +186,10 @@ impl Golden {
         assert_eq!(prompt.rendered, self.prompt, "{case}");
         assert_eq!(prompt.expanded, self.expanded_prompt, "{case}");
         assert_eq!(prompt.tokens, self.input_ids, "{case}");
+        if let (Some(places), Some(delta)) = (&prompt.positions, self.rope_delta) {
+            let next = places.iter().map(|place| place.greatest() + 1).max().unwrap_or(0);
+            assert_eq!(next - places.len() as i64, delta, "{case}");
+        }
         let positions = prompt.positions.map(|all| {
             let row = |of: fn(&RopePosition) -> i64| all.iter().map(of).collect();
             [row(|place| place.time), row(|place| place.height), row(|place| place.width)]
