@@ -4,6 +4,9 @@ transformers' exporter turns their attention into segments of equal length, whic
 silently wrong for windows that an image's edge cuts short. Here every patch knows its image, row and column from
 the grids, and sees the patches of its own segment through a mask; so the graph takes what published folders take:
 `pixel_values [patches, 3 * 2 * side * side]` and the grids `[images, 3]` (frames, rows, columns of patches).
+
+Every patch is scored against every other before the mask is laid over: right for any images, and for tiny ones cheap. A
+tower of a real size should score windows by themselves.
 """
 
 import torch
