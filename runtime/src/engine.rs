@@ -10,6 +10,7 @@ mod encoder;
 mod error;
 mod graph;
 mod load;
+mod positions;
 mod step;
 mod thread;
 mod turns;
