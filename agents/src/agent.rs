@@ -29,6 +29,7 @@ mod look;
 mod plan;
 mod reflect;
 mod replay;
+mod room;
 mod think;
 mod vote;
 mod working;
@@ -198,11 +199,6 @@ impl AgentBuilder {
     pub fn prices(mut self, prices: Prices) -> Self {
         self.prices = Some(prices);
         self
-    }
-
-    /// Whether what it costs is counted.
-    pub(crate) fn has_prices(&self) -> bool {
-        self.prices.is_some()
     }
 
     /// What it may do by itself, with a person's approval, or not at all.

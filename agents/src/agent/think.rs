@@ -111,8 +111,10 @@ impl Working {
         };
         let call = call.ok_or_else(|| malformed.unwrap_or_default());
         let cut_off = stop == StopReason::MaxTokens && call.is_err();
-        if let (true, Some(limit), false) = (cut_off, self.budget.reached_in_tokens(), self.budget.asks()) {
-            return Err(self.budget.ending(limit));
+        if let (true, Some(limit)) = (cut_off, self.budget.reached_in_tokens()) {
+            // The limit cut it off, not the model: where a person grants more it is decided again.
+            self.raise(limit).await?;
+            return Box::pin(self.decide(step, vote, functions, percept)).await;
         }
         let targets = match &call {
             Ok(call) => offer::targets(call, functions),

@@ -141,6 +141,8 @@ pub(crate) enum Line {
     Writes(String),
     /// A reply that is no call.
     Stammers(&'static str),
+    /// A reply that ends in the middle.
+    CutOff,
     /// A failure.
     Fails,
     /// The conversation is too long.
@@ -219,6 +221,7 @@ impl ChatModel for Actor {
             let mut lines = self.lines.lock().unwrap();
             if lines.len() > 1 { lines.pop_front().unwrap() } else { lines[0].clone() }
         };
+        let is_cut = matches!(line, Line::CutOff);
         let (thought, text, call) = match line {
             Line::Calls(thought, written) => {
                 let call = Call {
@@ -230,6 +233,7 @@ impl ChatModel for Actor {
             Line::Says(text) => ("", text.into(), None),
             Line::Writes(text) => ("", text, None),
             Line::Stammers(text) => ("", text.into(), Some(Err("it isn't JSON".into()))),
+            Line::CutOff => ("", "{\"tool\":".into(), Some(Err("it was cut off".into()))),
             Line::Fails => return Err(ModelError::Engine("out of memory".into())),
             Line::TooLong => return Err(ModelError::Conversation("5000 tokens, at most 4096".into())),
             Line::Muses => return Ok(Generation::new(stream::pending())),
@@ -252,7 +256,7 @@ impl ChatModel for Actor {
             thought: thought.into(),
             text: text.clone(),
             call,
-            stop: StopReason::End,
+            stop: if is_cut { StopReason::MaxTokens } else { StopReason::End },
             usage,
             tokens: self.probability.filter(|_| options.log_probabilities).map(token).into_iter().collect(),
         };
