@@ -3,12 +3,17 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use percept::models::{Merge, MergeMethod, MergedGraph, ModelError};
+use percept::models::{Merge, MergeMethod, MergedGraph, ModelError, Precision};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     failure::Failure,
     output::{Ink, Output},
+    watch,
 };
+
+/// What is kept of what each adds to the base, where nothing else is said.
+const DENSITY: f64 = 0.2;
 
 /// What can be said about it.
 #[derive(Debug, Args)]
@@ -38,16 +43,17 @@ pub(crate) struct MergeOptions {
     base: Option<PathBuf>,
 
     /// How much is kept of what each adds to the base, above 0 and not above 1; for ties and dare.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
-    density: f64,
+    /// By default 0.2.
+    #[arg(long, value_name = "SHARE")]
+    density: Option<f64>,
 
     /// Where the drawing begins; for dare.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
 
-    /// Merge only the files of this precision: fp32, fp16.
-    #[arg(long, value_name = "PRECISION")]
-    precision: Option<String>,
+    /// Merge each session in this precision alone, where it has it: fp32, fp16.
+    #[arg(long, value_name = "PRECISION", value_parser = precision)]
+    precision: Option<Precision>,
 }
 
 /// The ways to do it.
@@ -63,20 +69,40 @@ enum Method {
     Dare,
 }
 
+fn precision(name: &str) -> Result<Precision, String> {
+    Precision::named(name).map_err(|error| error.to_string())
+}
+
 /// Merges, and says what of each graph.
 pub(crate) async fn merge(options: MergeOptions, output: &Output) -> Result<u8, Failure> {
     let MergeOptions { a, b, out, method, weight, base, density, seed, precision } = options;
+    let is_about_base = matches!(method, Method::Ties | Method::Dare);
+    if (density.is_some() && !is_about_base) || (seed.is_some() && !matches!(method, Method::Dare)) {
+        let problem =
+            anyhow::anyhow!("--density is for ties and dare, --seed for dare: this method has no use for it");
+        return Err(Failure::bad_input(problem));
+    }
+    let density = density.unwrap_or(DENSITY);
     let method = match method {
         Method::Linear => MergeMethod::Linear,
         Method::Slerp => MergeMethod::Slerp,
         Method::Ties => MergeMethod::Ties { density },
-        Method::Dare => MergeMethod::Dare { density, seed },
+        Method::Dare => MergeMethod::Dare { density, seed: seed.unwrap_or(0) },
     };
-    let (merge, to) = (Merge { a, b, base, method, weight, precision }, out.clone());
+    let cancel = CancellationToken::new();
+    let watcher = cancel.clone();
+    let watching = tokio::spawn(async move {
+        watch::interruption().await;
+        watcher.cancel();
+        watch::next_one_ends_it();
+    });
+    let (merge, to) = (Merge { a, b, base, method, weight, precision, cancel }, out.clone());
     // It reads and writes files as large as models.
     let merging = tokio::task::spawn_blocking(move || merge.write(&to)).await.map_err(Failure::broken)?;
+    watching.abort();
     let merged = merging.map_err(|error| match error {
         ModelError::Request(problem) => Failure::bad_input(anyhow::anyhow!(problem)),
+        ModelError::Interrupted => Failure::interrupted(),
         error => error.into(),
     })?;
     for note in &merged.notes {

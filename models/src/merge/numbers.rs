@@ -23,6 +23,15 @@ impl Numbers {
         }
     }
 
+    /// The bytes of one.
+    pub(super) fn bytes(self) -> u64 {
+        match self {
+            Self::Float16 | Self::BFloat16 => 2,
+            Self::Float => 4,
+            Self::Double => 8,
+        }
+    }
+
     /// The numbers in these bytes; `None` if they aren't whole.
     pub(super) fn read(self, bytes: &[u8]) -> Option<Vec<f64>> {
         match self {
