@@ -111,10 +111,9 @@ fn elected(a: &[f64], b: &[f64], t: f64) -> Vec<f64> {
         if heavier == 0.0 {
             return 0.0;
         }
-        let sign = heavier.signum();
         let mut mean = (0.0, 0.0);
         for (added, weight) in [(*a, 1.0 - t), (*b, t)] {
-            if added != 0.0 && added.signum() == sign {
+            if added != 0.0 && (added > 0.0) == (heavier > 0.0) {
                 mean = (mean.0 + weight * added, mean.1 + weight);
             }
         }
