@@ -206,6 +206,7 @@ fn card(
     if choice.device != Device::Cpu {
         notes.extend(placement_notes(engine));
     }
+    notes.extend(engine.doubt().map(Into::into));
     if let Err(reason) = vocabulary {
         notes.push(format!("it can only write free text: {reason}"));
     }
