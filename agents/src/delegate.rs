@@ -122,10 +122,13 @@ impl Tool for Delegate {
         }
         // Where it can't begin, nothing was done.
         let has_begun = cx.folder.as_ref().is_some_and(|folder| folder.join(journal::JOURNAL_FILE).exists());
-        let begun = self.begin(args.task, cx).map_err(|error| match has_begun {
-            // What it had done, or was doing, nobody can say from here.
-            true => ToolError::broken(&self.card.name, format!("it can't be gone on with: {error}")),
-            false => ToolError::refused(format!("it can't begin: {error}")),
+        let begun = self.begin(args.task, cx).map_err(|error| {
+            if has_begun {
+                // What it had done, or was doing, nobody can say from here.
+                ToolError::broken(&self.card.name, format!("it can't be gone on with: {error}"))
+            } else {
+                ToolError::refused(format!("it can't begin: {error}"))
+            }
         });
         let result = match begun? {
             Ok(run) => followed(run, cx).await,

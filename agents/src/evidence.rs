@@ -131,10 +131,9 @@ impl Evidence {
                 "the screen isn't where the task ends"
             } else if files.contains(&check.what) {
                 "a file isn't as the task leaves it"
-            } else if let Some(told) = self.grounds.and_then(|grounds| grounds.told(&check.what)) {
-                told
             } else {
-                "the screen doesn't show what it would if the task were done"
+                let grounds = self.grounds.and_then(|grounds| grounds.told(&check.what));
+                grounds.unwrap_or("the screen doesn't show what it would if the task were done")
             };
             if !told.contains(&sentence) {
                 told.push(sentence);

@@ -114,7 +114,9 @@ impl Inquiry {
         let texts: Vec<_> = replies.iter().map(|reply| normalised(&reply.text)).collect();
         let (chosen, supporters) = most_given(&texts);
         let mut usage = Usage::default();
-        replies.iter().for_each(|reply| add(&mut usage, &reply.usage));
+        for reply in &replies {
+            add(&mut usage, &reply.usage);
+        }
         let reply = replies.get(chosen).ok_or(ModelError::Interrupted)?;
         let mut answer = Answer {
             text: Some(reply.text.clone()),

@@ -332,7 +332,7 @@ impl Budget {
 }
 
 /// Longer than any run, and within what every clock can count.
-const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+const FAR: Duration = Duration::from_hours(24 * 365);
 
 /// An amount of money in four places, which is enough for a single prompt.
 fn amount(money: f64) -> String {
