@@ -29,6 +29,7 @@ mod look;
 mod plan;
 mod reflect;
 mod replay;
+mod room;
 mod think;
 mod vote;
 mod working;
@@ -200,11 +201,6 @@ impl AgentBuilder {
         self
     }
 
-    /// Whether what it costs is counted.
-    pub(crate) fn has_prices(&self) -> bool {
-        self.prices.is_some()
-    }
-
     /// What it may do by itself, with a person's approval, or not at all.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
@@ -285,6 +281,7 @@ impl AgentBuilder {
         let card = self.model.card();
         let style = self.thinking.style.unwrap_or(if card.thinks { Style::React } else { Style::Direct });
         self.thinking.checked(style, &card.name)?;
+        self.evidence.certain(self.thinking.votes, card)?;
         if self.evidence.judge.is_some() && style == Style::Direct {
             return Err(AgentError::NoWords { model: card.name.clone(), what: "judge the evidence" });
         }

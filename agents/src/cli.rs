@@ -11,6 +11,7 @@ mod failure;
 mod gallery;
 mod live;
 mod memory;
+mod merge;
 mod models;
 mod narration;
 mod nearest;
@@ -67,7 +68,7 @@ async fn perform(command: Command, output: &Output) -> Result<u8, Failure> {
         Command::Doctor(options) => watch::unless_interrupted(doctor::doctor(options, output)).await,
         Command::Tools(command) => tools::tools(&command, output),
         Command::Record(options) => Box::pin(record::record(options, output)).await,
-        Command::Resume(options) => resume::resume(options, output).await,
+        Command::Resume(options) => Box::pin(resume::resume(options, output)).await,
         Command::Replay(options) => {
             Box::pin(watch::unless_interrupted(replay::replay(options, output))).await
         }

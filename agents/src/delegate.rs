@@ -50,7 +50,7 @@ impl Delegate {
     /// The other run: begun, or taken up where it was cut off. `Err` holds one that is over.
     fn begin(&self, task: String, cx: &ToolContext) -> Result<Result<Run, Box<RunResult>>, AgentError> {
         let builder = (self.make)();
-        let limits = within(builder.limits_so_far(), builder.has_prices(), cx);
+        let limits = within(builder.limits_so_far(), cx);
         let builder = builder.limits(limits).name(cx.idempotency_key.clone());
         let Some(folder) = &cx.folder else { return Ok(Ok(builder.build()?.run(task))) };
         if !folder.join(journal::JOURNAL_FILE).exists() {
@@ -77,7 +77,7 @@ impl Delegate {
 }
 
 /// Its own limits, and what is left of the run that it works for.
-fn within(own: Limits, has_prices: bool, cx: &ToolContext) -> Limits {
+fn within(own: Limits, cx: &ToolContext) -> Limits {
     let left = cx.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
     // A whole second at least: less isn't a limit, and the call's own deadline ends it in any case.
     let seconds = left.map_or(own.seconds, |left| own.seconds.min(left.as_secs().max(1)));
@@ -85,8 +85,7 @@ fn within(own: Limits, has_prices: bool, cx: &ToolContext) -> Limits {
     // At least one token: a limit of none isn't one, and the run's own ends it in any case.
     let (tokens, read_tokens) =
         (own.tokens.min(left.tokens.max(1)), own.read_tokens.min(left.read_tokens.max(1)));
-    // What costs nothing that is known can't be limited by cost.
-    let left_in_money = left.cost.filter(|_| has_prices).map(|left| left.max(f64::MIN_POSITIVE));
+    let left_in_money = left.cost.map(|left| left.max(f64::MIN_POSITIVE));
     let cost = match (own.cost, left_in_money) {
         (Some(own), Some(left)) => Some(own.min(left)),
         (own, left) => own.or(left),
@@ -122,8 +121,16 @@ impl Tool for Delegate {
             return Err(ToolError::refused("the task is empty: say what is to be done"));
         }
         // Where it can't begin, nothing was done.
-        let begun = self.begin(args.task, cx);
-        let result = match begun.map_err(|error| ToolError::refused(format!("it can't begin: {error}")))? {
+        let has_begun = cx.folder.as_ref().is_some_and(|folder| folder.join(journal::JOURNAL_FILE).exists());
+        let begun = self.begin(args.task, cx).map_err(|error| {
+            if has_begun {
+                // What it had done, or was doing, nobody can say from here.
+                ToolError::broken(&self.card.name, format!("it can't be gone on with: {error}"))
+            } else {
+                ToolError::refused(format!("it can't begin: {error}"))
+            }
+        });
+        let result = match begun? {
             Ok(run) => followed(run, cx).await,
             Err(result) => *result,
         };

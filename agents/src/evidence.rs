@@ -3,6 +3,7 @@
 //! The model's word is not enough. The checks look at the screen as it is after the last action, and at
 //! the answer that was given; the model neither sees nor chooses them.
 
+use percept_models::ModelCard;
 use percept_tools::{Screen, ScreenError, Screenshot};
 use serde::{Deserialize, Serialize};
 
@@ -130,10 +131,9 @@ impl Evidence {
                 "the screen isn't where the task ends"
             } else if files.contains(&check.what) {
                 "a file isn't as the task leaves it"
-            } else if let Some(told) = self.grounds.and_then(|grounds| grounds.told(&check.what)) {
-                told
             } else {
-                "the screen doesn't show what it would if the task were done"
+                let grounds = self.grounds.and_then(|grounds| grounds.told(&check.what));
+                grounds.unwrap_or("the screen doesn't show what it would if the task were done")
             };
             if !told.contains(&sentence) {
                 told.push(sentence);
@@ -159,6 +159,18 @@ impl Evidence {
         self.files.iter().try_for_each(FileCheck::checked)?;
         self.grounds.map_or(Ok(()), Grounds::checked)?;
         self.answer.as_ref().map_or(Ok(()), AnswerCheck::checked)
+    }
+
+    /// # Errors
+    ///
+    /// [`AgentError::Evidence`] if it could never be known how certain an answer of this model is.
+    pub(crate) fn certain(&self, votes: usize, model: &ModelCard) -> Result<(), AgentError> {
+        let wanted = self.grounds.is_some_and(|grounds| grounds.certainty.is_some());
+        if !wanted || votes > 1 || model.tells_probabilities {
+            return Ok(());
+        }
+        let why = format!("{} doesn't tell how likely its words are: ask for votes", model.name);
+        Err(AgentError::Evidence { what: "an answer's certainty".into(), why })
     }
 
     /// Looks for the evidence, a judge's verdict aside.

@@ -1,8 +1,8 @@
 //! A question about images: its answer, how certain that is, and where it is seen.
 
 use percept_models::{
-    ChatModel, Completion, Content, Conversation, Generate, Generation, GenerationEvent, Message, ModelError,
-    Role, Usage,
+    ChatModel, Completion, Content, Conversation, Generate, Generation, GenerationEvent, Message, ModelCard,
+    ModelError, Role, Usage,
 };
 use percept_tools::PixelRegion;
 
@@ -106,7 +106,7 @@ impl Inquiry {
         self.checked()?;
         let mut replies = Vec::new();
         for vote in 0..self.votes {
-            let generation = model.generate(&self.conversation, &self.vote(vote)).await?;
+            let generation = model.generate(&self.conversation, &self.vote(vote, model.card())).await?;
             let reply =
                 if vote == 0 { heard(generation, told).await? } else { generation.complete().await? };
             replies.push(reply);
@@ -114,7 +114,9 @@ impl Inquiry {
         let texts: Vec<_> = replies.iter().map(|reply| normalised(&reply.text)).collect();
         let (chosen, supporters) = most_given(&texts);
         let mut usage = Usage::default();
-        replies.iter().for_each(|reply| add(&mut usage, &reply.usage));
+        for reply in &replies {
+            add(&mut usage, &reply.usage);
+        }
         let reply = replies.get(chosen).ok_or(ModelError::Interrupted)?;
         let mut answer = Answer {
             text: Some(reply.text.clone()),
@@ -160,9 +162,9 @@ impl Inquiry {
         contents.filter(|content| matches!(content, Content::Image(_))).count()
     }
 
-    fn vote(&self, vote: usize) -> Generate {
+    fn vote(&self, vote: usize, card: &ModelCard) -> Generate {
         let mut options = self.options.clone();
-        options.log_probabilities = true;
+        options.log_probabilities = card.tells_probabilities;
         if vote > 0 {
             options.sampling.temperature = options.sampling.temperature.max(VOTING);
             options.sampling.seed = options.sampling.seed.wrapping_add((vote as u64) << 32);

@@ -44,8 +44,8 @@ pub enum AtLimit {
     /// The run ends.
     #[default]
     End,
-    /// Before the next step a person is asked for as much again. A step that alone goes beyond its time by as much as the
-    /// whole run was given is stopped.
+    /// A person is asked for as much again: for steps and time before the next step, for tokens and cost before the next
+    /// question to the model. A step that alone goes beyond its time by as much as the whole run was given is stopped.
     Ask,
 }
 
@@ -120,8 +120,8 @@ pub(crate) struct Budget {
     prices: Option<Prices>,
     begun: Instant,
     worked: Duration,
-    /// When its time is up.
-    due: Instant,
+    /// What a person took in this life, which isn't the run's.
+    waited: Duration,
     pub(crate) steps: usize,
     pub(crate) tokens: usize,
     pub(crate) read: usize,
@@ -133,18 +133,13 @@ pub(crate) struct Budget {
 impl Budget {
     /// A budget of which earlier lives of the run have used this much time.
     pub(crate) fn new(limits: Limits, prices: Option<Prices>, worked: Duration) -> Self {
-        let begun = Instant::now();
-        // A limit that is further away than the clock goes is none.
-        let due = begun
-            .checked_add(Duration::from_secs(limits.seconds).saturating_sub(worked))
-            .unwrap_or_else(|| begun + FAR);
         Self {
             limits,
             given: limits,
             prices,
-            begun,
+            begun: Instant::now(),
             worked,
-            due,
+            waited: Duration::ZERO,
             steps: 0,
             tokens: 0,
             read: 0,
@@ -157,11 +152,16 @@ impl Budget {
     /// When whatever is under way is stopped.
     pub(crate) fn deadline(&self) -> Instant {
         match self.given.at_limit {
-            AtLimit::End => self.due,
-            AtLimit::Ask => {
-                self.due.checked_add(Duration::from_secs(self.given.seconds)).unwrap_or(self.due + FAR)
-            }
+            AtLimit::End => self.after(self.limits.seconds),
+            AtLimit::Ask => self.after(self.limits.seconds.saturating_add(self.given.seconds)),
         }
+    }
+
+    /// When the run will have worked for so many seconds.
+    fn after(&self, seconds: u64) -> Instant {
+        let left = Duration::from_secs(seconds).saturating_sub(self.worked).saturating_add(self.waited);
+        // What is further away than the clock goes is no limit.
+        self.begun.checked_add(left).unwrap_or_else(|| self.begun + FAR)
     }
 
     /// Since the beginning, a person's thinking in this life included.
@@ -209,7 +209,7 @@ impl Budget {
 
     /// Gives back the time that a person took.
     pub(crate) fn forgive(&mut self, waited: Duration) {
-        self.due += waited;
+        self.waited += waited;
     }
 
     /// The limit that leaves no room for one more step, the clock aside.
@@ -240,7 +240,7 @@ impl Budget {
 
     /// Whether its time is up.
     pub(crate) fn is_overdue(&self) -> bool {
-        Instant::now() >= self.due
+        Instant::now() >= self.after(self.limits.seconds)
     }
 
     /// Raises a limit by as much as was given.
@@ -251,11 +251,7 @@ impl Budget {
             Limit::Tokens => now.tokens = now.tokens.saturating_add(given.tokens),
             Limit::ReadTokens => now.read_tokens = now.read_tokens.saturating_add(given.read_tokens),
             Limit::Cost => now.cost = now.cost.zip(given.cost).map(|(now, given)| now + given),
-            Limit::Seconds => {
-                now.seconds = now.seconds.saturating_add(given.seconds);
-                let more = Duration::from_secs(given.seconds);
-                self.due = self.due.checked_add(more).unwrap_or(self.due + FAR);
-            }
+            Limit::Seconds => now.seconds = now.seconds.saturating_add(given.seconds),
         }
     }
 
@@ -336,7 +332,7 @@ impl Budget {
 }
 
 /// Longer than any run, and within what every clock can count.
-const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+const FAR: Duration = Duration::from_hours(24 * 365);
 
 /// An amount of money in four places, which is enough for a single prompt.
 fn amount(money: f64) -> String {
@@ -396,6 +392,20 @@ mod tests {
             budget.raise(Limit::Seconds);
             assert!(!budget.is_overdue() && budget.deadline() > Instant::now());
         }
+    }
+
+    #[test]
+    fn what_earlier_lives_worked_is_taken_off_the_raised_limit() {
+        let limits = Limits { seconds: 180, at_limit: AtLimit::Ask, ..Limits::default() };
+        let mut budget = Budget::new(limits, None, Duration::from_secs(400));
+        assert!(budget.is_overdue());
+        budget.raise(Limit::Seconds);
+        assert!(budget.is_overdue(), "360 seconds aren't 400");
+        budget.raise(Limit::Seconds);
+        let left = budget.after(540).saturating_duration_since(Instant::now()).as_secs();
+        assert!(!budget.is_overdue() && (138..=140).contains(&left), "{left} seconds are left");
+        budget.forgive(Duration::from_secs(10));
+        assert!(budget.after(540).saturating_duration_since(Instant::now()).as_secs() > 145);
     }
 
     #[test]

@@ -177,6 +177,7 @@ fn nobody() -> ModelCard {
         max_images: None,
         screen: None,
         thinks: false,
+        tells_probabilities: false,
         notes: Vec::new(),
     }
 }

@@ -84,8 +84,14 @@ impl Run {
     {
         while let Some(entry) = self.events.recv().await {
             if entry.event.asks_a_person() {
+                // Whoever cancels the run takes the question back.
+                let word = tokio::select! {
+                    biased;
+                    () = self.cancel.cancelled() => continue,
+                    word = answer(entry) => word,
+                };
                 // A run that is over has nothing left to approve.
-                let _ = self.approve.send(answer(entry).await);
+                let _ = self.approve.send(word);
             }
         }
         self.outcome().await

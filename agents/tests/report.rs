@@ -38,6 +38,7 @@ fn beginning() -> Beginning {
             max_images: None,
             screen: None,
             thinks: true,
+            tells_probabilities: true,
             notes: vec![hostile()],
         },
         notes: vec![hostile()],

@@ -96,7 +96,27 @@ def record(case, processor, model):
     if "pixel_attention_mask" in inputs:
         mask = inputs["pixel_attention_mask"]
         golden["pixel_attention_mask"] = {"shape": list(mask.shape), "ones": int(mask.sum())}
+    if hasattr(model.model, "get_rope_index"):
+        golden.update(places(model, inputs))
     return golden
+
+
+def places(model, inputs):
+    """Where the tokens of a prompt stand in time, height and width, and how far behind its length the reply
+    goes on; and the grids of the images' patches."""
+    ids = inputs["input_ids"]
+    grids = inputs.get("image_grid_thw")
+    rows, delta = torch.arange(ids.shape[1]).expand(3, 1, -1), torch.zeros(1, dtype=torch.long)
+    # Without an image transformers counts.
+    if grids is not None:
+        rows, delta = model.model.get_rope_index(
+            ids, mm_token_type_ids=inputs["mm_token_type_ids"], image_grid_thw=grids
+        )
+    return {
+        "image_grid_thw": None if grids is None else grids.tolist(),
+        "position_ids": rows[:, 0].tolist(),
+        "rope_delta": int(delta.flatten()[0]),
+    }
 
 
 def expanded(processor, inputs, ids):
@@ -129,6 +149,9 @@ def tokenizer_goldens(tokenizer):
         "2024-11-24, 3.14159", "naïve café, Straße", "日本語の画面", "🙂👍🏽", "don't we'll I'm",
         f"a{special}b", f"  {special}  ", "<not_special>", "a\u0000b\u00a0c",
     ]
+    if tokenizer.backend_tokenizer.normalizer:
+        # Letters and their accents apart, which normalisation puts together.
+        texts.append("cafe\u0301 u\u0308ber")
     rows = []
     for text in texts:
         ids = tokenizer(text).input_ids

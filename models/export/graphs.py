@@ -73,14 +73,21 @@ def cache_of(past_key_values):
     return cache
 
 
-def decoder_example(text_config, batch, past=5, new=3):
+def head_size(text_config):
+    """The length of a head's vectors."""
+    named = getattr(text_config, "head_dim", None)
+    return named or text_config.hidden_size // text_config.num_attention_heads
+
+
+def decoder_example(text_config, batch, past=5, new=3, position_rows=None):
     """Inputs to trace a decoder with. A traced size of 1 is baked into the graph, so no size is 1
-    that should stay open."""
-    shape = (batch, text_config.num_key_value_heads, past, text_config.head_dim)
+    that should stay open. `position_rows` are positions' rows where a token has several."""
+    shape = (batch, text_config.num_key_value_heads, past, head_size(text_config))
+    rows = (position_rows,) if position_rows else ()
     return {
         "inputs_embeds": torch.randn(batch, new, text_config.hidden_size),
         "attention_mask": torch.ones(batch, past + new, dtype=torch.long),
-        "position_ids": torch.arange(past, past + new).expand(batch, new).clone(),
+        "position_ids": torch.arange(past, past + new).expand(*rows, batch, new).clone(),
         "past_key_values": [
             {"key": torch.randn(shape), "value": torch.randn(shape)}
             for _ in range(text_config.num_hidden_layers)
@@ -88,12 +95,12 @@ def decoder_example(text_config, batch, past=5, new=3):
     }
 
 
-def decoder_dimensions(text_config):
+def decoder_dimensions(text_config, position_rows=None):
     """The names that the decoder's open dimensions carry in the community's folders."""
     names = {
         "inputs_embeds": ["batch_size", "sequence_length", None],
         "attention_mask": ["batch_size", "total_sequence_length"],
-        "position_ids": ["batch_size", "sequence_length"],
+        "position_ids": [*([None] if position_rows else []), "batch_size", "sequence_length"],
     }
     for layer in range(text_config.num_hidden_layers):
         for half in ("key", "value"):
@@ -111,12 +118,12 @@ def embeddings(model):
     return export(graph, example, {"input_ids": ["batch_size", "sequence_length"]})
 
 
-def decoder(traced: Decoder, fusions):
+def decoder(traced: Decoder, fusions, position_rows=None):
     """The traced decoder. Fused, it takes a batch of one: attention over a cache becomes
     `GroupQueryAttention` only then. Not fused, it takes any batch."""
     config = traced.text_model.config
-    example = decoder_example(config, batch=1 if fusions else 2)
-    return export(traced, example, decoder_dimensions(config), fusions)
+    example = decoder_example(config, batch=1 if fusions else 2, position_rows=position_rows)
+    return export(traced, example, decoder_dimensions(config, position_rows), fusions)
 
 
 def export(module, example, dimensions, fusions="cpu"):

@@ -13,9 +13,10 @@ import PIL
 import torch
 import torchvision
 from PIL import Image
-from transformers import CLIPImageProcessor, LlavaImageProcessor, SiglipImageProcessor
+from transformers import CLIPImageProcessor, LlavaImageProcessor, Qwen2VLImageProcessor, SiglipImageProcessor
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 # Not at all, by one pixel, down, up, one side only, odd remainders on either side, extreme, large.
@@ -34,6 +35,14 @@ OTHERS = [
     ({"do_resize": False, "crop_size": {"height": 60, "width": 60}}, [(97, 61), (45, 83), (20, 90)]),
     ({"do_normalize": False}, [(97, 61), (300, 301)]),
     ({"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.25, 0.3], "rescale_factor": 1 / 127.5}, [(97, 61)]),
+]
+# Areas that enlarge and shrink most pictures, sides that round half to even, other patches, no resize at all.
+PATCHED = [
+    ({"min_pixels": 300 * 300, "max_pixels": 400 * 400}, [(97, 61), (45, 83), (640, 480), (1000, 130), (3, 40)]),
+    ({"size": {"shortest_edge": 3136, "longest_edge": 12845056}}, [(1280, 720), (70, 98), (42, 70), (1, 1)]),
+    ({"patch_size": 16, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}, [(97, 61), (300, 301)]),
+    ({"patch_size": 8, "merge_size": 3, "temporal_patch_size": 1}, [(97, 61), (45, 83)]),
+    ({"do_resize": False}, [(84, 56)]),
 ]
 PADDED = [({"do_pad": True}, [(97, 61), (45, 83), (300, 301), (64, 64)])]
 
@@ -60,6 +69,7 @@ def make(folder):
         ("CLIPImageProcessor", (CLIPImageProcessorPil, CLIPImageProcessor), everything + OTHERS),
         ("SiglipImageProcessor", (SiglipImageProcessorPil, SiglipImageProcessor), everything),
         ("LlavaImageProcessor", (LlavaImageProcessorPil, LlavaImageProcessor), PADDED),
+        ("Qwen2VLImageProcessor", (Qwen2VLImageProcessorPil, Qwen2VLImageProcessor), everything + PATCHED),
     ]:
         furthest = 0.0
         for settings, sizes in cases:
@@ -75,17 +85,25 @@ def make(folder):
 
 
 def values(processor, size):
-    """The pixel values `[3, height, width]` of the picture of this size."""
-    made = processor(formula(*size), return_tensors="np")["pixel_values"][0]
-    return np.ascontiguousarray(made, "<f4")
+    """The pixel values `[3, height, width]` of the picture of this size, or `[rows, columns, 3, frames, side, side]`
+    where it comes in patches; these not in the order of rows, which only the checksum sees."""
+    made = processor(formula(*size), return_tensors="np")
+    if "image_grid_thw" in made:
+        _, rows, columns = made["image_grid_thw"][0]
+        side, frames = processor.patch_size, processor.temporal_patch_size
+        values = made["pixel_values"].reshape(rows, columns, 3, frames, side, side)
+    else:
+        values = made["pixel_values"][0]
+    return np.ascontiguousarray(values, "<f4")
 
 
 def golden(name, settings, size, pixels):
     """One row. `name` is what `image_processor_type` says where the backend is meant."""
+    first = pixels[:, 0, 0] if pixels.ndim == 3 else pixels[0, 0, :, 0, 0, 0]
     return {
         "settings": {"image_processor_type": name, **settings},
         "size": list(size),
         "shape": list(pixels.shape),
-        "first": [float(f"{value:.9g}") for value in pixels[:, 0, 0].tolist()],
+        "first": [float(f"{value:.9g}") for value in first.tolist()],
         "sha256": hashlib.sha256(pixels.tobytes()).hexdigest(),
     }

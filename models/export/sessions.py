@@ -19,9 +19,12 @@ class Sessions:
         self.inputs = {value.name: value for value in self.decoder.get_inputs()}
         self.outputs = [value.name for value in self.decoder.get_outputs()]
 
-    def features(self, pixel_values):
-        """Image features, one row a placeholder token."""
+    def features(self, pixel_values, grids=None):
+        """Image features, one row a placeholder token. `grids` are those of images in patches."""
         feed = {"pixel_values": pixel_values}
+        for value in self.vision.get_inputs():
+            if value.name in ("grid_thw", "image_grid_thw"):
+                feed[value.name] = np.array(grids, np.int64)
         if any(value.name == "pixel_attention_mask" for value in self.vision.get_inputs()):
             batch, tiles, _, height, width = pixel_values.shape
             feed["pixel_attention_mask"] = np.ones((batch, tiles, height, width), bool)
@@ -47,14 +50,19 @@ class Sessions:
             if name.startswith("past_key_values.")
         }
 
-    def step(self, embeds, cache):
-        """Appends embeddings to the cache: logits `[positions, vocabulary]`, and the new cache."""
+    def step(self, embeds, cache, places=None):
+        """Appends embeddings to the cache: logits `[positions, vocabulary]`, and the new cache.
+
+        `places` are the new positions' rows `[rows, positions]`; they are counted where none are given."""
         past = next(iter(cache.values())).shape[2]
         new = embeds.shape[1]
+        positions = np.arange(past, past + new, dtype=np.int64)[None]
+        if places is not None:
+            positions = np.array(places, np.int64)[:, None]
         offered = {
             "inputs_embeds": embeds,
             "attention_mask": np.ones((1, past + new), np.int64),
-            "position_ids": np.arange(past, past + new, dtype=np.int64)[None],
+            "position_ids": positions,
             "num_logits_to_keep": np.array(1, np.int64),
             **cache,
         }
@@ -63,11 +71,15 @@ class Sessions:
         logits = output.pop("logits")[0]
         return logits, {name.replace("present", "past_key_values"): value for name, value in output.items()}
 
-    def reply(self, embeds, length):
-        """The greedy reply: logits of each step `[length, vocabulary]`, and the tokens."""
+    def reply(self, embeds, length, places=None):
+        """The greedy reply: logits of each step `[length, vocabulary]`, and the tokens.
+
+        It goes on after the greatest of the prompt's places, in every row of them."""
         logits, tokens, cache = [], [], self.empty_cache()
         while len(tokens) < length:
-            rows, cache = self.step(embeds, cache)
+            rows, cache = self.step(embeds, cache, places)
+            if places is not None:
+                places = np.full((len(places), 1), np.max(places) + 1)
             logits.append(rows[-1])
             tokens.append(int(rows[-1].argmax()))
             embeds = self.embeddings(tokens[-1:])

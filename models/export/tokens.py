@@ -17,14 +17,17 @@ SENTENCES = [
 ]
 
 
-def tokenizer(first, last, merges=64, digits=False, bos=None):
+def tokenizer(first, last, merges=64, digits=False, bos=None, steps=None, normalizer=None):
     """Trains the tokenizer.
 
     `first` are the special tokens with the lowest ids, `last` those after the merges, where a
     vision-language model's own are. `digits` splits numbers into digits, and `bos` is a special
-    token put before every text."""
+    token put before every text. `steps` take the place of how text is cut otherwise, and
+    `normalizer` comes before them."""
     result = Tokenizer(models.BPE())
-    steps = [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)]
+    if normalizer:
+        result.normalizer = normalizer
+    steps = steps or [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)]
     if digits:
         steps.insert(0, pre_tokenizers.Digits(individual_digits=True))
     result.pre_tokenizer = pre_tokenizers.Sequence(steps)

@@ -26,7 +26,8 @@ def check(folder, recorded, least_margin):
         furthest, closest = 0.0, np.inf
         for golden in recorded:
             embeds = prompt_embeddings(sessions, golden)
-            logits, tokens = sessions.reply(embeds, goldens.REPLY)
+            places = golden.get("position_ids")
+            logits, tokens = sessions.reply(embeds, goldens.REPLY, places)
             closest = min(closest, goldens.margin(logits))
             if suffix == "_q4":
                 golden["q4"] = {
@@ -38,7 +39,7 @@ def check(folder, recorded, least_margin):
             distance = np.abs(logits[0] - np.array(golden["first_logits"])).max()
             furthest = max(furthest, float(distance))
             assert tokens == golden["greedy"], f"{path.name}, {golden['name']}: another reply"
-            in_chunks(sessions, embeds, logits[0])
+            in_chunks(sessions, embeds, logits[0], places)
         assert furthest <= TOLERANCE, f"{path.name}: logits {furthest} off"
         if closest < least_margin:
             raise Unclear(f"{path.name}: a margin of {closest:.1e}")
@@ -51,21 +52,31 @@ def prompt_embeddings(sessions, golden):
     if golden["pixel_values"] is None:
         return sessions.embeddings(golden["input_ids"])
     pixels = goldens.tensor_values(golden["pixel_values"])
-    features = sessions.features(pixels)
-    tiles = pixels.reshape(-1, *pixels.shape[-3:])
-    single = [sessions.features(tile[None, None] if pixels.ndim == 5 else tile[None]) for tile in tiles]
+    grids, places = golden.get("image_grid_thw"), golden.get("position_ids")
+    features = sessions.features(pixels, grids)
+    single = [sessions.features(*part) for part in parts(pixels, grids)]
     assert np.abs(np.concatenate(single) - features).max() <= TOLERANCE, "tiles depend on each other"
     embeds = sessions.embeddings(golden["input_ids"], features)
-    seeing, _ = sessions.step(embeds, sessions.empty_cache())
+    seeing, _ = sessions.step(embeds, sessions.empty_cache(), places)
     blind = sessions.embeddings(golden["input_ids"], np.zeros_like(features))
-    guessing, _ = sessions.step(blind, sessions.empty_cache())
+    guessing, _ = sessions.step(blind, sessions.empty_cache(), places)
     assert np.abs(seeing[-1] - guessing[-1]).max() > SEEN, f"{golden['name']}: the image isn't seen"
     return embeds
 
 
-def in_chunks(sessions, embeds, first_logits):
+def parts(pixels, grids):
+    """What the vision session is fed for each tile, or each image in patches, by itself."""
+    if grids is not None:
+        ends = np.cumsum(np.prod(grids, axis=1))[:-1]
+        return [(patches, [grid]) for patches, grid in zip(np.split(pixels, ends), grids)]
+    tiles = pixels.reshape(-1, *pixels.shape[-3:])
+    return [(tile[None, None] if pixels.ndim == 5 else tile[None], None) for tile in tiles]
+
+
+def in_chunks(sessions, embeds, first_logits, places=None):
     """A prompt given in two pieces must give what it gives in one."""
     cut = embeds.shape[1] // 2
-    _, cache = sessions.step(embeds[:, :cut], sessions.empty_cache())
-    logits, _ = sessions.step(embeds[:, cut:], cache)
+    before, after = (None, None) if places is None else np.split(np.array(places), [cut], axis=1)
+    _, cache = sessions.step(embeds[:, :cut], sessions.empty_cache(), before)
+    logits, _ = sessions.step(embeds[:, cut:], cache, after)
     assert np.abs(logits[-1] - first_logits).max() <= TOLERANCE, "a prefill in chunks differs"

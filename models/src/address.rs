@@ -283,10 +283,10 @@ mod tests {
             ("hub:name", "`name`: no organisation and name of a model"),
             ("hub:org/name#q 4", "`q 4` isn't a precision"),
             ("openai:", "`openai:` names no model"),
-            ("openai:http://127.0.0.1:8000/v1", "`openai:http://127.0.0.1:8000/v1` names no model"),
-            ("gemini:https://host/#", "`gemini:https://host/#` names no model"),
-            ("openai:ftp://host#x", "`ftp://host`: not an address that begins with http:// or https://"),
-            ("openai:http://#x", "`http://`: empty host"),
+            ("openai:http://127.0.0.1:8000/v1", "`openai:http://[…]` names no model"),
+            ("gemini:https://host/#", "`gemini:https://[…]` names no model"),
+            ("openai:ftp://host#x", "`ftp://[…]`: not an address that begins with http:// or https://"),
+            ("openai:http://#x", "`http://[…]`: empty host"),
             (
                 "openai:https://me:secret@host/v1#x",
                 "`https://[…]`: a name, a password or a query in an address",
@@ -295,9 +295,9 @@ mod tests {
                 "openai:https://host/v1?key=secret#x",
                 "`https://[…]`: a name, a password or a query in an address",
             ),
-            ("anthropic:x?context=many", "`context=many` can't be set"),
-            ("anthropic:x?images=0", "`images=0` can't be set"),
-            ("anthropic:x?temperature=1", "`temperature=1` can't be set"),
+            ("anthropic:x?context=many", "`context` can't be set so"),
+            ("anthropic:x?images=0", "`images` can't be set so"),
+            ("anthropic:x?temperature=1", "`temperature` can't be set so"),
             ("bundle:glance", "`bundle:` isn't a kind of address"),
             ("models/smolvlm#", "`` isn't a precision"),
             ("bundled:glance#q 4", "`q 4` isn't a precision"),
@@ -305,6 +305,27 @@ mod tests {
         for (text, expected) in cases {
             let error = text.parse::<ModelAddress>().unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_an_address_is_in_no_error_about_it() {
+        for text in [
+            "openai:https://me:secret@host:99999/v1#x",
+            "openai:ftp://me:secret@host#x",
+            "openai:https://host/v1?key=secret",
+            "openai:https://me:secret@h/v1#",
+            "openai:https://host/v1#x?key=secret",
+            "openai:https://host/v1#x?secret",
+            "openai:https://host/v1#x?secret=",
+            "openai:https://host/v1?key=secret#x",
+            "openai:me:secret@host/v1#x",
+            "openai:secret@host://v1#x",
+            "openai:secret with spaces",
+        ] {
+            let error = text.parse::<ModelAddress>().unwrap_err();
+            let told = format!("{error} {error:?}");
+            assert!(!told.contains("secret") && !told.contains("me:"), "{text}: {told}");
         }
     }
 }

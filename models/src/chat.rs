@@ -22,6 +22,9 @@ pub struct ModelCard {
     pub screen: Option<[u32; 2]>,
     /// Whether a thought before the action is this model's better default.
     pub thinks: bool,
+    /// Whether it tells how likely each token of a reply is.
+    #[serde(default)]
+    pub tells_probabilities: bool,
     /// What a user should know before trusting a result: quantised weights, nodes off the device, …
     pub notes: Vec<String>,
 }

@@ -1,17 +1,20 @@
 //! What differs from one family of models to the next, and nothing else.
 //!
 //! A family says which sessions a folder of its kind holds, what an image's placeholder becomes in the
-//! prompt, and what the vision session is fed. Adding one is one file in `family/` and one line in
+//! prompt, what the vision session is fed, and where a prompt's tokens stand if that isn't one after another. Adding one is one file in `family/` and one line in
 //! [`of_folder`]. The rest is the same for all: features replace the embeddings of the image token, row by
 //! row, and their number must be the prompt's.
 
 mod llava;
+mod positions;
+mod qwen_vl;
 mod smolvlm;
 
 use std::path::Path;
 
-use percept_runtime::HostTensor;
+use percept_runtime::{HostTensor, RopePosition};
 
+pub use self::positions::Span;
 use crate::{ModelError, folder::ModelConfig, processor::ProcessedImage};
 
 /// The name of the vision session.
@@ -44,6 +47,26 @@ pub trait Family: Send + Sync + std::fmt::Debug {
     /// left out.
     fn encoder_inputs(&self, image: ProcessedImage) -> Vec<(String, HostTensor)>;
 
+    /// Whether its images come in patches ([`ProcessedImage::patches`]) and not as whole pictures.
+    fn takes_patches(&self) -> bool {
+        false
+    }
+
+    /// Where every token of a prompt stands, given the prompt from its beginning. `None`, for nearly every family:
+    /// one after another, which the decoder counts.
+    ///
+    /// A token's position must not depend on what comes after it: then a prompt may be read from wherever the cache
+    /// still holds it.
+    fn positions(&self, _prompt: &[Span]) -> Option<Vec<RopePosition>> {
+        None
+    }
+
+    /// Whether the model gives places as pixels of the image that it was shown, after the processor brought it to
+    /// its size, and not in thousandths.
+    fn points_at_pixels(&self) -> bool {
+        false
+    }
+
     /// The sessions of a folder of this family.
     fn sessions(&self) -> Vec<&'static str> {
         vec![VISION_ENCODER, EMBED_TOKENS, DECODER]
@@ -56,7 +79,7 @@ pub trait Family: Send + Sync + std::fmt::Debug {
 }
 
 /// The families that are hosted, for the error that lists them.
-const KNOWN: &str = "smolvlm, idefics3 and llava";
+const KNOWN: &str = "smolvlm, idefics3, llava, qwen2_vl and qwen2_5_vl";
 
 /// The family of a folder.
 ///
@@ -67,6 +90,8 @@ pub(crate) fn of_folder(folder: &Path, config: &ModelConfig) -> Result<Box<dyn F
     match config.model_type.as_str() {
         "smolvlm" | "idefics3" => smolvlm::read(folder, config),
         "llava" => llava::read(folder, config),
+        "qwen2_vl" => Ok(qwen_vl::second()),
+        "qwen2_5_vl" => qwen_vl::second_and_a_half(folder),
         unknown => Err(ModelError::Folder {
             path: folder.join("config.json"),
             problem: format!("the family `{unknown}` isn't hosted in this version"),

@@ -83,8 +83,26 @@ impl ModelFolder {
             tokenizer,
             sessions,
         };
+        folder.check_processor()?;
         folder.check_tokens()?;
         Ok(folder)
+    }
+
+    /// Pictures and patches are fed in different ways: a processor of the other kind would be noticed late.
+    fn check_processor(&self) -> Result<(), ModelError> {
+        let gives_patches = matches!(self.processor, ImageProcessor::Patched(_));
+        if gives_patches == self.family.takes_patches() {
+            return Ok(());
+        }
+        let (gives, takes) = if gives_patches { ("patches", "pictures") } else { ("pictures", "patches") };
+        Err(ModelError::Folder {
+            path: self.path.join("preprocessor_config.json"),
+            problem: format!(
+                "its image processor gives {gives}, a `{}` model takes {takes}",
+                self.family.name()
+            ),
+            remedy: "Take it and `config.json` from the same model".into(),
+        })
     }
 
     /// The file of a session.

@@ -39,7 +39,7 @@ pub use dual_encoder::{
     TextEmbedding, ZeroShot, nearest,
 };
 pub use error::{Cause, ModelError};
-pub use family::{DECODER, EMBED_TOKENS, Family, VISION_ENCODER};
+pub use family::{DECODER, EMBED_TOKENS, Family, Span, VISION_ENCODER};
 pub use folder::{DialectKind, FolderSettings, ModelConfig, ModelFolder, Precision, SessionFile, TextConfig};
 pub use generate::{Function, Generate, Reply, Sampling, Thought};
 pub use generation::{Call, Completion, Generation, GenerationEvent, Stage, StopReason, TokenRecord, Usage};
@@ -49,8 +49,8 @@ pub use images::LoadedImage;
 pub use local::{InspectedSession, Inspection, LoadOptions, LocalModel, PlacedOperator, ReadPrompt};
 pub use merge::{Merge, MergeMethod, Merged, MergedGraph};
 pub use processor::{
-    Backend, Filter, FirstSize, ImageProcessor, MAX_PIXELS, Normalise, ProcessedImage, SingleImage,
-    TargetSize, TileGrid, TiledImage, resize,
+    Backend, Filter, FirstSize, ImageProcessor, MAX_PIXELS, Normalise, PatchGrid, PatchedImage,
+    ProcessedImage, SingleImage, SmartSize, TargetSize, TileGrid, TiledImage, resize,
 };
 pub use remote::{RemoteAddress, RemoteApi, RemoteError, RemoteModel, RemoteOptions};
 pub use scripted::{ScriptedCall, ScriptedError, ScriptedModel, ScriptedReply, ScriptedText};

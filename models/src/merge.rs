@@ -1,18 +1,19 @@
 //! Model merging: one model's weights made of two, without training.
 //!
 //! It is done on the exported graphs. The merged files are copies of the first model's in which the numbers of each
-//! floating-point weight are others; one weight at a time is in memory, whatever the models' size.
+//! floating-point weight are others. A piece of one weight is in memory at a time, and a whole weight in some ten copies
+//! where the method looks at it as one vector (all but the mean); never a model.
 
 mod folder;
 mod graph;
 mod method;
 mod numbers;
-mod wire;
 
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -20,8 +21,9 @@ use graph::{Graph, Place, Weight, kind_name};
 pub use method::MergeMethod;
 use numbers::Numbers;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
-use crate::{ModelError, folder::bad};
+use crate::{ModelError, Precision, folder::bad};
 
 /// Two models to be made into one.
 #[derive(Debug, Clone)]
@@ -36,8 +38,10 @@ pub struct Merge {
     pub method: MergeMethod,
     /// The second's share, from 0 to 1.
     pub weight: f64,
-    /// The precision of a folder's files that are merged, by its suffix: `fp16`, `fp32`; `None` merges every file.
-    pub precision: Option<String>,
+    /// The precision of a folder's files that are merged, where a session has it; `None` merges every file.
+    pub precision: Option<Precision>,
+    /// Ends it before its end.
+    pub cancel: CancellationToken,
 }
 
 /// What was merged.
@@ -59,12 +63,14 @@ pub struct MergedGraph {
 }
 
 impl Merge {
-    /// Merges, into a folder that isn't there yet. What can't be finished leaves nothing behind.
+    /// Merges, into a folder that isn't there yet. What can't be finished leaves nothing behind; a process that is killed on
+    /// the way leaves a folder whose name begins with a dot and ends in `.unfinished`.
     ///
     /// # Errors
     ///
     /// [`ModelError::Request`] for a share, a density or a base that makes no sense; [`ModelError::Folder`] for files that
-    /// are missing, torn, or of another architecture, which says where they differ.
+    /// are missing, torn, or of another architecture, which says where they differ; [`ModelError::Interrupted`] if it was
+    /// cancelled.
     pub fn write(&self, to: &Path) -> Result<Merged, ModelError> {
         self.checked()?;
         if to.exists() {
@@ -80,12 +86,13 @@ impl Merge {
             ));
         }
         let unfinished = unfinished(to);
+        fs::create_dir(&unfinished).map_err(|error| bad(to, error.to_string()))?;
         let merged = self.write_into(&unfinished).and_then(|merged| {
             fs::rename(&unfinished, to).map_err(|error| bad(to, error.to_string()))?;
             Ok(merged)
         });
         if merged.is_err() {
-            // It may never have been made.
+            // What can't be taken away is at least named as what it is.
             let _ = fs::remove_dir_all(&unfinished);
         }
         merged
@@ -111,10 +118,17 @@ impl Merge {
     }
 
     /// Merges one graph into a copy of the first, external data included.
-    fn graph(&self, [a, b, base]: [&Path; 3], to: &Path) -> Result<MergedGraph, ModelError> {
-        let graphs = [Graph::open(a)?, Graph::open(b)?, Graph::open(base)?];
-        for other in &graphs[1..] {
-            if let Some(difference) = graphs[0].difference(other) {
+    fn graph(
+        &self,
+        [a, b]: [&Path; 2],
+        base: Option<&Path>,
+        to: &Path,
+        copies: &mut Copies,
+    ) -> Result<MergedGraph, ModelError> {
+        let graph = Graph::open(a)?;
+        let others = [Some(b), base].into_iter().flatten().map(Graph::open).collect::<Result<Vec<_>, _>>()?;
+        for other in &others {
+            if let Some(difference) = graph.difference(other) {
                 let problem = format!("it can't be merged with {}: {difference}", other.path.display());
                 return Err(ModelError::Folder {
                     path: a.to_owned(),
@@ -123,128 +137,129 @@ impl Merge {
                 });
             }
         }
-        let mut copies = Copies::new(a, to)?;
+        copies.copy(a, to)?;
         let mut counted = MergedGraph::default();
-        for (index, weight) in graphs[0].weights.iter().enumerate() {
-            let others = [&graphs[1].weights[index], &graphs[2].weights[index]];
-            if self.weight_into(&mut copies, weight, others, index as u64)? {
+        for (index, weight) in graph.weights.iter().enumerate() {
+            if self.cancel.is_cancelled() {
+                return Err(ModelError::Interrupted);
+            }
+            if !copies.has(&weight.place.file) {
+                // Its name stays: the graph refers to it.
+                let beside = to.with_file_name(weight.place.file.file_name().unwrap_or_default());
+                copies.copy(&weight.place.file, &beside)?;
+            }
+            let others: Vec<_> = others.iter().map(|graph| &graph.weights[index]).collect();
+            if self.weight_into(copies, weight, &others, index as u64)? {
                 counted.merged += 1;
             } else {
                 counted.equal += 1;
             }
         }
-        copies.finish()?;
         Ok(counted)
     }
 
-    /// Merges one weight; `false` if it is the same in all.
+    /// Merges one weight with the second model's, and the base's; `false` if it is the same in all.
     fn weight_into(
         &self,
         copies: &mut Copies,
         weight: &Weight,
-        [b, base]: [&Weight; 2],
+        others: &[&Weight],
         index: u64,
     ) -> Result<bool, ModelError> {
-        let bytes = [numbers_of(weight)?, numbers_of(b)?, numbers_of(base)?];
-        copies.holds(&weight.place)?;
-        if bytes[0] == bytes[1] && bytes[0] == bytes[2] {
-            return Ok(false);
-        }
         let wrong = |problem: String| {
-            Err(ModelError::Folder {
-            path: weight.place.file.clone(),
-            problem: format!("the weight `{}` {problem}", weight.name),
-            remedy: "Merge files in full or half precision (--precision fp32, fp16), and quantise what comes of it".into(),
-        })
+            let path = weight.place.file.clone();
+            let problem = format!("the weight `{}` {problem}", weight.name);
+            let remedy = "Merge files in full or half precision (--precision fp32, fp16), and quantise what comes of it";
+            ModelError::Folder { path, problem, remedy: remedy.into() }
         };
-        let Some(form) = Numbers::of(weight.kind) else {
-            return wrong(format!("differs, and is of the type {}", kind_name(weight.kind)));
-        };
-        let read: Option<Vec<_>> = bytes.iter().map(|bytes| form.read(bytes)).collect();
-        let Some(numbers) = read.filter(|read| read.iter().all(|numbers| numbers.len() == read[0].len()))
-        else {
-            return wrong("isn't whole".into());
-        };
-        if numbers.iter().flatten().any(|number| !number.is_finite()) {
-            return wrong("holds a number that isn't finite".into());
+        if others.iter().any(|other| other.place.length() != weight.place.length()) {
+            return Err(wrong("isn't whole".into()));
         }
-        let merged = self.method.merge(&numbers[0], &numbers[1], &numbers[2], self.weight, index);
-        copies.put(&weight.place, &form.write(&merged))?;
-        Ok(true)
+        // Numbers of a mean don't know of each other: a piece at a time is enough.
+        let piece = if self.method == MergeMethod::Linear { PIECE } else { u64::MAX };
+        let mut is_other = false;
+        for part in weight.place.parts(piece) {
+            let own = numbers_at(&weight.place, &part)?;
+            let theirs =
+                others.iter().map(|other| numbers_at(&other.place, &part)).collect::<Result<Vec<_>, _>>()?;
+            if theirs.iter().all(|theirs| *theirs == own) {
+                continue;
+            }
+            is_other = true;
+            let Some(form) = Numbers::of(weight.kind) else {
+                return Err(wrong(format!("differs, and is of the type {}", kind_name(weight.kind))));
+            };
+            // A hostile shape may say more than any memory holds.
+            let count = weight.shape.iter().try_fold(1u64, |count, side| count.checked_mul(*side));
+            if count.and_then(|count| count.checked_mul(form.bytes())) != Some(weight.place.length()) {
+                return Err(wrong("isn't whole".into()));
+            }
+            let read = |bytes: &Vec<u8>| form.read(bytes).ok_or_else(|| wrong("isn't whole".into()));
+            let (a, theirs) = (read(&own)?, theirs.iter().map(read).collect::<Result<Vec<_>, _>>()?);
+            let base = theirs.get(1).map_or(&[][..], Vec::as_slice);
+            if a.iter().chain(theirs.iter().flatten()).any(|number| !number.is_finite()) {
+                return Err(wrong("holds a number that isn't finite".into()));
+            }
+            let merged = form.write(&self.method.merge(&a, &theirs[0], base, self.weight, index));
+            if form.read(&merged).is_none_or(|merged| merged.iter().any(|number| !number.is_finite())) {
+                let kind = kind_name(weight.kind);
+                return Err(wrong(format!("comes to a number that is too large for {kind}")));
+            }
+            copies.put(&weight.place.file, weight.place.bytes.start + part.start, &merged)?;
+        }
+        Ok(is_other)
     }
 }
 
-/// The bytes of a weight's numbers.
-fn numbers_of(weight: &Weight) -> Result<Vec<u8>, ModelError> {
-    let Place { file, bytes } = &weight.place;
+/// So many bytes of a weight are in memory at a time where its numbers are independent; whole numbers of every type.
+const PIECE: u64 = 8 << 20;
+
+/// Some of the bytes of a weight's numbers.
+fn numbers_at(place: &Place, part: &Range<u64>) -> Result<Vec<u8>, ModelError> {
     let read = || -> io::Result<Vec<u8>> {
-        let mut source = File::open(file)?;
-        source.seek(SeekFrom::Start(bytes.start))?;
+        let mut source = File::open(&place.file)?;
+        source.seek(SeekFrom::Start(place.bytes.start + part.start))?;
         let mut numbers = Vec::new();
-        source.take(bytes.end - bytes.start).read_to_end(&mut numbers)?;
+        source.take(part.end - part.start).read_to_end(&mut numbers)?;
         Ok(numbers)
     };
-    read().map_err(|error| bad(file, error.to_string()))
+    read().map_err(|error| bad(&place.file, error.to_string()))
 }
 
-/// The first model's graph and the files beside it, copied to be written into.
-struct Copies {
-    from: PathBuf,
-    to: PathBuf,
-    open: BTreeMap<PathBuf, File>,
-}
+/// The first model's graphs and the files beside them, copied to be written into. Several graphs may share a file.
+#[derive(Default)]
+struct Copies(BTreeMap<PathBuf, (PathBuf, File)>);
 
 impl Copies {
-    fn new(from: &Path, to: &Path) -> Result<Self, ModelError> {
-        let mut copies = Self { from: from.to_owned(), to: to.to_owned(), open: BTreeMap::new() };
-        copies.copy(from)?;
-        Ok(copies)
+    fn has(&self, file: &Path) -> bool {
+        self.0.contains_key(file)
     }
 
-    /// Where a file of the first model is copied to. External data keep their names: the graph refers to them.
-    fn place(&self, file: &Path) -> PathBuf {
-        if file == self.from {
-            self.to.clone()
-        } else {
-            self.to.with_file_name(file.file_name().unwrap_or_default())
-        }
-    }
-
-    fn copy(&mut self, file: &Path) -> Result<(), ModelError> {
-        let to = self.place(file);
+    fn copy(&mut self, file: &Path, to: &Path) -> Result<(), ModelError> {
         let copied = || -> io::Result<File> {
             // The content alone: a file that may only be read makes a copy that may be written.
-            let mut copy = OpenOptions::new().write(true).create_new(true).open(&to)?;
+            let mut copy = OpenOptions::new().write(true).create_new(true).open(to)?;
             io::copy(&mut File::open(file)?, &mut copy)?;
             Ok(copy)
         };
-        let copy = copied().map_err(|error| bad(&to, error.to_string()))?;
-        self.open.insert(file.to_owned(), copy);
+        let copy = copied().map_err(|error| bad(to, error.to_string()))?;
+        self.0.insert(file.to_owned(), (to.to_owned(), copy));
         Ok(())
     }
 
-    /// Makes sure that the file of this place is copied.
-    fn holds(&mut self, place: &Place) -> Result<(), ModelError> {
-        if self.open.contains_key(&place.file) { Ok(()) } else { self.copy(&place.file) }
-    }
-
-    fn put(&mut self, place: &Place, bytes: &[u8]) -> Result<(), ModelError> {
-        self.holds(place)?;
-        let to = self.place(&place.file);
-        let Some(file) = self.open.get_mut(&place.file) else { return Ok(()) };
-        let written = file.seek(SeekFrom::Start(place.bytes.start)).and_then(|_| file.write_all(bytes));
-        written.map_err(|error| bad(&to, error.to_string()))
+    fn put(&mut self, file: &Path, at: u64, bytes: &[u8]) -> Result<(), ModelError> {
+        let Some((to, copy)) = self.0.get_mut(file) else { return Ok(()) };
+        let written = copy.seek(SeekFrom::Start(at)).and_then(|_| copy.write_all(bytes));
+        written.map_err(|error| bad(to, error.to_string()))
     }
 
     fn finish(self) -> Result<(), ModelError> {
-        let synced =
-            |(path, file): (&PathBuf, &File)| file.sync_all().map_err(|error| bad(path, error.to_string()));
-        self.open.iter().try_for_each(synced)
+        self.0.values().try_for_each(|(to, copy)| copy.sync_all().map_err(|error| bad(to, error.to_string())))
     }
 }
 
 /// Where something is made before it has its name.
 fn unfinished(to: &Path) -> PathBuf {
     let name = to.file_name().unwrap_or_default().to_string_lossy();
-    to.with_file_name(format!(".{name}.{}.unfinished", std::process::id()))
+    to.with_file_name(format!(".{name}.{:08x}.unfinished", rand::random::<u32>()))
 }

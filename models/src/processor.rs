@@ -9,6 +9,7 @@ mod crop;
 mod filter;
 mod fit;
 mod normalise;
+mod patches;
 mod resize;
 mod single;
 mod tiled;
@@ -21,6 +22,7 @@ pub use backend::Backend;
 pub use filter::Filter;
 pub(crate) use fit::Fit;
 pub use normalise::Normalise;
+pub use patches::{PatchGrid, PatchedImage, SmartSize};
 pub(crate) use resize::check_area;
 pub use resize::{MAX_PIXELS, resize};
 pub use single::{SingleImage, TargetSize};
@@ -35,6 +37,8 @@ pub enum ImageProcessor {
     Single(SingleImage),
     /// A grid of tiles and the whole.
     Tiled(TiledImage),
+    /// Patches of a picture that keeps its shape.
+    Patched(PatchedImage),
 }
 
 impl ImageProcessor {
@@ -54,6 +58,7 @@ impl ImageProcessor {
         match self {
             Self::Single(single) => single.process(image),
             Self::Tiled(tiled) => tiled.process(image),
+            Self::Patched(patched) => patched.process(image),
         }
     }
 }
@@ -76,12 +81,16 @@ pub struct ProcessedImage {
     pub height: usize,
     /// Columns of each.
     pub width: usize,
-    /// `[tiles, 3, height, width]`, row-major.
+    /// `[tiles, 3, height, width]`, row-major; or, where there are `patches`, one after another, each
+    /// `[3, frames, side, side]`.
     pub values: Vec<f32>,
-    /// `[tiles, height, width]`: true where a pixel is the image's, false where it is padding.
+    /// `[tiles, height, width]`: true where a pixel is the image's, false where it is padding. Empty where there are
+    /// `patches`: they are never padded.
     pub mask: Vec<bool>,
     /// The grid, if the image was cut.
     pub grid: Option<TileGrid>,
+    /// The patches, if `values` holds those.
+    pub patches: Option<PatchGrid>,
 }
 
 impl ProcessedImage {
@@ -105,6 +114,6 @@ impl ProcessedImage {
                 mask.extend((0..width).map(|column| column < inside));
             }
         }
-        Ok(Self { tiles: tiles.len(), height, width, values, mask, grid })
+        Ok(Self { tiles: tiles.len(), height, width, values, mask, grid, patches: None })
     }
 }

@@ -143,6 +143,7 @@ impl RemoteModel {
             max_images: address.max_images,
             screen: None,
             thinks: true,
+            tells_probabilities: false,
             notes,
         };
         let transport = Transport::new(address, admission, options.patience)?;

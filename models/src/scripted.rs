@@ -111,6 +111,7 @@ impl ScriptedModel {
             max_images: None,
             screen: None,
             thinks: true,
+            tells_probabilities: false,
             notes: Vec::new(),
         };
         Self { card, replies, given: AtomicUsize::new(0), asked: Mutex::default() }

@@ -236,6 +236,31 @@ fn set(file: &'static str, key: &'static str, value: serde_json::Value) -> impl 
     }
 }
 
+/// Makes a named dimension of a graph a number. What the name took is filled: a varint may be longer than it need be
+/// (protobuf's encoding), and the dimension's denotation (`TensorShapeProto.Dimension`, field 3) may be empty.
+fn fix(file: &'static str, name: &'static str, number: u8) -> impl FnOnce(&Path) {
+    move |folder| {
+        let path = folder.join(file);
+        let mut bytes = fs::read(&path).unwrap();
+        let named = [&[0x12, name.len() as u8], name.as_bytes()].concat();
+        let mut fixed = vec![0x08, number | 0x80];
+        while (named.len() - fixed.len()) % 2 == 0 {
+            fixed.push(0x80);
+        }
+        fixed.push(0);
+        while fixed.len() < named.len() {
+            fixed.extend([0x1a, 0]);
+        }
+        let places: Vec<usize> =
+            (0..bytes.len() - named.len()).filter(|place| bytes[*place..].starts_with(&named)).collect();
+        assert!(places.len() > 1, "{places:?}");
+        for place in places {
+            bytes[place..place + fixed.len()].copy_from_slice(&fixed);
+        }
+        fs::write(path, bytes).unwrap();
+    }
+}
+
 fn halve(file: &'static str) -> impl FnOnce(&Path) {
     move |folder| {
         let bytes = fs::read(folder.join(file)).unwrap();
@@ -277,6 +302,18 @@ async fn bad_folders_are_refused_by_the_file_at_fault() {
     refused("siglip-tiny", other, "tokenizer.json", "lacks the special token `</s>`").await;
     refused("clip-tiny", set("config.json", "/text_config/vocab_size", 300.into()), "tokenizer.json", "300")
         .await;
+    let context = |most: i64| set("tokenizer_config.json", "/model_max_length", most.into());
+    for most in [-7, 0, 1, 2] {
+        for folder in FOLDERS {
+            let says = format!("texts of {} tokens", most.max(0));
+            refused(folder, context(most), "tokenizer_config.json", &says).await;
+        }
+    }
+    let positions = set("config.json", "/text_config/max_position_embeddings", 2.into());
+    refused("clip-tiny", positions, "config.json", "texts of 2 tokens").await;
+    for (file, batch) in TOWERS.into_iter().zip(["text_batch_size", "image_batch_size"]) {
+        refused("clip-tiny", fix(file, batch, 4), file, "takes 4 at once").await;
+    }
     let unmarked = set("tokenizer.json", "/post_processor", serde_json::Value::Null);
     let says = "doesn't put `<|startoftext|>` before and `<|endoftext|>` after a text";
     refused("clip-tiny", unmarked, "tokenizer.json", says).await;
@@ -285,6 +322,19 @@ async fn bad_folders_are_refused_by_the_file_at_fault() {
     refused("clip-tiny", percept("[match]\nscale = 0"), "percept.toml", "greater than 0").await;
     refused("clip-tiny", percept("[match]\nbias = 1"), "percept.toml", "scale").await;
     refused("clip-tiny", percept("[images]\nbackend = 'opencv'"), "percept.toml", "opencv").await;
+}
+
+#[tokio::test]
+async fn a_graph_whose_batch_is_fixed_at_one_works_one_by_one() {
+    let golden = golden("clip-tiny");
+    let (_kept, path) = copy("clip-tiny");
+    fix(TOWERS[0], "text_batch_size", 1)(&path);
+    fix(TOWERS[1], "image_batch_size", 1)(&path);
+    let model = open(&path, "cpu").await.unwrap();
+    assert!(golden.embeddings_off(&model, "clip-tiny").await < TOLERANCE);
+    fix("onnx/model.onnx", "text_batch_size", 4)(&path);
+    let error = open(&path, "cpu").await.unwrap().temperature().await.unwrap_err().to_string();
+    assert!(error.contains("model.onnx") && error.contains("takes 4 at once"), "{error}");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ mod support;
 
 use std::{fs, path::Path, sync::Arc};
 
-use percept_models::{LoadOptions, LocalModel, ModelError, Precision};
+use percept_models::{LoadOptions, LocalModel, ModelConfig, ModelError, Precision};
 use percept_runtime::Silent;
 use support::{change_json, copy};
 
@@ -104,6 +104,44 @@ async fn files_that_contradict_each_other_are_named() {
         fs::copy(smolvlm.join("onnx/embed_tokens.onnx"), folder.join("onnx/embed_tokens.onnx")).unwrap();
     };
     check("llava-tiny", swap, None, "vision_encoder.onnx", "48 numbers each").await;
+}
+
+#[tokio::test]
+async fn a_processor_or_a_decoder_of_another_kind_is_named() {
+    let processor = "preprocessor_config.json";
+    let clip = r#"{ "image_processor_type": "CLIPImageProcessor" }"#;
+    let pictures = |folder: &Path| fs::write(folder.join(processor), clip).unwrap();
+    check("qwen2_vl-tiny", pictures, None, processor, "gives pictures, a `qwen2_vl` model takes patches")
+        .await;
+    let patches = |folder: &Path| {
+        let (_kept, qwen) = copy("qwen2_vl-tiny");
+        fs::copy(qwen.join(processor), folder.join(processor)).unwrap();
+    };
+    check("llava-tiny", patches, None, processor, "gives patches, a `llava` model takes pictures").await;
+    // A folder that calls itself Qwen2-VL, around a decoder that counts its tokens.
+    let counting = |folder: &Path| {
+        patches(folder);
+        change_json(&folder.join("config.json"), |config| config["model_type"] = "qwen2_vl".into());
+        let tokenizer = fs::read_to_string(folder.join("tokenizer.json")).unwrap();
+        fs::write(folder.join("tokenizer.json"), tokenizer.replace("<image>", "<|image_pad|>")).unwrap();
+    };
+    check("llava-tiny", counting, None, "onnx/decoder_model_merged.onnx", "in three rows").await;
+}
+
+#[test]
+fn an_older_configuration_has_the_decoders_sizes_at_its_top() {
+    let (_kept, path) = copy("qwen2_vl-tiny");
+    let newer = ModelConfig::of_folder(&path).unwrap();
+    assert_eq!((newer.text.hidden_size, newer.text.head_dim, newer.text.context), (Some(48), Some(16), 512));
+    change_json(&path.join("config.json"), |config| {
+        let text = config.as_object_mut().unwrap().remove("text_config").unwrap();
+        for (key, value) in text.as_object().unwrap() {
+            if key != "model_type" {
+                config[key] = value.clone();
+            }
+        }
+    });
+    assert_eq!(ModelConfig::of_folder(&path).unwrap(), newer);
 }
 
 #[tokio::test]

@@ -9,16 +9,25 @@ use std::{
 
 use percept_models::{
     ChatModel, Conversation, Generate, LoadOptions, LocalModel, Merge, MergeMethod, Merged, Message,
-    ModelError, Role,
+    ModelError, Precision, Role,
 };
 use percept_runtime::Silent;
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 const LLAVA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/llava-tiny");
 
 fn merge(a: &Path, b: &Path, weight: f64) -> Merge {
     let (a, b) = (a.to_owned(), b.to_owned());
-    Merge { a, b, base: None, method: MergeMethod::Linear, weight, precision: None }
+    Merge {
+        a,
+        b,
+        base: None,
+        method: MergeMethod::Linear,
+        weight,
+        precision: None,
+        cancel: CancellationToken::new(),
+    }
 }
 
 /// A protocol buffer's field: a number, or bytes.
@@ -53,6 +62,27 @@ fn weight(name: &str, kind: u8, raw: &[u8]) -> Vec<u8> {
 
 fn floats(numbers: &[f32]) -> Vec<u8> {
     numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+}
+
+/// Half floats as `onnx.helper` writes them: numbers of variable length.
+fn halves_in_a_list() -> Vec<u8> {
+    bytes(5, &[number(1, 2), number(2, 10), bytes(8, b"w"), bytes(5, &[0x80, 0x78, 0x80, 0x78])].concat())
+}
+
+/// A weight that lies in another file.
+fn elsewhere(entries: &[(&str, &str)]) -> Vec<u8> {
+    let entry = |(key, value): &(&str, &str)| {
+        bytes(13, &[bytes(1, key.as_bytes()), bytes(2, value.as_bytes())].concat())
+    };
+    let entries: Vec<u8> = entries.iter().flat_map(entry).collect();
+    bytes(5, &[number(1, 2), number(2, 1), bytes(8, b"w"), entries, number(14, 1)].concat())
+}
+
+/// A node with a graph in it, with a node with a graph in it, and so on.
+fn nested(depth: usize) -> Vec<u8> {
+    let within = if depth == 0 { node("Add", "y") } else { nested(depth - 1) };
+    let attribute = bytes(5, &[bytes(1, b"body"), bytes(6, &within)].concat());
+    bytes(1, &[bytes(2, b"y"), bytes(4, b"Loop"), attribute].concat())
 }
 
 /// A file with one graph of these parts.
@@ -127,6 +157,11 @@ fn graphs_that_differ_are_refused_where_they_do_and_leave_nothing() {
         (with(1, weight("n", 7, &[4, 0])), "the weight `n` differs, and is of the type int64"),
         (with(2, weight("w", 1, &floats(&[f32::NAN, 2.0]))), "holds a number that isn't finite"),
         (with(2, weight("w", 1, &[0; 6])), "the weight `w` isn't whole"),
+        (with(2, weight("w", 1, &floats(&[1.0, 2.0, 3.0]))), "the weight `w` isn't whole"),
+        (with(2, halves_in_a_list()), "the numbers of `w` are float16 in a list of another type"),
+        (with(0, nested(40)), "graphs lie in it more than 16 deep"),
+        (with(2, elsewhere(&[("location", "a.onnx"), ("offset", "9999")])), "ends beyond"),
+        (with(2, elsewhere(&[("location", "../a.onnx")])), "outside of the graph's folder"),
     ];
     let a = graph(folder.path(), "a.onnx", &own());
     for (parts, problem) in cases {
@@ -200,6 +235,44 @@ async fn a_merged_folder_is_a_model() {
 }
 
 #[test]
+fn a_session_without_the_precision_is_merged_in_the_best_it_has_and_a_shared_file_once() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = |name: &str, number: f32| {
+        let path = root.path().join(name);
+        let graphs = path.join("onnx");
+        fs::create_dir_all(&graphs).unwrap();
+        fs::write(path.join("tokenizer.json"), "{}").unwrap();
+        fs::write(graphs.join("shared.data"), floats(&[number, number])).unwrap();
+        let entries = [("location", "shared.data"), ("offset", "0"), ("length", "8")];
+        for name in ["one.onnx", "two.onnx"] {
+            graph(&graphs, name, &[node("Add", "y"), elsewhere(&entries)]);
+        }
+        graph(&graphs, "one_fp16.onnx", &[node("Add", "y"), weight("w", 10, &[0, 0x3c, 0, 0x40])]);
+        path
+    };
+    let (a, b) = (folder("a", 1.0), folder("b", 3.0));
+    let to = root.path().join("all");
+    let merged = merge(&a, &b, 0.5).write(&to).unwrap();
+    assert_eq!(merged.graphs.keys().collect::<Vec<_>>(), ["one.onnx", "one_fp16.onnx", "two.onnx"]);
+    assert_eq!(last(&to.join("onnx/shared.data"), 2), [2.0, 2.0]);
+    let half = Some(Precision::named("fp16").unwrap());
+    let to = root.path().join("half");
+    let merged = Merge { precision: half, ..merge(&a, &b, 0.5) }.write(&to).unwrap();
+    assert_eq!(merged.graphs.keys().collect::<Vec<_>>(), ["one_fp16.onnx", "two.onnx"]);
+    assert_eq!(merged.notes, ["two is merged in fp32: the folder has no fp16 of it"]);
+    let cancelled = merge(&a, &b, 0.5);
+    cancelled.cancel.cancel();
+    assert!(matches!(cancelled.write(&root.path().join("none")), Err(ModelError::Interrupted)));
+    assert!(
+        fs::read_dir(root.path()).unwrap().all(|entry| !entry
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .contains("unfinished"))
+    );
+}
+
+#[test]
 fn folders_that_do_not_belong_together_are_refused() {
     let (other, ..) = other_model();
     let tokens = other.path().join("tokenizer.json");
@@ -220,8 +293,8 @@ fn folders_that_do_not_belong_together_are_refused() {
     check(Merge { base: base.clone(), ..merge(llava, other.path(), 0.5) }, "this method takes no base");
     let none = MergeMethod::Ties { density: 0.0 };
     check(Merge { method: none, base, ..merge(llava, other.path(), 0.5) }, "a density lies above 0");
-    let q4 = Some("q4".to_owned());
-    check(Merge { precision: q4, ..merge(llava, other.path(), 0.5) }, "no graph of that precision");
+    let q4 = Some(Precision::named("q4").unwrap());
+    check(Merge { precision: q4, ..merge(llava, other.path(), 0.5) }, "it holds no graph in `q4`");
     fs::write(
         &tokens,
         text.replacen("\"vocab\": {", "\"vocab\": {\"new\": 99999,", 1).replacen(

@@ -93,7 +93,8 @@ fn sampled(reply: Reply, seed: u64) -> Generate {
 
 #[tokio::test]
 async fn whatever_the_weights_a_call_is_a_call_inside_the_screenshot() {
-    for model in [smolvlm().await, glance().await] {
+    let qwen = load(&data().join("qwen2_5_vl-tiny"), "cpu", CacheForm::Auto).await;
+    for model in [smolvlm().await, glance().await, qwen] {
         let mut calls = Vec::new();
         for seed in 0..12 {
             let thought = if seed % 2 == 0 { Thought::Free } else { Thought::None };

@@ -10,6 +10,7 @@ mod encoder;
 mod error;
 mod graph;
 mod load;
+mod positions;
 mod step;
 mod thread;
 mod turns;
@@ -147,6 +148,7 @@ struct EngineFacts {
     context: usize,
     vocabulary: usize,
     moved: MovedCounter,
+    doubt: Option<&'static str>,
 }
 
 impl Engine {
@@ -183,6 +185,11 @@ impl Engine {
     /// Which of each graph's nodes landed on which provider.
     pub fn placement(&self) -> &[(String, Placement)] {
         &self.inner.facts.placement
+    }
+
+    /// What is known to go wrong with such a decoder on this device although it runs, in words.
+    pub fn doubt(&self) -> Option<&str> {
+        self.inner.facts.doubt
     }
 
     /// The most tokens that a sequence may hold.

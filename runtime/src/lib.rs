@@ -12,8 +12,9 @@ mod library;
 mod moved;
 mod ort_boundary;
 mod placement;
-mod protobuf;
+pub mod protobuf;
 mod provider;
+mod rope_position;
 mod sequence;
 mod signature;
 mod tensor;
@@ -27,6 +28,7 @@ pub use self::{
     library::{LibraryError, LibraryReport, LibrarySource, Runtime},
     moved::Moved,
     placement::{CPU_PROVIDER, PlacedNode, Placement},
+    rope_position::RopePosition,
     sequence::Sequence,
     signature::{Dim, Port, Signature},
     tensor::{Element, HostTensor, TensorError},

@@ -1,24 +1,41 @@
 //! Protocol buffers read field by field from a file, without loading it: what isn't asked for, weights of
 //! gigabytes among it, is stepped over (<https://protobuf.dev/programming-guides/encoding/>).
 
-use std::io::{self, BufRead, Read, Seek};
+use std::{
+    io::{self, BufRead, Read, Seek},
+    ops::Range,
+};
 
 /// A message's fields, one after another; `end` is where it ends, in bytes from the start of the file.
-pub(crate) struct Fields<R> {
+#[derive(Debug)]
+pub struct Fields<R> {
     source: io::BufReader<R>,
     place: u64,
 }
 
 /// A field's value: a number, or that many bytes that follow and must be read or skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Value {
+pub enum Value {
+    /// A number of variable length.
     Number(u64),
+    /// So many bytes: a text, a message, packed numbers, or a number of fixed length.
     Bytes(u64),
+}
+
+/// A field whose content was stepped over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Its number in the message's definition.
+    pub number: u64,
+    /// Its value, if it is a number of variable length.
+    pub value: Option<u64>,
+    /// Where its bytes lie, from the start of the file; of a number of variable length nowhere.
+    pub place: Range<u64>,
 }
 
 impl<R: Read + Seek> Fields<R> {
     /// Starts at the beginning of a file.
-    pub(crate) fn new(source: R) -> Self {
+    pub fn new(source: R) -> Self {
         Self { source: io::BufReader::with_capacity(1 << 16, source), place: 0 }
     }
 
@@ -27,7 +44,7 @@ impl<R: Read + Seek> Fields<R> {
     /// # Errors
     ///
     /// If the file ends early, or this is no protocol buffer.
-    pub(crate) fn next(&mut self, end: u64) -> io::Result<Option<(u64, Value)>> {
+    pub fn next(&mut self, end: u64) -> io::Result<Option<(u64, Value)>> {
         if self.place >= end {
             return Ok(None);
         }
@@ -55,7 +72,7 @@ impl<R: Read + Seek> Fields<R> {
     /// # Errors
     ///
     /// If the value is a number.
-    pub(crate) fn message(&self, value: Value) -> io::Result<u64> {
+    pub fn message(&self, value: Value) -> io::Result<u64> {
         match value {
             Value::Bytes(count) => Ok(self.place + count),
             Value::Number(_) => Err(self.nonsense()),
@@ -67,7 +84,7 @@ impl<R: Read + Seek> Fields<R> {
     /// # Errors
     ///
     /// If the value is a number, or the file ends early.
-    pub(crate) fn text(&mut self, value: Value) -> io::Result<String> {
+    pub fn text(&mut self, value: Value) -> io::Result<String> {
         let Value::Bytes(count) = value else { return Err(self.nonsense()) };
         let mut bytes = vec![0; count as usize];
         self.source.read_exact(&mut bytes)?;
@@ -80,11 +97,68 @@ impl<R: Read + Seek> Fields<R> {
     /// # Errors
     ///
     /// If the file can't be sought.
-    pub(crate) fn skip(&mut self, value: Value) -> io::Result<()> {
+    pub fn skip(&mut self, value: Value) -> io::Result<()> {
         if let Value::Bytes(count) = value {
             self.source.seek_relative(i64::try_from(count).map_err(|_| self.nonsense())?)?;
             self.place += count;
         }
+        Ok(())
+    }
+
+    /// Every field of the message at this place, its content stepped over.
+    ///
+    /// # Errors
+    ///
+    /// As [`Fields::next`].
+    pub fn all(&mut self, message: Range<u64>) -> io::Result<Vec<Field>> {
+        self.go_to(message.start)?;
+        let mut all = Vec::new();
+        while let Some((number, value)) = self.next(message.end)? {
+            let start = self.place;
+            self.skip(value)?;
+            let (value, place) = match value {
+                Value::Number(number) => (Some(number), start..start),
+                Value::Bytes(_) => (None, start..self.place),
+            };
+            all.push(Field { number, value, place });
+        }
+        Ok(all)
+    }
+
+    /// The bytes at this place.
+    ///
+    /// # Errors
+    ///
+    /// If the file ends early.
+    pub fn read(&mut self, place: Range<u64>) -> io::Result<Vec<u8>> {
+        self.go_to(place.start)?;
+        let mut bytes = Vec::new();
+        let count = place.end.saturating_sub(place.start);
+        // Grows with what is there, whatever is promised.
+        let found = self.source.by_ref().take(count).read_to_end(&mut bytes)? as u64;
+        self.place += found;
+        if found == count { Ok(bytes) } else { Err(short(self.place)) }
+    }
+
+    /// The numbers of variable length that are packed at this place.
+    ///
+    /// # Errors
+    ///
+    /// If the file ends early.
+    pub fn packed(&mut self, place: Range<u64>) -> io::Result<Vec<u64>> {
+        self.go_to(place.start)?;
+        let mut numbers = Vec::new();
+        while self.place < place.end {
+            numbers.push(self.varint()?);
+        }
+        Ok(numbers)
+    }
+
+    fn go_to(&mut self, place: u64) -> io::Result<()> {
+        let step = i128::from(place) - i128::from(self.place);
+        // Keeps what is buffered where the step is small.
+        self.source.seek_relative(i64::try_from(step).map_err(|_| self.nonsense())?)?;
+        self.place = place;
         Ok(())
     }
 
@@ -109,4 +183,30 @@ impl<R: Read + Seek> Fields<R> {
 
 fn short(end: u64) -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, format!("it ends in the middle, at byte {end}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    #[test]
+    fn fields_are_found_where_they_lie_and_a_torn_message_is_told() {
+        // 1: 300; 2: "ab"; 3: four bytes; 4: packed 1, 300
+        let bytes = [0x08, 0xac, 0x02, 0x12, 2, b'a', b'b', 0x1d, 1, 2, 3, 4, 0x22, 3, 1, 0xac, 0x02];
+        let mut fields = Fields::new(Cursor::new(bytes));
+        let field = |number, value, place| Field { number, value, place };
+        let expected =
+            [field(1, Some(300), 3..3), field(2, None, 5..7), field(3, None, 8..12), field(4, None, 14..17)];
+        assert_eq!(fields.all(0..17).unwrap(), expected);
+        assert_eq!(fields.read(5..7).unwrap(), b"ab");
+        assert_eq!(fields.packed(14..17).unwrap(), [1, 300]);
+        assert_eq!(fields.all(0..3).unwrap(), expected[..1]);
+        assert!(fields.read(15..99).is_err());
+        for torn in [&bytes[..4], &bytes[..6], &bytes[..10], &[0x0b], &[0xff; 12], &[0x12, 0x7f, 1]] {
+            let mut fields = Fields::new(Cursor::new(torn));
+            assert!(fields.all(0..torn.len() as u64).is_err(), "{torn:?}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use crate::{
     constraint::Constraint,
     decode::{DecodeOptions, Decoding},
     engine::{Chunk, Command, Engine, EngineError, Extended, Reply, RunSwitch, StopOnDrop},
+    rope_position::RopePosition,
     tensor::HostTensor,
 };
 
@@ -60,7 +61,22 @@ impl Sequence {
     /// [`EngineError::ContextFull`] where they don't fit, [`EngineError::Input`] where their shape isn't the
     /// decoder's, [`EngineError::Run`]. The sequence is then where it was.
     pub async fn append(&mut self, embeddings: HostTensor) -> Result<(), EngineError> {
-        self.extend(Some(Chunk::Embeddings(embeddings))).await
+        self.extend(Some(Chunk::Embeddings { embeddings, positions: None })).await
+    }
+
+    /// Reads embeddings whose tokens stand at these positions, one a token. What is read or written afterwards goes
+    /// on one after the greatest of them, also where this sequence was rewound in between.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sequence::append`], and [`EngineError::Input`] where the decoder doesn't take three rows of positions
+    /// (`position_ids`, `[3, 1, tokens]`).
+    pub async fn append_at(
+        &mut self,
+        embeddings: HostTensor,
+        positions: Vec<RopePosition>,
+    ) -> Result<(), EngineError> {
+        self.extend(Some(Chunk::Embeddings { embeddings, positions: Some(positions) })).await
     }
 
     /// Reads tokens.

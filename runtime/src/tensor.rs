@@ -169,11 +169,13 @@ impl HostTensor {
         self.len() * self.element().bytes()
     }
 
-    /// The same tensor with numbers of another kind: floats into floats, anything else only into itself.
+    /// The same tensor with numbers of another kind: floats into floats, integers into integers that hold them all,
+    /// anything else only into itself.
     ///
     /// # Errors
     ///
-    /// [`TensorError::Element`] where that would turn integers, truth values or bytes into something else.
+    /// [`TensorError::Element`] where that would turn integers, truth values or bytes into something else, or cut an
+    /// integer off.
     pub fn into_element(self, element: Element) -> Result<Self, TensorError> {
         Ok(match (self, element) {
             (HostTensor::F32 { shape, data }, Element::F16) => {
@@ -181,6 +183,14 @@ impl HostTensor {
             }
             (HostTensor::F16 { shape, data }, Element::F32) => {
                 HostTensor::F32 { shape, data: data.into_iter().map(f16::to_f32).collect() }
+            }
+            (HostTensor::I32 { shape, data }, Element::I64) => {
+                HostTensor::I64 { shape, data: data.into_iter().map(i64::from).collect() }
+            }
+            (HostTensor::I64 { shape, data }, Element::I32)
+                if data.iter().all(|number| i32::try_from(*number).is_ok()) =>
+            {
+                HostTensor::I32 { shape, data: data.into_iter().map(|number| number as i32).collect() }
             }
             (tensor, wanted) if tensor.element() == wanted => tensor,
             (tensor, expected) => return Err(TensorError::Element { expected, found: tensor.element() }),

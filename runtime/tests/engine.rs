@@ -10,7 +10,7 @@ use std::time::Duration;
 use model::{data, decode, device, goldens, graphs, ids, load, write};
 use percept_runtime::{
     CacheForm, DecodeOptions, DecodeStop, DecoderShape, Dim, Element, Engine, EngineError, EngineGraphs,
-    EngineOptions, HostTensor, Moved, Sampling,
+    EngineOptions, HostTensor, Moved, RopePosition, Sampling,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -279,6 +279,10 @@ async fn what_a_model_cant_do_is_an_error_and_the_engine_goes_on() {
         (ids_engine.embed(&[1]).await.err(), "no embedding graph"),
         (ids_sequence.append(floats(&[1, 2, 32])).await.err(), "this decoder reads token ids"),
         (sequence.append(floats(&[1, 2, 31])).await.err(), "wants 32 numbers a token, these have 31"),
+        (
+            sequence.append_at(floats(&[1, 2, 32]), vec![RopePosition::text(0); 2]).await.err(),
+            "this decoder counts its tokens in one row",
+        ),
         (sequence.append(floats(&[2, 1, 32])).await.err(), "expected a tensor of shape [1, rows, width]"),
         (sequence.append_tokens(&[]).await.err(), "nothing to read"),
         (

@@ -73,16 +73,19 @@ impl Working {
         if let Some(problem) = self.ground(step, meant, &card, &targets, percept).await? {
             return self.turn_down(step, problem).await;
         }
-        match self.policy.word(&card, call, location) {
-            Word::Go => {}
+        let is_asked = match self.policy.word(&card, call, location) {
+            Word::Go => false,
             Word::Refuse(rule) => return self.forbid(step, format!("the policy refuses {rule}")).await,
             Word::Ask => {
                 self.ask(step, call).await?;
-                if !self.is_as_it_was(step, percept, &targets).await? {
-                    let why = "the screen isn't as it was when this was decided, and approved".to_owned();
-                    return self.turn_down(step, why).await;
-                }
+                true
             }
+        };
+        // A person's word, on the call or on a limit while it was decided, may have come days later.
+        let is_stale = std::mem::take(&mut self.is_stale);
+        if (is_asked || is_stale) && !self.is_as_it_was(step, percept, &targets).await? {
+            let why = "the screen isn't as it was when this was decided".to_owned();
+            return self.turn_down(step, why).await;
         }
         // What can't begin any more isn't announced.
         self.go_on()?;
@@ -191,6 +194,7 @@ impl Working {
                 if let Some(nested) = &nested {
                     self.budget.spend_within(nested);
                     self.result.usage.output_tokens += nested.tokens;
+                    self.result.usage.fresh_tokens += nested.read;
                 }
                 let observed = self.album.parts(&parts)?;
                 self.history.push(Record::Observed(told(observed)));
@@ -249,11 +253,16 @@ fn recorded(called: Result<Observation, ToolError>, album: &Album, secrets: &Sec
     let hidden = |reason: String| secrets.hidden(&reason);
     match called {
         Ok(mut observation) => {
-            observation.parts.iter_mut().for_each(|part| match &mut part.body {
-                PartBody::Text(text) => *text = secrets.hidden(text),
-                PartBody::Json(value) => secrets.hidden_in(value),
-                _ => {}
-            });
+            for part in &mut observation.parts {
+                match &mut part.body {
+                    PartBody::Text(text) => *text = secrets.hidden(text),
+                    PartBody::Json(value) => secrets.hidden_in(value),
+                    _ => {}
+                }
+                if let Source::Screen(place) | Source::File(place) | Source::Tool(place) = &mut part.source {
+                    *place = secrets.hidden(place);
+                }
+            }
             let parts = album.recorded(&observation.parts);
             let (finish, answer) = match observation.then {
                 Then::Finish { answer } => (true, answer.map(hidden)),

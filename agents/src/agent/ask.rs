@@ -32,6 +32,7 @@ impl Working {
     pub(super) async fn ask_for_more(&mut self, limit: Limit) -> Result<(), Ending> {
         let (step, reason) = (self.budget.steps, self.budget.told(limit));
         let wanted = Event::LimitReached { step, limit, reason: reason.clone() };
+        self.is_stale = true;
         match self.word(step, wanted, &format!("{reason}, and more waits for a person's word")).await? {
             None => {
                 self.budget.raise(limit);

@@ -23,7 +23,12 @@ impl Working {
         self.foresee(percept.as_ref()).await?;
         self.plan(1, None).await?;
         loop {
-            let step = self.take_step().await?;
+            self.make_room().await?;
+            // A person's word may have come days later, and to another browser.
+            if std::mem::take(&mut self.is_stale) {
+                percept = self.look().await?;
+            }
+            let step = self.take_step()?;
             let decision = self.think(step, percept.as_ref()).await?;
             let action = self.act(step, &decision, percept.as_ref()).await?;
             let after = self.look().await?;

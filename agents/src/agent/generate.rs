@@ -57,13 +57,14 @@ pub(super) enum Aside {
 }
 
 impl Aside {
+    /// The run's seed with some bits turned, others for each (the square roots of the first primes, as good as any).
     fn seed(self, run: u64) -> u64 {
         match self {
             Self::Lesson => !run,
-            Self::Judgement => run.rotate_left(16),
-            Self::Summary => run.rotate_left(24),
-            Self::Plan => run.rotate_left(32),
-            Self::Verdict => run.rotate_left(48),
+            Self::Judgement => run ^ 0x6a09_e667_f3bc_c908,
+            Self::Summary => run ^ 0xbb67_ae85_84ca_a73b,
+            Self::Plan => run ^ 0x3c6e_f372_fe94_f82b,
+            Self::Verdict => run ^ 0xa54f_f53a_5f1d_36f1,
         }
     }
 }
@@ -114,7 +115,7 @@ impl Working {
     /// # Errors
     ///
     /// The run's ending: a limit, a cancellation, a model that broke.
-    pub(super) async fn generate<T>(&mut self, question: Question<T>) -> Result<Event, Ending>
+    pub(super) async fn generate<T>(&mut self, mut question: Question<T>) -> Result<Event, Ending>
     where
         T: Fn(Completion) -> Event + Send + Sync,
     {
@@ -131,6 +132,8 @@ impl Working {
             let answer = self.put(&question, conversation).await?;
             let Event::TooLong { problem, .. } = answer else { return Ok(answer) };
             if !self.window.demonstrations && self.window.images <= 1 && self.fold(question.step).await? {
+                // The summary took of what the reply may have.
+                question.options.max_tokens = self.tokens_for(question.options.max_tokens).await?;
                 continue;
             }
             let Some(smaller) = self.window.halved(self.history.len()) else {

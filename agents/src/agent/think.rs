@@ -84,7 +84,7 @@ impl Working {
             sampling: Sampling { temperature, seed, ..Sampling::default() },
             max_tokens: self.tokens_for(self.thinking.max_tokens).await?,
             max_thought_tokens: self.thinking.max_thought_tokens,
-            log_probabilities: self.wants_certainty(),
+            log_probabilities: self.wants_certainty() && self.beginning.model.tells_probabilities,
             ..Generate::default()
         };
         let told = move |completion: Completion| {
@@ -111,8 +111,10 @@ impl Working {
         };
         let call = call.ok_or_else(|| malformed.unwrap_or_default());
         let cut_off = stop == StopReason::MaxTokens && call.is_err();
-        if let (true, Some(limit), false) = (cut_off, self.budget.reached_in_tokens(), self.budget.asks()) {
-            return Err(self.budget.ending(limit));
+        if let (true, Some(limit)) = (cut_off, self.budget.reached_in_tokens()) {
+            // The limit cut it off, not the model: where a person grants more it is decided again.
+            self.raise(limit).await?;
+            return Box::pin(self.decide(step, vote, functions, percept)).await;
         }
         let targets = match &call {
             Ok(call) => offer::targets(call, functions),

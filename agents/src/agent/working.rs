@@ -20,7 +20,7 @@ use crate::{
     album::Album,
     durable::Durable,
     history::{History, Window},
-    limits::{Budget, Limit},
+    limits::Budget,
     memory,
     prompts::Prompt,
     spans,
@@ -61,6 +61,8 @@ pub(super) struct Working {
     pub(super) plan: Option<Plan>,
     /// The call that the grounding check turned down last.
     pub(super) doubted: Option<Call>,
+    /// Whether a person was asked for something since the screen was looked at.
+    pub(super) is_stale: bool,
     /// How often the model claimed to be done against the evidence.
     pub(super) claims: usize,
     /// The result so far.
@@ -132,6 +134,7 @@ impl Working {
             trail: Trail::default(),
             plan: None,
             doubted: None,
+            is_stale: false,
             claims: 0,
             result,
         }
@@ -143,81 +146,6 @@ impl Working {
 
     pub(super) async fn tell(&mut self, event: Event) -> Result<(), Ending> {
         self.durable.tell(event).await
-    }
-
-    /// Takes one more step.
-    ///
-    /// # Errors
-    ///
-    /// The run's ending, if a limit is reached.
-    pub(super) async fn take_step(&mut self) -> Result<usize, Ending> {
-        self.make_room().await?;
-        self.go_on()?;
-        self.budget.steps += 1;
-        Ok(self.budget.steps)
-    }
-
-    /// Asks a person for more, as long as a limit leaves no room for a step and the run may ask.
-    async fn make_room(&mut self) -> Result<(), Ending> {
-        while let Some(limit) = self.budget.reached().or_else(|| self.overdue()) {
-            if !self.budget.asks() {
-                return Err(self.budget.ending(limit));
-            }
-            self.ask_for_more(limit).await?;
-        }
-        Ok(())
-    }
-
-    /// The limit on time, if it is reached and a person is to be asked; in an earlier life's stead, whether that one asked.
-    fn overdue(&self) -> Option<Limit> {
-        let is_overdue = match self.durable.is_recalling() {
-            true => self.durable.recalls("limit_reached"),
-            false => self.budget.is_overdue(),
-        };
-        (self.budget.asks() && is_overdue).then_some(Limit::Seconds)
-    }
-
-    /// How many tokens the model may write now, of this many that would be of use.
-    ///
-    /// # Errors
-    ///
-    /// The run's ending, if a limit leaves none, and no person grants more.
-    pub(super) async fn tokens_for(&mut self, useful: usize) -> Result<usize, Ending> {
-        while let Some(limit) = self.budget.reached_in_tokens() {
-            if !self.budget.asks() {
-                return Err(self.budget.ending(limit));
-            }
-            self.ask_for_more(limit).await?;
-        }
-        Ok(useful.min(self.budget.tokens_left()))
-    }
-
-    /// Whether the run may go on: its time isn't up, and nobody stops it. In an earlier life's stead, whether that
-    /// one did.
-    ///
-    /// # Errors
-    ///
-    /// The run's ending.
-    pub(super) fn go_on(&self) -> Result<(), Ending> {
-        let (cancelled, out_of_time) = (Ending::cancelled(), self.budget.out_of_time());
-        let out_of_memory = self.budget.out_of_memory();
-        if let Some(recorded) = self.durable.recorded_ending() {
-            let is_from_outside = [&cancelled, &out_of_time, &out_of_memory].into_iter().any(|ending| {
-                recorded.outcome == ending.outcome && recorded.reason.starts_with(&ending.reason)
-            });
-            return if is_from_outside { Err(recorded) } else { Ok(()) };
-        }
-        if self.durable.is_recalling() {
-            Ok(())
-        } else if self.cancel.is_cancelled() {
-            Err(cancelled)
-        } else if Instant::now() >= self.budget.deadline() {
-            Err(out_of_time)
-        } else if self.budget.is_over_memory() {
-            Err(out_of_memory)
-        } else {
-            Ok(())
-        }
     }
 
     /// Tells whoever reads the result, once.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use percept::{Reflect, Style, models::ModelAddress, runtime::Device, tools::ScreenSize};
 
+use super::merge::MergeOptions;
+
 /// Agents that see: a vision-language model on your own machine looks at a screen, thinks, and acts.
 #[derive(Debug, Parser)]
 #[command(
@@ -546,4 +548,10 @@ pub(crate) enum ModelsCommand {
         #[arg(long, value_name = "DEVICE", default_value = "cpu")]
         device: Device,
     },
+    /// Make one model of two, on their exported graphs.
+    #[command(
+        after_help = "Examples:\n  percept models merge llava-a llava-b -o both --weight 0.3\n  percept models merge \
+                      tuned-a tuned-b -o both --method ties --base original --density 0.2 --precision fp16"
+    )]
+    Merge(MergeOptions),
 }

@@ -10,7 +10,7 @@ use percept::{
     },
     tools::{
         PixelRegion,
-        image::{Rgb, RgbImage},
+        image::{ImageFormat, Rgb, RgbImage},
     },
 };
 use serde_json::json;
@@ -37,6 +37,9 @@ pub(crate) async fn ask(options: AskOptions, output: &Output) -> Result<u8, Fail
         return Err(
             Failure::bad_input(error).help("put the question last: percept ask MODEL IMAGE… \"question\"")
         );
+    }
+    if let Some(path) = &options.draw {
+        can_be_drawn(path)?;
     }
     let (mut message, mut last) = (Message { role: Role::User, content: Vec::new() }, None);
     for file in files {
@@ -81,17 +84,36 @@ pub(crate) async fn ask(options: AskOptions, output: &Output) -> Result<u8, Fail
     if let Some(failure) = unprinted {
         return Err(failure);
     }
-    if let (Some(path), Some(image)) = (&options.draw, last) {
-        let drawn = drawn(&image, answer.seen_at.as_deref().unwrap_or_default());
-        drawn.save(path).map_err(|error| Failure::bad_input(anyhow!("{}: {error}", path.display())))?;
-    }
     if output.json {
         output.document(&document(&answer, card))?;
     } else {
         spoken(&answer, streams, output)?;
         output.say(&output.ink(Ink::Soft, &cost(&answer, card)));
     }
+    // The answer is told by now: a picture that can't be saved costs nothing of it.
+    match (&options.draw, last, &answer.seen_at) {
+        (Some(path), Some(image), Some(regions)) => drawn(&image, regions)
+            .save(path)
+            .map_err(|error| Failure::bad_input(anyhow!("{}: {error}", path.display())))?,
+        (Some(_), _, None) => {
+            output.say(
+                &output.ink(Ink::Warn, "note: nothing was drawn: it isn't known where the answer is seen"),
+            );
+        }
+        _ => {}
+    }
     Ok(if answer.text.is_some() { 0 } else { ABSTAINED })
+}
+
+/// Whether a picture can have this name, before a model is asked for what is drawn in it.
+fn can_be_drawn(path: &Path) -> Result<(), Failure> {
+    let refused = |problem: String| Failure::bad_input(anyhow!("--draw {}: {problem}", path.display()));
+    ImageFormat::from_path(path).map_err(|error| refused(error.to_string()))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder.filter(|folder| !folder.is_dir()) {
+        Some(folder) => Err(refused(format!("there is no folder {}", folder.display()))),
+        None => Ok(()),
+    }
 }
 
 /// The answer as the one JSON document.

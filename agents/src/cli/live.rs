@@ -65,7 +65,9 @@ impl LiveLine {
             }
             _ => return,
         };
-        self.bar.set_message(format!("step {} of {}, {} tokens: {now}", self.step, self.most, self.tokens));
+        // Of a run that was taken up, or whose limit a person raised, the most isn't known here.
+        let of = if self.step <= self.most { format!(" of {}", self.most) } else { String::new() };
+        self.bar.set_message(format!("step {}{of}, {} tokens: {now}", self.step, self.tokens));
     }
 }
 

@@ -10,13 +10,14 @@ use percept::models::{
 use serde::Serialize;
 use serde_json::json;
 
-use super::{arguments::ModelsCommand, failure::Failure, output::Output, progress::Bars};
+use super::{arguments::ModelsCommand, failure::Failure, merge::merge, output::Output, progress::Bars};
 
 /// Lists, fetches or inspects.
 pub(crate) async fn models(command: ModelsCommand, output: &Output) -> Result<u8, Failure> {
     match command {
         ModelsCommand::List => list(output)?,
         ModelsCommand::Pull { model, precision } => pull(&model, precision, output).await?,
+        ModelsCommand::Merge(options) => return merge(options, output).await,
         ModelsCommand::Inspect { model, device } => {
             let load = LoadOptions { device, ..LoadOptions::default() };
             let inspected = Inspected::open(&model, load, Bars::new(&output.bars)).await?;

@@ -27,7 +27,8 @@ pub(crate) async fn resume(options: ResumeOptions, output: &Output) -> Result<u8
         (happened, _) => Some(happened),
     };
     if let (Some(doubt), None) = (journal::doubt(folder, &recording).map_err(Failure::bad_input)?, happened) {
-        let whose: String = doubt.agents.iter().map(|agent| format!(" of the agent `{agent}`")).collect();
+        let agents: Vec<_> = doubt.agents.iter().map(|agent| format!(" of the agent `{agent}`")).collect();
+        let whose = agents.concat();
         let question = format!(
             "step {}{whose} was cut off while it did this: {}\n     Nobody knows whether it happened. Find out, then \
              resume with --happened or --not-happened.",

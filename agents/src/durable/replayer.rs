@@ -139,7 +139,11 @@ fn ended_alike(then: &RunResult, now: &RunResult, is_cut: bool) -> bool {
     let told = |result: &RunResult| {
         (result.outcome, result.verified, result.reason.clone(), result.answer.clone(), result.steps)
     };
-    told(then) == told(now) && then.notes == now.notes && (is_cut || then.usage == now.usage)
+    let cost = |result: &RunResult| (result.usage, result.cost);
+    told(then) == told(now)
+        && then.certainty == now.certainty
+        && then.notes == now.notes
+        && (is_cut || cost(then) == cost(now))
 }
 
 /// How two events of which one should be the other differ: the first value that does.

@@ -185,6 +185,7 @@ impl Oracle {
             max_images: None,
             screen: None,
             thinks: false,
+            tells_probabilities: false,
             notes: vec!["an oracle read the page's DOM: this says nothing of a model".into()],
         };
         Self { card, browser, task }

@@ -70,25 +70,23 @@ impl Grounds {
 
     pub(super) fn check(self, claim: &Claim<'_>, visible: &str) -> Vec<Check> {
         let mut checks = Vec::new();
+        // What isn't an answer has no grounds.
+        let is_one = claim.answer.is_some_and(|answer| !answer.trim().is_empty());
         if let Some(least) = self.certainty {
-            let holds = claim.certainty.is_some_and(|found| found >= least);
-            let found = claim.certainty.map_or_else(
-                || {
-                    "nothing is known of it: this model doesn't tell how likely its words are, ask for votes"
-                        .into()
-                },
-                |found| format!("{found:.2}"),
-            );
+            let holds = is_one && claim.certainty.is_some_and(|found| found >= least);
+            let found = claim
+                .certainty
+                .map_or_else(|| "nothing is known of it".into(), |found| format!("{found:.2}"));
             checks.push(Check { what: certain(least), holds, found: Some(found) });
         }
         if self.visible {
             let shown = claim.answer.map(|answer| text::check(answer, visible));
-            let holds = shown.as_ref().is_some_and(|check| check.holds);
+            let holds = is_one && shown.as_ref().is_some_and(|check| check.holds);
             let found = shown.map_or_else(|| Some("no answer".into()), |check| check.found);
             checks.push(Check { what: VISIBLE.into(), holds, found });
         }
         if self.seen_at {
-            checks.push(Check { what: SEEN_AT.into(), holds: claim.is_seen, found: None });
+            checks.push(Check { what: SEEN_AT.into(), holds: is_one && claim.is_seen, found: None });
         }
         checks
     }
@@ -111,7 +109,8 @@ mod tests {
             (claim(Some("42 mails"), Some(0.5), false), [false, true, false]),
             (claim(Some("42 mails"), None, true), [false, true, true]),
             (claim(Some("43 mails"), Some(1.0), true), [true, false, true]),
-            (claim(None, Some(1.0), false), [true, false, false]),
+            (claim(None, Some(1.0), true), [false, false, false]),
+            (claim(Some(" "), Some(1.0), true), [false, false, false]),
         ];
         for (claim, expected) in cases {
             let checks = grounds.check(&claim, "Inbox\n42   mails");

@@ -80,7 +80,9 @@ fn facts(html: &mut Hypertext, recording: &Recording) {
     fact(html, "seed", &beginning.seed.to_string());
     if let Some(result) = recording.result() {
         let usage = &result.usage;
-        fact(html, "steps", &format!("{} of {}", result.steps, beginning.limits.steps));
+        let most = beginning.limits.steps;
+        let raised = if result.steps > most { ", which a person raised" } else { "" };
+        fact(html, "steps", &format!("{} of {most}{raised}", result.steps));
         fact(html, "tokens read", &format!("{} + {} cached", usage.fresh_tokens, usage.cached_tokens));
         fact(html, "tokens written", &format!("{}, {} forced", usage.output_tokens, usage.forced_tokens));
         if let Some(cost) = result.cost {

@@ -170,11 +170,13 @@ fn add<'a>(step: &mut Step<'a>, event: &'a Event) {
         Event::Planned { because, items, usage, .. } => {
             step.plan = Some(Intent { because: because.as_deref(), items, usage: *usage });
         }
-        Event::Decided { thought, text, call, usage, memory_bytes, .. } => {
+        Event::Decided { vote, thought, text, call, usage, memory_bytes, .. } => {
             let (call, usage, memory_bytes) = (call.as_ref(), *usage, *memory_bytes);
             let decision = Decision { thought, text, call, usage, memory_bytes };
+            // One that a limit cut off was decided again.
+            step.votes.truncate(vote.saturating_sub(1));
             step.votes.push(decision);
-            step.decision.get_or_insert(decision);
+            step.decision = step.votes.first().copied();
         }
         Event::Voted { alike, chosen, .. } => {
             step.alike = alike;

@@ -69,7 +69,7 @@ pub(super) fn meaning(written: WrittenTask, source: &SourceFile<'_>) -> Result<T
                 keep: keep.unwrap_or(true),
             }
         }),
-        agents: agents(written.agents, source)?,
+        agents: agents(written.agents, written.limits.cost.is_some(), source)?,
         done: done(written.done, &screen, source)?,
         task: written.task.into_inner(),
         screen,
@@ -274,12 +274,19 @@ fn rules(
 
 fn agents(
     written: BTreeMap<String, Spanned<WrittenAgent>>,
+    is_cost_limited: bool,
     source: &SourceFile<'_>,
 ) -> Result<BTreeMap<String, AgentChoice>, TaskError> {
     let one = |(name, written): (String, Spanned<WrittenAgent>)| {
         let span = written.span();
         let WrittenAgent { description, model: of, tools: allow, thinking: way, limits: most, prices: cost } =
             written.into_inner();
+        if is_cost_limited && cost.is_none() {
+            let problem = format!("the run's cost is limited, and what `{name}` costs isn't known");
+            let remedy =
+                "add prices = { fresh = …, cached = …, output = … } to it; 0 for a model of one's own";
+            return Err(source.mistake(span, problem, remedy));
+        }
         let is_name = name.starts_with(|c: char| c.is_ascii_lowercase())
             && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
         if !is_name || built_in().contains(&name) {

@@ -6,7 +6,13 @@ use toml::Spanned;
 use super::{TaskError, mistake::SourceFile};
 
 /// This version.
-const THIS: &str = env!("CARGO_PKG_VERSION");
+const THIS: &str = concat!(
+    env!("CARGO_PKG_VERSION_MAJOR"),
+    ".",
+    env!("CARGO_PKG_VERSION_MINOR"),
+    ".",
+    env!("CARGO_PKG_VERSION_PATCH")
+);
 
 /// The first line of a task file that this version writes.
 pub(super) fn line() -> String {

@@ -96,7 +96,10 @@ impl Meaning {
             return Self { function, arguments, places };
         }
         // Where an answer is seen doesn't change what it says.
-        in_words(&mut arguments);
+        if let Value::Object(object) = &mut arguments {
+            object.retain(|_, value| value.is_string());
+            object.values_mut().for_each(in_words);
+        }
         Self { function, arguments, places: BTreeMap::new() }
     }
 
@@ -116,10 +119,8 @@ const ANSWERING: [&str; 2] = ["answer", "finish"];
 
 /// Leaves of each text its words alone.
 fn in_words(value: &mut Value) {
-    match value {
-        Value::String(text) => *text = normalised(text),
-        Value::Object(object) => object.values_mut().for_each(in_words),
-        _ => {}
+    if let Value::String(text) = value {
+        *text = normalised(text);
     }
 }
 
@@ -264,6 +265,22 @@ mod tests {
             let found = grouped(&votes);
             assert_eq!((found.clone(), majority(&found, &votes)), (alike, chosen), "{votes:?}");
         }
+    }
+
+    #[test]
+    fn answers_are_alike_by_their_words_wherever_they_are_seen() {
+        let answer = |arguments: Value| {
+            let call = Call { function: "answer".into(), arguments };
+            Some(Meaning::new(&call, BTreeMap::new()))
+        };
+        let votes = [
+            answer(json!({ "text": "Three." })),
+            answer(json!({ "text": "3", "seen_at": [] })),
+            answer(json!({ "text": "the 3", "seen_at": null })),
+            answer(json!({ "text": "3", "seen_at": [[0, 0, 9, 9]] })),
+            answer(json!({ "text": "4" })),
+        ];
+        assert_eq!(grouped(&votes), [0, 0, 0, 0, 4]);
     }
 
     #[test]

@@ -8,30 +8,37 @@ const NUMBERS: [&str; 11] =
 /// The words alone: in lower case, without articles and punctuation, small numbers as digits.
 pub(crate) fn normalised(text: &str) -> String {
     let lower = text.to_lowercase();
-    let characters: Vec<char> = lower.chars().collect();
+    // The sign of what is less than nothing is often set as a minus.
+    let characters: Vec<char> = lower.chars().map(|c| if c == '−' { '-' } else { c }).collect();
     let digit = |at: Option<usize>| at.and_then(|at| characters.get(at)).is_some_and(char::is_ascii_digit);
     let mut plain = String::new();
     for (at, &character) in characters.iter().enumerate() {
         let within = digit(at.checked_sub(1)) && digit(Some(at + 1));
+        let groups = within && (1..=3).all(|ahead| digit(Some(at + ahead))) && !digit(Some(at + 4));
         let negates = character == '-'
             && digit(Some(at + 1))
             && !at.checked_sub(1).is_some_and(|before| characters[before].is_alphanumeric());
         match character {
             // Digits are grouped by commas; a point, a colon or a dash between them means something.
-            ',' if within => {}
+            ',' if groups => {}
+            ',' if within => plain.push('.'),
+            '.' if digit(Some(at + 1)) => plain.push('.'),
             '.' | ':' | '/' | '-' if within => plain.push(character),
             '-' if negates => plain.push('-'),
             '\'' | '’' => {}
             // Signs that change what a number is.
-            '%' | '$' | '€' | '£' => plain.push(character),
+            '%' | '$' | '€' | '£' | '+' | '#' | '<' | '>' | '=' | '°' => plain.push(character),
             _ if character.is_alphanumeric() => plain.push(character),
             _ => plain.push(' '),
         }
     }
-    let words = plain.split_whitespace().filter(|word| !["a", "an", "the"].contains(word));
-    let words = words.map(|word| match NUMBERS.iter().position(|number| *number == word) {
+    let all: Vec<_> = plain.split_whitespace().collect();
+    // An article stands before something.
+    let words =
+        all.iter().enumerate().filter(|(at, word)| at + 1 == all.len() || !["a", "an", "the"].contains(word));
+    let words = words.map(|(_, word)| match NUMBERS.iter().position(|number| number == word) {
         Some(number) => number.to_string(),
-        None => word.to_owned(),
+        None => (*word).to_owned(),
     });
     words.collect::<Vec<_>>().join(" ")
 }
@@ -55,6 +62,8 @@ mod tests {
             ("Three.", "3"),
             ("The  red\nbutton", "a red button!"),
             ("1,250 $", "1250 $"),
+            ("12,50 €", "12.50 €"),
+            ("−3", "-3"),
             ("it's Ada’s", "its adas"),
             ("“Sign in”", "sign in"),
         ];
@@ -62,6 +71,11 @@ mod tests {
             assert_eq!(normalised(one), normalised(other));
         }
         let different = [
+            ("12,50 €", "1250 €"),
+            (".5", "5"),
+            ("C++", "C#"),
+            ("<5", "5"),
+            ("vitamin A", "vitamin"),
             ("1.5", "15"),
             ("12:30", "1230"),
             ("50%", "50"),

@@ -183,3 +183,56 @@ async fn a_reply_is_no_longer_than_the_money_lasts() {
         "the second prompt costs more than what is left, and its reply is bounded by that"
     );
 }
+
+#[tokio::test]
+async fn what_is_decided_after_a_question_is_decided_on_the_screen_as_it_is_then() {
+    // Nobody answers; meanwhile the page goes on, in a browser of its own.
+    let folder = tempfile::tempdir().unwrap();
+    let (actor, pages) =
+        (Actor::new(false, &[click(1, 1)]), Pages::new(Manner::Turns, &["1", "2", "3", "Welcome, ada"]));
+    let limits = asking(Limits { steps: 1, ..Limits::default() });
+    let begun = agent(&actor, &pages).done(welcome()).limits(limits);
+    let begun = begun.folder(RunFolder::create(folder.path()).unwrap()).build().unwrap();
+    let (_, result) = answered(begun.run("Log in."), &[Word::Later]).await;
+    assert_eq!(result.outcome, Outcome::Waiting, "{}", result.reason);
+    pages.turn();
+    let run = agent(&actor, &pages).resume(folder.path(), None).unwrap();
+    let (_, result) = answered(run, &[Word::Yes]).await;
+    assert_eq!((result.outcome, result.steps), (Outcome::Done, 2), "{}", result.reason);
+    assert!(actor.last_told().contains("[image 40]"), "it was shown the third page: {}", actor.last_told());
+    assert_eq!(percept::replay(folder.path()).await.unwrap().divergence, None);
+}
+
+#[tokio::test]
+async fn a_reply_that_the_limit_cut_off_is_no_mistake_of_the_models() {
+    let folder = tempfile::tempdir().unwrap();
+    let cut = Line::CutOff;
+    let (actor, pages) =
+        (Actor::new(false, &[cut, click(1, 1)]), Pages::new(Manner::Turns, &["1", "Welcome, ada"]));
+    let limits = asking(Limits { tokens: 20, refusals: 1, ..Limits::default() });
+    let begun = agent(&actor, &pages).done(welcome()).limits(limits);
+    let begun = begun.folder(RunFolder::create(folder.path()).unwrap()).build().unwrap();
+    let (asked, result) = answered(begun.run("Log in."), &[Word::Yes]).await;
+    assert_eq!(
+        (asked, result.outcome, result.steps),
+        (vec![Limit::Tokens], Outcome::Done, 1),
+        "{}",
+        result.reason
+    );
+    assert_eq!(percept::replay(folder.path()).await.unwrap().divergence, None);
+    assert_eq!(percept::report::render(folder.path()).unwrap().matches("class=\"call\"").count(), 1);
+}
+
+#[tokio::test]
+async fn a_question_is_taken_back_with_the_run() {
+    let (actor, pages) = (Actor::new(false, &[click(1, 1)]), Pages::new(Manner::Turns, &["1", "2"]));
+    let limits = asking(Limits { steps: 1, ..Limits::default() });
+    let run = agent(&actor, &pages).limits(limits).build().unwrap().run("Log in.");
+    let cancel = run.cancellation();
+    let result = run.answered_by(|_| {
+        cancel.cancel();
+        // Nobody ever answers this dialog.
+        std::future::pending()
+    });
+    assert_eq!(result.await.outcome, Outcome::Cancelled);
+}

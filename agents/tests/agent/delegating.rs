@@ -3,8 +3,8 @@
 use std::{path::Path, sync::Arc};
 
 use percept::{
-    Agent, AgentBuilder, CallResult, Delegate, Event, Limits, Outcome, Policy, Reflect, RunFolder, Secrets,
-    Thinking, journal,
+    Agent, AgentBuilder, CallResult, Delegate, Event, Limits, Outcome, Policy, Prices, Reflect, RunFolder,
+    Secrets, Thinking, journal,
     tools::{Screen, Toolbox, builtin},
 };
 use serde_json::json;
@@ -101,6 +101,50 @@ async fn it_stays_within_what_is_left_of_the_run() {
     assert_eq!(result.outcome, Outcome::Limit, "{}", result.reason);
     assert_eq!(result.usage.output_tokens, 70, "the two together");
     assert_eq!(pages.inputs.lock().unwrap().len(), 3, "20 tokens a click, the last one cut short");
+}
+
+#[tokio::test]
+async fn what_it_costs_must_be_known_where_cost_is_limited() {
+    let prices = Prices { fresh: 1e6, cached: 1e6, output: 1e6 };
+    let limits = Limits { cost: Some(400.0), refusals: 1, ..Limits::default() };
+    let (chief, actor) = (Actor::new(true, &[asks("Click.")]), Actor::new(false, &[click(1, 1)]));
+    let pages = Pages::new(Manner::Turns, &["1", "2", "3", "4"]);
+    let run = planner(&chief, &actor, &pages).limits(limits).prices(prices).build().unwrap().run("Log in.");
+    let result = run.outcome().await;
+    let why = "it can't begin: a limit on cost needs the prices of the model's tokens";
+    assert!(result.reason.contains(why), "{}", result.reason);
+    assert!(pages.inputs.lock().unwrap().is_empty());
+
+    let screen: Arc<dyn Screen> = pages.clone();
+    let hands = builtin::toolbox(&screen).only(&["click"]).unwrap();
+    let (hired, eyes) = (actor.clone(), screen.clone());
+    let mut toolbox = Toolbox::new();
+    let make = move || Agent::builder(hired.clone(), hands.clone()).screen(eyes.clone()).prices(prices);
+    toolbox.add(Delegate::new("actor", "Does one thing.", make)).unwrap();
+    let agent = Agent::builder(chief.clone(), toolbox).screen(screen).limits(limits).prices(prices);
+    let result = agent.build().unwrap().run("Log in.").outcome().await;
+    assert_eq!(result.outcome, Outcome::Limit, "{}", result.reason);
+    // 130 for the planner's word, and 270 for three clicks, the last one's reply cut short.
+    assert_eq!((result.cost, pages.inputs.lock().unwrap().len()), (Some(510.0), 3), "{}", result.reason);
+    assert_eq!(result.usage.fresh_tokens, 400, "its reading is the run's");
+}
+
+#[tokio::test]
+async fn a_run_within_that_cannot_be_gone_on_with_is_no_refusal() {
+    let folder = tempfile::tempdir().unwrap();
+    let (chief, actor) = (Actor::new(true, &[asks("Press it.")]), Actor::new(false, &[click(1, 1)]));
+    let dying = Pages::new(Manner::Breaks, &["1"]);
+    let begun = planner(&chief, &actor, &dying).done(welcome());
+    let begun = begun.folder(RunFolder::create(folder.path()).unwrap()).build().unwrap();
+    assert_eq!(begun.run("Log in.").outcome().await.outcome, Outcome::Unknown);
+    // Another kind of model now: the run within isn't its.
+    let other = Actor::new(true, &[click(1, 1)]);
+    let pages = Pages::new(Manner::Turns, &["1", "Welcome, ada"]);
+    let run = planner(&chief, &other, &pages).resume(folder.path(), Some(false)).unwrap();
+    let result = run.outcome().await;
+    assert_eq!(result.outcome, Outcome::Unknown, "{}", result.reason);
+    assert!(result.reason.contains("it can't be gone on with"), "{}", result.reason);
+    assert!(pages.inputs.lock().unwrap().is_empty(), "nothing was done a second time");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The loop, with a scripted model on a screen made of coloured pages.
 #![allow(
+    clippy::type_complexity,
     clippy::too_many_lines,
     clippy::unwrap_used,
     clippy::expect_used,

@@ -111,8 +111,6 @@ async fn an_answer_without_its_grounds_is_withheld() {
         // Two of three say the same, in other words.
         (certainty(0.6), 3, vec![answer("Two mails"), answer("the 2 mails!"), answer("3")], Some("Two mails"), Some(2.0 / 3.0), ""),
         (certainty(0.7), 3, vec![answer("1"), answer("2"), answer("2"), answer("1"), answer("2"), answer("3")], None, Some(1.0 / 3.0), "certain to at least 0.7 (found: 0.33)"),
-        // This actor doesn't tell how likely its words are.
-        (certainty(0.5), 1, vec![answer("2"), answer("2")], None, None, "ask for votes"),
         (visible, 1, vec![answer("2 mails")], Some("2 mails"), None, ""),
         (visible, 1, vec![answer("3 mails"), answer("2 mails")], Some("2 mails"), None, ""),
         (visible, 1, vec![answer("3 mails"), answer("4 mails")], None, None, "the screen shows the answer's words"),
@@ -135,8 +133,8 @@ async fn an_answer_without_its_grounds_is_withheld() {
         assert!(result.reason.contains(reason), "{}", result.reason);
         let near = result.certainty.zip(certainty).map(|(found, wanted)| (found - wanted).abs() < 1e-9);
         assert!(near.unwrap_or(result.certainty == certainty), "{:?}", result.certainty);
-        let wants = actor.asked.lock().unwrap().iter().all(|(_, options)| options.log_probabilities);
-        assert_eq!(wants, grounds.certainty.is_some(), "what costs is asked only where it counts");
+        let asked = actor.asked.lock().unwrap().iter().any(|(_, options)| options.log_probabilities);
+        assert!(!asked, "this actor doesn't tell how likely its words are, so it isn't asked");
         assert_eq!(percept::replay(folder.path()).await.unwrap().divergence, None);
     }
 }
@@ -150,6 +148,10 @@ fn grounds_that_no_run_could_give_are_refused_before_it() {
         (Grounds { visible: true, ..Grounds::default() }, "the run has no screen"),
         (Grounds { seen_at: true, ..Grounds::default() }, "the run has no screen"),
         (Grounds { certainty: Some(1.5), ..Grounds::default() }, "lies above 0 and not above 1"),
+        (
+            Grounds { certainty: Some(0.5), ..Grounds::default() },
+            "actor doesn't tell how likely its words are: ask for votes",
+        ),
         (Grounds::default(), "they ask for nothing"),
     ];
     for (grounds, problem) in cases {
@@ -157,5 +159,27 @@ fn grounds_that_no_run_could_give_are_refused_before_it() {
         let agent = percept::Agent::builder(actor.clone(), toolbox()).done(evidence);
         let error = agent.build().err().unwrap().to_string();
         assert!(error.contains(problem), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn without_votes_an_answer_is_as_certain_as_its_words_are_likely() {
+    let answers = [calls("answer", json!({ "text": "2" }))];
+    for (probability, outcome) in [(0.9, Outcome::Done), (0.5, Outcome::Failed)] {
+        let folder = tempfile::tempdir().unwrap();
+        let actor = Actor::telling(false, Some(probability), &answers);
+        let pages = Pages::new(Manner::Sticks, &["Inbox"]);
+        let screen: std::sync::Arc<dyn percept::tools::Screen> = pages.clone();
+        let toolbox = percept::tools::builtin::toolbox(&screen).only(&["answer"]).unwrap();
+        let grounds = Some(Grounds { certainty: Some(0.6), ..Grounds::default() });
+        let agent = percept::Agent::builder(actor.clone(), toolbox)
+            .screen(screen)
+            .done(Evidence { grounds, ..Evidence::default() })
+            .folder(RunFolder::create(folder.path()).unwrap());
+        let (_, result) = played(agent.build().unwrap().run("How many mails are there?")).await;
+        assert_eq!(result.outcome, outcome, "{}", result.reason);
+        assert!((result.certainty.unwrap() - f64::from(probability)).abs() < 1e-6, "{:?}", result.certainty);
+        assert_eq!(result.answer.is_some(), outcome == Outcome::Done);
+        assert_eq!(percept::replay(folder.path()).await.unwrap().divergence, None);
     }
 }

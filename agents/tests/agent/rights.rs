@@ -134,7 +134,7 @@ async fn what_was_approved_for_one_screen_is_not_done_to_another() {
     }
     let result = run.outcome().await;
     assert_eq!((result.outcome, result.steps), (Outcome::Done, 2), "{}", result.reason);
-    let why = "the screen isn't as it was when this was decided, and approved";
+    let why = "the screen isn't as it was when this was decided";
     assert_eq!(refused, [(1, why.to_owned())]);
     assert_eq!(pages.inputs.lock().unwrap().len(), 1, "only the second click was made");
     assert_eq!(percept::replay(folder.path()).await.unwrap().divergence, None);

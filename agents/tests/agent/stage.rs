@@ -12,7 +12,7 @@ use image::{Rgb, RgbImage};
 use percept::{
     models::{
         Call, ChatModel, Completion, Content, Conversation, Generate, Generation, GenerationEvent, ModelCard,
-        ModelError, Role, Stage as Milliseconds, StopReason, Usage,
+        ModelError, Role, Stage as Milliseconds, StopReason, TokenRecord, Usage,
     },
     tools::{
         Element, Frame, Input, PixelSize, Screen, ScreenError, ScreenPoint, ScreenRegion, Screenshot,
@@ -141,6 +141,8 @@ pub(crate) enum Line {
     Writes(String),
     /// A reply that is no call.
     Stammers(&'static str),
+    /// A reply that ends in the middle.
+    CutOff,
     /// A failure.
     Fails,
     /// The conversation is too long.
@@ -164,12 +166,19 @@ pub(crate) fn finish() -> Line {
 /// A model that says its lines; the last one for ever.
 pub(crate) struct Actor {
     card: ModelCard,
+    /// How likely it takes each of its words to be, if it tells.
+    probability: Option<f32>,
     lines: Mutex<VecDeque<Line>>,
     pub(crate) asked: Mutex<Vec<(String, Generate)>>,
 }
 
 impl Actor {
     pub(crate) fn new(thinks: bool, lines: &[Line]) -> Arc<Self> {
+        Self::telling(thinks, None, lines)
+    }
+
+    /// One that tells how likely it takes its words to be.
+    pub(crate) fn telling(thinks: bool, probability: Option<f32>, lines: &[Line]) -> Arc<Self> {
         let card = ModelCard {
             name: "actor".into(),
             family: "scripted".into(),
@@ -178,9 +187,11 @@ impl Actor {
             max_images: None,
             screen: None,
             thinks,
+            tells_probabilities: probability.is_some(),
             notes: Vec::new(),
         };
-        Arc::new(Self { card, lines: Mutex::new(lines.iter().cloned().collect()), asked: Mutex::default() })
+        let lines = Mutex::new(lines.iter().cloned().collect());
+        Arc::new(Self { card, probability, lines, asked: Mutex::default() })
     }
 
     /// Temperatures of every request so far.
@@ -210,6 +221,7 @@ impl ChatModel for Actor {
             let mut lines = self.lines.lock().unwrap();
             if lines.len() > 1 { lines.pop_front().unwrap() } else { lines[0].clone() }
         };
+        let is_cut = matches!(line, Line::CutOff);
         let (thought, text, call) = match line {
             Line::Calls(thought, written) => {
                 let call = Call {
@@ -221,6 +233,7 @@ impl ChatModel for Actor {
             Line::Says(text) => ("", text.into(), None),
             Line::Writes(text) => ("", text, None),
             Line::Stammers(text) => ("", text.into(), Some(Err("it isn't JSON".into()))),
+            Line::CutOff => ("", "{\"tool\":".into(), Some(Err("it was cut off".into()))),
             Line::Fails => return Err(ModelError::Engine("out of memory".into())),
             Line::TooLong => return Err(ModelError::Conversation("5000 tokens, at most 4096".into())),
             Line::Muses => return Ok(Generation::new(stream::pending())),
@@ -232,13 +245,20 @@ impl ChatModel for Actor {
             forced_tokens: 5,
             stage: Milliseconds { vision: 1.0, prefill: 2.0, decode: 3.0 },
         };
+        let token = |probability: f32| TokenRecord {
+            id: 0,
+            text: String::new(),
+            log_probability: probability.ln(),
+            forced: false,
+            thought: false,
+        };
         let completion = Completion {
             thought: thought.into(),
             text: text.clone(),
             call,
-            stop: StopReason::End,
+            stop: if is_cut { StopReason::MaxTokens } else { StopReason::End },
             usage,
-            tokens: Vec::new(),
+            tokens: self.probability.filter(|_| options.log_probabilities).map(token).into_iter().collect(),
         };
         let events = [
             GenerationEvent::Thought(thought.into()),

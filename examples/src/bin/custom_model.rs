@@ -87,6 +87,7 @@ async fn main() -> anyhow::Result<()> {
         max_images: Some(1),
         screen: None,
         thinks: false,
+        tells_probabilities: false,
         notes: Vec::new(),
     };
     let screen: Arc<dyn Screen> = Arc::new(Lights(Mutex::new([true; 2])));

@@ -5,6 +5,30 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::processor::SmartSize;
+
+/// What the numbers of a model's places count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scale {
+    /// The bins of one grid, whatever the screenshot's size.
+    Grid(Grid),
+    /// The pixels of the image that the screenshot was brought to for the model (Qwen2.5-VL).
+    Resized(SmartSize),
+}
+
+impl Scale {
+    /// The grid on the screenshot that a mark is about.
+    pub(super) fn of(self, mark: Mark) -> Result<Grid, String> {
+        match self {
+            Self::Grid(grid) => Ok(grid),
+            Self::Resized(size) => {
+                let (columns, rows) = size.of(mark.width, mark.height).map_err(|error| error.to_string())?;
+                Ok(Grid { columns, rows })
+            }
+        }
+    }
+}
+
 /// The key of the mark that a schema carries where it wants a place on the screenshot.
 const MARK: &str = "x-percept";
 
@@ -144,6 +168,12 @@ impl Ruler for Grid {
     }
 }
 
+impl Ruler for Scale {
+    fn to_pixels(&self, mark: Mark, place: &Value) -> Result<Value, String> {
+        self.of(mark)?.to_pixels(mark, place)
+    }
+}
+
 /// The pixel at the middle of a bin, which always lies inside the image.
 fn centre(bin: u64, bins: u32, pixels: u32) -> u64 {
     (2 * bin + 1) * u64::from(pixels) / (2 * u64::from(bins))
@@ -232,6 +262,35 @@ mod tests {
         for (mark, place, expected) in cases {
             assert_eq!(grid.of_pixels(mark, &place), expected.map_err(str::to_owned), "{place}");
         }
+    }
+
+    #[test]
+    fn places_are_thousandths_or_pixels_of_the_resized_image() {
+        let thousandths = Scale::Grid(Grid { columns: 1001, rows: 1001 });
+        let resized = Scale::Resized(SmartSize { factor: 28, least: 56 * 56, most: 28 * 28 * 1280 });
+        // A scale, the screenshot's size, the model's grid on it, a point there, and the pixel that is meant.
+        let cases = [
+            (thousandths, [1280, 720], [1001, 1001], [500, 500], [640, 360]),
+            (thousandths, [1920, 1080], [1001, 1001], [1000, 0], [1919, 0]),
+            (resized, [1280, 720], [1288, 728], [644, 364], [640, 360]),
+            (resized, [1280, 720], [1288, 728], [1287, 727], [1279, 719]),
+            // Larger than the model sees: shrunk, so that one of its pixels is several.
+            (resized, [1920, 1080], [1316, 728], [658, 364], [960, 540]),
+            (resized, [1920, 1080], [1316, 728], [0, 727], [0, 1079]),
+            // Smaller: enlarged, so that several of its pixels are one.
+            (resized, [20, 30], [56, 84], [55, 83], [19, 29]),
+            (resized, [20, 30], [56, 84], [1, 2], [0, 0]),
+        ];
+        for (scale, [width, height], grid, point, pixel) in cases {
+            let mark = json!({ "x-percept": { "kind": "point", "width": width, "height": height } });
+            let mark = Mark::of(&mark).unwrap().unwrap();
+            let found = scale.of(mark).unwrap();
+            assert_eq!([found.columns, found.rows], grid, "{width}×{height}");
+            assert_eq!(found.to_pixels(mark, &json!(point)), Ok(json!(pixel)), "{width}×{height}");
+        }
+        let mark = json!({ "x-percept": { "kind": "point", "width": 1000, "height": 2 } });
+        let why = resized.of(Mark::of(&mark).unwrap().unwrap()).unwrap_err();
+        assert!(why.contains("more than 200 times"), "{why}");
     }
 
     #[test]

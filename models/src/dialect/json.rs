@@ -9,17 +9,21 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Dialect,
-    grid::Grid,
+    grid::{Grid, Scale},
     schema::{self, call, resolve},
     words,
 };
-use crate::{Call, Function, ModelError, Thought, folder::FolderSettings};
+use crate::{Call, Function, ModelError, Thought, folder::FolderSettings, processor::SmartSize};
 
-/// The JSON dialect with a folder's own marker and grid.
+/// Columns and rows of the grid of a model that says nothing of itself: points in thousandths of the screenshot (0 to
+/// 1000), the convention of Qwen2-VL, Gemini and most models that ground at all.
+const THOUSANDTHS: [u32; 2] = [1001, 1001];
+
+/// The JSON dialect with a folder's own marker and its model's scale of places.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonDialect {
     marker: Marker,
-    grid: Grid,
+    scale: Scale,
 }
 
 impl JsonDialect {
@@ -27,8 +31,16 @@ impl JsonDialect {
     pub fn new(settings: &FolderSettings, is_special: impl Fn(&str) -> bool) -> Self {
         let text = settings.marker.clone();
         let marker = if is_special(&text) { Marker::Special(text) } else { Marker::Text(text) };
-        let [columns, rows] = settings.grid;
-        Self { marker, grid: Grid { columns, rows } }
+        let [columns, rows] = settings.grid.unwrap_or(THOUSANDTHS);
+        Self { marker, scale: Scale::Grid(Grid { columns, rows }) }
+    }
+
+    /// The same for a model whose places are pixels of the image that it was shown in this size, unless the folder
+    /// has a grid of its own.
+    #[must_use]
+    pub fn with_places_in(self, size: SmartSize, settings: &FolderSettings) -> Self {
+        let scale = if settings.grid.is_some() { self.scale } else { Scale::Resized(size) };
+        Self { scale, ..self }
     }
 }
 
@@ -42,7 +54,7 @@ fn resolved(functions: &[Function]) -> Result<Vec<(&Function, Value)>, ModelErro
 impl Dialect for JsonDialect {
     fn instructions(&self, functions: &[Function], thought: Thought) -> Result<String, ModelError> {
         let (Marker::Text(marker) | Marker::Special(marker)) = &self.marker;
-        Ok(words::instructions(&resolved(functions)?, self.grid, thought, marker))
+        words::instructions(&resolved(functions)?, self.scale, thought, marker).map_err(ModelError::Request)
     }
 
     fn grammar(
@@ -53,7 +65,7 @@ impl Dialect for JsonDialect {
     ) -> Result<Grammar, ModelError> {
         let mut calls = resolved(functions)?
             .iter()
-            .map(|(function, schema)| call(function, schema, self.grid))
+            .map(|(function, schema)| call(function, schema, self.scale))
             .collect::<Result<Vec<_>, _>>()?;
         let schema = if calls.len() == 1 { calls.remove(0) } else { json!({ "anyOf": calls }) };
         let prelude = match thought {
@@ -80,14 +92,14 @@ impl Dialect for JsonDialect {
             return Err(format!("there is no function `{name}`; there are {}", names.join(", ")));
         };
         let schema = resolve(function).map_err(|error| error.to_string())?;
-        let arguments = schema::read(&schema, Value::Object(arguments), &self.grid)?;
+        let arguments = schema::read(&schema, Value::Object(arguments), &self.scale)?;
         Ok(Call { function: name, arguments })
     }
 
     fn write(&self, call: &Call, function: &Function) -> Option<Result<String, String>> {
         let written = || {
             let schema = resolve(function).map_err(|error| error.to_string())?;
-            let arguments = schema::write(&schema, call.arguments.clone(), self.grid)?;
+            let arguments = schema::write(&schema, call.arguments.clone(), self.scale)?;
             // In the order in which the grammar has them.
             let mut text = json!({ "tool": call.function });
             for (name, _) in schema::properties(&schema) {

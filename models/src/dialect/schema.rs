@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::grid::{Grid, Mark, Ruler};
+use super::grid::{Mark, Ruler, Scale};
 use crate::{Function, ModelError};
 
 /// How many references may be followed one inside another. Anything deeper refers to itself.
@@ -73,7 +73,7 @@ pub(super) fn is_required(schema: &Value, name: &str) -> bool {
 }
 
 /// The schema of a whole call: one flat object, its name first, then the arguments in their order.
-pub(super) fn call(function: &Function, schema: &Value, grid: Grid) -> Result<Value, ModelError> {
+pub(super) fn call(function: &Function, schema: &Value, scale: Scale) -> Result<Value, ModelError> {
     let mut arguments = Map::new();
     arguments.insert("tool".into(), json!({ "const": function.name }));
     let mut required = vec![json!("tool")];
@@ -84,7 +84,7 @@ pub(super) fn call(function: &Function, schema: &Value, grid: Grid) -> Result<Va
         places_can_be_read_back(property)
             .map_err(|problem| refused(function, &format!("{name}: {problem}")))?;
         arguments
-            .insert(name.clone(), written(property, grid).map_err(|problem| refused(function, &problem))?);
+            .insert(name.clone(), written(property, scale).map_err(|problem| refused(function, &problem))?);
         if is_required(schema, name) {
             required.push(json!(name));
         }
@@ -95,9 +95,10 @@ pub(super) fn call(function: &Function, schema: &Value, grid: Grid) -> Result<Va
 }
 
 /// What a model writes for a value of this schema: places in its grid, nothing that only people read.
-fn written(schema: &Value, grid: Grid) -> Result<Value, String> {
+fn written(schema: &Value, scale: Scale) -> Result<Value, String> {
     if let Some(mark) = Mark::of(schema) {
-        return Ok(grid.schema(mark?.kind));
+        let mark = mark?;
+        return Ok(scale.of(mark)?.schema(mark.kind));
     }
     let Value::Object(object) = schema else {
         return Ok(schema.clone());
@@ -112,12 +113,12 @@ fn written(schema: &Value, grid: Grid) -> Result<Value, String> {
         let value = match (key, value) {
             ("properties", Value::Object(properties)) => properties
                 .iter()
-                .map(|(name, property)| Ok((name.clone(), written(property, grid)?)))
+                .map(|(name, property)| Ok((name.clone(), written(property, scale)?)))
                 .collect::<Result<Value, String>>()?,
             ("anyOf" | "oneOf" | "allOf" | "prefixItems", Value::Array(branches)) => {
-                branches.iter().map(|branch| written(branch, grid)).collect::<Result<Value, String>>()?
+                branches.iter().map(|branch| written(branch, scale)).collect::<Result<Value, String>>()?
             }
-            ("items" | "additionalProperties", schema) => written(schema, grid)?,
+            ("items" | "additionalProperties", schema) => written(schema, scale)?,
             _ => value.clone(),
         };
         // A grammar writes what fits one branch; that no other fits too is for the tool to check.
@@ -162,8 +163,8 @@ pub(super) fn read(schema: &Value, value: Value, ruler: &impl Ruler) -> Result<V
 }
 
 /// The other way round: a value with its places brought from pixels to the grid.
-pub(super) fn write(schema: &Value, value: Value, grid: Grid) -> Result<Value, String> {
-    brought(schema, value, &|mark, place| grid.of_pixels(mark, place))
+pub(super) fn write(schema: &Value, value: Value, scale: Scale) -> Result<Value, String> {
+    brought(schema, value, &|mark, place| scale.of(mark)?.of_pixels(mark, place))
 }
 
 /// A value with its places brought to something else.

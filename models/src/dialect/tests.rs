@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::folder::FolderSettings;
+use crate::{folder::FolderSettings, processor::SmartSize};
 
 fn functions() -> Vec<Function> {
     let point = json!({
@@ -64,12 +64,33 @@ fn functions() -> Vec<Function> {
 }
 
 fn glance() -> JsonDialect {
-    let settings = FolderSettings { marker: "<act>".into(), grid: [40, 52], ..FolderSettings::default() };
+    let settings =
+        FolderSettings { marker: "<act>".into(), grid: Some([40, 52]), ..FolderSettings::default() };
     JsonDialect::new(&settings, |text| text == "<act>")
 }
 
 fn usual() -> JsonDialect {
     JsonDialect::new(&FolderSettings::default(), |_| false)
+}
+
+#[test]
+fn a_model_that_points_at_the_pixels_it_saw_is_understood_unless_its_folder_has_a_grid() {
+    let size = SmartSize { factor: 28, least: 56 * 56, most: 28 * 28 * 1280 };
+    let grid = FolderSettings { grid: Some([40, 52]), ..FolderSettings::default() };
+    // The screenshot has 160×208 pixels, which become 168×196.
+    let cases = [(FolderSettings::default(), [84, 98], [80, 104]), (grid, [12, 34], [50, 138])];
+    for (settings, written, pixel) in cases {
+        let dialect = JsonDialect::new(&settings, |_| false).with_places_in(size, &settings);
+        let reply = json!({ "tool": "click", "point": written }).to_string();
+        let call = dialect.read(&reply, &functions()).unwrap();
+        assert_eq!(call.arguments["point"], json!(pixel));
+    }
+    let dialect = JsonDialect::new(&FolderSettings::default(), |_| false)
+        .with_places_in(size, &FolderSettings::default());
+    let words = dialect.instructions(&functions(), Thought::None).unwrap();
+    assert!(words.contains("to 167 at its right") && words.contains("to 195 at its bottom"), "{words}");
+    let outside = dialect.read(r#"{"tool":"click","point":[168,0]}"#, &functions()).unwrap_err();
+    assert_eq!(outside, "point: x is 168, the grid ends at 167");
 }
 
 #[test]
@@ -169,7 +190,7 @@ fn a_schema_may_be_deep_without_referring_to_itself() {
 #[test]
 fn a_call_is_written_as_the_model_would_and_read_back() {
     let dialect =
-        JsonDialect::new(&FolderSettings { grid: [40, 52], ..FolderSettings::default() }, |_| false);
+        JsonDialect::new(&FolderSettings { grid: Some([40, 52]), ..FolderSettings::default() }, |_| false);
     let functions = functions();
     let cases = [
         ("click", json!({ "point": [50, 138] }), r#"{"tool":"click","point":[12,34]}"#),

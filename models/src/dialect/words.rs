@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::{
-    grid::{Grid, Mark, PlaceKind},
+    grid::{Grid, Mark, PlaceKind, Scale},
     schema::{is_required, properties},
 };
 use crate::{Function, Thought};
@@ -13,24 +13,24 @@ use crate::{Function, Thought};
 /// The system message's part about functions: what there is, how places are given, how to reply.
 pub(super) fn instructions(
     functions: &[(&Function, Value)],
-    grid: Grid,
+    scale: Scale,
     thought: Thought,
     marker: &str,
-) -> String {
+) -> Result<String, String> {
     let mut text = String::from("You act by calling one of these functions at a time:\n");
     let mut places = [false, false];
+    let mut grid = None;
     for (function, schema) in functions {
         // Writing into a string can't fail.
         let _ = writeln!(text, "- {}", line(function, schema));
         for (_, property) in properties(schema) {
-            match place(property) {
-                Some(PlaceKind::Point) => places[0] = true,
-                Some(PlaceKind::Region) => places[1] = true,
-                None => {}
-            }
+            let Some(mark) = mark(property) else { continue };
+            places[usize::from(mark.kind == PlaceKind::Region)] = true;
+            // All are about one screenshot.
+            grid = Some(scale.of(mark)?);
         }
     }
-    if places[0] || places[1] {
+    if let Some(grid) = grid {
         let what = match places {
             [true, true] => "A point is [x, y] and a region [left, top, right, bottom]",
             [true, false] => "A point is [x, y]",
@@ -44,8 +44,10 @@ pub(super) fn instructions(
             grid.rows - 1
         );
     }
-    let example =
-        functions.first().map(|(function, schema)| example(function, schema, grid)).unwrap_or_default();
+    let example = match functions.first() {
+        Some((function, schema)) => example(function, schema, scale)?,
+        None => String::new(),
+    };
     let _ = match thought {
         Thought::Free => write!(
             text,
@@ -56,7 +58,7 @@ pub(super) fn instructions(
             write!(text, "Reply with the call as one JSON object and nothing else, like this:\n{example}")
         }
     };
-    text
+    Ok(text)
 }
 
 /// One function in one line: `scroll(point, direction, amount?): Scrolls. direction: "up" or "down".`
@@ -94,8 +96,8 @@ fn present(property: &Value) -> &Value {
         .unwrap_or(property)
 }
 
-fn place(property: &Value) -> Option<PlaceKind> {
-    Mark::of(present(property))?.ok().map(|mark| mark.kind)
+fn mark(property: &Value) -> Option<Mark> {
+    Mark::of(present(property))?.ok()
 }
 
 /// The values of an enumeration, however the schema writes it.
@@ -109,7 +111,7 @@ fn choices(property: &Value) -> Option<Vec<&Value>> {
 
 fn kind(property: &Value) -> String {
     let property = present(property);
-    match place(property) {
+    match mark(property).map(|mark| mark.kind) {
         Some(PlaceKind::Point) => return "a point".into(),
         Some(PlaceKind::Region) => return "a region".into(),
         None => {}
@@ -147,22 +149,25 @@ fn range(property: &Value) -> String {
 }
 
 /// A call of this function with what it must have.
-fn example(function: &Function, schema: &Value, grid: Grid) -> String {
+fn example(function: &Function, schema: &Value, scale: Scale) -> Result<String, String> {
     let mut call = serde_json::Map::new();
     call.insert("tool".into(), json!(function.name));
     for (name, property) in properties(schema).filter(|(name, _)| is_required(schema, name)) {
-        call.insert(name.clone(), example_value(property, grid));
+        call.insert(name.clone(), example_value(property, scale)?);
     }
-    Value::Object(call).to_string()
+    Ok(Value::Object(call).to_string())
 }
 
-fn example_value(property: &Value, grid: Grid) -> Value {
-    let [columns, rows] = [grid.columns, grid.rows];
-    match place(property) {
-        Some(PlaceKind::Point) => return json!([columns / 2, rows / 4]),
-        Some(PlaceKind::Region) => return json!([columns / 4, rows / 4, columns / 2, rows / 2]),
-        None => {}
-    }
+fn example_value(property: &Value, scale: Scale) -> Result<Value, String> {
+    let Some(mark) = mark(property) else { return Ok(other_example(property)) };
+    let Grid { columns, rows } = scale.of(mark)?;
+    Ok(match mark.kind {
+        PlaceKind::Point => json!([columns / 2, rows / 4]),
+        PlaceKind::Region => json!([columns / 4, rows / 4, columns / 2, rows / 2]),
+    })
+}
+
+fn other_example(property: &Value) -> Value {
     if let Some(first) = choices(property).and_then(|choices| choices.first().map(|choice| (*choice).clone()))
     {
         return first;

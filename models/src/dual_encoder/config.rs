@@ -10,6 +10,9 @@ use crate::{
     folder::{bad, parse_required, read_text},
 };
 
+/// A beginning, an end, and one token between. Below it the tokenizer's own reckoning of what it cuts off goes wrong.
+const LEAST_CONTEXT: usize = 3;
+
 #[derive(Debug, Default, Deserialize)]
 struct Written {
     #[serde(default)]
@@ -84,6 +87,19 @@ impl EncoderConfig {
         let (usual_start, usual_end) = family.usual_tokens();
         let positions = written.text_config.max_position_embeddings.unwrap_or(usual_context);
         let context = tokenizer.model_max_length.map_or(positions, |most| positions.min(most as usize));
+        if context < LEAST_CONTEXT {
+            let (path, key) = if context < positions {
+                (path, "model_max_length")
+            } else {
+                (folder.join("config.json"), "max_position_embeddings")
+            };
+            return Err(bad(
+                &path,
+                format!(
+                    "by `{key}` it takes texts of {context} tokens, which leaves no room between their marks"
+                ),
+            ));
+        }
         let end_token = tokenizer.eos_token.map_or_else(|| usual_end.into(), TokenWritten::text);
         let named_start = tokenizer.bos_token.map(TokenWritten::text);
         Ok(Self {

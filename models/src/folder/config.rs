@@ -14,11 +14,12 @@ struct Written {
     image_token_id: Option<u32>,
     image_token_index: Option<u32>,
     image_seq_length: Option<usize>,
-    eos_token_id: Option<Tokens>,
     scale_factor: Option<u32>,
     vision_feature_select_strategy: Option<String>,
-    #[serde(default)]
-    text_config: TextWritten,
+    text_config: Option<TextWritten>,
+    /// Where older files have what newer ones have in `text_config` (Qwen2-VL).
+    #[serde(flatten)]
+    flat: TextWritten,
     #[serde(default)]
     vision_config: VisionWritten,
 }
@@ -146,10 +147,11 @@ impl ModelConfig {
             .image_token_id
             .or(written.image_token_index)
             .ok_or_else(|| bad(&path, "it has neither `image_token_id` nor `image_token_index`".into()))?;
-        let text = written.text_config;
+        let flat_ends = written.flat.eos_token_id.clone();
+        let text = written.text_config.unwrap_or(written.flat);
         let heads = text.num_attention_heads;
         let from_heads = || Some(text.hidden_size? / heads.filter(|heads| *heads > 0)?);
-        let ends = generation.eos_token_id.or(written.eos_token_id).or(text.eos_token_id);
+        let ends = generation.eos_token_id.or(flat_ends).or(text.eos_token_id);
         Ok(Self {
             model_type,
             image_token_id,

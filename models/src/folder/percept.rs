@@ -63,8 +63,9 @@ pub struct FolderSettings {
     pub dialect: DialectKind,
     /// What stands between a thought and the call.
     pub marker: String,
-    /// Columns and rows of the grid that the model gives points in.
-    pub grid: [u32; 2],
+    /// Columns and rows of the grid that the model gives points in. `None`: as its family does, in thousandths of the
+    /// screenshot (0 to 1000) if that says nothing.
+    pub grid: Option<[u32; 2]>,
     /// Size in CSS pixels of the screens that the model was trained on.
     pub screen: Option<[u32; 2]>,
     /// Whether a thought before the action is the better default.
@@ -76,13 +77,12 @@ pub struct FolderSettings {
 }
 
 impl Default for FolderSettings {
-    /// For a model that says nothing of itself: points in thousandths of the screenshot (0 to 1000), the
-    /// convention of Qwen-VL, Gemini and most models that ground at all.
+    /// For a model that says nothing of itself.
     fn default() -> Self {
         Self {
             dialect: DialectKind::Json,
             marker: "Action:".into(),
-            grid: [1001, 1001],
+            grid: None,
             screen: None,
             thinking: true,
             image_backend: None,
@@ -107,7 +107,7 @@ impl FolderSettings {
         let settings = Self {
             dialect: written.dialect.kind.unwrap_or(usual.dialect),
             marker: written.dialect.marker.unwrap_or(usual.marker),
-            grid: written.dialect.grid.unwrap_or(usual.grid),
+            grid: written.dialect.grid,
             screen: written.screen.size,
             thinking: written.screen.thinking.unwrap_or(usual.thinking),
             image_backend: written.images.backend,
@@ -116,7 +116,7 @@ impl FolderSettings {
         if settings.marker.is_empty() {
             return Err(bad(&path, "`dialect.marker` is empty: a thought needs an end".into()));
         }
-        if settings.grid.contains(&0) || settings.screen.is_some_and(|size| size.contains(&0)) {
+        if settings.grid.into_iter().chain(settings.screen).any(|size| size.contains(&0)) {
             return Err(bad(&path, "`dialect.grid` and `screen.size` must be at least 1 each way".into()));
         }
         if settings.temperature.is_some_and(|[scale, bias]| !(scale > 0.0 && (scale + bias).is_finite())) {

@@ -52,6 +52,15 @@ impl Precision {
         1 + PREFERRED.iter().position(|name| *name == self.0).unwrap_or(PREFERRED.len())
     }
 
+    /// The session and the precision that a file's name, without `.onnx`, tells. A suffix that isn't a usual one belongs to
+    /// the session's name.
+    pub(crate) fn told_by(stem: &str) -> (&str, Self) {
+        match stem.rsplit_once('_').filter(|(_, suffix)| PREFERRED.contains(suffix)) {
+            Some((session, suffix)) => (session, Self(suffix.into())),
+            None => (stem, Self::full()),
+        }
+    }
+
     fn file(&self, session: &str) -> String {
         if self.0 == "fp32" { format!("{session}.onnx") } else { format!("{session}_{}.onnx", self.0) }
     }

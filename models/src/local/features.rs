@@ -13,6 +13,8 @@ use crate::ContentHash;
 pub(super) struct SeenImage {
     /// What its placeholder becomes in a prompt.
     pub(super) expansion: Arc<str>,
+    /// Rows and columns of its features, where they keep the image's shape.
+    pub(super) grid: Option<[usize; 2]>,
     /// Its features, `[rows, hidden]`.
     pub(super) features: Arc<Vec<f32>>,
 }
@@ -92,7 +94,7 @@ mod tests {
 
     #[test]
     fn the_least_recently_used_is_forgotten_first() {
-        let image = || SeenImage { expansion: "".into(), features: Arc::new(vec![0.0; 10]) };
+        let image = || SeenImage { expansion: "".into(), grid: None, features: Arc::new(vec![0.0; 10]) };
         let hash = |byte| ContentHash([byte; 32]);
         let seen = SeenImages::new(100);
         seen.insert(hash(1), image());
@@ -102,7 +104,10 @@ mod tests {
         seen.insert(hash(3), image());
         let left: Vec<bool> = (1..=3).map(|byte| seen.get(hash(byte)).is_some()).collect();
         assert_eq!(left, [true, false, true]);
-        seen.insert(hash(4), SeenImage { expansion: "".into(), features: Arc::new(vec![0.0; 26]) });
+        seen.insert(
+            hash(4),
+            SeenImage { expansion: "".into(), grid: None, features: Arc::new(vec![0.0; 26]) },
+        );
         assert!(seen.get(hash(4)).is_none() && seen.get(hash(1)).is_some());
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     dialect::{Dialect, JsonDialect},
     family::{DECODER, EMBED_TOKENS, VISION_ENCODER},
     folder::{DialectKind, ModelFolder, Precision},
+    processor::ImageProcessor,
     template::{TemplateMessage, TemplatePart},
 };
 
@@ -79,6 +80,7 @@ impl LocalModel {
         folder.notes.extend(options.notes.iter().cloned());
         let engine = open_engine(&folder, &runtime, &choice, &options).await?;
         check_widths(&folder, &engine)?;
+        check_positions(&folder, &engine)?;
 
         let end_tokens = folder.end_tokens();
         let (tokenizer, ends, logits) = (folder.tokenizer.clone(), end_tokens.clone(), engine.vocabulary());
@@ -93,7 +95,7 @@ impl LocalModel {
         let special_tokens = special_tokens(&folder);
         let is_special = |text: &str| special_tokens.iter().any(|token| token == text);
         let dialect: Box<dyn Dialect> = match folder.settings.dialect {
-            DialectKind::Json => Box::new(JsonDialect::new(&folder.settings, is_special)),
+            DialectKind::Json => Box::new(json_dialect(&folder, is_special)),
         };
         let card = card(&folder, &engine, &choice, &vocabulary, options.name);
         Ok(Self {
@@ -140,6 +142,17 @@ async fn open_engine(
     Engine::load(runtime, graphs, options).await.map_err(engine_error)
 }
 
+/// The JSON dialect, its places as the folder or else the family has them.
+fn json_dialect(folder: &ModelFolder, is_special: impl Fn(&str) -> bool) -> JsonDialect {
+    let dialect = JsonDialect::new(&folder.settings, is_special);
+    match &folder.processor {
+        ImageProcessor::Patched(patched) if folder.family.points_at_pixels() => {
+            dialect.with_places_in(patched.size, &folder.settings)
+        }
+        _ => dialect,
+    }
+}
+
 /// Image features must be as long as embeddings; noticed at loading where both graphs declare it.
 fn check_widths(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError> {
     let width = |graph: &str| engine.signature(graph)?.outputs.first()?.shape.last()?.fixed();
@@ -153,6 +166,25 @@ fn check_widths(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError>
         }),
         _ => Ok(()),
     }
+}
+
+/// A family that tells time, height and width apart needs a decoder that does.
+fn check_positions(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError> {
+    let rank = engine
+        .signature("decoder")
+        .and_then(|decoder| decoder.input("position_ids"))
+        .map(|port| port.shape.len());
+    if folder.family.positions(&[]).is_none() || rank == Some(3) {
+        return Ok(());
+    }
+    Err(ModelError::Folder {
+        path: folder.session(DECODER)?.path.clone(),
+        problem: format!(
+            "a `{}` model's decoder takes `position_ids` in three rows [3, batch, tokens], this one doesn't",
+            folder.family.name()
+        ),
+        remedy: "Export it with its own positions, as the transformers.js layout has them".into(),
+    })
 }
 
 /// The names of all special tokens, the longest first, so that none hides in another.
@@ -179,6 +211,7 @@ fn card(
     if choice.device != Device::Cpu {
         notes.extend(placement_notes(engine));
     }
+    notes.extend(engine.doubt().map(Into::into));
     if let Err(reason) = vocabulary {
         notes.push(format!("it can only write free text: {reason}"));
     }
@@ -190,6 +223,7 @@ fn card(
         max_images: shows_one_image(folder).then_some(1),
         screen: folder.settings.screen,
         thinks: folder.settings.thinking,
+        tells_probabilities: true,
         notes,
     }
 }

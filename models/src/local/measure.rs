@@ -1,5 +1,7 @@
 //! What a model makes of a conversation before it replies: for goldens, evaluations and a look inside.
 
+use percept_runtime::RopePosition;
+
 use super::{LocalModel, prompt, reply, trouble::engine_error};
 use crate::{Conversation, ModelError, Usage};
 
@@ -12,6 +14,8 @@ pub struct ReadPrompt {
     pub expanded: String,
     /// Its tokens.
     pub tokens: Vec<u32>,
+    /// Where each token stands in time, height and width, for a family that tells them apart.
+    pub positions: Option<Vec<RopePosition>>,
 }
 
 impl LocalModel {
@@ -26,6 +30,7 @@ impl LocalModel {
             rendered: prompt.rendered,
             expanded: prompt.expanded,
             tokens: prompt.tokens.iter().map(|token| token.id).collect(),
+            positions: prompt.positions,
         })
     }
 

@@ -6,10 +6,12 @@ use std::{
     time::Instant,
 };
 
+use percept_runtime::RopePosition;
+
 use super::{Inner, features::SeenImage};
 use crate::{
-    Content, ContentHash, Conversation, ImageContent, ModelError, Role,
-    processor::ProcessedImage,
+    Content, ContentHash, Conversation, ImageContent, ModelError, Role, Span,
+    processor::{PatchGrid, ProcessedImage},
     template::{TemplateMessage, TemplatePart},
 };
 
@@ -48,6 +50,14 @@ impl PromptImage {
             Self::Processed { expansion, .. } => expansion,
         }
     }
+
+    /// Rows and columns of its features, where they keep the image's shape.
+    fn grid(&self) -> Option<[usize; 2]> {
+        match self {
+            Self::Seen(image) => image.grid,
+            Self::Processed { image, .. } => image.patches.map(PatchGrid::features),
+        }
+    }
 }
 
 /// A prompt ready to be read.
@@ -58,6 +68,8 @@ pub(super) struct Prompt {
     /// With each image's placeholder expanded.
     pub(super) expanded: String,
     pub(super) tokens: Vec<PromptToken>,
+    /// Where each token stands, if that isn't one after another.
+    pub(super) positions: Option<Vec<RopePosition>>,
     pub(super) images: HashMap<ContentHash, PromptImage>,
     /// Milliseconds that the images' preprocessing took.
     pub(super) milliseconds: f64,
@@ -107,7 +119,31 @@ pub(super) async fn prepare(
             tokens.len()
         )));
     }
-    Ok(Prompt { rendered: text, expanded, tokens, images, milliseconds })
+    let positions = folder.family.positions(&spans(&tokens, &images));
+    Ok(Prompt { rendered: text, expanded, tokens, positions, images, milliseconds })
+}
+
+/// The prompt in stretches of text and images. The features of an image without a grid count as text.
+fn spans(tokens: &[PromptToken], images: &HashMap<ContentHash, PromptImage>) -> Vec<Span> {
+    let mut spans = Vec::new();
+    let mut rest = tokens;
+    while let Some(first) = rest.first() {
+        let image = first.feature.and_then(|(hash, row)| {
+            let [rows, columns] = images.get(&hash)?.grid()?;
+            (row == 0).then_some(Span::Image { rows, columns })
+        });
+        let taken = match image {
+            Some(Span::Image { rows, columns }) => rows * columns,
+            _ => 1,
+        };
+        match (image, spans.last_mut()) {
+            (Some(image), _) => spans.push(image),
+            (None, Some(Span::Text(count))) => *count += 1,
+            (None, _) => spans.push(Span::Text(1)),
+        }
+        rest = rest.get(taken.max(1)..).unwrap_or_default();
+    }
+    spans
 }
 
 /// The messages as a template takes them, the functions in words at the end of the system message.
@@ -215,5 +251,36 @@ fn tokens(
     match features.count() {
         0 => Ok(tokens),
         left => Err(ModelError::Template(format!("{left} image features have no token in the prompt"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prompt_is_cut_where_images_with_a_shape_begin_and_end() {
+        let image = |grid: Option<[usize; 2]>| {
+            PromptImage::Seen(SeenImage { expansion: "".into(), grid, features: Arc::new(Vec::new()) })
+        };
+        let hash = |byte| ContentHash([byte; 32]);
+        let grids = [(1, Some([2, 2])), (2, Some([1, 1])), (3, None)];
+        let images: HashMap<_, _> = grids.map(|(byte, grid)| (hash(byte), image(grid))).into();
+        let token = |(byte, row)| PromptToken { id: 9, feature: (byte > 0).then_some((hash(byte), row)) };
+        let (text, one, two) =
+            (Span::Text, Span::Image { rows: 2, columns: 2 }, Span::Image { rows: 1, columns: 1 });
+        let first = [(1, 0), (1, 1), (1, 2), (1, 3)];
+        let cases = [
+            (vec![], vec![]),
+            (vec![(0, 0), (0, 0)], vec![text(2)]),
+            ([vec![(0, 0)], first.to_vec(), vec![(0, 0)]].concat(), vec![text(1), one, text(1)]),
+            // The same image twice, and another right after it.
+            ([first.to_vec(), first.to_vec(), vec![(2, 0)]].concat(), vec![one, one, two]),
+            (vec![(0, 0), (3, 0), (3, 1), (0, 0)], vec![text(4)]),
+        ];
+        for (tokens, expected) in cases {
+            let tokens: Vec<PromptToken> = tokens.into_iter().map(token).collect();
+            assert_eq!(spans(&tokens, &images), expected, "{tokens:?}");
+        }
     }
 }

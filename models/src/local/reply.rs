@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     Completion, ContentHash, Function, Generate, GenerationEvent, ModelError, Reply, Stage, StopReason,
-    TokenRecord, Usage, family::VISION_ENCODER,
+    TokenRecord, Usage, family::VISION_ENCODER, processor::PatchGrid,
 };
 
 /// What a reply is, decided before it begins.
@@ -106,7 +106,12 @@ pub(super) async fn read(
     usage.stage.vision += begun.elapsed().as_secs_f64() * 1000.0;
     let begun = Instant::now();
     let embeddings = embeddings(inner, fresh, &features).await?;
-    kept.sequence.append(embeddings).await.map_err(engine_error)?;
+    let positions = prompt.positions.as_ref().and_then(|positions| positions.get(kept.tokens.len()..));
+    let read = match positions {
+        Some(positions) => kept.sequence.append_at(embeddings, positions.to_vec()).await,
+        None => kept.sequence.append(embeddings).await,
+    };
+    read.map_err(engine_error)?;
     usage.stage.prefill = begun.elapsed().as_secs_f64() * 1000.0;
     kept.tokens.extend_from_slice(fresh);
     Ok(kept)
@@ -129,6 +134,7 @@ async fn features(
                 let image = image.as_ref().clone();
                 let seen = SeenImage {
                     expansion: Arc::clone(expansion),
+                    grid: image.patches.map(PatchGrid::features),
                     features: Arc::new(encode(inner, image).await?),
                 };
                 inner.seen.insert(hash, seen.clone());

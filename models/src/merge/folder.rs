@@ -1,73 +1,84 @@
 //! The folders around the graphs: which files are merged, which must be the same, which are copied.
 
 use std::{
-    collections::BTreeSet,
-    ffi::OsString,
+    collections::{BTreeMap, BTreeSet},
+    ffi::{OsStr, OsString},
     fs,
     path::{Path, PathBuf},
 };
 
 use serde_json::Value;
 
-use super::{Merge, Merged};
-use crate::{ModelError, folder::bad};
+use super::{Copies, Merge, Merged};
+use crate::{ModelError, Precision, folder::bad};
 
 /// Where a model folder keeps its graphs.
 const GRAPHS: &str = "onnx";
 
 impl Merge {
-    /// Merges every graph, or one alone, into a new folder.
+    /// Merges every graph, or one alone, into an empty folder.
     pub(super) fn write_into(&self, to: &Path) -> Result<Merged, ModelError> {
-        fs::create_dir(to).map_err(|error| bad(to, error.to_string()))?;
-        let mut merged = Merged::default();
-        let base = self.base.as_ref().unwrap_or(&self.a);
+        let (mut merged, mut copies) = (Merged::default(), Copies::default());
+        let base = self.base.as_deref();
         if self.a.is_file() {
             let name = self.a.file_name().unwrap_or_default();
-            let graph = self.graph([&self.a, &self.b, base], &to.join(name))?;
+            let graph = self.graph([&self.a, &self.b], base, &to.join(name), &mut copies)?;
             merged.graphs.insert(name.to_string_lossy().into_owned(), graph);
+            copies.finish()?;
             return Ok(merged);
         }
-        merged.notes = self.same_around(base)?;
+        merged.notes = self.same_around()?;
         let graphs = to.join(GRAPHS);
         fs::create_dir(&graphs).map_err(|error| bad(&graphs, error.to_string()))?;
-        for name in self.names()? {
-            let [a, b, base] = [&self.a, &self.b, base].map(|folder| folder.join(GRAPHS).join(&name));
-            let graph = self.graph([&a, &b, &base], &graphs.join(&name))?;
+        for name in self.names(&mut merged.notes)? {
+            let in_folder = |folder: &Path| folder.join(GRAPHS).join(&name);
+            let (a, b, base) = (in_folder(&self.a), in_folder(&self.b), base.map(in_folder));
+            let graph = self.graph([&a, &b], base.as_deref(), &graphs.join(&name), &mut copies)?;
             merged.graphs.insert(name.to_string_lossy().into_owned(), graph);
         }
+        copies.finish()?;
         copy_around(&self.a, to)?;
         Ok(merged)
     }
 
-    /// The names of the graphs to merge.
-    fn names(&self) -> Result<BTreeSet<OsString>, ModelError> {
+    /// The names of the graphs to merge: all, or each session's in the precision that is asked for, where it has that, and
+    /// else in the best that it has.
+    fn names(&self, notes: &mut Vec<String>) -> Result<BTreeSet<OsString>, ModelError> {
         let folder = self.a.join(GRAPHS);
-        let all: Vec<_> = entries(&folder)?
-            .into_iter()
-            .filter(|path| path.extension().is_some_and(|extension| extension == "onnx"))
-            .collect();
-        let wanted: BTreeSet<_> = match self.precision.as_deref() {
-            None => all.iter().filter_map(|path| path.file_name().map(ToOwned::to_owned)).collect(),
-            Some(precision) => all
-                .iter()
-                .filter(|path| is_of(path, precision))
-                .filter_map(|path| path.file_name().map(ToOwned::to_owned))
-                .collect(),
-        };
-        if wanted.is_empty() {
-            return Err(ModelError::Folder {
-                path: folder,
-                problem: "it holds no graph of that precision".into(),
-                remedy: "Name a precision that both models have, or none to merge every graph".into(),
-            });
+        let mut sessions: BTreeMap<String, Vec<(Precision, OsString)>> = BTreeMap::new();
+        for path in entries(&folder)? {
+            let (Some(stem), Some("onnx")) =
+                (path.file_stem().and_then(OsStr::to_str), path.extension().and_then(OsStr::to_str))
+            else {
+                continue;
+            };
+            let (session, precision) = Precision::told_by(stem);
+            let name = path.file_name().unwrap_or_default().to_owned();
+            sessions.entry(session.to_owned()).or_default().push((precision, name));
         }
-        Ok(wanted)
+        let Some(wanted) = &self.precision else {
+            let all = sessions.into_values().flatten().map(|(_, name)| name).collect::<BTreeSet<_>>();
+            return if all.is_empty() { Err(nothing(folder, "no graph")) } else { Ok(all) };
+        };
+        if !sessions.values().flatten().any(|(precision, _)| precision == wanted) {
+            return Err(nothing(folder, &format!("no graph in `{wanted}`")));
+        }
+        let mut names = BTreeSet::new();
+        for (session, files) in sessions {
+            let best = files.into_iter().min_by_key(|(precision, _)| precision.distance(Some(wanted)));
+            let Some((precision, name)) = best else { continue };
+            if precision != *wanted {
+                notes.push(format!("{session} is merged in {precision}: the folder has no {wanted} of it"));
+            }
+            names.insert(name);
+        }
+        Ok(names)
     }
 
     /// What lies around the graphs must mean the same: a token must be the same word in both.
-    fn same_around(&self, base: &Path) -> Result<Vec<String>, ModelError> {
+    fn same_around(&self) -> Result<Vec<String>, ModelError> {
         let mut notes = Vec::new();
-        for other in [self.b.as_path(), base] {
+        for other in [Some(&self.b), self.base.as_ref()].into_iter().flatten() {
             let (ours, theirs) =
                 (json(&self.a.join("tokenizer.json"))?, json(&other.join("tokenizer.json"))?);
             let words =
@@ -88,17 +99,16 @@ impl Merge {
                 }
             }
         }
-        notes.dedup();
         Ok(notes)
     }
 }
 
-/// Whether a graph's file is of this precision: `decoder_fp16.onnx` of `fp16`, and `decoder.onnx` of `fp32`.
-fn is_of(path: &Path, precision: &str) -> bool {
-    const SUFFIXES: [&str; 9] = ["fp16", "int8", "uint8", "quantized", "q4", "q4f16", "bnb4", "q2", "q1"];
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let suffix = stem.rsplit_once('_').map(|(_, suffix)| suffix).filter(|suffix| SUFFIXES.contains(suffix));
-    suffix.unwrap_or("fp32") == precision
+fn nothing(folder: PathBuf, what: &str) -> ModelError {
+    ModelError::Folder {
+        path: folder,
+        problem: format!("it holds {what}"),
+        remedy: "Name a precision that both models have, or none to merge every graph".into(),
+    }
 }
 
 /// Copies everything but the graphs.

@@ -23,6 +23,15 @@ impl Numbers {
         }
     }
 
+    /// The bytes of one.
+    pub(super) fn bytes(self) -> u64 {
+        match self {
+            Self::Float16 | Self::BFloat16 => 2,
+            Self::Float => 4,
+            Self::Double => 8,
+        }
+    }
+
     /// The numbers in these bytes; `None` if they aren't whole.
     pub(super) fn read(self, bytes: &[u8]) -> Option<Vec<f64>> {
         match self {
@@ -58,7 +67,7 @@ mod tests {
 
     #[test]
     fn numbers_come_back_as_near_as_their_type_allows() {
-        let numbers = [0.0, 1.0, -2.5, 1e-3, 3.14159];
+        let numbers = [0.0, 1.0, -2.5, 1e-3, 1234.5];
         for (kind, error) in [(1, 1e-7), (10, 1e-3), (11, 0.0), (16, 1e-2)] {
             let form = Numbers::of(kind).unwrap();
             let back = form.read(&form.write(&numbers)).unwrap();

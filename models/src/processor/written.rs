@@ -5,14 +5,17 @@
 
 use serde::Deserialize;
 
-use super::{Backend, Filter, FirstSize, ImageProcessor, Normalise, SingleImage, TargetSize, TiledImage};
+use super::{
+    Backend, Filter, FirstSize, ImageProcessor, Normalise, PatchedImage, SingleImage, SmartSize, TargetSize,
+    TiledImage,
+};
 
 const CLIP_MEAN: [f64; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 const CLIP_DEVIATION: [f64; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
 const HALF: [f64; 3] = [0.5; 3];
 
 /// The classes that are known, for the error that lists them.
-const KNOWN: &str = "CLIP, Llava, Siglip, ViT, Idefics3 and SmolVLM image processors";
+const KNOWN: &str = "CLIP, Llava, Siglip, ViT, Idefics3, SmolVLM and Qwen2VL image processors";
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Written {
@@ -31,6 +34,11 @@ pub(super) struct Written {
     do_pad: Option<bool>,
     do_image_splitting: Option<bool>,
     max_image_size: Option<SizeWritten>,
+    min_pixels: Option<u32>,
+    max_pixels: Option<u32>,
+    patch_size: Option<u32>,
+    merge_size: Option<u32>,
+    temporal_patch_size: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -130,6 +138,7 @@ impl Written {
                 Err(format!("torchvision's way isn't known for `{class}`, only Pillow's"))
             }
             "Idefics3ImageProcessor" | "SmolVLMImageProcessor" => self.tiled(),
+            "Qwen2VLImageProcessor" => self.patched(backend),
             unknown => Err(format!("the image processor `{unknown}` isn't known; known are the {KNOWN}")),
         }
     }
@@ -167,13 +176,7 @@ impl Written {
         if self.do_pad == Some(true) && !defaults.pads {
             return Err("it has `do_pad`, which isn't known for its image processor".into());
         }
-        let filter = self.filter(defaults.filter)?;
-        if backend == Backend::Torchvision && !matches!(filter, Filter::Bilinear | Filter::Bicubic) {
-            return Err(format!(
-                "`resample` {filter:?} isn't known for torchvision, which its image processor asks for; known are 2 \
-                 (bilinear) and 3 (bicubic)"
-            ));
-        }
+        let filter = self.filter_in(defaults.filter, backend)?;
         Ok(ImageProcessor::Single(SingleImage {
             backend,
             pad: self.do_pad.unwrap_or(false).then(|| mean.map(|mean| (mean * 255.0) as u8)),
@@ -206,6 +209,53 @@ impl Written {
             filter: self.filter(Filter::Lanczos)?,
             normalise: self.normalise(self.image_mean.map_or(HALF, Channels::each), HALF, Backend::Pillow),
         }))
+    }
+
+    fn patched(&self, backend: Backend) -> Result<ImageProcessor, String> {
+        let positive = |name: &str, written: Option<u32>, usual: u32| match written {
+            Some(0) => Err(format!("its `{name}` is 0")),
+            written => Ok(written.unwrap_or(usual)),
+        };
+        let patch = positive("patch_size", self.patch_size, 14)?;
+        let merge = positive("merge_size", self.merge_size, 2)?;
+        let factor = patch.checked_mul(merge).ok_or("its `patch_size` and `merge_size` are too large")?;
+        // Older files name the areas by themselves, newer ones as edges of the size; the former win.
+        let (least, most) = match self.size {
+            None => (Some(56 * 56), Some(28 * 28 * 1280)),
+            Some(SizeWritten::Sides { shortest_edge, longest_edge, .. }) => (shortest_edge, longest_edge),
+            Some(size) => return Err(format!("its `size` isn't a smallest and a largest area: {size:?}")),
+        };
+        let least = self.min_pixels.or(least).filter(|area| *area > 0);
+        let most = self.max_pixels.or(most).filter(|area| *area > 0);
+        let (Some(least), Some(most)) = (least, most) else {
+            return Err("neither `min_pixels` and `max_pixels` nor `size` says which areas it allows".into());
+        };
+        Ok(ImageProcessor::Patched(PatchedImage {
+            backend,
+            resize: self.do_resize.unwrap_or(true),
+            size: SmartSize { factor, least: least.into(), most: most.into() },
+            filter: self.filter_in(Filter::Bicubic, backend)?,
+            patch,
+            merge,
+            frames: self.temporal_patch_size.unwrap_or(2).max(1),
+            normalise: self.normalise(
+                self.image_mean.map_or(CLIP_MEAN, Channels::each),
+                CLIP_DEVIATION,
+                backend,
+            ),
+        }))
+    }
+
+    /// The filter, if the backend has arithmetic for it.
+    fn filter_in(&self, default: Filter, backend: Backend) -> Result<Filter, String> {
+        let filter = self.filter(default)?;
+        if backend == Backend::Torchvision && !matches!(filter, Filter::Bilinear | Filter::Bicubic) {
+            return Err(format!(
+                "`resample` {filter:?} isn't known for torchvision, which its image processor asks for; known are 2 \
+                 (bilinear) and 3 (bicubic)"
+            ));
+        }
+        Ok(filter)
     }
 
     fn filter(&self, default: Filter) -> Result<Filter, String> {

@@ -33,6 +33,11 @@ impl RemoteAddress {
     /// [`ModelError::Request`] that says what an address is.
     pub(crate) fn parse(api: RemoteApi, text: &str) -> Result<Self, ModelError> {
         let kind = api.facts().name;
+        // What a person wrote may hold a key in any place: no error repeats it.
+        let nameless = || match text.split_once("://") {
+            Some((scheme, _)) => format!("`{kind}:{}` names no model", shown(scheme)),
+            None => format!("`{kind}:` names no model"),
+        };
         let bad = |problem: String| {
             ModelError::Request(format!(
                 "{problem}; a remote model is `{kind}:NAME` or `{kind}:URL#NAME`, perhaps with `?context=TOKENS`, \
@@ -41,12 +46,12 @@ impl RemoteAddress {
         };
         let (base, named) = match text.rsplit_once('#') {
             Some((base, named)) => (Some(base), named),
-            None if text.contains("://") => return Err(bad(format!("`{kind}:{text}` names no model"))),
+            None if text.contains("://") => return Err(bad(nameless())),
             None => (None, text),
         };
         let (model, settings) = named.split_once('?').unwrap_or((named, ""));
         if model.is_empty() || model.contains(char::is_whitespace) {
-            return Err(bad(format!("`{kind}:{text}` names no model")));
+            return Err(bad(nameless()));
         }
         if let Some(base) = base {
             check_base(base).map_err(bad)?;
@@ -66,7 +71,8 @@ impl RemoteAddress {
                 ("context", _, Some(number)) => address.context = Some(number),
                 ("images", _, Some(number)) => address.max_images = Some(number),
                 ("sampling", "own", _) => address.own_sampling = true,
-                _ => return Err(bad(format!("`{setting}` can't be set"))),
+                _ if !value.is_empty() => return Err(bad(format!("`{key}` can't be set so"))),
+                _ => return Err(bad("a setting without a value can't be set".into())),
             }
         }
         Ok(address)
@@ -75,9 +81,8 @@ impl RemoteAddress {
     /// Where it is.
     pub(super) fn url(&self) -> Result<Url, ModelError> {
         let base = self.base.as_deref().unwrap_or(self.api.facts().base);
-        let url = Url::parse(base).map_err(|error| ModelError::Request(format!("`{base}`: {error}")))?;
+        let mut url = check_base(base).map_err(ModelError::Request)?;
         let (path, query) = self.api.path(&self.model);
-        let mut url = url;
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
         }
@@ -86,21 +91,26 @@ impl RemoteAddress {
     }
 }
 
-/// Whether this may be a base URL. What it holds is written into the run's folder, so it may hold no key, and neither may
+/// A base URL, if this may be one. What it holds is written into the run's folder, so it may hold no key, and neither may
 /// the error.
-fn check_base(base: &str) -> Result<(), String> {
-    let url = Url::parse(base).map_err(|error| format!("`{base}`: {error}"))?;
+fn check_base(base: &str) -> Result<Url, String> {
+    let shown = shown(base.split_once("://").map_or("", |(scheme, _)| scheme));
+    let url = Url::parse(base).map_err(|error| format!("`{shown}`: {error}"))?;
     if !["http", "https"].contains(&url.scheme()) {
-        return Err(format!("`{base}`: not an address that begins with http:// or https://"));
+        return Err(format!("`{shown}`: not an address that begins with http:// or https://"));
     }
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
         return Err(format!(
-            "`{}://[…]`: a name, a password or a query in an address would be written down: keys come from the \
-             environment",
-            url.scheme()
+            "`{shown}`: a name, a password or a query in an address would be written down: keys come from the environment"
         ));
     }
-    Ok(())
+    Ok(url)
+}
+
+/// All of a URL that an error may show: its scheme, if that is one.
+fn shown(scheme: &str) -> String {
+    let is_scheme = !scheme.is_empty() && scheme.chars().all(|letter| letter.is_ascii_alphanumeric());
+    if is_scheme { format!("{scheme}://[…]") } else { "[…]".into() }
 }
 
 impl fmt::Display for RemoteAddress {

@@ -43,7 +43,7 @@ pub(super) fn stream(
             let mut attempt = Attempt::new(&inner, &body);
             let mut is_told = false;
             let failure = loop {
-                match unless(&options.cancel, attempt.pieces()).await {
+                match unless(&options.cancel, attempt.pieces(writing.is_counted())).await {
                     None => break None,
                     Some(Ok(Some(pieces))) => {
                         for event in pieces.into_iter().flat_map(|piece| writing.take(piece)) {
@@ -147,8 +147,8 @@ impl<'a> Attempt<'a> {
         Self { inner, body, answer: None, reader: inner.address.api.reader() }
     }
 
-    /// The next pieces; `None` when the answer is over.
-    async fn pieces(&mut self) -> Result<Option<Vec<Piece>>, Failure> {
+    /// The next pieces; `None` when the answer is over. Without its counts it isn't whole, whatever its reader says.
+    async fn pieces(&mut self, is_counted: bool) -> Result<Option<Vec<Piece>>, Failure> {
         let transport = &self.inner.transport;
         if self.reader.extent() == Extent::Over {
             return Ok(None);
@@ -157,7 +157,8 @@ impl<'a> Attempt<'a> {
             Some(answer) => answer,
             None => self.answer.insert(transport.ask(Arc::clone(self.body), self.inner.pace.as_ref()).await?),
         };
-        let Some(events) = transport.more(answer).await? else {
+        let is_whole = is_counted && self.reader.extent() == Extent::Whole;
+        let Some(events) = transport.more(answer, is_whole).await? else {
             return match self.reader.extent() {
                 Extent::Partial => {
                     Err(Failure::passing(transport.cut("it ended before the reply did"), None))

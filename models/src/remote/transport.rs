@@ -1,6 +1,9 @@
 //! The way to a server and back: one request, its answer in pieces, and what each failure on the way means.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use reqwest::{
     Client, Response, Url,
@@ -24,6 +27,8 @@ use crate::{
 
 /// The most bytes of an answer, errors included. A reply of a hundred thousand tokens, each its own event, has less.
 const MOST_BYTES: usize = 64 << 20;
+/// How long an answer that is whole is listened to for more.
+const GRACE: Duration = Duration::from_secs(2);
 
 impl From<RemoteError> for ModelError {
     fn from(error: RemoteError) -> Self {
@@ -98,7 +103,7 @@ impl Transport {
             let problem = format!("its answer is `{}` and no stream of events", self.masked(kind));
             return Err(Failure::for_good(self.malformed(problem)));
         }
-        Ok(Answer { response, parser: EventParser::default(), received: 0 })
+        Ok(Answer { response, parser: EventParser::default(), received: 0, whole_since: None })
     }
 
     fn client(&self) -> Result<Client, Failure> {
@@ -206,11 +211,23 @@ impl Transport {
         "Asking the same again won't help".into()
     }
 
-    /// The next events of an answer; `None` where it ends.
-    pub(super) async fn more(&self, answer: &mut Answer) -> Result<Option<Vec<ServerEvent>>, Failure> {
-        let chunk = match tokio::time::timeout(self.patience.idle, answer.response.chunk()).await {
+    /// The next events of an answer; `None` where it ends. If nothing need follow, not much time is given to what may,
+    /// and a connection that is torn or goes silent is an end as good as any.
+    pub(super) async fn more(
+        &self,
+        answer: &mut Answer,
+        is_whole: bool,
+    ) -> Result<Option<Vec<ServerEvent>>, Failure> {
+        let idle = if is_whole {
+            let since = answer.whole_since.get_or_insert_with(Instant::now);
+            self.patience.idle.min(GRACE.saturating_sub(since.elapsed()))
+        } else {
+            self.patience.idle
+        };
+        let chunk = match tokio::time::timeout(idle, answer.response.chunk()).await {
             Ok(Ok(Some(chunk))) => chunk,
             Ok(Ok(None)) => return Ok(None),
+            Ok(Err(_)) | Err(_) if is_whole => return Ok(None),
             Ok(Err(error)) => return Err(Failure::passing(self.cut(told(&error)), None)),
             Err(_) => return Err(Failure::passing(self.silent(), None)),
         };
@@ -234,4 +251,6 @@ pub(super) struct Answer {
     response: Response,
     parser: EventParser,
     received: usize,
+    /// Since when nothing need follow.
+    whole_since: Option<Instant>,
 }

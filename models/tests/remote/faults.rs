@@ -14,6 +14,9 @@ use crate::{
 
 const SOON: Duration = Duration::from_secs(30);
 
+/// What the last chunk of `openai/text`, the one with the counts, begins with.
+const UNCOUNTED: &str = r#"data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1764000000,"model":"gpt","choices":[],"#;
+
 async fn complete(model: &RemoteModel) -> Result<String, ModelError> {
     let generation = model.generate(&conversation(8, 8), &Generate::default()).await?;
     generation.complete().await.map(|done| done.text)
@@ -137,6 +140,25 @@ async fn a_stream_that_breaks_off_is_asked_again_only_if_nothing_was_told() {
     let google = "data: {\"error\":{\"code\":503,\"message\":\"Full\",\"status\":\"UNAVAILABLE\"}}\n\n";
     check("gemini", vec![Answer::stream(google), Answer::file("gemini/text")], &[250], Ok("A login form."))
         .await;
+}
+
+#[tokio::test]
+async fn a_reply_that_is_whole_and_counted_stays_one_however_its_connection_ends() {
+    let whole = || Answer::file("openai/text");
+    let form = Ok("A login form.");
+    check("openai", vec![whole().cut("data: [DONE]")], &[], form).await;
+    check("gemini", vec![Answer::file("gemini/text").torn()], &[], form).await;
+    // Without its counts it isn't whole.
+    check("openai", vec![whole().cut(UNCOUNTED)], &[], Err("broke off")).await;
+
+    // An end that needn't come isn't waited for as long as one that must: `check` has thirty seconds of patience.
+    let begun = std::time::Instant::now();
+    check("openai", vec![whole().hanging("data: [DONE]")], &[], form).await;
+    assert!(begun.elapsed() < SOON / 2, "{:?}", begun.elapsed());
+    let uncounted = Server::new(vec![whole().hanging(UNCOUNTED)]).await;
+    let short = model(&uncounted.address("openai"), Arc::new(Steps::default()), Duration::from_millis(200));
+    let error = complete(&short).await.unwrap_err();
+    assert!(matches!(&error, ModelError::Remote(RemoteError::Silent { .. })), "{error:?}");
 }
 
 #[tokio::test]

@@ -91,6 +91,26 @@ async fn a_documented_answer_becomes_a_reply() {
 }
 
 #[tokio::test]
+async fn counts_that_no_reply_has_are_counted_as_the_most_there_is() {
+    let most = u64::MAX;
+    let gemini = format!(
+        "data: {{\"candidates\":[{{\"finishReason\":\"STOP\"}}],\"usageMetadata\":{{\"candidatesTokenCount\":{most},\"thoughtsTokenCount\":1}}}}\n\n"
+    );
+    let anthropic = format!(
+        "data: {{\"type\":\"message_start\",\"message\":{{\"usage\":{{\"input_tokens\":{most},\"cache_creation_input_tokens\":1,\"output_tokens\":{most}}}}}}}\n\n\
+         data: {{\"type\":\"message_stop\"}}\n\n"
+    );
+    for (api, answer) in [("gemini", gemini), ("anthropic", anthropic)] {
+        let server = Server::new(vec![Answer::stream(answer)]).await;
+        let model = patient(&server.address(api));
+        let generation = model.generate(&conversation(8, 8), &Generate::default()).await.unwrap();
+        let usage = generation.complete().await.unwrap().usage;
+        assert_eq!(usage.output_tokens, usize::MAX, "{api}");
+        assert_eq!(usage.fresh_tokens, if api == "gemini" { 0 } else { usize::MAX }, "{api}");
+    }
+}
+
+#[tokio::test]
 async fn a_point_on_a_scaled_screenshot_comes_back_where_it_was() {
     let server = Server::new(vec![Answer::file("anthropic/call")]).await;
     let model = patient(&server.address("anthropic"));

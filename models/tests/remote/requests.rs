@@ -48,6 +48,11 @@ async fn a_text_is_asked_for_with_every_setting_that_the_api_has() {
     let stop = vec!["END".into()];
     let options = Generate { sampling, stop, max_tokens: 99, ..Generate::default() };
     for api in APIS {
+        let mut options = options.clone();
+        if api == "anthropic" {
+            // One or the other (below); 1 is the API's own temperature.
+            options.sampling.temperature = 1.0;
+        }
         insta::assert_json_snapshot!(
             format!("text_{api}"),
             asked(api, "", [8, 8], options.clone()).await.body
@@ -56,6 +61,24 @@ async fn a_text_is_asked_for_with_every_setting_that_the_api_has() {
         for setting in ["temperature", "top_p", "topP", "seed"] {
             assert!(!own.contains(setting), "{api}: {own}");
         }
+    }
+}
+
+#[tokio::test]
+async fn claude_is_sent_a_temperature_or_a_top_p_and_never_both() {
+    let cases = [
+        ([0.0, 1.0], json!([0.0, null])),
+        ([0.7, 1.0], json!([0.7, null])),
+        // The likeliest token is the same among all and among the likeliest.
+        ([0.0, 0.9], json!([0.0, null])),
+        ([1.0, 1.0], json!([1.0, null])),
+        ([1.0, 0.9], json!([null, 0.9])),
+        ([1.5, 0.9], json!([null, 0.9])),
+    ];
+    for ([temperature, top_p], expected) in cases {
+        let sampling = Sampling { temperature, top_p, ..Sampling::default() };
+        let body = asked("anthropic", "", [8, 8], Generate { sampling, ..Generate::default() }).await.body;
+        assert_eq!(json!([body["temperature"], body["top_p"]]), expected, "{temperature} {top_p}");
     }
 }
 
@@ -127,6 +150,14 @@ async fn what_an_api_lacks_is_refused_or_noted() {
             "anthropic",
             Generate { reply: Reply::Json(json!({ "type": "integer" })), ..plain() },
             "wrap it in one",
+        ),
+        (
+            "anthropic",
+            Generate {
+                sampling: Sampling { temperature: 0.7, top_p: 0.9, ..Sampling::default() },
+                ..plain()
+            },
+            "choose one",
         ),
         (
             "gemini",

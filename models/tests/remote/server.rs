@@ -70,6 +70,11 @@ impl Answer {
         Self { body: self.until(before), end: End::Cut, ..self }
     }
 
+    /// All of it, then a connection that is torn down before its announced end.
+    pub(crate) fn torn(self) -> Self {
+        Self { end: End::Cut, ..self }
+    }
+
     /// Only what stands before this text, then nothing.
     pub(crate) fn hanging(self, before: &str) -> Self {
         Self { body: self.until(before), end: End::Hang, ..self }

@@ -11,7 +11,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use percept_models::{
     Content, Conversation, ImageContent, ImageProcessor, LoadOptions, LoadedImage, LocalModel, Message, Role,
 };
-use percept_runtime::{CacheForm, Silent};
+use percept_runtime::{CacheForm, RopePosition, Silent};
 use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -28,6 +28,9 @@ pub(crate) struct Golden {
     pub(crate) input_ids: Vec<u32>,
     pixel_values: Option<GoldenPixels>,
     pixel_attention_mask: Option<GoldenMask>,
+    image_grid_thw: Option<Vec<[usize; 3]>>,
+    position_ids: Option<[Vec<i64>; 3]>,
+    rope_delta: Option<i64>,
     pub(crate) first_logits: Vec<f32>,
     pub(crate) greedy: Vec<u32>,
     pub(crate) text: String,
@@ -163,6 +166,13 @@ impl Golden {
         let differing =
             values.iter().zip(&expected).filter(|(value, expected)| value.to_bits() != expected.to_bits());
         assert_eq!(differing.count(), 0, "{case}: pixel values that differ");
+        if let Some(grids) = &self.image_grid_thw {
+            let found: Vec<[usize; 3]> = processed
+                .iter()
+                .map(|image| image.patches.map_or([0; 3], |patches| [1, patches.rows, patches.columns]))
+                .collect();
+            assert_eq!(&found, grids, "{case}");
+        }
         if let Some(mask) = &self.pixel_attention_mask {
             let found: Vec<bool> = processed.iter().flat_map(|image| image.mask.clone()).collect();
             assert_eq!(found.len(), mask.shape.iter().product::<usize>(), "{case}");
@@ -170,12 +180,21 @@ impl Golden {
         }
     }
 
-    /// The prompt, its expansion and its tokens are equal.
+    /// The prompt, its expansion, its tokens and where these stand are equal.
     pub(crate) async fn check_prompt(&self, model: &LocalModel, case: &str) {
         let prompt = model.prompt(&self.conversation()).await.unwrap();
         assert_eq!(prompt.rendered, self.prompt, "{case}");
         assert_eq!(prompt.expanded, self.expanded_prompt, "{case}");
         assert_eq!(prompt.tokens, self.input_ids, "{case}");
+        if let (Some(places), Some(delta)) = (&prompt.positions, self.rope_delta) {
+            let next = places.iter().map(|place| place.greatest() + 1).max().unwrap_or(0);
+            assert_eq!(next - places.len() as i64, delta, "{case}");
+        }
+        let positions = prompt.positions.map(|all| {
+            let row = |of: fn(&RopePosition) -> i64| all.iter().map(of).collect();
+            [row(|place| place.time), row(|place| place.height), row(|place| place.width)]
+        });
+        assert_eq!(positions, self.position_ids, "{case}");
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) enum Feed {
 pub(crate) enum Index {
     /// `attention_mask`, `[1, total]`, all ones: nothing is padded at batch 1.
     AttentionMask,
-    /// `position_ids`, `[1, tokens]`.
+    /// `position_ids`, `[1, tokens]`, or `[3, 1, tokens]` where time, height and width are told apart.
     PositionIds,
     /// `seqlens_k`, `[1]`: `GroupQueryAttention`'s total − 1.
     SeqlensK,
@@ -55,7 +55,7 @@ pub(crate) struct IndexPort {
     pub(crate) index: Index,
     pub(crate) name: String,
     pub(crate) element: Element,
-    /// 0 where a single number is declared without dimensions.
+    /// How many dimensions are declared; 0 for a single number without any.
     pub(crate) rank: usize,
 }
 
@@ -103,6 +103,7 @@ impl DecoderPlan {
                 caches.push(reader.cache(port, layer)?);
             } else if let Some((name, index)) = INDICES.into_iter().find(|(name, _)| *name == port.name) {
                 let element = reader.element(port)?;
+                reader.check_rows(port, index)?;
                 indices.push(IndexPort { index, name: name.to_owned(), element, rank: port.shape.len() });
             } else {
                 return Err(reader.refused(format!("its input {port} is one that this engine can't feed")));
@@ -120,6 +121,11 @@ impl DecoderPlan {
         let declared = logits.shape.last().and_then(Dim::fixed);
         reader.agree("vocab_size", shape.vocabulary, declared)?;
         Ok(Self { feed, indices, caches, vocabulary: declared.or(shape.vocabulary) })
+    }
+
+    /// Whether a token's position is three numbers: time, height and width.
+    pub(crate) fn takes_rows_of_positions(&self) -> bool {
+        self.indices.iter().any(|port| port.index == Index::PositionIds && port.rank == 3)
     }
 }
 
@@ -150,6 +156,17 @@ impl Reader<'_> {
             .input(TOKENS)
             .ok_or_else(|| self.refused(format!("it has neither an input {EMBEDDINGS} nor {TOKENS}")))?;
         Ok(Feed::Tokens { element: self.element(port)? })
+    }
+
+    /// Positions with a dimension more have three rows. A fourth, for text, is in no published export.
+    fn check_rows(&self, port: &Port, index: Index) -> Result<(), EngineError> {
+        let rows = port.shape.first().and_then(Dim::fixed);
+        if index == Index::PositionIds && port.shape.len() == 3 && rows.is_some_and(|rows| rows != 3) {
+            return Err(
+                self.refused(format!("its input {port} isn't [3, batch, tokens]: time, height and width"))
+            );
+        }
+        Ok(())
     }
 
     fn cache(&self, port: &Port, layer: &str) -> Result<CacheTensor, EngineError> {

@@ -112,6 +112,17 @@ pub(crate) fn can_share(nodes: &[GraphNode], caches: &[(String, String)]) -> Res
     Ok(())
 }
 
+/// Whether an attention operator is told which rows of its rotary tables to take (its documentation, as above:
+/// `cos_cache` and `position_ids`), instead of counting them from the length of its past.
+pub(crate) fn is_told_positions(nodes: &[GraphNode]) -> bool {
+    const COS_CACHE: usize = 7;
+    const POSITION_IDS: usize = 9;
+    let has = |node: &GraphNode, place: usize| node.inputs.get(place).is_some_and(|name| !name.is_empty());
+    nodes
+        .iter()
+        .any(|node| node.operator == "GroupQueryAttention" && has(node, COS_CACHE) && has(node, POSITION_IDS))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,6 +147,23 @@ mod tests {
         ];
         for (nodes, expected) in cases {
             assert_eq!(can_share(&nodes, &caches).is_ok(), expected, "{nodes:?}");
+        }
+    }
+
+    #[test]
+    fn attention_that_is_told_positions_is_known_by_its_inputs() {
+        let start = ["q", "k", "v", "pk", "pv", "s", "t"];
+        let cases: [(&[&str], bool); 5] = [
+            (&["cos", "sin", "positions"], true),
+            (&["cos", "sin", "positions", "bias"], true),
+            (&["cos", "sin"], false),
+            (&["cos", "sin", "", "bias"], false),
+            (&["", "", "", "bias"], false),
+        ];
+        for (rest, expected) in cases {
+            let inputs = [&start[..], rest].concat();
+            let nodes = [node("MatMul", &["a", "b"], &["q"]), node("GroupQueryAttention", &inputs, &["o"])];
+            assert_eq!(is_told_positions(&nodes), expected, "{rest:?}");
         }
     }
 

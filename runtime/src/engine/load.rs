@@ -31,10 +31,10 @@ pub(super) fn load(
         Opened { runtime, options, moved: &moved, signatures: Vec::new(), placement: Vec::new() };
 
     // Without a decoder nothing is kept, and the form means nothing.
-    let (mut decoder, mut form, mut vocabulary) = (None, CacheForm::Growing, 0);
+    let (mut decoder, mut form, mut vocabulary, mut doubt) = (None, CacheForm::Growing, 0, None);
     if let Some(path) = &graphs.decoder {
         let opened = opened.decoder(path)?;
-        (form, vocabulary) = (opened.form, opened.vocabulary);
+        (form, vocabulary, doubt) = (opened.form, opened.vocabulary, opened.doubt);
         decoder = Some(opened.decoder);
     }
 
@@ -59,7 +59,7 @@ pub(super) fn load(
     let known = if decoder.is_some() { vocabulary } else { usize::MAX };
     let sequences = HashMap::new();
     let model = LoadedModel { sequences, next: 0, decoder, embedding, encoders, context, vocabulary: known };
-    Ok((model, EngineFacts { signatures, placement, cache_form: form, context, vocabulary, moved }))
+    Ok((model, EngineFacts { signatures, placement, cache_form: form, context, vocabulary, moved, doubt }))
 }
 
 struct Opened<'a> {
@@ -75,6 +75,7 @@ struct OpenedDecoder {
     decoder: Decoder,
     form: CacheForm,
     vocabulary: usize,
+    doubt: Option<&'static str>,
 }
 
 impl Opened<'_> {
@@ -109,7 +110,8 @@ impl Opened<'_> {
             moved: self.moved.clone(),
             session,
         };
-        Ok(OpenedDecoder { decoder, form, vocabulary })
+        let doubt = doubt(&self.options.device.device, &nodes);
+        Ok(OpenedDecoder { decoder, form, vocabulary, doubt })
     }
 
     /// A session, what it declares, and the memory that it computes in.
@@ -154,6 +156,19 @@ impl Opened<'_> {
 /// (seen with plugin 0.4.0: scores off by 1 to 3, from exactly 32 tokens on). Below 32 it takes another one.
 fn longest_run(choice: &DeviceChoice) -> Option<usize> {
     choice.software.then_some(31)
+}
+
+/// What makes a decoder's scores on this device doubtful.
+///
+/// The WebGPU provider's `GroupQueryAttention` checks the shape of `position_ids` and goes by the length of the past
+/// all the same, silently (seen with plugin 0.4.0). A graph whose tables hold only the rows of the tokens it is given,
+/// as PyTorch's exporter writes it, is then right for a whole prompt at once, and turns queries and keys to nothing
+/// from the second run on.
+fn doubt(device: &Device, nodes: &[graph::GraphNode]) -> Option<&'static str> {
+    (matches!(device, Device::WebGpu(_)) && graph::is_told_positions(nodes)).then_some(
+        "its attention is told positions (`GroupQueryAttention` with `position_ids`), which webgpu doesn't read: \
+         replies may be wrong here, compare them with cpu's before you trust them",
+    )
 }
 
 /// The form of the cache: what was asked for, where the graph allows it.

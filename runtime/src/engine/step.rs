@@ -14,6 +14,7 @@ use super::{
 use crate::{
     cache::{Cache, CacheBefore, CacheLayout},
     moved::{Crossing, MovedCounter, Purpose},
+    rope_position::RopePosition,
     tensor::{Element, HostTensor, TensorError},
 };
 
@@ -34,16 +35,23 @@ pub(super) struct Decoder {
 impl Decoder {
     /// Reads `input` (embeddings or token ids, as the decoder wants them) after what is in the cache, and gives the
     /// scores of the token after the last one. A run that fails or is stopped leaves the cache as it was.
+    ///
+    /// `positions` are those of the tokens where the decoder takes them in rows, and none otherwise.
     pub(super) fn read(
         &mut self,
         cache: &mut Cache,
         input: HostTensor,
+        positions: &[RopePosition],
         switch: &RunSwitch,
     ) -> Result<Vec<f32>, EngineError> {
         let mut before = None;
+        let mut positions = positions;
         let mut outcome = Err(EngineError::NoLogits { position: cache.length() });
         for piece in input.into_pieces(self.longest_run.unwrap_or(usize::MAX)) {
-            outcome = match self.run(cache, piece, switch) {
+            let tokens = piece.shape().get(1).copied().unwrap_or(0);
+            let (now, later) = positions.split_at(tokens.min(positions.len()));
+            positions = later;
+            outcome = match self.run(cache, piece, now, switch) {
                 Ok((logits, replaced)) => {
                     before.get_or_insert(replaced);
                     Ok(logits)
@@ -63,6 +71,7 @@ impl Decoder {
         &mut self,
         cache: &mut Cache,
         input: HostTensor,
+        positions: &[RopePosition],
         switch: &RunSwitch,
     ) -> Result<(Vec<f32>, CacheBefore), EngineError> {
         if switch.is_thrown() {
@@ -76,7 +85,7 @@ impl Decoder {
             Feed::Embeddings { .. } => (EMBEDDINGS, Purpose::Embeddings),
             Feed::Tokens { .. } => (TOKENS, Purpose::Indices),
         };
-        let outcome = self.bind(name, purpose, input, cache, more).and_then(|()| {
+        let outcome = self.bind(name, purpose, input, positions, cache).and_then(|()| {
             let Self { binding, layout, session, host, moved, .. } = self;
             let mut outputs =
                 session.run_binding_with_options(binding, switch.options()).map_err(|source| {
@@ -99,14 +108,14 @@ impl Decoder {
         name: &str,
         purpose: Purpose,
         input: HostTensor,
+        positions: &[RopePosition],
         cache: &mut Cache,
-        more: usize,
     ) -> Result<(), EngineError> {
+        let (past, more) = (cache.length(), input.shape().get(1).copied().unwrap_or(0));
         self.bind_from_host(name, purpose, input)?;
-        let past = cache.length();
         for place in 0..self.plan.indices.len() {
             let port = &self.plan.indices[place];
-            let (name, value) = (port.name.clone(), index(port, past, more)?);
+            let (name, value) = (port.name.clone(), index(port, past, more, positions)?);
             self.bind_from_host(&name, Purpose::Indices, value)?;
         }
         self.binding.bind_output_to_device(LOGITS, &self.host)?;
@@ -133,11 +142,18 @@ fn memory(value: &DynValue) -> Result<MemoryInfo<'static>, EngineError> {
     Ok(view.downcast::<DynTensorValueType>()?.memory_info().to_owned())
 }
 
-/// What an index input holds for a run that reads `more` tokens after `past`.
-fn index(port: &IndexPort, past: usize, more: usize) -> Result<HostTensor, EngineError> {
+/// What an index input holds for a run that reads `more` tokens after `past`, at these positions where they come in
+/// rows.
+fn index(
+    port: &IndexPort,
+    past: usize,
+    more: usize,
+    positions: &[RopePosition],
+) -> Result<HostTensor, EngineError> {
     let total = (past + more) as i64;
     let (shape, numbers): (Vec<usize>, Vec<i64>) = match port.index {
         Index::AttentionMask => (vec![1, past + more], vec![1; past + more]),
+        Index::PositionIds if port.rank == 3 => (vec![3, 1, more], rows(positions)),
         Index::PositionIds => (vec![1, more], (past as i64..total).collect()),
         Index::SeqlensK => (vec![1; port.rank], vec![total - 1]),
         Index::TotalSequenceLength => (vec![1; port.rank], vec![total]),
@@ -157,6 +173,13 @@ fn index(port: &IndexPort, past: usize, more: usize) -> Result<HostTensor, Engin
             reason: TensorError::Element { expected: Element::I64, found }.to_string(),
         }),
     }
+}
+
+/// All times, then all heights, then all widths.
+fn rows(positions: &[RopePosition]) -> Vec<i64> {
+    let times = positions.iter().map(|position| position.time);
+    let heights = positions.iter().map(|position| position.height);
+    times.chain(heights).chain(positions.iter().map(|position| position.width)).collect()
 }
 
 /// The last token's scores, as 32-bit floats.
@@ -198,9 +221,12 @@ mod tests {
             |shape: &[usize], data: &[i64]| HostTensor::I64 { shape: shape.to_vec(), data: data.to_vec() };
         let int =
             |shape: &[usize], data: &[i32]| HostTensor::I32 { shape: shape.to_vec(), data: data.to_vec() };
+        let positions =
+            [(5, 6, 8), (5, 7, 9)].map(|(time, height, width)| RopePosition { time, height, width });
         let cases = [
             (Index::AttentionMask, Element::I64, 2, long(&[1, 5], &[1; 5])),
             (Index::PositionIds, Element::I64, 2, long(&[1, 2], &[3, 4])),
+            (Index::PositionIds, Element::I64, 3, long(&[3, 1, 2], &[5, 5, 6, 7, 8, 9])),
             (Index::SeqlensK, Element::I32, 1, int(&[1], &[4])),
             (Index::TotalSequenceLength, Element::I32, 0, int(&[], &[5])),
             (Index::TotalSequenceLength, Element::I32, 1, int(&[1], &[5])),
@@ -209,7 +235,7 @@ mod tests {
         ];
         for (kind, element, rank, expected) in cases {
             let port = IndexPort { index: kind, name: "name".to_owned(), element, rank };
-            assert_eq!(index(&port, 3, 2).unwrap(), expected, "{kind:?}");
+            assert_eq!(index(&port, 3, 2, &positions).unwrap(), expected, "{kind:?}");
         }
     }
 }

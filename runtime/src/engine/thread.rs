@@ -10,14 +10,21 @@ use super::{
     decoder::{EMBEDDINGS, Feed, TOKENS},
     encoder::{Encoder, token_ids},
     load,
+    positions::{ReadPositions, refuse_given},
     step::Decoder,
     turns::Turns,
 };
 use crate::{cache::Cache, library::Runtime, tensor::HostTensor};
 
+/// One sequence, as the thread sees it.
+pub(super) struct OpenSequence {
+    cache: Cache,
+    positions: ReadPositions,
+}
+
 /// A loaded model, as its thread sees it. Caches are dropped before the sessions whose memory they lie in.
 pub(super) struct LoadedModel {
-    pub(super) sequences: HashMap<u64, Cache>,
+    pub(super) sequences: HashMap<u64, OpenSequence>,
     pub(super) next: u64,
     pub(super) decoder: Option<Decoder>,
     pub(super) embedding: Option<Encoder>,
@@ -122,7 +129,7 @@ impl LoadedModel {
         let decoder = self.decoder.as_ref().ok_or(EngineError::NoDecoder);
         let opened = decoder.and_then(|decoder| Cache::empty(&decoder.layout)).map(|cache| {
             self.next += 1;
-            self.sequences.insert(self.next, cache);
+            self.sequences.insert(self.next, OpenSequence { cache, positions: ReadPositions::default() });
             self.next
         });
         // If nobody took it, nobody will close it.
@@ -140,9 +147,17 @@ impl LoadedModel {
         if switch.is_thrown() {
             return Err(EngineError::Cancelled);
         }
+        let decoder = self.decoder.as_ref().ok_or(EngineError::NoDecoder)?;
+        let open = self.sequences.get(&sequence).ok_or(EngineError::Gone)?;
+        let fresh = if decoder.plan.takes_rows_of_positions() {
+            open.positions.of_chunks(&chunks)?
+        } else {
+            refuse_given(&chunks)?;
+            Vec::new()
+        };
         let input = self.input(chunks, switch)?;
         let context = self.context;
-        let cache = self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
+        let OpenSequence { cache, positions } = self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
         let (position, more) = (cache.length(), input.shape().get(1).copied().unwrap_or(0));
         if more == 0 {
             return Err(EngineError::Input {
@@ -155,7 +170,8 @@ impl LoadedModel {
             return Err(EngineError::ContextFull { position, more, context });
         }
         let decoder = self.decoder.as_mut().ok_or(EngineError::NoDecoder)?;
-        let logits = decoder.read(cache, input, switch)?;
+        let logits = decoder.read(cache, input, &fresh, switch)?;
+        positions.extend(&fresh);
         Ok(Extended { position: cache.length(), logits: Some(logits) })
     }
 
@@ -167,7 +183,7 @@ impl LoadedModel {
                 for chunk in chunks {
                     match chunk {
                         Chunk::Tokens(mut more) => tokens.append(&mut more),
-                        Chunk::Embeddings(_) => {
+                        Chunk::Embeddings { .. } => {
                             return Err(EngineError::Input {
                                 graph: "decoder".to_owned(),
                                 name: EMBEDDINGS.to_owned(),
@@ -186,7 +202,7 @@ impl LoadedModel {
                         Chunk::Tokens(tokens) => {
                             parts.push(self.embed(&tokens, switch)?.into_element(element)?);
                         }
-                        Chunk::Embeddings(embeddings) => parts.push(embeddings.into_element(element)?),
+                        Chunk::Embeddings { embeddings, .. } => parts.push(embeddings.into_element(element)?),
                     }
                 }
                 if parts.is_empty() {
@@ -207,9 +223,10 @@ impl LoadedModel {
     }
 
     fn rewind(&mut self, sequence: u64, position: usize) -> Result<Extended, EngineError> {
-        let cache = self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
+        let OpenSequence { cache, positions } = self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
         let decoder = self.decoder.as_ref().ok_or(EngineError::NoDecoder)?;
         cache.rewind(&decoder.layout, position)?;
+        positions.rewind(position);
         Ok(Extended { position: cache.length(), logits: None })
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         Embedding, EncoderFolder, EncoderLayout, TextEmbedding,
         folder::{JOINT, TEXT, VISION},
     },
-    folder::Precision,
+    folder::{Precision, SessionFile},
     local::engine_error,
     processor::ProcessedImage,
 };
@@ -42,7 +42,7 @@ pub(super) async fn texts(inner: &Inner, texts: &[String]) -> Result<Vec<TextEmb
         if session == JOINT {
             inputs.push(pixel_values(&[&inner.blank]));
         }
-        let rows = run(&inner.engine, session, inputs, output).await?;
+        let rows = run(&inner.engine, session, inputs, output, batch.len()).await?;
         let embedded = rows.into_iter().zip(batch);
         embeddings
             .extend(embedded.map(|(embedding, text)| TextEmbedding { embedding, cut: text.cut.clone() }));
@@ -69,7 +69,7 @@ pub(super) async fn images(
             let text = inner.folder.reader.read(STAND_IN)?;
             inputs.extend(text_inputs(&inner.engine, &inner.folder, session, &[text]));
         }
-        embeddings.extend(run(&inner.engine, session, inputs, output).await?);
+        embeddings.extend(run(&inner.engine, session, inputs, output, batch.len()).await?);
     }
     Ok(embeddings)
 }
@@ -94,15 +94,32 @@ fn at_once(inner: &Inner, session: &str, input: &str, most: usize) -> usize {
         .iter()
         .filter(|file| file.session == session)
         .all(|file| [Precision::full().to_string(), "fp16".into()].contains(&file.precision.to_string()));
-    let fixed = port(&inner.engine, session, input).and_then(|port| port.shape.first()?.fixed());
-    if exact { fixed.unwrap_or(most).max(1) } else { 1 }
+    if exact { fixed_batch(&inner.engine, session, input).unwrap_or(most).max(1) } else { 1 }
+}
+
+fn fixed_batch(engine: &Engine, session: &str, input: &str) -> Option<usize> {
+    port(engine, session, input)?.shape.first()?.fixed()
+}
+
+/// Refuses a graph that only takes several texts or images at once: there aren't always as many.
+pub(super) fn check_batch(engine: &Engine, file: &SessionFile) -> Result<(), ModelError> {
+    for input in [INPUT_IDS, PIXEL_VALUES] {
+        if let Some(batch) = fixed_batch(engine, &file.session, input).filter(|batch| *batch != 1) {
+            return Err(ModelError::Folder {
+                path: file.path.clone(),
+                problem: format!("its `{input}` takes {batch} at once, neither more nor fewer"),
+                remedy: "Export it with a batch of any size, or of 1".into(),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn port<'a>(engine: &'a Engine, session: &str, input: &str) -> Option<&'a Port> {
     engine.signature(session)?.input(input)
 }
 
-/// Token ids and, where the graph asks for it, the mask of those that are the text's.
+/// Token ids and, where the graph asks for it, the mask of those that are attended.
 pub(super) fn text_inputs(
     engine: &Engine,
     folder: &EncoderFolder,
@@ -124,7 +141,7 @@ pub(super) fn text_inputs(
     };
     let mut inputs = vec![numbers(INPUT_IDS, ids, &|row, place| i64::from(row.ids[place]))];
     if masked.is_some() {
-        inputs.push(numbers(ATTENTION_MASK, masked, &|row, place| i64::from(place < row.length)));
+        inputs.push(numbers(ATTENTION_MASK, masked, &|row, place| i64::from(place < row.attended)));
     }
     inputs
 }
@@ -137,27 +154,70 @@ pub(super) fn pixel_values(images: &[&ProcessedImage]) -> (String, HostTensor) {
     (PIXEL_VALUES.into(), HostTensor::F32 { shape, data })
 }
 
-/// Runs a graph and takes the rows of one output, each scaled to length 1.
+/// Runs a graph and takes so many rows of one output, each scaled to length 1.
 async fn run(
     engine: &Engine,
     session: &str,
     inputs: Vec<(String, HostTensor)>,
     output: &str,
+    count: usize,
 ) -> Result<Vec<Embedding>, ModelError> {
     let mut outputs = engine.encode(session, inputs).await.map_err(engine_error)?;
-    rows(&mut outputs, output)?.into_iter().map(Embedding::new).collect()
+    rows(&mut outputs, session, output, count)?.into_iter().map(Embedding::new).collect()
 }
 
-/// Takes the rows of an output `[rows, width]` by its name.
-pub(super) fn rows(outputs: &mut Vec<(String, HostTensor)>, name: &str) -> Result<Vec<Vec<f32>>, ModelError> {
-    let missing = || ModelError::Engine(format!("the graph gave no rows as `{name}`").into());
+/// Takes the rows of an output `[rows, width]` by its name. There must be as many as texts or images went in, or they
+/// would be taken for each other's.
+pub(super) fn rows(
+    outputs: &mut Vec<(String, HostTensor)>,
+    session: &str,
+    name: &str,
+    count: usize,
+) -> Result<Vec<Vec<f32>>, ModelError> {
+    let wrong = |problem: String| ModelError::Engine(format!("the graph `{session}` gave {problem}").into());
+    let missing = || wrong(format!("no rows as `{name}`"));
     let place = outputs.iter().position(|(output, _)| output == name).ok_or_else(missing)?;
     let (shape, data) =
         outputs.swap_remove(place).1.into_f32().map_err(|error| ModelError::Engine(error.into()))?;
     match shape[..] {
         [rows, width] if rows * width == data.len() && width > 0 => {
+            if rows != count {
+                return Err(wrong(format!("{rows} row(s) as `{name}` for {count}")));
+            }
             Ok(data.chunks_exact(width).map(<[f32]>::to_vec).collect())
         }
         _ => Err(missing()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use percept_runtime::HostTensor;
+
+    use super::rows;
+
+    #[test]
+    fn a_graph_that_gives_other_rows_than_it_was_asked_for_is_named() {
+        let cases: [(&[usize], usize, Result<usize, &str>); 6] = [
+            (&[2, 3], 2, Ok(2)),
+            (&[0, 3], 2, Err("the graph `text_model` gave 0 row(s) as `embeds` for 2")),
+            (&[1, 3], 2, Err("the graph `text_model` gave 1 row(s) as `embeds` for 2")),
+            (&[3, 3], 2, Err("the graph `text_model` gave 3 row(s) as `embeds` for 2")),
+            (&[2, 0], 2, Err("the graph `text_model` gave no rows as `embeds`")),
+            (&[6], 2, Err("the graph `text_model` gave no rows as `embeds`")),
+        ];
+        for (shape, wanted, expected) in cases {
+            let data = vec![1.0; shape.iter().product()];
+            let mut outputs = vec![("embeds".into(), HostTensor::F32 { shape: shape.to_vec(), data })];
+            match (rows(&mut outputs, "text_model", "embeds", wanted), expected) {
+                (Ok(rows), Ok(expected)) => assert_eq!(rows.len(), expected),
+                (Err(error), Err(expected)) => {
+                    let error = format!("{error} {error:?}");
+                    assert!(error.contains(expected), "{error}");
+                }
+                (found, _) => panic!("{shape:?}: {found:?}"),
+            }
+        }
+        assert!(rows(&mut Vec::new(), "text_model", "embeds", 2).is_err());
     }
 }

@@ -6,7 +6,10 @@ use image::RgbImage;
 use percept_runtime::{Device, DeviceChoice, Engine, EngineGraphs, EngineOptions, Progress, Runtime};
 use tokio::sync::OnceCell;
 
-use super::{Inner, LocalDualEncoder, batch::output};
+use super::{
+    Inner, LocalDualEncoder,
+    batch::{check_batch, output},
+};
 use crate::{
     LoadOptions, ModelError,
     dual_encoder::{
@@ -51,6 +54,9 @@ impl LocalDualEncoder {
         };
         let engine_options = EngineOptions { threads: options.threads, ..EngineOptions::new(device.clone()) };
         let engine = Engine::load(&runtime, graphs, engine_options).await.map_err(engine_error)?;
+        for file in &folder.sessions {
+            check_batch(&engine, file)?;
+        }
         let dimensions = check_outputs(&folder, &engine)?;
         let card = card(&folder, &engine, &device, dimensions, options.name);
         let (blank, temperature) = (Arc::new(blank), OnceCell::new());

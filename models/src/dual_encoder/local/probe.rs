@@ -11,7 +11,7 @@ use percept_runtime::{Device, Engine, EngineGraphs, EngineOptions, Silent};
 
 use super::{
     Inner,
-    batch::{pixel_values, rows, text_inputs},
+    batch::{check_batch, pixel_values, rows, text_inputs},
 };
 use crate::{
     ModelError,
@@ -64,6 +64,7 @@ async fn measured(inner: &Arc<Inner>, joint: &SessionFile) -> Result<Temperature
             Engine::load(&inner.runtime, graphs, EngineOptions::new(device)).await.map_err(engine_error)?
         }
     };
+    check_batch(&engine, joint)?;
     let reader = &inner.folder.reader;
     let texts = TEXTS.iter().map(|text| reader.read(text)).collect::<Result<Vec<_>, _>>()?;
     let owner = Arc::clone(inner);
@@ -78,7 +79,8 @@ async fn measured(inner: &Arc<Inner>, joint: &SessionFile) -> Result<Temperature
             let mut inputs = text_inputs(&engine, &inner.folder, JOINT, std::slice::from_ref(text));
             inputs.push(pixel_values(&[image]));
             let mut outputs = engine.encode(JOINT, inputs).await.map_err(engine_error)?;
-            let mut row = |name: &str| Ok::<_, ModelError>(rows(&mut outputs, name)?.swap_remove(0));
+            let mut row =
+                |name: &str| Ok::<_, ModelError>(rows(&mut outputs, JOINT, name, 1)?.swap_remove(0));
             let (text, image) = (Embedding::new(row("text_embeds")?)?, Embedding::new(row("image_embeds")?)?);
             cosines.push(f64::from(text.cosine(&image)));
             logits.extend(row("logits_per_image")?.first().copied().map(f64::from));

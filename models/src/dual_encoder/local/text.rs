@@ -27,8 +27,8 @@ pub(super) struct ReadText {
 #[derive(Debug)]
 pub(super) struct PaddedText {
     pub(super) ids: Vec<u32>,
-    /// How many of them are the text's.
-    pub(super) length: usize,
+    /// How many of them, from the first on, the tower attends to where it asks for a mask.
+    pub(super) attended: usize,
 }
 
 impl TextReader {
@@ -119,8 +119,32 @@ impl TextReader {
             let mut ids = text.ids.clone();
             let length = ids.len();
             ids.resize(length.max(to), self.padding_id);
-            PaddedText { ids, length }
+            let attended = match self.padding {
+                // Trained without a mask: SigLIP's tokenizers name `input_ids` as their only output
+                // (`model_input_names`), and transformers' model then attends to every place.
+                Padding::Whole => ids.len(),
+                Padding::Longest => length,
+            };
+            PaddedText { ids, attended }
         };
         texts.iter().map(pad).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::dual_encoder::EncoderFolder;
+
+    #[test]
+    fn padding_is_attended_where_the_family_was_trained_so() {
+        for (folder, attended) in [("clip-tiny", [3, 5]), ("siglip-tiny", [64, 64])] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(folder);
+            let reader = EncoderFolder::open(&path, None).unwrap().reader;
+            let read = ["a", "a a a"].map(|text| reader.read(text).unwrap());
+            let found: Vec<usize> = reader.padded(&read, None).iter().map(|row| row.attended).collect();
+            assert_eq!(found, attended, "{folder}");
+        }
     }
 }

@@ -29,11 +29,20 @@ pub(crate) fn body(asked: &Asked<'_>) -> Result<Value, ModelError> {
     if !asked.turns.system.is_empty() {
         body["system"] = json!(asked.turns.system);
     }
-    if let Some(temperature) = asked.temperature {
-        body["temperature"] = decimal(temperature);
-    }
-    if let Some(top_p) = asked.top_p() {
-        body["top_p"] = decimal(top_p);
+    // Claude from Opus 4.1 on answers 400 to a request that has both.
+    match (asked.temperature, asked.top_p()) {
+        // Of all tokens or of the likeliest, the likeliest is the same one.
+        (Some(temperature), None) | (Some(temperature @ 0.0), _) => {
+            body["temperature"] = decimal(temperature);
+        }
+        (Some(1.0), Some(top_p)) => body["top_p"] = decimal(top_p),
+        (Some(temperature), Some(top_p)) => {
+            return Err(ModelError::Request(format!(
+                "Anthropic's API takes a temperature or a top-p, not both ({temperature} and {top_p} are set): choose \
+                 one, and leave the other at 1"
+            )));
+        }
+        (None, _) => {}
     }
     let stops = asked.stops();
     if !stops.is_empty() {

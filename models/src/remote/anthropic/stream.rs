@@ -130,7 +130,7 @@ impl EventReader {
         self.created = usage.cache_creation_input_tokens.unwrap_or(self.created);
         self.tokens = Tokens {
             // What is put into the cache now was read now.
-            fresh: self.input + self.created,
+            fresh: self.input.saturating_add(self.created),
             cached: usage.cache_read_input_tokens.unwrap_or(self.tokens.cached),
             output: usage.output_tokens.unwrap_or(self.tokens.output),
         };

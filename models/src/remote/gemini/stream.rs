@@ -89,7 +89,7 @@ impl Reader for ChunkReader {
             pieces.push(Piece::Tokens(Tokens {
                 fresh: usage.prompt_token_count.saturating_sub(usage.cached_content_token_count),
                 cached: usage.cached_content_token_count,
-                output: usage.candidates_token_count + usage.thoughts_token_count,
+                output: usage.candidates_token_count.saturating_add(usage.thoughts_token_count),
             }));
         }
         if let Some(reason) = chunk.prompt_feedback.and_then(|feedback| feedback.block_reason) {

@@ -29,8 +29,10 @@
     const isMasked = (element) =>
         element.type === 'password' || /(^|[ -])password$/.test(element.autocomplete) ||
         (getComputedStyle(element).webkitTextSecurity ?? 'none') !== 'none';
+    const isMaskable = (element) => ['input', 'textarea'].includes(element.localName) || element.isContentEditable;
+    const valueOf = (element) => element.value ?? element.textContent ?? '';
     const isSecret = (element) => {
-        if (['input', 'textarea'].includes(element.localName) && isMasked(element)) secrets.set(element, element.value);
+        if (isMaskable(element) && isMasked(element)) secrets.set(element, valueOf(element));
         return secrets.has(element);
     };
 
@@ -42,7 +44,7 @@
     // What can't be looked into, as a closed shadow tree, may hold a masked field.
     const isHidden = (element) => !isField(element) || isSecret(element);
     const targetOf = (event) => event.composedPath()[0] ?? event.target;
-    const lengthOf = (element) => (element.value ?? element.textContent ?? '').length;
+    const lengthOf = (element) => valueOf(element).length;
 
     const MODIFIERS = ['Shift', 'Control', 'Alt', 'Meta', 'AltGraph', 'CapsLock', 'NumLock', 'Fn', 'Dead', 'Process', 'Unidentified'];
     const chord = (event, writes) => {
@@ -55,11 +57,18 @@
 
     // Whether the key that is down was told, so that what it writes isn't told twice.
     let keyed = false;
+    // A key that is down and may still write: what it writes is told then, and if it writes nothing the key itself.
+    let held = null;
+    const tellHeld = () => {
+        if (held) tell('key', held);
+        held = null;
+    };
     // How much was in the field before something was erased.
     let before = null;
     const takeKeyed = () => [keyed, (keyed = false)][0];
 
     const write = (element, text) => {
+        held = null;
         if (isHidden(element)) tell('secret', { keyed: takeKeyed() });
         else if (text) tell('text', { text, keyed: takeKeyed() });
     };
@@ -76,6 +85,7 @@
 
         keydown: (event) => {
             keyed = false;
+            tellHeld();
             if (event.isComposing || event.keyCode === 229 || MODIFIERS.includes(event.key)) return;
             const commands = (event.ctrlKey || event.altKey || event.metaKey) && !event.getModifierState('AltGraph');
             const writes = [...event.key].length === 1 && !commands;
@@ -84,10 +94,18 @@
             if ((event.ctrlKey || event.metaKey) && ['+', '-', '=', '0'].includes(event.key)) {
                 return tell('lost', { what: 'a key that makes the browser enlarge the page' });
             }
+            if (writes) {
+                held = { key: chord(event, writes), at: Date.now() };
+                return;
+            }
             tell('key', { key: chord(event, writes) });
             keyed = true;
         },
-        keyup: () => { keyed = false; },
+        keyup: () => {
+            keyed = false;
+            tellHeld();
+        },
+        pagehide: tellHeld,
 
         beforeinput: (event) => {
             const element = targetOf(event);
@@ -109,7 +127,7 @@
         compositionend: (event) => write(targetOf(event), event.data),
         input: (event) => {
             const element = targetOf(event);
-            if (secrets.has(element)) secrets.set(element, element.value);
+            if (secrets.has(element)) secrets.set(element, valueOf(element));
             if (before !== null) {
                 const units = before - lengthOf(element);
                 if (keyed && units > 0) tell('erase', { units });
@@ -153,9 +171,9 @@
             };
             masked(document);
             for (const [element, value] of secrets) {
-                if (element.value && element.value !== value) secrets.set(element, element.value);
+                if (valueOf(element) && valueOf(element) !== value) secrets.set(element, valueOf(element));
             }
-            const filled = [...secrets.keys()].filter((element) => element.isConnected && element.value);
+            const filled = [...secrets.keys()].filter((element) => element.isConnected && valueOf(element));
             const boxes = filled.map((element) => {
                 const { left, top, right, bottom } = element.getBoundingClientRect();
                 return { left, top, right, bottom };

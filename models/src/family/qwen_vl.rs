@@ -1,0 +1,117 @@
+//! Qwen2-VL (Wang et al. 2024) and Qwen2.5-VL (Bai et al. 2025): an image of any shape as a run of features, and
+//! positions that tell time, height and width apart.
+//!
+//! Reference: transformers' `processing_qwen2_vl.py`, `modeling_qwen2_vl.py` and `modeling_qwen2_5_vl.py`.
+
+mod indices;
+
+use std::path::Path;
+
+use percept_runtime::{HostTensor, RopePosition};
+use serde::Deserialize;
+
+use super::{Family, Span, pixel_values, positions};
+use crate::{
+    ModelError,
+    folder::{bad, parse_required},
+    processor::{PatchGrid, ProcessedImage},
+};
+
+const IMAGE: &str = "<|image_pad|>";
+
+#[derive(Debug, Deserialize)]
+struct ConfigFile {
+    #[serde(default)]
+    vision_config: VisionWritten,
+}
+
+/// In pixels, in pixels, and in patches.
+#[derive(Debug, Default, Deserialize)]
+struct VisionWritten {
+    #[serde(rename = "window_size")]
+    window: Option<usize>,
+    #[serde(rename = "patch_size")]
+    patch: Option<usize>,
+    #[serde(rename = "spatial_merge_size")]
+    merge: Option<usize>,
+}
+
+#[derive(Debug)]
+pub(super) struct QwenVl {
+    name: &'static str,
+    /// Side of a window in features, for a tower with windows.
+    window: Option<usize>,
+}
+
+/// Qwen2-VL.
+pub(super) fn second() -> Box<dyn Family> {
+    Box::new(QwenVl { name: "qwen2_vl", window: None })
+}
+
+/// Qwen2.5-VL, whose tower has windows.
+pub(super) fn second_and_a_half(folder: &Path) -> Result<Box<dyn Family>, ModelError> {
+    let path = folder.join("config.json");
+    let VisionWritten { window, patch, merge } = parse_required::<ConfigFile>(&path)?.vision_config;
+    // What isn't written is as the class has it.
+    let feature = patch.unwrap_or(14).saturating_mul(merge.unwrap_or(2));
+    match window.unwrap_or(112).checked_div(feature) {
+        Some(window) if window > 0 => Ok(Box::new(QwenVl { name: "qwen2_5_vl", window: Some(window) })),
+        _ => Err(bad(
+            &path,
+            format!("a window has no whole feature: `window_size` is less than the {feature} pixels of one"),
+        )),
+    }
+}
+
+impl Family for QwenVl {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn image_token(&self) -> &str {
+        IMAGE
+    }
+
+    fn expand(&self, image: &ProcessedImage) -> String {
+        let [rows, columns] = image.patches.map_or([0; 2], PatchGrid::features);
+        IMAGE.repeat(rows * columns)
+    }
+
+    fn encoder_inputs(&self, image: ProcessedImage) -> Vec<(String, HostTensor)> {
+        let Some(patches) = image.patches else { return Vec::new() };
+        let count = patches.rows * patches.columns;
+        let grid =
+            HostTensor::I64 { shape: vec![1, 3], data: vec![1, patches.rows as i64, patches.columns as i64] };
+        let mut inputs = vec![
+            pixel_values(vec![count, image.values.len() / count.max(1)], image.values),
+            // Exports call the grid either way, or take in its place what is made of it.
+            ("grid_thw".into(), grid.clone()),
+            ("image_grid_thw".into(), grid),
+            ("position_ids".into(), indices::places(patches)),
+            ("cu_seqlens".into(), indices::bounds(patches)),
+        ];
+        if let Some(window) = self.window {
+            let (order, begins) = indices::windows(patches, window);
+            inputs.push(("window_index".into(), order));
+            inputs.push(("cu_window_seqlens".into(), begins));
+        }
+        inputs
+    }
+
+    fn takes_patches(&self) -> bool {
+        true
+    }
+
+    /// Qwen2-VL was taught thousandths, Qwen2.5-VL the pixels themselves.
+    fn points_at_pixels(&self) -> bool {
+        self.window.is_some()
+    }
+
+    fn end_tokens(&self) -> &'static [&'static str] {
+        &["<|im_end|>", "<|endoftext|>"]
+    }
+
+    fn positions(&self, prompt: &[Span]) -> Option<Vec<RopePosition>> {
+        Some(positions::multimodal(prompt))
+    }
+}

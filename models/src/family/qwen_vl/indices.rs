@@ -1,0 +1,84 @@
+//! What a vision tower's graph may want to be told of an image's patches, where it doesn't work it out itself.
+//!
+//! Reference: transformers' `vision_utils.py`, for one image of one frame.
+
+use percept_runtime::HostTensor;
+
+use crate::processor::PatchGrid;
+
+/// Rows and columns of the patches, in the order in which they are fed: `position_ids`, `[patches, 2]`.
+pub(super) fn places(grid: PatchGrid) -> HostTensor {
+    let [rows, columns] = grid.features();
+    let mut data = Vec::with_capacity(2 * grid.rows * grid.columns);
+    for feature in 0..rows * columns {
+        let (top, left) = (feature / columns * grid.merge, feature % columns * grid.merge);
+        for inside in 0..grid.merge * grid.merge {
+            data.push((top + inside / grid.merge) as i64);
+            data.push((left + inside % grid.merge) as i64);
+        }
+    }
+    HostTensor::I64 { shape: vec![grid.rows * grid.columns, 2], data }
+}
+
+/// Where images begin among the patches, and the end: `cu_seqlens`.
+pub(super) fn bounds(grid: PatchGrid) -> HostTensor {
+    HostTensor::I32 { shape: vec![2], data: vec![0, (grid.rows * grid.columns) as i32] }
+}
+
+/// The features' order window by window (`window_index`), and where windows begin among the patches in that order, and
+/// the end (`cu_window_seqlens`). Windows at the edges are as small as the image leaves them; `side` is a whole one's,
+/// in features.
+pub(super) fn windows(grid: PatchGrid, side: usize) -> (HostTensor, HostTensor) {
+    let [rows, columns] = grid.features();
+    let mut order = Vec::with_capacity(rows * columns);
+    let mut begins = vec![0];
+    for top in (0..rows).step_by(side.max(1)) {
+        for left in (0..columns).step_by(side.max(1)) {
+            for row in top..rows.min(top + side) {
+                order.extend((left..columns.min(left + side)).map(|column| (row * columns + column) as i64));
+            }
+            begins.push((order.len() * grid.merge * grid.merge) as i32);
+        }
+    }
+    (
+        HostTensor::I64 { shape: vec![order.len()], data: order },
+        HostTensor::I32 { shape: vec![begins.len()], data: begins },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(tensor: HostTensor) -> Vec<i64> {
+        match tensor {
+            HostTensor::I64 { data, .. } => data,
+            HostTensor::I32 { data, .. } => data.into_iter().map(i64::from).collect(),
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn windows_at_the_edges_are_as_small_as_the_image_leaves_them() {
+        // Rows and columns of features, a window's side, the order, where windows begin: what transformers gives.
+        let cases = [
+            ([1, 1], 2, vec![0], vec![0, 4]),
+            ([2, 2], 2, vec![0, 1, 2, 3], vec![0, 16]),
+            ([2, 3], 2, vec![0, 1, 3, 4, 2, 5], vec![0, 16, 24]),
+            ([3, 3], 2, vec![0, 1, 3, 4, 2, 5, 6, 7, 8], vec![0, 16, 24, 32, 36]),
+            ([2, 5], 4, vec![0, 1, 2, 3, 5, 6, 7, 8, 4, 9], vec![0, 32, 40]),
+        ];
+        for ([rows, columns], side, order, begins) in cases {
+            let grid = PatchGrid { rows: 2 * rows, columns: 2 * columns, merge: 2 };
+            let (found, bounds) = windows(grid, side);
+            assert_eq!((numbers(found), numbers(bounds)), (order, begins), "{rows}×{columns}");
+        }
+    }
+
+    #[test]
+    fn patches_of_one_feature_follow_each_other() {
+        let grid = PatchGrid { rows: 2, columns: 4, merge: 2 };
+        assert_eq!(numbers(places(grid)), [0, 0, 0, 1, 1, 0, 1, 1, 0, 2, 0, 3, 1, 2, 1, 3]);
+        assert_eq!(numbers(bounds(grid)), [0, 8]);
+    }
+}

@@ -1,0 +1,201 @@
+//! The processor of Qwen2-VL and its successors: an image keeps its shape, and is handed on patch by patch.
+//!
+//! Reference: transformers' `image_processing_pil_qwen2_vl.py` and `image_processing_qwen2_vl.py`, step by step.
+
+use image::RgbImage;
+
+use super::{
+    ProcessedImage,
+    backend::Backend,
+    filter::Filter,
+    normalise::Normalise,
+    resize::{check_area, resize_as},
+};
+use crate::ModelError;
+
+/// No image may be so much longer than it is wide, or wider than it is high.
+const GREATEST_ASPECT: u32 = 200;
+
+/// How many patches an image became, and how they are put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PatchGrid {
+    /// Rows of patches.
+    pub rows: usize,
+    /// Columns of patches.
+    pub columns: usize,
+    /// So many rows and columns of patches become one feature.
+    pub merge: usize,
+}
+
+impl PatchGrid {
+    /// Rows and columns of features.
+    pub fn features(self) -> [usize; 2] {
+        [self.rows / self.merge, self.columns / self.merge]
+    }
+}
+
+/// The size that an image is brought to: near its own, its sides multiples of a feature's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SmartSize {
+    /// The side of what becomes one feature, in pixels.
+    pub factor: u32,
+    /// The smallest area, in pixels.
+    pub least: u64,
+    /// The largest area, in pixels.
+    pub most: u64,
+}
+
+impl SmartSize {
+    /// Width and height for an image of this width and height: the reference's `smart_resize`, which rounds half to
+    /// even.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Image`] for an image more than 200 times as long as it is wide.
+    pub fn of(self, width: u32, height: u32) -> Result<(u32, u32), ModelError> {
+        let (short, long) = (width.min(height), width.max(height));
+        if u64::from(long) > u64::from(short) * u64::from(GREATEST_ASPECT) {
+            return Err(ModelError::Image(format!(
+                "{width}×{height} pixels: one side is more than {GREATEST_ASPECT} times the other; cut it first"
+            )));
+        }
+        let factor = f64::from(self.factor);
+        let [wide, high] = [width, height].map(f64::from);
+        let near = [wide, high].map(|side| (side / factor).round_ties_even() * factor);
+        let area = near[0] * near[1];
+        let [wide, high] = if area > self.most as f64 {
+            let shrink = (high * wide / self.most as f64).sqrt();
+            [wide, high].map(|side| ((side / shrink / factor).floor() * factor).max(factor))
+        } else if area < self.least as f64 {
+            let grow = (self.least as f64 / (high * wide)).sqrt();
+            [wide, high].map(|side| (side * grow / factor).ceil() * factor)
+        } else {
+            near
+        };
+        Ok((wide as u32, high as u32))
+    }
+}
+
+/// The steps, in the order in which they are done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PatchedImage {
+    /// Whose arithmetic every step is.
+    pub backend: Backend,
+    /// Whether the image is resized; without, its sides must fit as they are.
+    pub resize: bool,
+    /// The sizes that are allowed.
+    pub size: SmartSize,
+    /// The filter of the resize.
+    pub filter: Filter,
+    /// Pixels of a patch's side.
+    pub patch: u32,
+    /// So many rows and columns of patches become one feature.
+    pub merge: u32,
+    /// Frames of a patch; a still image is repeated.
+    pub frames: usize,
+    /// The arithmetic at the end.
+    pub normalise: Normalise,
+}
+
+impl PatchedImage {
+    /// Processes one image into `[patches, 3 · frames · side²]`.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Image`] if the image is too long for its width, has sides that don't fit and may not be
+    /// resized, or would exceed [`super::MAX_PIXELS`] on the way.
+    pub fn process(&self, image: &RgbImage) -> Result<ProcessedImage, ModelError> {
+        let resized;
+        let mut current = image;
+        if self.resize {
+            let (width, height) = self.size.of(image.width(), image.height())?;
+            resized = resize_as(image, width, height, self.filter, self.backend)?;
+            current = &resized;
+        }
+        let (width, height) = current.dimensions();
+        check_area(width, height, "the image in patches")?;
+        if width % self.size.factor != 0 || height % self.size.factor != 0 {
+            return Err(ModelError::Image(format!(
+                "{width}×{height} pixels aren't multiples of {}, and the processor may not resize (`do_resize`)",
+                self.size.factor
+            )));
+        }
+        let grid = PatchGrid {
+            rows: (height / self.patch) as usize,
+            columns: (width / self.patch) as usize,
+            merge: self.merge as usize,
+        };
+        Ok(ProcessedImage {
+            tiles: 1,
+            height: height as usize,
+            width: width as usize,
+            values: self.values(current, grid),
+            mask: Vec::new(),
+            grid: None,
+            patches: Some(grid),
+        })
+    }
+
+    /// The patches' numbers: feature by feature, in each the patches row by row, in each the channels, in each the
+    /// frames, in each the pixels row by row.
+    fn values(&self, image: &RgbImage, grid: PatchGrid) -> Vec<f32> {
+        let tables = self.normalise.tables();
+        let (side, stride) = (self.patch as usize, 3 * image.width() as usize);
+        let pixels = image.as_raw();
+        let mut values = Vec::with_capacity(pixels.len() * self.frames);
+        let [rows, columns] = grid.features();
+        let features = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+        for (row, column) in features {
+            let inside = (0..grid.merge).flat_map(|below| (0..grid.merge).map(move |right| (below, right)));
+            for (below, right) in inside {
+                let top = (row * grid.merge + below) * side;
+                let left = (column * grid.merge + right) * side;
+                for (channel, table) in tables.iter().enumerate() {
+                    let start = values.len();
+                    for y in top..top + side {
+                        let line = &pixels[y * stride + 3 * left..][..3 * side];
+                        values.extend(line.chunks_exact(3).map(|pixel| table[usize::from(pixel[channel])]));
+                    }
+                    for _ in 1..self.frames {
+                        values.extend_from_within(start..start + side * side);
+                    }
+                }
+            }
+        }
+        values
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sides_become_multiples_within_the_areas_that_are_allowed() {
+        let size = SmartSize { factor: 28, least: 56 * 56, most: 28 * 28 * 1280 };
+        // What transformers' `smart_resize` gives.
+        let cases = [
+            ((1280, 720), (1288, 728)),
+            ((1920, 1080), (1316, 728)),
+            ((42, 70), (56, 56)),
+            ((70, 98), (56, 112)),
+            ((1, 1), (56, 56)),
+            ((3, 40), (28, 224)),
+            ((5, 1000), (28, 812)),
+            ((4000, 20), (4004, 28)),
+            ((100_000, 600), (12_908, 56)),
+            ((28 * 1280, 200), (13_384, 56)),
+        ];
+        for ((width, height), expected) in cases {
+            assert_eq!(size.of(width, height).unwrap(), expected, "{width}×{height}");
+        }
+    }
+
+    #[test]
+    fn an_image_too_long_for_its_width_is_refused() {
+        let size = SmartSize { factor: 28, least: 56 * 56, most: 28 * 28 * 1280 };
+        for (width, height, taken) in [(200, 1, true), (201, 1, false), (1, 200, true), (10, 2001, false)] {
+            assert_eq!(size.of(width, height).is_ok(), taken, "{width}×{height}");
+        }
+    }
+}
