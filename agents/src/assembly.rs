@@ -346,6 +346,7 @@ pub fn is_bad_input(error: &AgentError) -> bool {
             cause.downcast_ref::<percept_runtime::DeviceError>().is_some()
         }
         AgentError::Model(ModelError::Remote(error)) => error.is_bad_input(),
+        AgentError::Model(ModelError::Hub(error)) => error.is_bad_input(),
         AgentError::Screen(error) => {
             matches!(error, ScreenError::Refused { .. } | ScreenError::Unsupported { .. })
         }

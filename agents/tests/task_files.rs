@@ -225,8 +225,8 @@ fn every_mistake_is_named_with_its_line_and_a_remedy() {
             "there is glance",
         ),
         (
-            "task = \"x\"\nmodel = \"hub:org/name\"",
-            "2:9: `hub:` addresses aren't in this version",
+            "task = \"x\"\nmodel = \"hub:name\"",
+            "2:9: `name`: no organisation and name of a model",
             "name bundled:glance",
         ),
         ("task = \"x\"\nmodel = \"nowhere\"", "2:9: ", "paths are relative to the task file"),

@@ -1,7 +1,7 @@
 //! Model addresses: how a user names a model, and how it is opened.
 //!
 //! `bundled:glance`, a folder, `scripted:FILE`; a folder's precision may follow it: `models/smolvlm#q4`. And remote
-//! ones: `openai:URL#name`, `gemini:name`, `anthropic:name`.
+//! ones: `openai:URL#name`, `gemini:name`, `anthropic:name`. And one of the Hub: `hub:org/name@revision#q4`.
 
 use std::{
     fmt,
@@ -13,8 +13,9 @@ use std::{
 use percept_runtime::{Device, Progress};
 
 use crate::{
-    ChatModel, LoadOptions, LocalDualEncoder, LocalModel, ModelError, Precision, RemoteAddress, RemoteApi,
-    RemoteModel, RemoteOptions, ScriptedModel, bundled_folder, dual_encoder,
+    ChatModel, Hub, HubAddress, HubSettings, LoadOptions, LocalDualEncoder, LocalModel, ModelError,
+    Precision, RemoteAddress, RemoteApi, RemoteModel, RemoteOptions, ScriptedModel, bundled_folder,
+    dual_encoder,
 };
 
 /// Where a model is.
@@ -35,14 +36,18 @@ pub enum ModelAddress {
         /// The precision of its sessions, if one is asked for.
         precision: Option<Precision>,
     },
+    /// One of the Hugging Face Hub, fetched when it is first opened.
+    Hub {
+        /// Its repository and revision.
+        address: HubAddress,
+        /// The precision of its sessions, if one is asked for.
+        precision: Option<Precision>,
+    },
     /// Replies from a file.
     Scripted(PathBuf),
     /// One behind an API.
     Remote(RemoteAddress),
 }
-
-/// Kinds of addresses that are promised and not there yet.
-const LATER: [&str; 1] = ["hub"];
 
 impl FromStr for ModelAddress {
     type Err = ModelError;
@@ -51,7 +56,7 @@ impl FromStr for ModelAddress {
         let unknown = |problem: String| {
             ModelError::Request(format!(
                 "{problem}; a model is `bundled:glance`, a folder (`models/smolvlm`, or `models/smolvlm#q4` for a \
-                 precision), `openai:URL#NAME`, `gemini:NAME`, `anthropic:NAME` or `scripted:FILE`"
+                 precision), `hub:ORGANISATION/NAME`, `openai:URL#NAME`, `gemini:NAME`, `anthropic:NAME` or `scripted:FILE`"
             ))
         };
         if text.is_empty() {
@@ -68,8 +73,9 @@ impl FromStr for ModelAddress {
                 return Ok(Self::Bundled { name: name.into(), precision });
             }
             Some(("scripted", file)) => return Ok(Self::Scripted(file.into())),
-            Some((kind, _)) if LATER.contains(&kind) => {
-                return Err(unknown(format!("`{kind}:` addresses aren't in this version")));
+            Some(("hub", named)) => {
+                let (named, precision) = split_precision(named)?;
+                return Ok(Self::Hub { address: named.parse()?, precision });
             }
             // A single letter is a drive of Windows.
             Some((kind, _))
@@ -105,6 +111,10 @@ impl fmt::Display for ModelAddress {
                 write!(f, "{}", path.display())?;
                 precision
             }
+            Self::Hub { address, precision } => {
+                write!(f, "{address}")?;
+                precision
+            }
             Self::Scripted(path) => return write!(f, "scripted:{}", path.display()),
             Self::Remote(address) => return write!(f, "{address}"),
         };
@@ -118,7 +128,7 @@ impl ModelAddress {
     ///
     /// # Errors
     ///
-    /// Those of [`LocalModel::load`], [`RemoteModel::open`], [`ScriptedModel::of_file`] and [`bundled_folder`].
+    /// Those of [`LocalModel::load`], [`RemoteModel::open`], [`ScriptedModel::of_file`], [`Hub::obtain`] and [`bundled_folder`].
     pub async fn open(
         &self,
         options: LoadOptions,
@@ -144,14 +154,15 @@ impl ModelAddress {
     ///
     /// # Errors
     ///
-    /// Those of [`LocalModel::load`] and [`bundled_folder`], and [`ModelError::Request`] for an address of
+    /// Those of [`LocalModel::load`], [`Hub::obtain`] and [`bundled_folder`], and [`ModelError::Request`] for an address of
     /// another kind.
     pub async fn open_local(
         &self,
         mut options: LoadOptions,
         progress: Arc<dyn Progress>,
     ) -> Result<LocalModel, ModelError> {
-        let (path, precision) = self.folder()?;
+        let Place { path, precision, note } = self.place(options.precision.as_ref(), &*progress).await?;
+        options.notes.extend(note);
         options.name.get_or_insert_with(|| self.to_string());
         options.precision = precision.or(options.precision);
         LocalModel::load(&path, options, progress).await
@@ -161,41 +172,67 @@ impl ModelAddress {
     ///
     /// # Errors
     ///
-    /// Those of [`LocalDualEncoder::load`] and [`bundled_folder`], and [`ModelError::Request`] for an address of
+    /// Those of [`LocalDualEncoder::load`], [`Hub::obtain`] and [`bundled_folder`], and [`ModelError::Request`] for an address of
     /// another kind.
     pub async fn open_encoder(
         &self,
         mut options: LoadOptions,
         progress: Arc<dyn Progress>,
     ) -> Result<LocalDualEncoder, ModelError> {
-        let (path, precision) = self.folder()?;
+        let Place { path, precision, note } = self.place(options.precision.as_ref(), &*progress).await?;
+        options.notes.extend(note);
         options.name.get_or_insert_with(|| self.to_string());
         options.precision = precision.or(options.precision);
         LocalDualEncoder::load(&path, options, progress).await
     }
 
-    /// Whether the model there is a dual encoder, by its `config.json`; then [`ModelAddress::open_encoder`] opens it.
+    /// Whether the model there is a dual encoder, by its `config.json`; then [`ModelAddress::open_encoder`] opens it. One of
+    /// the Hub is fetched if it isn't there.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Folder`] if there is no such folder or its `config.json` can't be read.
-    pub fn is_dual_encoder(&self) -> Result<bool, ModelError> {
+    /// [`ModelError::Folder`] if there is no such folder or its `config.json` can't be read; those of [`Hub::obtain`].
+    pub async fn is_dual_encoder(&self, progress: &dyn Progress) -> Result<bool, ModelError> {
         match self {
             Self::Scripted(_) | Self::Remote(_) => Ok(false),
-            _ => Ok(dual_encoder::belongs_here(&self.folder()?.0)?.is_some()),
+            _ => Ok(dual_encoder::belongs_here(&self.place(None, progress).await?.path)?.is_some()),
         }
     }
 
-    /// The folder and the precision that is asked for.
-    fn folder(&self) -> Result<(PathBuf, Option<Precision>), ModelError> {
+    /// Where it is, fetched first if it is the Hub's; `otherwise` is the precision that is meant if the address names none.
+    async fn place(
+        &self,
+        otherwise: Option<&Precision>,
+        progress: &dyn Progress,
+    ) -> Result<Place, ModelError> {
         match self {
-            Self::Bundled { name, precision } => Ok((bundled_folder(name)?, precision.clone())),
-            Self::Folder { path, precision } => Ok((path.clone(), precision.clone())),
+            Self::Hub { address, precision } => {
+                let hub = Hub::new(HubSettings::of_environment()?)?;
+                // Boxed: most addresses have no use for so large a future.
+                let found = Box::pin(hub.obtain(address, precision.as_ref().or(otherwise), progress)).await?;
+                let note = Some(format!("{address} is at commit {}", found.commit));
+                Ok(Place { path: found.folder, precision: precision.clone(), note })
+            }
+            Self::Bundled { name, precision } => {
+                Ok(Place { path: bundled_folder(name)?, precision: precision.clone(), note: None })
+            }
+            Self::Folder { path, precision } => {
+                Ok(Place { path: path.clone(), precision: precision.clone(), note: None })
+            }
             Self::Scripted(_) | Self::Remote(_) => {
                 Err(ModelError::Request(format!("{self} isn't a model that runs on this machine")))
             }
         }
     }
+}
+
+/// A folder on this machine.
+struct Place {
+    path: PathBuf,
+    /// The one that the address asks for.
+    precision: Option<Precision>,
+    /// What a user should know about it.
+    note: Option<String>,
 }
 
 #[cfg(test)]
@@ -222,6 +259,11 @@ mod tests {
             ("bundled:glance#q4", ModelAddress::Bundled { name: "glance".into(), precision: named("q4") }),
             ("models/smolvlm", ModelAddress::Folder { path: "models/smolvlm".into(), precision: None }),
             ("./a:b/m#fp16", ModelAddress::Folder { path: "./a:b/m".into(), precision: named("fp16") }),
+            ("hub:org/name", ModelAddress::Hub { address: "org/name".parse().unwrap(), precision: None }),
+            (
+                "hub:org/name@v1#q4",
+                ModelAddress::Hub { address: "org/name@v1".parse().unwrap(), precision: named("q4") },
+            ),
             ("scripted:a#b.json", ModelAddress::Scripted("a#b.json".into())),
             ("gemini:gemini-2.5-flash", remote(RemoteApi::Gemini, None, "gemini-2.5-flash")),
             ("openai:http://[::1]:8000/v1#qwen2.5vl:7b", remote(RemoteApi::OpenAi, here, "qwen2.5vl:7b")),
@@ -238,7 +280,8 @@ mod tests {
     fn what_isnt_there_is_refused_with_what_is() {
         let cases = [
             ("", "no model is named"),
-            ("hub:org/name", "`hub:` addresses aren't in this version"),
+            ("hub:name", "`name`: no organisation and name of a model"),
+            ("hub:org/name#q 4", "`q 4` isn't a precision"),
             ("openai:", "`openai:` names no model"),
             ("openai:http://127.0.0.1:8000/v1", "`openai:http://[…]` names no model"),
             ("gemini:https://host/#", "`gemini:https://[…]` names no model"),

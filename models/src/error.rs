@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::RemoteError;
+use crate::{HubError, RemoteError};
 
 /// The cause beneath an error, whatever type it has.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -39,6 +39,9 @@ pub enum ModelError {
     /// A remote model can't be asked, or doesn't answer.
     #[error(transparent)]
     Remote(RemoteError),
+    /// A model of the Hub can't be fetched.
+    #[error(transparent)]
+    Hub(HubError),
     /// The reply ended without its end.
     #[error("the model stopped without finishing its reply")]
     Interrupted,

@@ -24,8 +24,8 @@ use crate::{
 };
 pub use config::{ModelConfig, TextConfig};
 pub use percept::{DialectKind, FolderSettings};
+pub(crate) use precision::{Graphs, choose, notes};
 pub use precision::{Precision, SessionFile};
-pub(crate) use precision::{choose, notes};
 
 /// Everything of a model but its sessions.
 pub struct ModelFolder {

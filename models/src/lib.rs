@@ -18,6 +18,8 @@ mod family;
 mod folder;
 mod generate;
 mod generation;
+mod http;
+mod hub;
 mod images;
 mod local;
 mod merge;
@@ -41,6 +43,8 @@ pub use family::{DECODER, EMBED_TOKENS, Family, Span, VISION_ENCODER};
 pub use folder::{DialectKind, FolderSettings, ModelConfig, ModelFolder, Precision, SessionFile, TextConfig};
 pub use generate::{Function, Generate, Reply, Sampling, Thought};
 pub use generation::{Call, Completion, Generation, GenerationEvent, Stage, StopReason, TokenRecord, Usage};
+pub use http::{Pace, Patience, RealPace};
+pub use hub::{FileSource, Hub, HubAddress, HubError, HubSettings, Pulled, PulledFile};
 pub use images::LoadedImage;
 pub use local::{InspectedSession, Inspection, LoadOptions, LocalModel, PlacedOperator, ReadPrompt};
 pub use merge::{Merge, MergeMethod, Merged, MergedGraph};
@@ -48,8 +52,6 @@ pub use processor::{
     Backend, Filter, FirstSize, ImageProcessor, MAX_PIXELS, Normalise, PatchGrid, PatchedImage,
     ProcessedImage, SingleImage, SmartSize, TargetSize, TileGrid, TiledImage, resize,
 };
-pub use remote::{
-    Pace, Patience, RealPace, RemoteAddress, RemoteApi, RemoteError, RemoteModel, RemoteOptions,
-};
+pub use remote::{RemoteAddress, RemoteApi, RemoteError, RemoteModel, RemoteOptions};
 pub use scripted::{ScriptedCall, ScriptedError, ScriptedModel, ScriptedReply, ScriptedText};
 pub use template::{ChatTemplate, TemplateMessage, TemplatePart};

@@ -12,8 +12,6 @@ mod address;
 mod anthropic;
 mod api;
 mod arguments;
-mod client;
-mod complaint;
 mod error;
 mod events;
 mod gemini;
@@ -22,7 +20,6 @@ mod notes;
 mod openai;
 mod picture;
 mod reply;
-mod retry;
 mod transport;
 mod turns;
 mod wire;
@@ -32,20 +29,14 @@ use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 
-pub use self::{
-    address::RemoteAddress,
-    api::RemoteApi,
-    error::RemoteError,
-    retry::{Pace, RealPace},
-    transport::Patience,
-};
+pub use self::{address::RemoteAddress, api::RemoteApi, error::RemoteError};
 use self::{
     key::Admission, notes::notes, picture::Pictures, reply::Ready, transport::Transport, turns::Turns,
     wire::Asked,
 };
 use crate::{
-    ChatModel, Conversation, Generate, Generation, ModelCard, ModelError, Reply, dialect::NativeDialect,
-    processor::Fit,
+    ChatModel, Conversation, Generate, Generation, ModelCard, ModelError, Pace, Patience, RealPace, Reply,
+    dialect::NativeDialect, processor::Fit,
 };
 
 /// How a remote model is opened.

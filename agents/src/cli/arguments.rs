@@ -134,7 +134,7 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "DEVICE")]
     pub(crate) device: Option<Device>,
 
-    /// The model: bundled:NAME, a folder, openai:URL#NAME, gemini:NAME, anthropic:NAME, or scripted:FILE.
+    /// The model: bundled:NAME, a folder, hub:ORGANISATION/NAME, openai:URL#NAME, gemini:NAME, anthropic:NAME, or scripted:FILE.
     #[arg(long, value_name = "MODEL")]
     pub(crate) model: Option<ModelAddress>,
 
@@ -155,7 +155,7 @@ pub(crate) struct RunTasks {
 
 #[derive(Debug, Args)]
 pub(crate) struct AskOptions {
-    /// The model: bundled:NAME, a folder, openai:URL#NAME, gemini:NAME, anthropic:NAME, or scripted:FILE.
+    /// The model: bundled:NAME, a folder, hub:ORGANISATION/NAME, openai:URL#NAME, gemini:NAME, anthropic:NAME, or scripted:FILE.
     pub(crate) model: ModelAddress,
 
     /// Image files, and at the end the question.
@@ -427,7 +427,7 @@ pub(crate) struct EvalTasks {
     #[arg(long, value_name = "DEVICE")]
     pub(crate) device: Option<Device>,
 
-    /// The model: bundled:NAME, a folder, openai:URL#NAME, gemini:NAME, anthropic:NAME, or scripted:FILE.
+    /// The model: bundled:NAME, a folder, hub:ORGANISATION/NAME, openai:URL#NAME, gemini:NAME, anthropic:NAME, or scripted:FILE.
     #[arg(long, value_name = "MODEL")]
     pub(crate) model: Option<ModelAddress>,
 }
@@ -446,7 +446,7 @@ pub(crate) struct EvalMiniwob {
     #[arg(long, conflicts_with = "model")]
     pub(crate) oracle: bool,
 
-    /// The model: bundled:NAME, a folder, openai:URL#NAME, gemini:NAME, anthropic:NAME, or scripted:FILE.
+    /// The model: bundled:NAME, a folder, hub:ORGANISATION/NAME, openai:URL#NAME, gemini:NAME, anthropic:NAME, or scripted:FILE.
     #[arg(long, value_name = "MODEL", default_value = "bundled:glance")]
     pub(crate) model: ModelAddress,
 
@@ -527,11 +527,21 @@ pub(crate) struct ReportOptions {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelsCommand {
-    /// The models that come with this program.
+    /// The models that come with this program, and those of the Hugging Face Hub that were fetched.
     List,
+    /// Fetches a model from the Hugging Face Hub: its settings, and its graphs in one precision.
+    Pull {
+        /// The model: ORGANISATION/NAME, perhaps with @ and a branch, a tag or a commit after it.
+        #[arg(value_name = "ORGANISATION/NAME[@REVISION]")]
+        model: String,
+
+        /// The precision of its graphs, by the suffix of their names: fp16, q4, …; the best there is if none is named.
+        #[arg(long, value_name = "PRECISION")]
+        precision: Option<String>,
+    },
     /// What a model is made of: family, sessions, sizes, and where its nodes run.
     Inspect {
-        /// The model: bundled:NAME or a folder.
+        /// The model: bundled:NAME, hub:ORGANISATION/NAME or a folder.
         model: ModelAddress,
 
         /// The device to open it on.

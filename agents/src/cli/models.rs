@@ -1,19 +1,22 @@
-//! `percept models`: the models that come along, and a look inside one.
+//! `percept models`: the models that are there, fetching one, and a look inside one.
 
 use std::sync::Arc;
 
+use anyhow::anyhow;
 use percept::models::{
-    EncoderInspection, InspectedSession, Inspection, LoadOptions, ModelAddress, ModelError, bundled_names,
+    EncoderInspection, FileSource, Hub, HubAddress, HubSettings, InspectedSession, Inspection, LoadOptions,
+    ModelAddress, ModelError, Precision, PulledFile, bundled_names,
 };
 use serde::Serialize;
 use serde_json::json;
 
 use super::{arguments::ModelsCommand, failure::Failure, merge::merge, output::Output, progress::Bars};
 
-/// Lists or inspects.
+/// Lists, fetches or inspects.
 pub(crate) async fn models(command: ModelsCommand, output: &Output) -> Result<u8, Failure> {
     match command {
         ModelsCommand::List => list(output)?,
+        ModelsCommand::Pull { model, precision } => pull(&model, precision, output).await?,
         ModelsCommand::Merge(options) => return merge(options, output).await,
         ModelsCommand::Inspect { model, device } => {
             let load = LoadOptions { device, ..LoadOptions::default() };
@@ -45,7 +48,7 @@ impl Inspected {
         load: LoadOptions,
         bars: Arc<Bars>,
     ) -> Result<Self, ModelError> {
-        if address.is_dual_encoder()? {
+        if address.is_dual_encoder(&*bars).await? {
             let model = address.open_encoder(load, bars).await?;
             return Ok(Self::DualEncoder(Box::new(model.inspect().await)));
         }
@@ -62,12 +65,45 @@ impl Inspected {
 }
 
 fn list(output: &Output) -> Result<(), Failure> {
-    let names: Vec<_> = bundled_names().into_iter().map(|name| format!("bundled:{name}")).collect();
+    let mut names: Vec<_> = bundled_names().into_iter().map(|name| format!("bundled:{name}")).collect();
+    let hub = HubSettings::of_environment().and_then(Hub::new);
+    match hub {
+        Ok(hub) => names.extend(hub.models().iter().map(ToString::to_string)),
+        // What comes along is there nevertheless.
+        Err(error) => output.notes([&error.to_string()]),
+    }
     if output.json {
         return output.document(&json!({ "models": names }));
     }
     names.iter().try_for_each(|name| output.print(name))?;
     output.print("Any folder in the transformers.js layout is a model too: percept models inspect FOLDER")
+}
+
+/// Fetches a model, as it is on the Hub now.
+async fn pull(model: &str, precision: Option<String>, output: &Output) -> Result<(), Failure> {
+    let (named, in_address) = match model.rsplit_once('#') {
+        Some((named, precision)) => (named, Some(precision.to_owned())),
+        None => (model, None),
+    };
+    let address: HubAddress = named.parse()?;
+    if let (Some(one), Some(other)) = (&precision, &in_address) {
+        let error = anyhow!("two precisions are asked for, {other} and {one}");
+        return Err(Failure::bad_input(error).help("name it once"));
+    }
+    let precision = precision.or(in_address).map(|name| Precision::named(&name)).transpose()?;
+    let hub = Hub::new(HubSettings::of_environment().map_err(ModelError::from)?).map_err(ModelError::from)?;
+    let pulled = hub.pull(&address, precision.as_ref(), &*Bars::new(&output.bars)).await?;
+    if output.json {
+        return output.document(&pulled);
+    }
+    for PulledFile { path, bytes, source } in &pulled.files {
+        let source = match source {
+            FileSource::Fetched => "fetched",
+            FileSource::Cached => "was there",
+        };
+        output.print(&format!("{source:<9} {bytes:>13}  {path}"))?;
+    }
+    output.print(&format!("{} is in {}", pulled.model, pulled.folder.display()))
 }
 
 fn told(inspection: &Inspection, output: &Output) -> Result<(), Failure> {

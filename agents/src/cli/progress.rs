@@ -1,14 +1,15 @@
 //! Bars for what has to be fetched.
 
 use std::{
+    io::{self, Write},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 use percept::tools::Progress;
 
-/// Draws a bar for each stage, on a terminal; elsewhere it is silent but for a line a stage.
+/// Draws a bar for each stage, on a terminal; elsewhere a line tells what is fetched.
 pub(crate) struct Bars {
     bars: MultiProgress,
     now: Mutex<Option<ProgressBar>>,
@@ -26,6 +27,13 @@ impl Bars {
 
 impl Progress for Bars {
     fn start(&self, what: &str, bytes: Option<u64>) {
+        // What is fetched from elsewhere is said even where nobody can see a bar.
+        if self.bars.is_hidden()
+            && let Some(bytes) = bytes
+        {
+            // A closed standard error leaves nobody to tell.
+            let _ = writeln!(io::stderr(), "{what} ({})", HumanBytes(bytes));
+        }
         let template = match bytes {
             Some(_) => "{spinner} {msg} [{bar:30}] {bytes} of {total_bytes}",
             None => "{spinner} {msg} {bytes}",

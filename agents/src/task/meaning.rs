@@ -123,8 +123,7 @@ fn thinking(written: &WrittenThinking, source: &SourceFile<'_>) -> Result<Thinki
 fn model(written: Option<&Spanned<String>>, source: &SourceFile<'_>) -> Result<ModelAddress, TaskError> {
     let name = written.map_or(DEFAULT_MODEL, |written| written.get_ref());
     let span = written.map_or(0..0, Spanned::span);
-    let remedy =
-        "name bundled:glance, a model folder, openai:URL#NAME, gemini:NAME, anthropic:NAME, or scripted:FILE";
+    let remedy = "name bundled:glance, a model folder, hub:ORGANISATION/NAME, openai:URL#NAME, gemini:NAME, anthropic:NAME, or scripted:FILE";
     let address: ModelAddress = name.parse().map_err(|error: ModelError| {
         let problem = error.to_string();
         let problem = problem.split_once("; ").map_or(problem.as_str(), |(problem, _)| problem);

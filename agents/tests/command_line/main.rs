@@ -197,7 +197,8 @@ fn unknown_words_on_the_command_line_are_bad_input() {
         &["runn"],
         &["run"],
         &["run", "x.toml", "--device", "gpu"],
-        &["run", "x.toml", "--model", "hub:org/name"],
+        &["run", "x.toml", "--model", "hub:name"],
+        &["models", "pull", "../name"],
         &["run", "x.toml", "--sede", "3"],
     ];
     for arguments in cases {

@@ -8,7 +8,7 @@ use super::{config::EncoderConfig, family::EncoderFamily, local::TextReader};
 use crate::{
     ModelError,
     folder::{
-        FolderSettings, Precision, SessionFile, check_folder, choose, notes, parse_required, read_processor,
+        FolderSettings, Graphs, Precision, SessionFile, check_folder, notes, parse_required, read_processor,
         read_tokenizer,
     },
     processor::ImageProcessor,
@@ -94,11 +94,12 @@ impl EncoderFolder {
             });
         };
         let config = EncoderConfig::of_folder(path, family)?;
-        let (layout, sessions) = find_sessions(path, precision)?;
+        let graphs = Graphs::of_folder(path);
+        let (layout, sessions) = find_sessions(&graphs, precision)?;
         let joint = match layout {
             EncoderLayout::Joint => sessions.first().cloned(),
             EncoderLayout::Towers => {
-                choose(path, &[JOINT], None).ok().and_then(|found| found.into_iter().next())
+                graphs.choose(&[JOINT], None).ok().and_then(|found| found.into_iter().next())
             }
         };
         let settings = FolderSettings::of_folder(path)?;
@@ -118,21 +119,36 @@ impl EncoderFolder {
     }
 }
 
+/// The graphs that are needed of those that a repository has. A temperature that can't be assumed is measured in the joint
+/// graph, so that comes too.
+pub(crate) fn graphs_of(
+    graphs: &Graphs,
+    family: EncoderFamily,
+    precision: Option<&Precision>,
+) -> Result<Vec<SessionFile>, ModelError> {
+    let (layout, mut sessions) = find_sessions(graphs, precision)?;
+    if layout == EncoderLayout::Towers && family.assumed().is_none() {
+        let joint = graphs.choose(&[JOINT], precision).or_else(|_| graphs.choose(&[JOINT], None));
+        sessions.extend(joint.unwrap_or_default());
+    }
+    Ok(sessions)
+}
+
 /// The towers or the joint graph, whichever is there in the better precision; the towers where both are.
 fn find_sessions(
-    path: &Path,
+    graphs: &Graphs,
     precision: Option<&Precision>,
 ) -> Result<(EncoderLayout, Vec<SessionFile>), ModelError> {
     let worst = |files: &[SessionFile]| files.iter().map(|file| file.precision.distance(precision)).max();
-    match (choose(path, &[TEXT, VISION], precision), choose(path, &[JOINT], precision)) {
+    match (graphs.choose(&[TEXT, VISION], precision), graphs.choose(&[JOINT], precision)) {
         (Ok(towers), Ok(joint)) if worst(&joint) < worst(&towers) => Ok((EncoderLayout::Joint, joint)),
         (Ok(towers), _) => Ok((EncoderLayout::Towers, towers)),
         (_, Ok(joint)) => Ok((EncoderLayout::Joint, joint)),
-        (Err(towers), Err(_)) if [TEXT, VISION].iter().any(|tower| is_there(path, tower)) => Err(towers),
+        (Err(towers), Err(_)) if [TEXT, VISION].iter().any(|tower| is_there(graphs, tower)) => Err(towers),
         // A precision that a joint graph lacks is the problem to tell where there is one.
-        (_, Err(joint)) if is_there(path, JOINT) => Err(joint),
+        (_, Err(joint)) if is_there(graphs, JOINT) => Err(joint),
         _ => Err(ModelError::Folder {
-            path: path.join("onnx"),
+            path: graphs.home().to_owned(),
             problem: format!("there is neither `{TEXT}.onnx` with `{VISION}.onnx` nor `{JOINT}.onnx`"),
             remedy: "Fetch them from the model's own repository, or export the model again".into(),
         }),
@@ -140,6 +156,6 @@ fn find_sessions(
 }
 
 /// Whether a session is there in any precision.
-fn is_there(path: &Path, session: &str) -> bool {
-    choose(path, &[session], None).is_ok()
+fn is_there(graphs: &Graphs, session: &str) -> bool {
+    graphs.choose(&[session], None).is_ok()
 }

@@ -1,6 +1,7 @@
 //! Which of a session's files to take: a folder may hold each session in several precisions.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fmt,
     path::{Path, PathBuf},
 };
@@ -84,53 +85,131 @@ pub struct SessionFile {
     pub bytes: u64,
 }
 
-/// Finds each session's file: in the precision that is asked for where it exists, else in the best there is.
-///
-/// # Errors
-///
-/// [`ModelError::Folder`] if a session has no file, or no session has the precision that is asked for.
+/// The graphs of one folder with the data beside them: on the disk, or in the listing of a repository.
+#[derive(Debug, Clone)]
+pub(crate) struct Graphs {
+    /// The folder that holds them.
+    home: PathBuf,
+    /// Sizes in bytes by file name.
+    files: BTreeMap<String, u64>,
+}
+
+impl Graphs {
+    /// Those of a model's folder: in its `onnx/` if there is one.
+    pub(crate) fn of_folder(folder: &Path) -> Self {
+        let home = if folder.join("onnx").is_dir() { folder.join("onnx") } else { folder.to_owned() };
+        let entries = std::fs::read_dir(&home).into_iter().flatten().flatten();
+        let files = entries.filter_map(|entry| {
+            // Not the entry's own metadata: in a cache that programs share it is a link.
+            let metadata = std::fs::metadata(entry.path()).ok().filter(std::fs::Metadata::is_file)?;
+            Some((entry.file_name().into_string().ok()?, metadata.len()))
+        });
+        Self { files: files.collect(), home }
+    }
+
+    /// Those of a model's folder that isn't there yet, from the paths in it (with `/`) and their sizes.
+    pub(crate) fn of_listing<'a>(
+        folder: &Path,
+        listing: impl Iterator<Item = (&'a str, u64)> + Clone,
+    ) -> Self {
+        let within = listing.clone().filter_map(|(path, bytes)| Some((path.strip_prefix("onnx/")?, bytes)));
+        let (home, files): (_, BTreeMap<_, _>) = if within.clone().next().is_some() {
+            (folder.join("onnx"), named(within))
+        } else {
+            (folder.to_owned(), named(listing))
+        };
+        Self { home, files }
+    }
+
+    /// The folder that holds them.
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// Finds each session's file: in the precision that is asked for where it exists, else in the best there is.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Folder`] if a session has no file, or no session has the precision that is asked for.
+    pub(crate) fn choose(
+        &self,
+        sessions: &[&str],
+        wanted: Option<&Precision>,
+    ) -> Result<Vec<SessionFile>, ModelError> {
+        let preferred = PREFERRED.map(|name| Precision(name.into()));
+        let mut found = Vec::new();
+        for session in sessions {
+            let order = wanted.into_iter().chain(&preferred);
+            let file = order.into_iter().find_map(|precision| {
+                let name = precision.file(session);
+                let bytes = self.files.get(&name)? + self.data_of(&name).map(|(_, bytes)| bytes).sum::<u64>();
+                let path = self.home.join(name);
+                Some(SessionFile { session: (*session).into(), path, precision: precision.clone(), bytes })
+            });
+            found.push(file.ok_or_else(|| missing(&self.home.join(format!("{session}.onnx"))))?);
+        }
+        if let Some(wanted) = wanted
+            && !found.iter().any(|file| file.precision == *wanted)
+        {
+            let there: Vec<_> = self.precisions(sessions).into_iter().collect();
+            return Err(ModelError::Folder {
+                path: self.home.clone(),
+                problem: format!("no session is there in `{wanted}`"),
+                remedy: format!(
+                    "There is {}; files of `{wanted}` would be named like {}",
+                    there.join(", "),
+                    wanted.file(sessions[0])
+                ),
+            });
+        }
+        Ok(found)
+    }
+
+    /// The files that a choice takes, data included, as paths beneath the model's folder.
+    pub(crate) fn files_of(&self, chosen: &[SessionFile]) -> Vec<PathBuf> {
+        let names = chosen.iter().filter_map(|file| file.path.file_name()?.to_str());
+        let all =
+            names.flat_map(|name| std::iter::once(name).chain(self.data_of(name).map(|(data, _)| data)));
+        all.map(|name| self.home.join(name)).collect()
+    }
+
+    /// The data files that exporters put beside a graph: `<file>_data`, `<file>_data_1`, `<file>.data`.
+    fn data_of<'a>(&'a self, graph: &'a str) -> impl Iterator<Item = (&'a str, u64)> {
+        let is_data = move |name: &str| {
+            let rest = name.strip_prefix(graph);
+            rest.is_some_and(|rest| rest.starts_with("_data") || rest.starts_with(".data"))
+        };
+        self.files.iter().filter(move |(name, _)| is_data(name)).map(|(name, bytes)| (name.as_str(), *bytes))
+    }
+
+    /// The precisions that any of the sessions is there in.
+    fn precisions(&self, sessions: &[&str]) -> BTreeSet<&str> {
+        self.files
+            .keys()
+            .flat_map(|name| sessions.iter().filter_map(|session| precision_of(name, session)))
+            .collect()
+    }
+}
+
+fn named<'a>(files: impl Iterator<Item = (&'a str, u64)>) -> BTreeMap<String, u64> {
+    files.map(|(name, bytes)| (name.to_owned(), bytes)).collect()
+}
+
+/// The precision in the name of a session's file.
+fn precision_of<'a>(name: &'a str, session: &str) -> Option<&'a str> {
+    match name.strip_prefix(session)?.strip_suffix(".onnx")? {
+        "" => Some("fp32"),
+        suffix => suffix.strip_prefix('_'),
+    }
+}
+
+/// Chooses among the files of a folder as [`Graphs::choose`] does.
 pub(crate) fn choose(
     folder: &Path,
     sessions: &[&str],
     wanted: Option<&Precision>,
 ) -> Result<Vec<SessionFile>, ModelError> {
-    let home = if folder.join("onnx").is_dir() { folder.join("onnx") } else { folder.to_owned() };
-    let preferred = PREFERRED.map(|name| Precision(name.into()));
-    let mut found = Vec::new();
-    for session in sessions {
-        let order = wanted.into_iter().chain(&preferred);
-        let file = order.into_iter().find_map(|precision| {
-            let path = home.join(precision.file(session));
-            let bytes =
-                path.metadata().ok().filter(std::fs::Metadata::is_file)?.len() + external_bytes(&path);
-            Some(SessionFile { session: (*session).into(), path, precision: precision.clone(), bytes })
-        });
-        found.push(file.ok_or_else(|| missing(&home.join(format!("{session}.onnx"))))?);
-    }
-    if let Some(wanted) = wanted
-        && !found.iter().any(|file| file.precision == *wanted)
-    {
-        return Err(ModelError::Folder {
-            path: home,
-            problem: format!("no session is there in `{wanted}`"),
-            remedy: format!("Files of that precision would be named like {}", wanted.file(sessions[0])),
-        });
-    }
-    Ok(found)
-}
-
-/// The size of the data files that exporters put beside a graph: `<file>_data`, `<file>_data_1`, `<file>.data`.
-fn external_bytes(path: &Path) -> u64 {
-    let Some((folder, name)) = path.parent().zip(path.file_name().and_then(|name| name.to_str())) else {
-        return 0;
-    };
-    let beside = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let is_data = |entry: &std::fs::DirEntry| {
-        let other = entry.file_name();
-        let rest = other.to_str().and_then(|other| other.strip_prefix(name));
-        rest.is_some_and(|rest| rest.starts_with("_data") || rest.starts_with(".data"))
-    };
-    beside.filter(is_data).filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
+    Graphs::of_folder(folder).choose(sessions, wanted)
 }
 
 /// What a user should know about the choice: anything but full precision, and a wish that wasn't fulfilled.

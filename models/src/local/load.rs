@@ -32,6 +32,8 @@ pub struct LoadOptions {
     pub cache: CacheForm,
     /// The most bytes of image features that are remembered.
     pub image_memory: usize,
+    /// What else the card is to note.
+    pub notes: Vec<String>,
 }
 
 impl Default for LoadOptions {
@@ -43,6 +45,7 @@ impl Default for LoadOptions {
             threads: None,
             cache: CacheForm::Auto,
             image_memory: 256 << 20,
+            notes: Vec::new(),
         }
     }
 }
@@ -72,7 +75,9 @@ impl LocalModel {
                 .map_err(|error| ModelError::Engine(error.into()))?;
             Ok::<_, ModelError>((folder, runtime, choice))
         });
-        let (folder, runtime, choice) = begun.await.map_err(|error| ModelError::Engine(error.into()))??;
+        let (mut folder, runtime, choice) =
+            begun.await.map_err(|error| ModelError::Engine(error.into()))??;
+        folder.notes.extend(options.notes.iter().cloned());
         let engine = open_engine(&folder, &runtime, &choice, &options).await?;
         check_widths(&folder, &engine)?;
         check_positions(&folder, &engine)?;

@@ -1,5 +1,7 @@
 //! What goes wrong with a remote model, sorted by who can mend it.
 
+use crate::http::BadKey;
+
 /// A remote model that can't be asked, or that doesn't answer. No text in it holds a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -88,5 +90,11 @@ impl RemoteError {
     /// Whether asking differently mends it: an address, a key, a setting. The rest is the server's or the network's.
     pub fn is_bad_input(&self) -> bool {
         matches!(self, Self::Key { .. } | Self::Refused { .. })
+    }
+}
+
+impl From<BadKey> for RemoteError {
+    fn from(bad: BadKey) -> Self {
+        Self::Key { problem: bad.problem(), remedy: BadKey::REMEDY.into() }
     }
 }

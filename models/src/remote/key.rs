@@ -4,30 +4,10 @@
 //! this machine, and to the host that the vendor's base-URL variable names; both variables are the user's own. It never
 //! goes over plain HTTP to another machine.
 
-use std::fmt;
+use reqwest::Url;
 
-use reqwest::{Url, header::HeaderValue};
-
-use super::{RemoteError, api::Facts};
-
-/// What stands in a key's place.
-const MASK: &str = "[key]";
-/// Anything shorter is a placeholder (`x`, `none`, `EMPTY`) and would be found in any text.
-const SHORTEST_SECRET: usize = 8;
-
-/// A key, which no form of output shows.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Key {
-    /// The variable that it comes from.
-    pub(super) variable: &'static str,
-    value: String,
-}
-
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Key({})", self.variable)
-    }
-}
+use super::api::Facts;
+use crate::http::{Key, MASK, is_loopback};
 
 /// The key for a server, or why there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,8 +26,7 @@ impl Admission {
         let set = |name: &str| {
             variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
         };
-        let found =
-            facts.key_variables.iter().find_map(|name| Some(Key { variable: name, value: set(name)? }));
+        let found = facts.key_variables.iter().find_map(|name| Some(Key::new(name, set(name)?)));
         let Some(key) = found else { return Self::Unset };
         if is_loopback(url) {
             return Self::Key(key);
@@ -74,37 +53,6 @@ impl Admission {
     pub(super) fn key(&self) -> Option<&Key> {
         if let Self::Key(key) = self { Some(key) } else { None }
     }
-}
-
-/// Whether a server is on this machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host_str() {
-        Some("localhost" | "[::1]") => true,
-        Some(host) => host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback()),
-        None => false,
-    }
-}
-
-impl Key {
-    /// The header that carries it; marked so that no library prints it.
-    pub(super) fn header(&self, before: &str) -> Result<HeaderValue, RemoteError> {
-        let mut header =
-            HeaderValue::from_str(&format!("{before}{}", self.value)).map_err(|_| RemoteError::Key {
-                problem: format!("{} holds characters that no key has", self.variable),
-                remedy: "Set it again, without quotes or line ends".into(),
-            })?;
-        header.set_sensitive(true);
-        Ok(header)
-    }
-
-    fn secret(&self) -> Option<&str> {
-        Some(self.value.as_str()).filter(|value| value.len() >= SHORTEST_SECRET)
-    }
-}
-
-/// The text without the key, should a server have echoed it.
-pub(super) fn masked(key: Option<&Key>, text: &str) -> String {
-    key.and_then(Key::secret).map_or_else(|| text.to_owned(), |secret| text.replace(secret, MASK))
 }
 
 /// Takes the key out of a text that comes in pieces: what may be its beginning is held back until it is known.
@@ -195,22 +143,10 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_shown_nowhere() {
-        let key = Key { variable: "OPENAI_API_KEY", value: SECRET.into() };
-        assert_eq!(format!("{key:?} {:?}", key.header("Bearer ").unwrap()), "Key(OPENAI_API_KEY) Sensitive");
-        assert_eq!(masked(Some(&key), &format!("bad key {SECRET}!")), "bad key [key]!");
-        let short = Key { variable: "OPENAI_API_KEY", value: "EMPTY".into() };
-        assert_eq!(masked(Some(&short), "EMPTY basket"), "EMPTY basket");
-        let torn = Key { variable: "OPENAI_API_KEY", value: "sk-\u{1}lovelace".into() };
-        let error = torn.header("").unwrap_err().to_string();
-        assert!(error.contains("OPENAI_API_KEY") && !error.contains("lovelace"), "{error}");
-    }
-
-    #[test]
     fn a_key_that_comes_in_pieces_is_taken_out() {
         let text = format!("sk-no, {SECRET}{SECRET} sk-lovelace-184");
         for size in 1..text.len() {
-            let mut veil = Veil::new(Some(Key { variable: "X", value: SECRET.into() }));
+            let mut veil = Veil::new(Some(Key::new("X", SECRET.into())));
             let mut shown = String::new();
             for piece in text.as_bytes().chunks(size) {
                 shown += &veil.push(std::str::from_utf8(piece).unwrap());

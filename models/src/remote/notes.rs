@@ -2,7 +2,8 @@
 
 use reqwest::Url;
 
-use super::{RemoteAddress, key::is_loopback, picture::MOST_BYTES};
+use super::{RemoteAddress, picture::MOST_BYTES};
+use crate::http::is_loopback;
 use crate::processor::Fit;
 
 /// What a user should know of this model before trusting a result.

@@ -8,13 +8,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Inner, RemoteError,
-    complaint::Complaint,
-    retry::{ATTEMPTS, backoff},
-    transport::{Again, Answer, Failure},
+    transport::Answer,
     wire::{Extent, Fault, Piece, Reader},
     writing::Writing,
 };
-use crate::{Generate, GenerationEvent, ModelError, Stage, dialect::NativeDialect};
+use crate::{
+    Generate, GenerationEvent, ModelError, Stage,
+    dialect::NativeDialect,
+    http::{ATTEMPTS, Again, Complaint, Failure, backoff},
+};
 
 /// A request that is ready to be sent.
 pub(super) struct Ready {

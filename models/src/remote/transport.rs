@@ -14,69 +14,21 @@ use tokio::sync::OnceCell;
 
 use super::{
     RemoteAddress, RemoteError,
-    client::{Obstacle, client, told},
-    complaint::Complaint,
     events::{EventParser, ServerEvent},
-    key::{Admission, Key, masked},
-    retry::{PATIENCE, Pace, is_passing, retry_after},
+    key::Admission,
 };
-use crate::ModelError;
+use crate::{
+    ModelError,
+    http::{
+        Complaint, Failure, Key, Obstacle, PATIENCE, Pace, Patience, beginning, client, host, is_passing,
+        masked, retry_after, told,
+    },
+};
 
 /// The most bytes of an answer, errors included. A reply of a hundred thousand tokens, each its own event, has less.
 const MOST_BYTES: usize = 64 << 20;
-/// The most bytes of an error that are read.
-const MOST_COMPLAINT: usize = 64 << 10;
 /// How long an answer that is whole is listened to for more.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// How long a server is waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
-    /// Until the connection stands.
-    pub connect: Duration,
-    /// Until the next byte comes, the first one included: a model may read and think for minutes before it writes.
-    pub idle: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self { connect: Duration::from_secs(10), idle: Duration::from_mins(3) }
-    }
-}
-
-/// A failed attempt.
-#[derive(Debug)]
-pub(super) struct Failure {
-    pub(super) error: ModelError,
-    pub(super) again: Again,
-}
-
-/// Whether another attempt may go better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Again {
-    /// It won't.
-    Never,
-    /// After a while.
-    Later,
-    /// After as long as the server asks to be left alone.
-    After(Duration),
-}
-
-impl Failure {
-    pub(super) fn for_good(error: impl Into<ModelError>) -> Self {
-        Self { error: error.into(), again: Again::Never }
-    }
-
-    /// Another attempt may go better, unless the server asks for more patience than there is.
-    pub(super) fn passing(error: impl Into<ModelError>, after: Option<Duration>) -> Self {
-        let again = match after {
-            None => Again::Later,
-            Some(after) if after <= PATIENCE => Again::After(after),
-            Some(_) => Again::Never,
-        };
-        Self { error: error.into(), again }
-    }
-}
 
 impl From<RemoteError> for ModelError {
     fn from(error: RemoteError) -> Self {
@@ -114,10 +66,9 @@ impl Transport {
         }
         if let Some(key) = admission.key() {
             let (name, before) = facts.key_header;
-            headers.insert(HeaderName::from_static(name), key.header(before)?);
+            headers.insert(HeaderName::from_static(name), key.header(before).map_err(RemoteError::from)?);
         }
-        let host = url.host_str().unwrap_or_default();
-        let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let host = host(&url);
         let client = OnceCell::new();
         Ok(Self { client, url, headers, admission, address: address.clone(), patience, host })
     }
@@ -220,7 +171,7 @@ impl Transport {
     async fn complained(&self, response: Response, pace: &dyn Pace) -> Failure {
         let status = response.status().as_u16();
         let after = retry_after(response.headers(), pace);
-        let complaint = Complaint::read(&self.beginning(response).await, |text| self.masked(text));
+        let complaint = Complaint::read(&beginning(response, self.patience).await, |text| self.masked(text));
         let message = complaint.message.clone();
         let after = after.or(complaint.retry_after);
         if complaint.is_too_long(status) {
@@ -258,19 +209,6 @@ impl Transport {
             return "If the model only samples in its own way, add `?sampling=own` to its address".into();
         }
         "Asking the same again won't help".into()
-    }
-
-    /// The beginning of an error's body; what can't be read of it is left out.
-    async fn beginning(&self, mut response: Response) -> String {
-        let mut body = Vec::new();
-        while body.len() < MOST_COMPLAINT {
-            match tokio::time::timeout(self.patience.idle, response.chunk()).await {
-                Ok(Ok(Some(bytes))) => body.extend_from_slice(&bytes),
-                _ => break,
-            }
-        }
-        body.truncate(MOST_COMPLAINT);
-        String::from_utf8_lossy(&body).into_owned()
     }
 
     /// The next events of an answer; `None` where it ends. If nothing need follow, not much time is given to what may,

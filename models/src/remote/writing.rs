@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use super::{
     arguments::{ArgumentPiece, ArgumentReader},
-    key::{Key, Veil},
+    key::Veil,
     wire::{Piece, Stopped, Tokens},
 };
 use crate::{
     Call, Completion, Function, GenerationEvent, Reply, Stage, StopReason, Thought, Usage,
-    dialect::NativeDialect,
+    dialect::NativeDialect, http::Key,
 };
 
 /// What the model called.

@@ -45,8 +45,9 @@ impl LocalDualEncoder {
                 .map_err(|error| ModelError::Engine(error.into()))?;
             Ok::<_, ModelError>((folder, blank, runtime, choice))
         });
-        let (folder, blank, runtime, device) =
+        let (mut folder, blank, runtime, device) =
             begun.await.map_err(|error| ModelError::Engine(error.into()))??;
+        folder.notes.extend(options.notes.iter().cloned());
         let graphs = EngineGraphs {
             encoders: folder.sessions.iter().map(|file| (file.session.clone(), file.path.clone())).collect(),
             ..EngineGraphs::default()

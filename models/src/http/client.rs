@@ -1,17 +1,32 @@
 //! The HTTP client, and what its errors mean.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use reqwest::{Client, Url, redirect::Policy};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
-use super::{key::is_loopback, transport::Patience};
+use super::is_loopback;
+
+/// How long a server is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Until the connection stands.
+    pub connect: Duration,
+    /// Until the next byte comes, the first one included: a model may read and think for minutes before it writes.
+    pub idle: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(10), idle: Duration::from_mins(3) }
+    }
+}
 
 /// A client that follows no redirect. A server on this machine is never looked for through a proxy.
 ///
 /// The system's own certificates are trusted, and read only where they are needed: not every container has any.
-pub(super) fn client(url: &Url, patience: Patience) -> Result<Client, Box<dyn Error + Send + Sync>> {
+pub(crate) fn client(url: &Url, patience: Patience) -> Result<Client, Box<dyn Error + Send + Sync>> {
     let mut builder = Client::builder()
         .redirect(Policy::none())
         .connect_timeout(patience.connect)
@@ -30,8 +45,14 @@ pub(super) fn client(url: &Url, patience: Patience) -> Result<Client, Box<dyn Er
     Ok(builder.tls_backend_preconfigured(tls.with_no_client_auth()).build()?)
 }
 
+/// A server's name with its port, for people.
+pub(crate) fn host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
 /// What stands between here and a server.
-pub(super) enum Obstacle {
+pub(crate) enum Obstacle {
     /// Nobody listens.
     Refused,
     /// The name isn't known.
@@ -43,7 +64,7 @@ pub(super) enum Obstacle {
 }
 
 impl Obstacle {
-    pub(super) fn of(error: &reqwest::Error) -> Self {
+    pub(crate) fn of(error: &reqwest::Error) -> Self {
         let mut cause: Option<&(dyn Error + 'static)> = error.source();
         while let Some(error) = cause {
             if error.is::<rustls::Error>() {
@@ -66,7 +87,7 @@ impl Obstacle {
 }
 
 /// An error with its causes, which is where reqwest says what happened.
-pub(super) fn told(error: &reqwest::Error) -> String {
+pub(crate) fn told(error: &reqwest::Error) -> String {
     let mut causes = Vec::new();
     let mut cause = error.source();
     while let Some(error) = cause {

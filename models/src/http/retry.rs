@@ -11,13 +11,13 @@ use rand::Rng;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 /// How often a request is made at most.
-pub(super) const ATTEMPTS: usize = 5;
+pub(crate) const ATTEMPTS: usize = 5;
 /// The bound of the first wait.
 const FIRST: Duration = Duration::from_millis(500);
 /// The bound of every wait.
 const LONGEST: Duration = Duration::from_secs(16);
 /// The longest that a server may ask to be left alone; beyond it the error says so.
-pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Time and chance, as far as waiting between attempts needs them. A test brings its own and doesn't sleep.
 #[async_trait]
@@ -52,18 +52,18 @@ impl Pace for RealPace {
 }
 
 /// Whether a status is worth another attempt.
-pub(super) fn is_passing(status: u16) -> bool {
+pub(crate) fn is_passing(status: u16) -> bool {
     matches!(status, 408 | 429 | 500 | 502 | 503 | 504 | 529)
 }
 
 /// How long to wait after this many attempts.
-pub(super) fn backoff(attempts: usize, pace: &dyn Pace) -> Duration {
+pub(crate) fn backoff(attempts: usize, pace: &dyn Pace) -> Duration {
     let doubled = FIRST.saturating_mul(1 << (attempts - 1).min(16));
     doubled.min(LONGEST).mul_f64(pace.chance())
 }
 
 /// How long the server asks to be left alone: seconds, or until a date.
-pub(super) fn retry_after(headers: &HeaderMap, pace: &dyn Pace) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap, pace: &dyn Pace) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u64>() {
         return Some(Duration::from_secs(seconds));

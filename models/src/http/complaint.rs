@@ -4,25 +4,44 @@
 
 use std::time::Duration;
 
+use reqwest::Response;
 use serde_json::Value;
+
+use super::Patience;
 
 /// The most characters of a message that are shown.
 const SHOWN: usize = 600;
 
+/// The most bytes of an error that are read.
+const MOST_COMPLAINT: usize = 64 << 10;
+
+/// The beginning of an error's body; what can't be read of it is left out.
+pub(crate) async fn beginning(mut response: Response, patience: Patience) -> String {
+    let mut body = Vec::new();
+    while body.len() < MOST_COMPLAINT {
+        match tokio::time::timeout(patience.idle, response.chunk()).await {
+            Ok(Ok(Some(bytes))) => body.extend_from_slice(&bytes),
+            _ => break,
+        }
+    }
+    body.truncate(MOST_COMPLAINT);
+    String::from_utf8_lossy(&body).into_owned()
+}
+
 /// A server's words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Complaint {
+pub(crate) struct Complaint {
     /// What it says.
-    pub(super) message: String,
+    pub(crate) message: String,
     /// How it classifies that: `code`, `type` and `status` of all that are there, and Google's `reason`.
     kinds: Vec<String>,
     /// How long it asks to be left alone (Google says so in the body).
-    pub(super) retry_after: Option<Duration>,
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl Complaint {
     /// Reads a body or an event's data; `mask` takes the key out before anything is shortened, so that no half of it stays.
-    pub(super) fn read(text: &str, mask: impl Fn(&str) -> String) -> Self {
+    pub(crate) fn read(text: &str, mask: impl Fn(&str) -> String) -> Self {
         let shortened = |text: &str| shortened(&mask(text));
         let value: Option<Value> = serde_json::from_str(text).ok();
         // Google's errors may come as a list of one.
@@ -48,7 +67,7 @@ impl Complaint {
     }
 
     /// Whether the conversation is longer than the model's context; the run then shows it less.
-    pub(super) fn is_too_long(&self, status: u16) -> bool {
+    pub(crate) fn is_too_long(&self, status: u16) -> bool {
         let message = self.message.to_lowercase();
         let words = [
             // OpenAI and vLLM; Anthropic; Gemini; llama.cpp.
@@ -63,17 +82,17 @@ impl Complaint {
     }
 
     /// Whether waiting doesn't help, whatever the status says: nothing is left to spend.
-    pub(super) fn is_final(&self) -> bool {
+    pub(crate) fn is_final(&self) -> bool {
         self.is(&["insufficient_quota"])
     }
 
     /// Whether it is the key that is wrong; Google says so with status 400.
-    pub(super) fn is_about_key(&self) -> bool {
+    pub(crate) fn is_about_key(&self) -> bool {
         self.is(&["api_key_invalid", "invalid_api_key", "authentication_error", "permission_error"])
     }
 
     /// Whether another attempt may go better; in the middle of an answer there is no status to go by.
-    pub(super) fn is_passing(&self) -> bool {
+    pub(crate) fn is_passing(&self) -> bool {
         self.is(&[
             "overloaded_error",
             "api_error",

@@ -1,0 +1,275 @@
+//! Models of the Hugging Face Hub: fetched by its documented HTTP API, into the cache that all its programs share.
+//!
+//! The way of a pull: the revision becomes a commit and a listing → the settings come → they say which graphs are needed,
+//! by the rules by which a folder is opened → these come, four at a time → each is checked against its checksum → the
+//! commit's folder is linked to them. Endpoints as in <https://huggingface.co/docs/hub/api>. It was held to a server that
+//! speaks this protocol as it is documented; the Hub itself wasn't reached.
+//!
+//! **Invariants:** the token goes to the Hub and nowhere else; nothing is named in the cache before its checksum fits; a
+//! pull that is killed anywhere leaves parts that the next one takes up; opening a model asks the Hub only for what isn't
+//! there.
+
+mod address;
+mod blob;
+mod cache;
+mod checksum;
+mod error;
+mod listing;
+mod settings;
+mod space;
+mod transport;
+
+use std::path::{Path, PathBuf};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use percept_runtime::Progress;
+use serde::Serialize;
+
+pub use self::{address::HubAddress, error::HubError, settings::HubSettings};
+use self::{
+    blob::{Download, Tally},
+    cache::Shelf,
+    listing::Listing,
+    transport::Transport,
+};
+use crate::{ModelError, Precision};
+
+/// How many files come at once.
+const AT_ONCE: usize = 4;
+
+/// The Hub, and the cache for what comes from it.
+///
+/// ```no_run
+/// use percept_models::{Hub, HubSettings};
+///
+/// # async fn example(progress: &dyn percept_runtime::Progress) -> Result<(), percept_models::ModelError> {
+/// let hub = Hub::new(HubSettings::of_environment()?)?;
+/// let pulled = hub.pull(&"org/name@v1.0".parse()?, None, progress).await?;
+/// println!("{} at {}", pulled.folder.display(), pulled.commit);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Hub {
+    settings: HubSettings,
+    transport: Transport,
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// A model that is there now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Pulled {
+    /// Its address.
+    pub model: HubAddress,
+    /// The commit, which names exactly this content.
+    pub commit: String,
+    /// The folder to open.
+    pub folder: PathBuf,
+    /// What was looked for; empty where the cache was taken as it is.
+    pub files: Vec<PulledFile>,
+}
+
+/// One file of a pull.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PulledFile {
+    /// Its path in the repository.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Where it was.
+    pub source: FileSource,
+}
+
+/// Where a file was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileSource {
+    /// On the Hub, at least in part.
+    Fetched,
+    /// In the cache.
+    Cached,
+}
+
+/// How much of what is there already is enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    /// The revision as it is on the Hub now.
+    Newest,
+    /// The revision as it was when it was fetched.
+    Any,
+}
+
+impl Hub {
+    /// Readies the Hub; nothing is asked yet.
+    ///
+    /// # Errors
+    ///
+    /// [`HubError::Setting`] if the token can't be one.
+    pub fn new(settings: HubSettings) -> Result<Self, HubError> {
+        Ok(Self { transport: Transport::new(settings.clone())?, settings })
+    }
+
+    /// Asks the Hub what the revision is now, and fetches what isn't there of it: the settings, and the graphs in the
+    /// precision that is asked for, else in the best there is.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Hub`], sorted by who can mend it.
+    pub async fn pull(
+        &self,
+        address: &HubAddress,
+        precision: Option<&Precision>,
+        progress: &dyn Progress,
+    ) -> Result<Pulled, ModelError> {
+        self.bring(address, precision, Wish::Newest, progress).await
+    }
+
+    /// The revision as it was fetched, in the precision that is there if none is asked for; the Hub is asked only for what
+    /// is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Hub`], sorted by who can mend it.
+    pub async fn obtain(
+        &self,
+        address: &HubAddress,
+        precision: Option<&Precision>,
+        progress: &dyn Progress,
+    ) -> Result<Pulled, ModelError> {
+        self.bring(address, precision, Wish::Any, progress).await
+    }
+
+    /// The models that are there, whoever fetched them.
+    pub fn models(&self) -> Vec<HubAddress> {
+        cache::models(&self.settings.cache)
+    }
+
+    async fn bring(
+        &self,
+        address: &HubAddress,
+        precision: Option<&Precision>,
+        wish: Wish,
+        progress: &dyn Progress,
+    ) -> Result<Pulled, ModelError> {
+        let cached = Shelf::of(&self.settings.cache, address);
+        let known = cached.commit(address.revision());
+        let kept = known.as_deref().and_then(|commit| cached.listing(commit));
+        let listing = match (kept, known) {
+            (Some(kept), _) if wish == Wish::Any || self.settings.is_offline => kept,
+            // Another program fetched it.
+            (None, Some(commit)) if self.settings.is_offline && cached.snapshot(&commit).is_dir() => {
+                let folder = cached.snapshot(&commit);
+                return Ok(Pulled { model: address.clone(), commit, folder, files: Vec::new() });
+            }
+            _ if self.settings.is_offline => {
+                return Err(HubError::Offline { problem: format!("{address} isn't in the cache") }.into());
+            }
+            _ => {
+                let answer = self.transport.listing(address).await?;
+                Listing::of_answer(&answer).map_err(|problem| self.transport.malformed(problem))?
+            }
+        };
+        let folder = cached.snapshot(&listing.commit);
+        let job = Job { hub: self, shelf: &cached, address, listing: &listing };
+
+        let settings: Vec<String> = listing.settings().into_iter().map(str::to_owned).collect();
+        if !settings.iter().any(|path| path == "config.json") {
+            return Err(unfit(
+                address,
+                "it has no `config.json`",
+                "A model's folder in the transformers.js layout has one",
+            ));
+        }
+        let mut files = job.bring(&settings, "settings", progress).await?;
+        let graphs = listing.graphs(&folder, precision, wish == Wish::Any || self.settings.is_offline);
+        let graphs = graphs.map_err(|error| in_repository(address, error))?;
+        files.extend(job.bring(&graphs, "graphs", progress).await?);
+        // Last, so that a revision never names what isn't there yet.
+        cached.keep(&listing)?;
+        cached.note(address.revision(), &listing.commit)?;
+        Ok(Pulled { model: address.clone(), commit: listing.commit, folder, files })
+    }
+}
+
+/// What the files of one pull have in common.
+struct Job<'a> {
+    hub: &'a Hub,
+    shelf: &'a Shelf,
+    address: &'a HubAddress,
+    listing: &'a Listing,
+}
+
+impl Job<'_> {
+    /// Brings some files, and then puts all of them where the commit has them: a folder never holds half a choice.
+    async fn bring(
+        &self,
+        paths: &[String],
+        what: &str,
+        progress: &dyn Progress,
+    ) -> Result<Vec<PulledFile>, ModelError> {
+        let Self { hub, shelf, address, listing } = *self;
+        let entries = || paths.iter().filter_map(|path| Some((path.as_str(), listing.entry(path)?)));
+        let missing: Vec<_> =
+            entries().filter(|(path, entry)| !shelf.has(&listing.commit, path, entry)).collect();
+        if let Some((path, _)) = missing.first()
+            && hub.settings.is_offline
+        {
+            return Err(
+                HubError::Offline { problem: format!("`{path}` of {address} isn't in the cache") }.into()
+            );
+        }
+        let tally = Tally::new(progress);
+        if !missing.is_empty() {
+            let bytes = missing.iter().map(|(_, entry)| entry.bytes).sum();
+            let there = |name| std::fs::metadata(shelf.incomplete(name)).map_or(0, |metadata| metadata.len());
+            let parts: u64 =
+                missing.iter().map(|(_, entry)| there(entry.checksum.text()).min(entry.bytes)).sum();
+            space::check(&hub.settings.cache, bytes - parts)?;
+            progress.start(&format!("fetching {what} of {address}"), Some(bytes));
+        }
+        let downloads = stream::iter(entries().map(|(path, entry)| {
+            let commit = listing.commit.as_str();
+            let download =
+                Download { transport: &hub.transport, shelf, address, commit, path, entry, tally: &tally };
+            async move {
+                let source = if download.run().await? { FileSource::Fetched } else { FileSource::Cached };
+                Ok::<_, ModelError>(PulledFile { path: path.to_owned(), bytes: entry.bytes, source })
+            }
+        }));
+        let result = downloads.buffered(AT_ONCE).try_collect::<Vec<_>>().await;
+        if !missing.is_empty() {
+            progress.finish();
+        }
+        let files = result?;
+        for (path, entry) in entries() {
+            shelf.link(&listing.commit, path, entry)?;
+        }
+        Ok(files)
+    }
+}
+
+fn unfit(address: &HubAddress, problem: &str, remedy: &str) -> ModelError {
+    HubError::Unfit { model: address.to_string(), problem: problem.into(), remedy: remedy.into() }.into()
+}
+
+/// What is wrong with a folder that isn't there yet is wrong with the repository.
+fn in_repository(address: &HubAddress, error: ModelError) -> ModelError {
+    let ModelError::Folder { path, problem, .. } = &error else { return error };
+    if problem == "it is missing" {
+        let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let problem = format!("it has no `{}`", name(path).unwrap_or_default());
+        return unfit(
+            address,
+            &problem,
+            "Only models that were exported to ONNX in the transformers.js layout run here",
+        );
+    }
+    match error {
+        ModelError::Folder { problem, remedy, .. } => unfit(address, &problem, &remedy),
+        other => other,
+    }
+}

@@ -1,0 +1,222 @@
+//! The folder that all programs of the Hub keep their files in
+//! (<https://huggingface.co/docs/huggingface_hub/guides/manage-cache>): what one has fetched, the others find.
+//!
+//! ```text
+//! models--org--name/blobs/ce0136…                 a file by its checksum: whole, or not there
+//! models--org--name/blobs/ce0136….incomplete      the part of it that came so far
+//! models--org--name/snapshots/f00d…/onnx/x.onnx   a link to the blob that this path is at that commit
+//! models--org--name/refs/main                     the commit that a branch or tag was at
+//! models--org--name/.percept/f00d….json           that commit's listing (ours alone)
+//! .locks/models--org--name/ce0136….lock           held while that blob is fetched
+//! ```
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    process,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use super::{
+    HubAddress, HubError,
+    address::is_commit,
+    listing::{Entry, Listing},
+};
+
+/// How often a lock that another process holds is asked for.
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
+/// What a repository's folder begins with.
+const PREFIX: &str = "models--";
+
+/// One repository's folder.
+#[derive(Debug, Clone)]
+pub(super) struct Shelf {
+    folder: PathBuf,
+    locks: PathBuf,
+}
+
+impl Shelf {
+    pub(super) fn of(cache: &Path, address: &HubAddress) -> Self {
+        let name = format!("{PREFIX}{}", address.repository().replace('/', "--"));
+        Self { folder: cache.join(&name), locks: cache.join(".locks").join(name) }
+    }
+
+    pub(super) fn blob(&self, name: &str) -> PathBuf {
+        self.folder.join("blobs").join(name)
+    }
+
+    pub(super) fn incomplete(&self, name: &str) -> PathBuf {
+        self.folder.join("blobs").join(format!("{name}.incomplete"))
+    }
+
+    pub(super) fn snapshot(&self, commit: &str) -> PathBuf {
+        self.folder.join("snapshots").join(commit)
+    }
+
+    /// The commit that a revision was at when it was fetched.
+    pub(super) fn commit(&self, revision: &str) -> Option<String> {
+        if is_commit(revision) {
+            return Some(revision.to_owned());
+        }
+        let text = fs::read_to_string(self.folder.join("refs").join(revision)).ok()?;
+        Some(text.trim().to_owned()).filter(|commit| is_commit(commit))
+    }
+
+    /// Notes the commit that a revision is at.
+    pub(super) fn note(&self, revision: &str, commit: &str) -> Result<(), HubError> {
+        if is_commit(revision) {
+            return Ok(());
+        }
+        write(&self.folder.join("refs").join(revision), commit)
+    }
+
+    /// A commit's listing, if it was kept.
+    pub(super) fn listing(&self, commit: &str) -> Option<Listing> {
+        let text = fs::read_to_string(self.listing_file(commit)).ok()?;
+        Listing::of_kept(&text).filter(|listing| listing.commit == commit)
+    }
+
+    pub(super) fn keep(&self, listing: &Listing) -> Result<(), HubError> {
+        write(&self.listing_file(&listing.commit), &listing.kept())
+    }
+
+    fn listing_file(&self, commit: &str) -> PathBuf {
+        self.folder.join(".percept").join(format!("{commit}.json"))
+    }
+
+    /// Waits until nobody else fetches this blob. The lock ends with the file, so a killed process leaves none behind.
+    pub(super) async fn lock(&self, blob: &str) -> Result<File, HubError> {
+        let path = self.locks.join(format!("{blob}.lock"));
+        make_parent(&path)?;
+        make_parent(&self.blob(blob))?;
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(|error| HubError::disk(&path, &error))?;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_PAUSE).await,
+                Err(TryLockError::Error(error)) => return Err(HubError::disk(&path, &error)),
+            }
+        }
+    }
+
+    /// Whether a file is there as a whole: as a blob, or where the commit has it, which is all that some programs leave on
+    /// systems without links. Its content was checked when it came, by whichever program fetched it.
+    pub(super) fn has(&self, commit: &str, path: &str, entry: &Entry) -> bool {
+        is_whole(&self.blob(entry.checksum.text()), entry)
+            || is_whole(&self.snapshot(commit).join(path), entry)
+    }
+
+    /// Puts a blob where a commit has it: as a link, or as a copy where the system makes none.
+    pub(super) fn link(&self, commit: &str, path: &str, entry: &Entry) -> Result<(), HubError> {
+        let target = self.snapshot(commit).join(path);
+        if is_whole(&target, entry) {
+            return Ok(());
+        }
+        let blob = entry.checksum.text();
+        let blob_file = self.blob(blob);
+        make_parent(&target)?;
+        let up = "../".repeat(path.split('/').count() + 1);
+        let beside = beside(&target);
+        let made = link_file(Path::new(&format!("{up}blobs/{blob}")), &beside)
+            .or_else(|_| fs::copy(&blob_file, &beside).map(|_| ()))
+            .and_then(|()| fs::rename(&beside, &target));
+        made.map_err(|error| {
+            let _ = fs::remove_file(&beside);
+            HubError::disk(&target, &error)
+        })
+    }
+}
+
+fn is_whole(path: &Path, entry: &Entry) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == entry.bytes)
+}
+
+#[cfg(unix)]
+fn link_file(to: &Path, at: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(to, at)
+}
+
+#[cfg(windows)]
+fn link_file(to: &Path, at: &Path) -> io::Result<()> {
+    std::os::windows::fs::symlink_file(to, at)
+}
+
+/// A name for a file that is still being made.
+fn beside(path: &Path) -> PathBuf {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}-{number}", process::id()))
+}
+
+/// Writes a small file, which is there as a whole or not at all.
+fn write(path: &Path, text: &str) -> Result<(), HubError> {
+    make_parent(path)?;
+    let beside = beside(path);
+    fs::write(&beside, text).and_then(|()| fs::rename(&beside, path)).map_err(|error| {
+        let _ = fs::remove_file(&beside);
+        HubError::disk(path, &error)
+    })
+}
+
+fn make_parent(path: &Path) -> Result<(), HubError> {
+    let Some(parent) = path.parent() else { return Ok(()) };
+    fs::create_dir_all(parent).map_err(|error| HubError::disk(parent, &error))
+}
+
+/// The models in a cache that look as if they could be opened, whoever fetched them.
+pub(super) fn models(cache: &Path) -> Vec<HubAddress> {
+    let mut found = Vec::new();
+    for (name, folder) in folders(cache) {
+        let Some(repository) = name.strip_prefix(PREFIX).map(|name| name.replacen("--", "/", 1)) else {
+            continue;
+        };
+        let mut named = Vec::new();
+        for (revision, commit) in revisions(&folder.join("refs"), "") {
+            if is_model(&folder.join("snapshots").join(&commit)) {
+                found.extend(format!("{repository}@{revision}").parse());
+            }
+            named.push(commit);
+        }
+        for (commit, snapshot) in folders(&folder.join("snapshots")) {
+            if !named.contains(&commit) && is_model(&snapshot) {
+                found.extend(format!("{repository}@{commit}").parse());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The folders in a folder, by name; none if it can't be read.
+fn folders(folder: &Path) -> Vec<(String, PathBuf)> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let named = entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())));
+    named.filter(|(_, path)| path.is_dir()).collect()
+}
+
+/// Every revision with its commit; a branch's name may have slashes.
+fn revisions(folder: &Path, before: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let (name, path) = (format!("{before}{name}"), entry.path());
+        if path.is_dir() {
+            found.extend(revisions(&path, &format!("{name}/")));
+        } else if let Ok(commit) = fs::read_to_string(&path) {
+            found.push((name, commit.trim().to_owned()));
+        }
+    }
+    found
+}
+
+fn is_model(snapshot: &Path) -> bool {
+    let has_graph = |folder: &Path| {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).any(|path| path.extension().is_some_and(|end| end == "onnx"))
+    };
+    snapshot.join("config.json").is_file() && (has_graph(&snapshot.join("onnx")) || has_graph(snapshot))
+}

@@ -1,0 +1,248 @@
+//! What a repository holds at one commit: the Hub's answer as written, and as meant.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+use super::{address::is_commit, checksum::Checksum};
+use crate::{
+    ModelError, dual_encoder, family,
+    folder::{Graphs, ModelConfig, Precision},
+};
+
+/// What says what a model is and how it is fed.
+const SETTINGS: [&str; 11] = [
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "percept.toml",
+];
+/// The most bytes of one file, so that no sum of a listing overflows.
+const MOST_FILE: u64 = 1 << 40;
+/// The most bytes of a licence that is fetched to lie beside its weights.
+const MOST_LICENCE: u64 = 1 << 20;
+
+/// `GET /api/models/{repository}/revision/{revision}?blobs=true`.
+#[derive(Debug, Deserialize)]
+struct Written {
+    sha: String,
+    siblings: Vec<Sibling>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Sibling {
+    rfilename: String,
+    size: Option<u64>,
+    #[serde(rename = "blobId")]
+    blob_id: Option<String>,
+    lfs: Option<LargeFile>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LargeFile {
+    sha256: String,
+    size: u64,
+}
+
+/// A commit and its files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Listing {
+    pub(super) commit: String,
+    files: BTreeMap<String, Entry>,
+}
+
+/// One file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub(super) bytes: u64,
+    pub(super) checksum: Checksum,
+}
+
+impl Listing {
+    /// Reads the Hub's answer. What is wrong with it is the error.
+    pub(super) fn of_answer(text: &[u8]) -> Result<Self, String> {
+        let written: Written = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        let mut files = BTreeMap::new();
+        for Sibling { rfilename: path, size, blob_id, lfs } in written.siblings {
+            let (bytes, checksum) = match &lfs {
+                Some(large) => (Some(large.size), Checksum::sha256(&large.sha256)),
+                None => (size, blob_id.as_deref().and_then(Checksum::git)),
+            };
+            let Some((bytes, checksum)) = bytes.zip(checksum) else {
+                return Err(format!("`{}` has no size or no checksum in its listing", shown(&path)));
+            };
+            files.insert(path, Entry { bytes, checksum });
+        }
+        Self { commit: written.sha, files }.checked()
+    }
+
+    /// Reads what [`Listing::kept`] wrote; `None` if it can't be read, for then it is asked for again.
+    pub(super) fn of_kept(text: &str) -> Option<Self> {
+        serde_json::from_str::<Self>(text).ok()?.checked().ok()
+    }
+
+    /// To be kept beside the files: a commit's never changes.
+    pub(super) fn kept(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Names become paths, so whatever could lead out of the model's folder is refused, and the rest with it.
+    fn checked(self) -> Result<Self, String> {
+        if !is_commit(&self.commit) {
+            return Err(format!("`{}` is no commit", shown(&self.commit)));
+        }
+        if let Some(path) = self.files.keys().find(|path| !stays_inside(path)) {
+            return Err(format!(
+                "its listing names a file `{}`, which leads out of the model's folder",
+                shown(path)
+            ));
+        }
+        if !self.files.values().all(|entry| entry.checksum.is_well_formed()) {
+            return Err("a checksum in its listing is none".into());
+        }
+        if let Some((path, _)) = self.files.iter().find(|(_, entry)| entry.bytes > MOST_FILE) {
+            return Err(format!("`{}` can't be as large as its listing says", shown(path)));
+        }
+        Ok(self)
+    }
+
+    pub(super) fn entry(&self, path: &str) -> Option<&Entry> {
+        self.files.get(path)
+    }
+
+    /// The files that say what the model is and how it is fed, and its licence.
+    pub(super) fn settings(&self) -> Vec<&str> {
+        let is_setting = |path: &str, bytes: u64| {
+            SETTINGS.contains(&path)
+                || (!path.contains('/') && path.to_uppercase().starts_with("LICEN") && bytes <= MOST_LICENCE)
+        };
+        let files = self.files.iter().filter(|(path, entry)| is_setting(path, entry.bytes));
+        files.map(|(path, _)| path.as_str()).collect()
+    }
+
+    /// The graphs with their data, by the rules by which a folder on the disk is opened, once its settings are there.
+    /// Where no precision is asked for, `local` takes the one that the folder has.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Folder`] if the model isn't of a family that is hosted, lacks a session, or has none in the precision.
+    pub(super) fn graphs(
+        &self,
+        folder: &Path,
+        precision: Option<&Precision>,
+        local: bool,
+    ) -> Result<Vec<String>, ModelError> {
+        let remote =
+            Graphs::of_listing(folder, self.files.iter().map(|(path, entry)| (path.as_str(), entry.bytes)));
+        let wanted = |graphs: &Graphs| {
+            if let Some(family) = dual_encoder::belongs_here(folder)? {
+                return dual_encoder::graphs_of(graphs, family, precision);
+            }
+            let config = ModelConfig::of_folder(folder)?;
+            graphs.choose(&family::of_folder(folder, &config)?.sessions(), precision)
+        };
+        let there = (local && precision.is_none()).then(|| wanted(&Graphs::of_folder(folder)).ok()).flatten();
+        let chosen = there.map_or_else(|| wanted(&remote), Ok)?;
+        let paths = remote.files_of(&chosen);
+        let inside = paths.iter().filter_map(|path| path.strip_prefix(folder).ok());
+        Ok(inside.map(|path| path.to_string_lossy().replace('\\', "/")).collect())
+    }
+}
+
+/// Whether a path in a listing stays in the folder that it is put into, on any system.
+fn stays_inside(path: &str) -> bool {
+    let leads_out = |part: &str| matches!(part, "" | "." | "..") || (cfg!(windows) && part.contains(':'));
+    !path.contains('\\') && !path.chars().any(char::is_control) && !path.split('/').any(leads_out)
+}
+
+/// A name from elsewhere, fit to be shown.
+fn shown(text: &str) -> String {
+    text.chars().take(100).flat_map(char::escape_debug).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIT: &str = "ce013625030ba8dba906f756967f9e9ca394464a";
+
+    fn answer(paths: &[&str]) -> Result<Listing, String> {
+        let files =
+            paths.iter().map(|path| serde_json::json!({ "rfilename": path, "size": 6, "blobId": GIT }));
+        let answer = serde_json::json!({ "sha": GIT, "siblings": files.collect::<Vec<_>>(), "tags": ["x"] });
+        Listing::of_answer(answer.to_string().as_bytes())
+    }
+
+    #[test]
+    fn a_path_that_leads_elsewhere_is_refused() {
+        let paths =
+            ["../x", "a/../../x", "/etc/passwd", "a\\b", "..\\x", "a//b", "./a", "a/", "", "a\nb", ".."];
+        for path in paths {
+            let error = answer(&["config.json", path]).unwrap_err();
+            assert!(error.contains("leads out of the model's folder"), "{path}: {error}");
+        }
+        assert!(answer(&["config.json", "onnx/..hidden", "a b/ü.txt", ".gitattributes"]).is_ok());
+    }
+
+    #[test]
+    fn a_listing_without_checksums_is_refused() {
+        let cases = [
+            (r#"{"sha":"main","siblings":[]}"#, "`main` is no commit"),
+            (r#"{"sha":"ce013625030ba8dba906f756967f9e9ca394464a"}"#, "missing field `siblings`"),
+            (
+                r#"{"sha":"ce013625030ba8dba906f756967f9e9ca394464a","siblings":[{"rfilename":"x"}]}"#,
+                "`x` has no size or no checksum",
+            ),
+            (
+                r#"{"sha":"ce013625030ba8dba906f756967f9e9ca394464a","siblings":[{"rfilename":"x","size":1,"blobId":"../../x"}]}"#,
+                "`x` has no size or no checksum",
+            ),
+            (
+                r#"{"sha":"ce013625030ba8dba906f756967f9e9ca394464a","siblings":[{"rfilename":"x","size":18446744073709551615,"blobId":"ce013625030ba8dba906f756967f9e9ca394464a"}]}"#,
+                "`x` can't be as large",
+            ),
+            ("<html>", "expected value"),
+        ];
+        for (text, problem) in cases {
+            let error = Listing::of_answer(text.as_bytes()).unwrap_err();
+            assert!(error.contains(problem), "{error}");
+        }
+    }
+
+    #[test]
+    fn only_what_says_what_a_model_is_counts_as_a_setting() {
+        let wanted = [
+            "LICENSE",
+            "LICENSE.md",
+            "chat_template.jinja",
+            "config.json",
+            "generation_config.json",
+            "percept.toml",
+            "preprocessor_config.json",
+            "processor_config.json",
+            "special_tokens_map.json",
+            "tokenizer.json",
+            "tokenizer_config.json",
+        ];
+        let others = [
+            "README.md",
+            "model.safetensors",
+            "onnx/config.json",
+            "tokenizer.model",
+            "tokenizer_golden.json",
+            "vocab.json",
+            "a.onnx",
+        ];
+        let listing = answer(&[wanted.as_slice(), &others].concat()).unwrap();
+        assert_eq!(listing.settings(), wanted);
+        assert_eq!(Listing::of_kept(&listing.kept()).unwrap(), listing);
+        assert_eq!(Listing::of_kept(&listing.kept().replace("percept.toml", "../x")), None);
+    }
+}
