@@ -104,6 +104,7 @@ fn only_the_room_that_it_belongs_to_knows_a_library() {
         ("ort-sys", "percept-runtime"),
         ("llguidance", "percept-runtime"),
         ("minijinja", "percept-models"),
+        ("reqwest", "percept-models"),
         ("chromiumoxide", "percept-tools"),
         ("clap", "percept"),
     ];
