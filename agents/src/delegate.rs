@@ -92,7 +92,8 @@ fn within(own: Limits, cx: &ToolContext) -> Limits {
     };
     let memory_mib = own.memory_mib.min(left.memory_mib);
     // It can't ask a person for more.
-    Limits { tokens, read_tokens, seconds, cost, memory_mib, at_limit: AtLimit::End, ..own }
+    let cached_tokens = own.cached_tokens.min(left.cached_tokens.max(1));
+    Limits { tokens, read_tokens, cached_tokens, seconds, cost, memory_mib, at_limit: AtLimit::End, ..own }
 }
 
 /// What another agent is given.
@@ -180,6 +181,7 @@ impl Delegate {
             folder,
             tokens: result.usage.output_tokens,
             read: result.usage.fresh_tokens,
+            cached: result.usage.cached_tokens,
             cost: result.cost.unwrap_or_default(),
         })
     }

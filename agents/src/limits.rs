@@ -18,6 +18,9 @@ pub struct Limits {
     pub tokens: usize,
     /// Tokens that the model may read, those that are still in its cache aside.
     pub read_tokens: usize,
+    /// Tokens that the model may find in its cache, each time that it does: what they cost is little, and not nothing.
+    #[serde(default = "many_cached")]
+    pub cached_tokens: usize,
     /// What the tokens may cost, in the currency of the [`Prices`]; `None` sets no limit. No reply may be longer than what
     /// is left pays for; what a prompt costs is known only when it was read, so the last one can go beyond.
     #[serde(default)]
@@ -35,6 +38,10 @@ pub struct Limits {
     /// What happens when a limit on steps, tokens, cost or seconds is reached.
     #[serde(default)]
     pub at_limit: AtLimit,
+}
+
+const fn many_cached() -> usize {
+    10_000_000
 }
 
 /// What happens when a limit on steps, tokens, cost or seconds is reached.
@@ -59,6 +66,8 @@ pub enum Limit {
     Tokens,
     /// [`Limits::read_tokens`].
     ReadTokens,
+    /// [`Limits::cached_tokens`].
+    CachedTokens,
     /// [`Limits::cost`].
     Cost,
     /// [`Limits::seconds`].
@@ -71,6 +80,7 @@ impl Default for Limits {
             steps: 25,
             tokens: 10_000,
             read_tokens: 1_000_000,
+            cached_tokens: many_cached(),
             cost: None,
             memory_mib: 65_536,
             seconds: 180,
@@ -92,6 +102,7 @@ impl Limits {
             ("steps", self.steps == 0),
             ("tokens", self.tokens == 0),
             ("read_tokens", self.read_tokens == 0),
+            ("cached_tokens", self.cached_tokens == 0),
             // A number that isn't one is above nothing either.
             ("cost", self.cost.is_some_and(|cost| cost.is_nan() || cost <= 0.0)),
             ("memory_mib", self.memory_mib == 0),
@@ -125,6 +136,7 @@ pub(crate) struct Budget {
     pub(crate) steps: usize,
     pub(crate) tokens: usize,
     pub(crate) read: usize,
+    pub(crate) cached: usize,
     pub(crate) cost: f64,
     pub(crate) refusals: usize,
     pub(crate) stalls: usize,
@@ -143,6 +155,7 @@ impl Budget {
             steps: 0,
             tokens: 0,
             read: 0,
+            cached: 0,
             cost: 0.0,
             refusals: 0,
             stalls: 0,
@@ -183,6 +196,7 @@ impl Budget {
         Allowance {
             tokens: self.tokens_left(),
             read_tokens: self.limits.read_tokens.saturating_sub(self.read),
+            cached_tokens: self.limits.cached_tokens.saturating_sub(self.cached),
             cost: self.cost_left(),
             memory_mib: self.limits.memory_mib,
         }
@@ -197,6 +211,7 @@ impl Budget {
     pub(crate) fn spend(&mut self, usage: &Usage) {
         self.tokens += usage.output_tokens;
         self.read += usage.fresh_tokens;
+        self.cached += usage.cached_tokens;
         self.cost += self.prices.map_or(0.0, |prices| prices.of(usage));
     }
 
@@ -204,6 +219,7 @@ impl Budget {
     pub(crate) fn spend_within(&mut self, nested: &Nested) {
         self.tokens += nested.tokens;
         self.read += nested.read;
+        self.cached += nested.cached;
         self.cost += nested.cost;
     }
 
@@ -228,6 +244,8 @@ impl Budget {
             Some(Limit::Cost)
         } else if self.read >= self.limits.read_tokens {
             Some(Limit::ReadTokens)
+        } else if self.cached >= self.limits.cached_tokens {
+            Some(Limit::CachedTokens)
         } else {
             None
         }
@@ -250,6 +268,7 @@ impl Budget {
             Limit::Steps => now.steps = now.steps.saturating_add(given.steps),
             Limit::Tokens => now.tokens = now.tokens.saturating_add(given.tokens),
             Limit::ReadTokens => now.read_tokens = now.read_tokens.saturating_add(given.read_tokens),
+            Limit::CachedTokens => now.cached_tokens = now.cached_tokens.saturating_add(given.cached_tokens),
             Limit::Cost => now.cost = now.cost.zip(given.cost).map(|(now, given)| now + given),
             Limit::Seconds => now.seconds = now.seconds.saturating_add(given.seconds),
         }
@@ -306,6 +325,7 @@ impl Budget {
             Limit::Steps => format!("{} steps were taken", self.limits.steps),
             Limit::Tokens => format!("{} tokens were written", self.limits.tokens),
             Limit::ReadTokens => format!("{} tokens were read", self.read),
+            Limit::CachedTokens => format!("{} tokens were taken from the cache", self.cached),
             Limit::Cost => {
                 format!(
                     "{} of {} were spent",

@@ -146,7 +146,7 @@ fn events() -> Vec<Event> {
                 ],
                 finish: false,
                 answer: Some(hostile()),
-                nested: Some(Nested { folder: Some(hostile()), tokens: 3, read: 5, cost: 0.0 }),
+                nested: Some(Nested { folder: Some(hostile()), tokens: 3, read: 5, cached: 7, cost: 0.0 }),
             },
             milliseconds: 5.0,
         },

@@ -36,6 +36,8 @@ pub struct Allowance {
     pub tokens: usize,
     /// Tokens that they may read, cached ones aside.
     pub read_tokens: usize,
+    /// Tokens that they may find in their cache.
+    pub cached_tokens: usize,
     /// What these may cost, in the currency of the run's prices; `None` if nothing limits it.
     pub cost: Option<f64>,
     /// Mebibytes that the process may hold.

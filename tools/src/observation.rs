@@ -75,6 +75,9 @@ pub struct Nested {
     pub tokens: usize,
     /// Tokens that they read, cached ones aside: these too.
     pub read: usize,
+    /// Tokens that they found in their cache: these too.
+    #[serde(default)]
+    pub cached: usize,
     /// What they cost, in the currency of the run's prices; this too.
     #[serde(default)]
     pub cost: f64,

@@ -195,6 +195,7 @@ impl Working {
                     self.budget.spend_within(nested);
                     self.result.usage.output_tokens += nested.tokens;
                     self.result.usage.fresh_tokens += nested.read;
+                    self.result.usage.cached_tokens += nested.cached;
                 }
                 let observed = self.album.parts(&parts)?;
                 self.history.push(Record::Observed(told(observed)));

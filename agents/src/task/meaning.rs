@@ -383,6 +383,7 @@ fn limits(written: &WrittenLimits, has_prices: bool, source: &SourceFile<'_>) ->
         stalls: limit(written.stalls.as_ref(), given.stalls, source)?,
         rounds: limit(written.rounds.as_ref(), given.rounds, source)?,
         read_tokens: limit(written.read_tokens.as_ref(), given.read_tokens, source)?,
+        cached_tokens: limit(written.cached_tokens.as_ref(), given.cached_tokens, source)?,
         memory_mib: limit(written.memory_mib.as_ref(), given.memory_mib, source)?,
         cost: written.cost.as_ref().map(|cost| *cost.get_ref()),
         at_limit: written.at_limit.unwrap_or_default(),

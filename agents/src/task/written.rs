@@ -78,6 +78,7 @@ pub(super) struct WrittenLimits {
     pub(super) stalls: Option<Spanned<usize>>,
     pub(super) rounds: Option<Spanned<usize>>,
     pub(super) read_tokens: Option<Spanned<usize>>,
+    pub(super) cached_tokens: Option<Spanned<usize>>,
     pub(super) memory_mib: Option<Spanned<u64>>,
     pub(super) cost: Option<Spanned<f64>>,
     pub(super) at_limit: Option<AtLimit>,

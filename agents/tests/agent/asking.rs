@@ -40,7 +40,7 @@ const PRICES: Prices = Prices { fresh: 1e6, cached: 1e6, output: 1e6 };
 #[tokio::test]
 async fn a_limit_that_is_reached_is_raised_by_as_much_again_or_ends_the_run() {
     // A decision reads 100 tokens and 10 cached ones, and writes 20: it costs 130.
-    let cases: [(Limits, &[Word], &[Limit], Outcome, usize, &str); 8] = [
+    let cases: [(Limits, &[Word], &[Limit], Outcome, usize, &str); 9] = [
         (
             Limits { steps: 2, ..Limits::default() },
             &[Word::Yes],
@@ -74,6 +74,14 @@ async fn a_limit_that_is_reached_is_raised_by_as_much_again_or_ends_the_run() {
             Outcome::Limit,
             2,
             "200 tokens were read, and no more was granted: enough",
+        ),
+        (
+            Limits { cached_tokens: 20, ..Limits::default() },
+            &[Word::No],
+            &[Limit::CachedTokens],
+            Outcome::Limit,
+            2,
+            "20 tokens were taken from the cache",
         ),
         (
             Limits { cost: Some(260.0), ..Limits::default() },
