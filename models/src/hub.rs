@@ -27,6 +27,7 @@ use serde::Serialize;
 
 pub use self::{address::HubAddress, error::HubError, settings::HubSettings};
 use self::{
+    address::is_commit,
     blob::{Download, Tally},
     cache::Shelf,
     listing::Listing,
@@ -158,19 +159,32 @@ impl Hub {
         let cached = Shelf::of(&self.settings.cache, address);
         let known = cached.commit(address.revision());
         let kept = known.as_deref().and_then(|commit| cached.listing(commit));
-        let listing = match (kept, known) {
+        let was_kept = kept.is_some() && (wish == Wish::Any || self.settings.is_offline);
+        let listing = match (kept, &known) {
             (Some(kept), _) if wish == Wish::Any || self.settings.is_offline => kept,
             // Another program fetched it.
-            (None, Some(commit)) if self.settings.is_offline && cached.snapshot(&commit).is_dir() => {
-                let folder = cached.snapshot(&commit);
-                return Ok(Pulled { model: address.clone(), commit, folder, files: Vec::new() });
+            (None, Some(commit)) if self.settings.is_offline && cached.snapshot(commit).is_dir() => {
+                let folder = cached.snapshot(commit);
+                let (model, commit) = (address.clone(), commit.clone());
+                return Ok(Pulled { model, commit, folder, files: Vec::new() });
             }
             _ if self.settings.is_offline => {
                 return Err(HubError::Offline { problem: format!("{address} isn't in the cache") }.into());
             }
             _ => {
-                let answer = self.transport.listing(address).await?;
-                Listing::of_answer(&answer).map_err(|problem| self.transport.malformed(problem))?
+                // What another program fetched stays what it is: only its listing isn't known.
+                let revision = known.as_deref().filter(|_| wish == Wish::Any).unwrap_or(address.revision());
+                let answer = self.transport.listing(address, revision).await?;
+                let listing =
+                    Listing::of_answer(&answer).map_err(|problem| self.transport.malformed(problem))?;
+                if is_commit(revision) && listing.commit != revision {
+                    let problem = format!(
+                        "it answers with the commit {} where {revision} is asked for",
+                        listing.commit
+                    );
+                    return Err(self.transport.malformed(problem).into());
+                }
+                listing
             }
         };
         let folder = cached.snapshot(&listing.commit);
@@ -188,9 +202,14 @@ impl Hub {
         let graphs = listing.graphs(&folder, precision, wish == Wish::Any || self.settings.is_offline);
         let graphs = graphs.map_err(|error| in_repository(address, error))?;
         files.extend(job.bring(&graphs, "graphs", progress).await?);
-        // Last, so that a revision never names what isn't there yet.
-        cached.keep(&listing)?;
-        cached.note(address.revision(), &listing.commit)?;
+        // Last, so that a revision never names what isn't there yet. What is known already isn't written again: a cache may be
+        // one that can only be read, and another program may have gone on since.
+        if !was_kept {
+            cached.keep(&listing)?;
+        }
+        if known.as_deref() != Some(&listing.commit) {
+            cached.note(address.revision(), &listing.commit)?;
+        }
         Ok(Pulled { model: address.clone(), commit: listing.commit, folder, files })
     }
 }
@@ -231,24 +250,26 @@ impl Job<'_> {
             space::check(&hub.settings.cache, bytes - parts)?;
             progress.start(&format!("fetching {what} of {address}"), Some(bytes));
         }
-        let downloads = stream::iter(entries().map(|(path, entry)| {
+        let downloads = stream::iter(entries().enumerate().map(|(number, (path, entry))| {
             let commit = listing.commit.as_str();
             let download =
                 Download { transport: &hub.transport, shelf, address, commit, path, entry, tally: &tally };
             async move {
                 let source = if download.run().await? { FileSource::Fetched } else { FileSource::Cached };
-                Ok::<_, ModelError>(PulledFile { path: path.to_owned(), bytes: entry.bytes, source })
+                let file = PulledFile { path: path.to_owned(), bytes: entry.bytes, source };
+                Ok::<_, ModelError>((number, file))
             }
         }));
-        let result = downloads.buffered(AT_ONCE).try_collect::<Vec<_>>().await;
+        let result = downloads.buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await;
         if !missing.is_empty() {
             progress.finish();
         }
-        let files = result?;
+        let mut files = result?;
+        files.sort_by_key(|(number, _)| *number);
         for (path, entry) in entries() {
             shelf.link(&listing.commit, path, entry)?;
         }
-        Ok(files)
+        Ok(files.into_iter().map(|(_, file)| file).collect())
     }
 }
 

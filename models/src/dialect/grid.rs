@@ -14,6 +14,8 @@ pub(super) enum Scale {
     Grid(Grid),
     /// The pixels of the image that the screenshot was brought to for the model (Qwen2.5-VL).
     Resized(SmartSize),
+    /// The pixels of the screenshot itself.
+    Pixels,
 }
 
 impl Scale {
@@ -21,6 +23,7 @@ impl Scale {
     pub(super) fn of(self, mark: Mark) -> Result<Grid, String> {
         match self {
             Self::Grid(grid) => Ok(grid),
+            Self::Pixels => Ok(Grid { columns: mark.width, rows: mark.height }),
             Self::Resized(size) => {
                 let (columns, rows) = size.of(mark.width, mark.height).map_err(|error| error.to_string())?;
                 Ok(Grid { columns, rows })
@@ -280,6 +283,7 @@ mod tests {
             // Smaller: enlarged, so that several of its pixels are one.
             (resized, [20, 30], [56, 84], [55, 83], [19, 29]),
             (resized, [20, 30], [56, 84], [1, 2], [0, 0]),
+            (Scale::Pixels, [1316, 1316], [1316, 1316], [658, 1315], [658, 1315]),
         ];
         for (scale, [width, height], grid, point, pixel) in cases {
             let mark = json!({ "x-percept": { "kind": "point", "width": width, "height": height } });

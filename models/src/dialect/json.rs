@@ -35,11 +35,12 @@ impl JsonDialect {
         Self { marker, scale: Scale::Grid(Grid { columns, rows }) }
     }
 
-    /// The same for a model whose places are pixels of the image that it was shown in this size, unless the folder
-    /// has a grid of its own.
+    /// The same for a model whose places are pixels of the image that it was shown, in this size or as it is, unless the
+    /// folder has a grid of its own.
     #[must_use]
-    pub fn with_places_in(self, size: SmartSize, settings: &FolderSettings) -> Self {
-        let scale = if settings.grid.is_some() { self.scale } else { Scale::Resized(size) };
+    pub fn with_places_in(self, size: Option<SmartSize>, settings: &FolderSettings) -> Self {
+        let of_image = size.map_or(Scale::Pixels, Scale::Resized);
+        let scale = if settings.grid.is_some() { self.scale } else { of_image };
         Self { scale, ..self }
     }
 }

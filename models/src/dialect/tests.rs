@@ -80,13 +80,13 @@ fn a_model_that_points_at_the_pixels_it_saw_is_understood_unless_its_folder_has_
     // The screenshot has 160×208 pixels, which become 168×196.
     let cases = [(FolderSettings::default(), [84, 98], [80, 104]), (grid, [12, 34], [50, 138])];
     for (settings, written, pixel) in cases {
-        let dialect = JsonDialect::new(&settings, |_| false).with_places_in(size, &settings);
+        let dialect = JsonDialect::new(&settings, |_| false).with_places_in(Some(size), &settings);
         let reply = json!({ "tool": "click", "point": written }).to_string();
         let call = dialect.read(&reply, &functions()).unwrap();
         assert_eq!(call.arguments["point"], json!(pixel));
     }
     let dialect = JsonDialect::new(&FolderSettings::default(), |_| false)
-        .with_places_in(size, &FolderSettings::default());
+        .with_places_in(Some(size), &FolderSettings::default());
     let words = dialect.instructions(&functions(), Thought::None).unwrap();
     assert!(words.contains("to 167 at its right") && words.contains("to 195 at its bottom"), "{words}");
     let outside = dialect.read(r#"{"tool":"click","point":[168,0]}"#, &functions()).unwrap_err();

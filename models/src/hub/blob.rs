@@ -126,14 +126,15 @@ impl Download<'_> {
             there = 0;
         }
         self.tally.add(there);
-        let mut attempts = 0;
+        let (mut attempts, mut furthest) = (0, there);
         while there < self.entry.bytes {
-            let before = there;
             let failure = match self.attempt(part, &mut there).await {
                 Ok(()) => continue,
                 Err(failure) => failure,
             };
-            attempts = if there > before { 1 } else { attempts + 1 };
+            // What was thrown away and came again is nothing new.
+            attempts = if there > furthest { 1 } else { attempts + 1 };
+            furthest = furthest.max(there);
             self.transport.rest(failure, attempts).await?;
         }
         Ok(())
@@ -165,18 +166,17 @@ impl Download<'_> {
             _ => self.restart(part, there)?,
         }
         if let Some(coming) = length(response.headers())
-            && *there + coming != self.entry.bytes
+            && coming != self.entry.bytes.saturating_sub(*there)
         {
             let problem = format!(
-                "{what} has {} bytes in its listing, and {} are sent",
-                self.entry.bytes,
-                *there + coming
+                "{what} has {} bytes in its listing, and after {there} another {coming} are sent",
+                self.entry.bytes
             );
             return Err(Failure::for_good(self.transport.malformed(problem)));
         }
         while let Some(chunk) = self.transport.more(&mut response).await? {
             let bytes = chunk.as_ref().len() as u64;
-            if *there + bytes > self.entry.bytes {
+            if bytes > self.entry.bytes.saturating_sub(*there) {
                 self.restart(part, there)?;
                 let problem = format!("{what} is longer than the {} bytes in its listing", self.entry.bytes);
                 return Err(Failure::for_good(self.transport.malformed(problem)));

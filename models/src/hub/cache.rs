@@ -121,7 +121,7 @@ impl Shelf {
         let up = "../".repeat(path.split('/').count() + 1);
         let beside = beside(&target);
         let made = link_file(Path::new(&format!("{up}blobs/{blob}")), &beside)
-            .or_else(|_| fs::copy(&blob_file, &beside).map(|_| ()))
+            .or_else(|_| copy(&blob_file, &beside))
             .and_then(|()| fs::rename(&beside, &target));
         made.map_err(|error| {
             let _ = fs::remove_file(&beside);
@@ -132,6 +132,12 @@ impl Shelf {
 
 fn is_whole(path: &Path, entry: &Entry) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == entry.bytes)
+}
+
+/// A copy under a name that nothing has: through a link of that name the file itself would be written over.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let mut copy = File::options().write(true).create_new(true).open(to)?;
+    io::copy(&mut File::open(from)?, &mut copy).map(|_| ())
 }
 
 #[cfg(unix)]
@@ -149,7 +155,8 @@ fn beside(path: &Path) -> PathBuf {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}-{number}", process::id()))
+    // Processes of two machines, or of two containers, may have one number.
+    path.with_file_name(format!(".{name}.{}-{number}-{:08x}", process::id(), rand::random::<u32>()))
 }
 
 /// Writes a small file, which is there as a whole or not at all.

@@ -26,6 +26,8 @@ const SETTINGS: [&str; 11] = [
 ];
 /// The most bytes of one file, so that no sum of a listing overflows.
 const MOST_FILE: u64 = 1 << 40;
+/// The most bytes of a file of settings; a tokenizer's are some tens of megabytes.
+const MOST_SETTING: u64 = 256 << 20;
 /// The most bytes of a licence that is fetched to lie beside its weights.
 const MOST_LICENCE: u64 = 1 << 20;
 
@@ -109,6 +111,16 @@ impl Listing {
         }
         if let Some((path, _)) = self.files.iter().find(|(_, entry)| entry.bytes > MOST_FILE) {
             return Err(format!("`{}` can't be as large as its listing says", shown(path)));
+        }
+        // They are read whole.
+        let is_huge = |(path, entry): &(&String, &Entry)| {
+            SETTINGS.contains(&path.as_str()) && entry.bytes > MOST_SETTING
+        };
+        if let Some((path, entry)) = self.files.iter().find(is_huge) {
+            return Err(format!(
+                "`{path}` has {} bytes in its listing: no file of settings is as large",
+                entry.bytes
+            ));
         }
         Ok(self)
     }

@@ -70,11 +70,11 @@ impl Transport {
     }
 
     /// The Hub's listing of a repository.
-    pub(super) async fn listing(&self, address: &HubAddress) -> Result<Vec<u8>, ModelError> {
+    pub(super) async fn listing(&self, address: &HubAddress, revision: &str) -> Result<Vec<u8>, ModelError> {
         let mut url = self.settings.endpoint.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(["api", "models"]).extend(address.repository().split('/'));
-            segments.extend(["revision", address.revision()]);
+            segments.extend(["revision", revision]);
         }
         url.set_query(Some("blobs=true"));
         let mut attempts = 0;

@@ -147,7 +147,7 @@ fn json_dialect(folder: &ModelFolder, is_special: impl Fn(&str) -> bool) -> Json
     let dialect = JsonDialect::new(&folder.settings, is_special);
     match &folder.processor {
         ImageProcessor::Patched(patched) if folder.family.points_at_pixels() => {
-            dialect.with_places_in(patched.size, &folder.settings)
+            dialect.with_places_in(patched.resize.then_some(patched.size), &folder.settings)
         }
         _ => dialect,
     }

@@ -41,6 +41,9 @@ pub(super) struct Written {
     temporal_patch_size: Option<usize>,
 }
 
+/// The most frames that one patch covers; published models have one or two.
+const MOST_FRAMES: usize = 16;
+
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(untagged)]
 enum SizeWritten {
@@ -218,6 +221,10 @@ impl Written {
         };
         let patch = positive("patch_size", self.patch_size, 14)?;
         let merge = positive("merge_size", self.merge_size, 2)?;
+        let frames = self.temporal_patch_size.unwrap_or(2);
+        if !(1..=MOST_FRAMES).contains(&frames) {
+            return Err(format!("its `temporal_patch_size` is {frames}; known are 1 to {MOST_FRAMES}"));
+        }
         let factor = patch.checked_mul(merge).ok_or("its `patch_size` and `merge_size` are too large")?;
         // Older files name the areas by themselves, newer ones as edges of the size; the former win.
         let (least, most) = match self.size {
@@ -237,7 +244,7 @@ impl Written {
             filter: self.filter_in(Filter::Bicubic, backend)?,
             patch,
             merge,
-            frames: self.temporal_patch_size.unwrap_or(2).max(1),
+            frames,
             normalise: self.normalise(
                 self.image_mean.map_or(CLIP_MEAN, Channels::each),
                 CLIP_DEVIATION,

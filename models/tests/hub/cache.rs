@@ -42,6 +42,50 @@ async fn what_another_program_fetched_is_used() {
 }
 
 #[tokio::test]
+async fn opening_what_another_program_fetched_keeps_its_commit() {
+    let (server, machine) = (tiny(), Machine::new());
+    machine.pull(&server).await.unwrap();
+    fs::remove_dir_all(machine.shelf().join(".percept")).unwrap();
+    let hub = machine.hub(&server.endpoint(), &[]);
+    let opened = hub.obtain(&"test/model".parse().unwrap(), None, &machine.progress).await.unwrap();
+    assert_eq!(opened.commit, COMMIT);
+    let asked = server.asked().pop().unwrap().path;
+    assert!(asked.contains(&format!("/revision/{COMMIT}")), "the branch may be another by now: {asked}");
+}
+
+#[tokio::test]
+async fn opening_what_is_there_writes_nothing() {
+    let (server, machine) = (tiny(), Machine::new());
+    machine.pull(&server).await.unwrap();
+    let notes =
+        [machine.shelf().join("refs/main"), machine.shelf().join(".percept").join(format!("{COMMIT}.json"))];
+    let written = || notes.each_ref().map(|path| fs::metadata(path).unwrap().modified().unwrap());
+    let before = written();
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    for variables in [&[][..], OFFLINE] {
+        let hub = machine.hub(&server.endpoint(), variables);
+        hub.obtain(&"test/model".parse().unwrap(), None, &machine.progress).await.unwrap();
+    }
+    assert_eq!(written(), before, "a cache may be one that can only be read");
+}
+
+#[tokio::test]
+async fn an_answer_about_another_commit_is_none() {
+    let (server, machine) = (tiny(), Machine::new());
+    let other = "beefbeefbeefbeefbeefbeefbeefbeefbeefbeef";
+    let mut listing = serde_json::json!({ "sha": other, "siblings": [] });
+    listing["siblings"] =
+        serde_json::json!([{ "rfilename": "config.json", "size": 2, "blobId": "0".repeat(40) }]);
+    server.list(listing);
+    let error =
+        machine.pull_as(&server, &format!("test/model@{COMMIT}"), None).await.unwrap_err().to_string();
+    assert!(
+        error.contains(&format!("it answers with the commit {other} where {COMMIT} is asked for")),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn files_without_blobs_are_used_where_they_are() {
     // Where a system has no links, some programs put a file into the snapshot and keep no blob.
     let (server, machine) = (tiny(), Machine::new());

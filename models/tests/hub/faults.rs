@@ -32,10 +32,10 @@ async fn check_always(fault: Fault, part: &str, kept: Option<usize>) -> ModelErr
     let error = machine.pull(&server).await.unwrap_err();
     let told = error.to_string();
     assert!(told.contains(part), "{fault:?}: {told}");
-    let blobs = fs::read_dir(machine.shelf().join("blobs")).unwrap().flatten();
-    let incomplete = blobs.filter(|entry| entry.file_name().to_str().unwrap().ends_with(".incomplete"));
-    let largest = incomplete.map(|entry| entry.metadata().unwrap().len() as usize).max();
-    assert_eq!(largest.filter(|bytes| *bytes > 0), kept, "{fault:?}");
+    // Others that were on their way may have left parts too.
+    let part = machine.shelf().join("blobs").join(format!("{}.incomplete", server.sha256(GRAPH)));
+    let there = fs::metadata(part).map_or(0, |metadata| metadata.len() as usize);
+    assert_eq!(Some(there).filter(|bytes| *bytes > 0), kept, "{fault:?}");
     server.forgive();
     let pulled = machine.pull(&server).await.unwrap();
     assert!(fs::read(pulled.folder.join(GRAPH)).unwrap() == server.file(GRAPH), "{fault:?}");
@@ -64,6 +64,14 @@ async fn what_broke_off_is_taken_up_where_it_did() {
     let ranges: Vec<_> = (0..13).map(|step| Some(step * 7).filter(|from| *from > 0)).collect();
     check(steps, &ranges, &[250; 12]).await;
     let error = check_always(Fault::Cut(0), "broke off", None).await;
+    // What comes again and again, and is thrown away each time, brings nothing on.
+    let (server, machine) = (tiny(), Machine::new());
+    for _ in 0..9 {
+        server.fault(GRAPH, Fault::Cut(half));
+        server.fault(GRAPH, Fault::Status(416, Vec::new(), String::new()));
+    }
+    machine.pull(&server).await.unwrap_err();
+    assert!(server.ranges(GRAPH).len() <= 8, "{:?}", server.ranges(GRAPH));
     assert!(matches!(error, ModelError::Hub(HubError::Cut { .. })), "{error:?}");
 }
 
@@ -101,7 +109,8 @@ async fn a_wrong_content_is_fetched_once_more_and_then_refused() {
     let (server, machine) = (tiny(), Machine::new());
     server.always("config.json", Fault::Wrong);
     let error = machine.pull(&server).await.unwrap_err().to_string();
-    assert!(error.contains("`config.json` of hub:test/model came twice"), "{error}");
+    // Several files have that in their names, and come at once.
+    assert!(error.contains("config.json` of hub:test/model came twice"), "{error}");
 }
 
 #[tokio::test]
@@ -110,7 +119,7 @@ async fn a_size_that_isnt_the_listings_is_refused() {
     let (server, machine) = (tiny(), Machine::new());
     server.fault(GRAPH, Fault::Status(200, Vec::new(), "<html>".into()));
     let error = machine.pull(&server).await.unwrap_err().to_string();
-    assert!(error.contains("bytes in its listing, and 6 are sent"), "{error}");
+    assert!(error.contains("bytes in its listing, and after 0 another 6 are sent"), "{error}");
 }
 
 #[tokio::test]
