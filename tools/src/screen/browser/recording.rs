@@ -115,7 +115,7 @@ impl Recorder {
         let watching = tokio::spawn(outlook::watch(browser.page.clone(), sight));
         let (given, recorded) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();
-        let (newest, newly_seen) = watch::channel(first.taken);
+        let (newest, newly_seen) = watch::channel(first.drawn);
         let desk = Desk::new(browser.page.clone(), first, given, newest);
         let stopped = stop.clone();
         tokio::spawn(async move {
@@ -143,7 +143,7 @@ impl Recorder {
     /// [`ScreenError::Gone`] if the recording is over.
     pub async fn rested(&self) -> Result<(), ScreenError> {
         let asked = now();
-        let seen = self.seen.clone().wait_for(|taken| *taken > asked).await.map(drop);
+        let seen = self.seen.clone().wait_for(|drawn| *drawn > asked).await.map(drop);
         seen.map_err(|_| ScreenError::Gone { reason: "the recording is over".into() })
     }
 
@@ -200,9 +200,9 @@ impl Desk {
                 },
                 sight = seen.recv() => match sight {
                     Some(Ok(sight)) => {
-                        let taken = sight.taken;
+                        let drawn = sight.drawn;
                         self.outlook.add(sight, self.gestures.oldest());
-                        self.newest.send_replace(taken);
+                        self.newest.send_replace(drawn);
                     }
                     Some(Err(ScreenError::Gone { reason })) => break self.gone(&reason),
                     Some(Err(error)) => break error.to_string(),

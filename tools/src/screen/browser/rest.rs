@@ -5,6 +5,7 @@
 //! that is never at rest is taken as it is when the time is up, and a note says so.
 
 use std::{
+    ops::Range,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
@@ -78,7 +79,8 @@ pub(super) async fn look(front: &Front, settling: Settling, scale: f64) -> Resul
     Ok(Screenshot { notes, ..screenshot })
 }
 
-/// [`look`], but for what has happened, and when the picture was there.
+/// [`look`], but for what has happened; and between which two moments the picture was made: what happened before the first is
+/// in it, and what happened after the second isn't.
 ///
 /// # Errors
 ///
@@ -87,7 +89,7 @@ pub(super) async fn glance(
     front: &Front,
     settling: Settling,
     scale: f64,
-) -> Result<(Screenshot, SystemTime), ScreenError> {
+) -> Result<(Screenshot, Range<SystemTime>), ScreenError> {
     let begun = Instant::now();
     let deadline = begun + settling.limit;
     let mut before: Option<String> = None;
@@ -95,6 +97,7 @@ pub(super) async fn glance(
     let (picture, taken, unrest) = loop {
         let mut unrest =
             if quiet(front, settling.quiet, deadline).await? { None } else { Some(Unrest::Loads) };
+        let drawn = SystemTime::now();
         let after = front.evaluate::<AfterTwoFrames>(TWO_FRAMES, ONE_LOOK).await?;
         let still = after.as_ref().map(|after| after.still);
         location = after.map(|after| after.address).or(location);
@@ -112,7 +115,7 @@ pub(super) async fn glance(
             continue;
         }
         let picture = capture(front, begun).await?;
-        let taken = SystemTime::now();
+        let taken = drawn..SystemTime::now();
         if unrest.is_none() && before.as_ref() == Some(&picture) {
             break (picture, taken, None);
         }

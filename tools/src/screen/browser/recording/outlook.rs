@@ -28,6 +28,8 @@ pub(super) struct Seen {
     pub(super) screenshot: Screenshot,
     /// When it was there, in milliseconds since 1970: what happened later isn't in it.
     pub(super) taken: f64,
+    /// When it began to be drawn: what happened before is in it.
+    pub(super) drawn: f64,
     /// Where the frames were.
     pub(super) frames: Origins,
 }
@@ -83,7 +85,7 @@ pub(super) async fn look(page: &Page) -> Result<Seen, ScreenError> {
         };
         screenshot.paint_over(&secrets.into_iter().map(enlarged).collect::<Vec<_>>());
     }
-    Ok(Seen { screenshot, taken: milliseconds(taken), frames })
+    Ok(Seen { screenshot, taken: milliseconds(taken.end), drawn: milliseconds(taken.start), frames })
 }
 
 /// What was seen and noted so far.
@@ -131,15 +133,14 @@ impl Outlook {
         let seen = &self.seen[self.position(since)?];
         let mut screenshot = seen.screenshot.clone();
         // What one choice makes is done at once.
-        let is_stale = seen.taken < self.until && since > self.until;
+        let is_stale = seen.drawn < self.until && since > self.until;
         let (now, later): (Vec<_>, _) =
             std::mem::take(&mut self.notes).into_iter().partition(|(at, _)| *at <= since);
         self.notes = later;
         let happened = now.into_iter().map(|(_, note)| note).collect::<Vec<_>>();
         screenshot.notes.splice(..0, happened);
         if is_stale {
-            let note =
-                "the person went on before the page came to rest: this is how it was before the last action";
+            let note = "the person went on before the page came to rest: this may be how it was before the last action";
             screenshot.notes.push(note.into());
         }
         self.until = until;
@@ -188,7 +189,7 @@ mod tests {
             location: Some(format!("https://portal.example/{taken}?pin=0042#top")),
             notes: Vec::new(),
         };
-        Seen { screenshot, taken, frames: Origins::new() }
+        Seen { screenshot, taken, drawn: taken, frames: Origins::new() }
     }
 
     fn location(screenshot: Option<Screenshot>) -> Option<String> {
@@ -233,6 +234,9 @@ mod tests {
         let notes = outlook.before(25.0, 25.0).unwrap().notes;
         assert_eq!(notes[0], "the page showed the message \"Hello\"");
         assert!(notes[1].starts_with("the person went on"), "{notes:?}");
+        // One that began to be drawn before the last deed may show the page before it.
+        outlook.add(Seen { drawn: 24.0, ..seen(26.0) }, None);
+        assert!(outlook.before(27.0, 27.0).unwrap().notes[0].starts_with("the person went on"));
         outlook.add(seen(30.0), None);
         assert_eq!(location(outlook.after()).as_deref(), Some("30?pin=0042#top"));
     }
