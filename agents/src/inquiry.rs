@@ -115,7 +115,7 @@ impl Inquiry {
         let (chosen, supporters) = most_given(&texts);
         let mut usage = Usage::default();
         for reply in &replies {
-            add(&mut usage, &reply.usage);
+            usage += &reply.usage;
         }
         let reply = replies.get(chosen).ok_or(ModelError::Interrupted)?;
         let mut answer = Answer {
@@ -180,7 +180,7 @@ impl Inquiry {
         conversation.push(Message::text(Role::User, seen::request(&self.prompts)));
         let options = Generate { cancel: self.options.cancel.clone(), ..seen::options(size) };
         let reply = model.generate(&conversation, &options).await?.complete().await?;
-        add(&mut answer.usage, &reply.usage);
+        answer.usage += &reply.usage;
         match seen::read(&reply, size) {
             Ok(regions) => answer.seen_at = Some(regions),
             Err(problem) => {
@@ -207,14 +207,4 @@ async fn heard(
         }
     }
     Err(ModelError::Interrupted)
-}
-
-fn add(sum: &mut Usage, usage: &Usage) {
-    sum.fresh_tokens += usage.fresh_tokens;
-    sum.cached_tokens += usage.cached_tokens;
-    sum.output_tokens += usage.output_tokens;
-    sum.forced_tokens += usage.forced_tokens;
-    sum.stage.vision += usage.stage.vision;
-    sum.stage.prefill += usage.stage.prefill;
-    sum.stage.decode += usage.stage.decode;
 }

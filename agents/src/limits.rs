@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{AgentError, Ending, Outcome, Prices, memory, trail::Circle};
 
 /// The most that a run may take. Every limit but the one on cost is on by default, and hard: the run ends when it is
-/// reached, and says which one it was.
+/// reached, and says which one it was, unless it is told to ask ([`Limits::at_limit`]).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
     /// Actions, refused ones included.

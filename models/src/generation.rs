@@ -1,6 +1,6 @@
 //! What comes back: a stream of what the model writes, and at its end the whole reply with its cost.
 
-use std::pin::Pin;
+use std::{ops::AddAssign, pin::Pin};
 
 use futures::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,18 @@ pub struct Stage {
     pub prefill: f64,
     /// Writing the reply.
     pub decode: f64,
+}
+
+impl AddAssign<&Usage> for Usage {
+    fn add_assign(&mut self, more: &Usage) {
+        self.fresh_tokens += more.fresh_tokens;
+        self.cached_tokens += more.cached_tokens;
+        self.output_tokens += more.output_tokens;
+        self.forced_tokens += more.forced_tokens;
+        self.stage.vision += more.stage.vision;
+        self.stage.prefill += more.stage.prefill;
+        self.stage.decode += more.stage.decode;
+    }
 }
 
 /// Why the model stopped writing.

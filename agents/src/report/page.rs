@@ -390,12 +390,7 @@ fn usage(step: &Step<'_>) -> Usage {
         step.plan.as_ref().map(|plan| plan.usage),
     ];
     votes.chain(beside.into_iter().flatten()).fold(Usage::default(), |mut sum, more| {
-        sum.fresh_tokens += more.fresh_tokens;
-        sum.cached_tokens += more.cached_tokens;
-        sum.output_tokens += more.output_tokens;
-        sum.stage.vision += more.stage.vision;
-        sum.stage.prefill += more.stage.prefill;
-        sum.stage.decode += more.stage.decode;
+        sum += &more;
         sum
     })
 }

@@ -9,6 +9,7 @@
 
 mod evaluating;
 mod full_disk;
+mod merging;
 mod waiting;
 
 use std::{
