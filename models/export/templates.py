@@ -2,8 +2,12 @@
 
 The templates there are written by hand, in the manner of the families in use; only `golden.json`
 is made here. Each row holds every variable that the template sees, the clock included.
+
+`published/` has templates that models were published with; of what comes out of them `golden.json` there keeps
+the length and the hash.
 """
 
+import hashlib
 import json
 from datetime import datetime
 
@@ -101,6 +105,39 @@ CASES = [
     case("values", "everything", [text("user", "and the quick brown one in the field?")], **VALUES),
 ]
 
+# What every published template is given: calls and results with all that any of them asks for.
+def called(number, name, arguments):
+    return {"id": f"call{number:05}", "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def result(number, name, content):
+    return text("tool", content, tool_call_id=f"call{number:05}", name=name)
+
+
+DONE = {
+    "type": "function",
+    "function": {
+        "name": "finish",
+        "description": "Ends.",
+        "parameters": {"type": "object", "properties": {"note": {"type": "string", "description": "Why."}}, "required": []},
+    },
+}
+CALLED = text("assistant", "", tool_calls=[called(1, "click", CALL["function"]["arguments"])])
+BOTH = text("assistant", "Both.", tool_calls=[called(2, "click", {"x": 1, "y": 2}), called(3, "finish", {"note": "é"})])
+RESULTS = [result(2, "click", "clicked"), result(3, "finish", "over")]
+SEEN = text("user", [{"type": "image"}, {"type": "text", "text": "What changed? "}, {"type": "image"}])
+CONVERSATIONS = {
+    "question": {"messages": [ASK]},
+    "system": {"messages": [SYSTEM, ASK, ANSWER, ASK]},
+    "an answer to go on with": {"messages": [ASK, ANSWER], "add_generation_prompt": False},
+    "no thinking": {"messages": [SYSTEM, ASK], "enable_thinking": False},
+    "thinking": {"messages": [SYSTEM, ASK], "enable_thinking": True},
+    "tools": {"messages": [SYSTEM, ASK], "tools": [TOOL, DONE]},
+    "a call and its result": {"messages": [ASK, CALLED, result(1, "click", "clicked")], "tools": [TOOL, DONE]},
+    "calls": {"messages": [ASK, CALLED, result(1, "click", "clicked"), BOTH, *RESULTS, ANSWER, ASK], "tools": [TOOL, DONE]},
+    "pictures": {"messages": [SYSTEM, SEEN, ANSWER, SEEN]},
+}
+
 
 class Clock(datetime):
     """A clock that stands still."""
@@ -111,27 +148,59 @@ class Clock(datetime):
 
 
 def make(folder):
-    """Renders every case and writes `golden.json`."""
+    """Renders every case and writes `golden.json`, and that of `published/`."""
     chat_template_utils.datetime = Clock
-    rows = [render(folder, row) for row in CASES]
-    (folder / "golden.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+    rows = [golden(folder, row) for row in CASES]
+    write(folder, rows)
     refused = sum(row["refused"] is not None for row in rows)
     print(f"{folder.name}: {len(rows)} cases, {refused} of them refused")
+    published = folder / "published"
+    templates = sorted(path.stem for path in published.glob("*.jinja"))
+    rows = [shortened(published, template, name) for template in templates for name in CONVERSATIONS]
+    rows = [row for row in rows if row]
+    conversations = {name: case("", name, **given) for name, given in CONVERSATIONS.items()}
+    write(published, {"now": NOW.isoformat(), "conversations": conversations, "cases": rows})
+    refused = sum(row["refused"] is not None for row in rows)
+    print(f"{published.name}: {len(templates)} templates, {len(rows)} cases, {refused} of them refused")
+
+
+def write(folder, rows):
+    (folder / "golden.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
 
 
 def render(folder, row):
+    [rendered], _ = chat_template_utils.render_jinja_template(
+        conversations=[row["messages"]],
+        tools=row["tools"],
+        chat_template=(folder / row["template"]).read_text(),
+        add_generation_prompt=row["add_generation_prompt"],
+        **row["variables"],
+    )
+    return rendered
+
+
+def golden(folder, row):
     """The case with what came out: `rendered`, or the message of the refusal in `refused`."""
     golden = {**row, "now": NOW.isoformat(), "rendered": None, "refused": None}
     try:
-        [golden["rendered"]], _ = chat_template_utils.render_jinja_template(
-            conversations=[row["messages"]],
-            tools=row["tools"],
-            chat_template=(folder / row["template"]).read_text(),
-            add_generation_prompt=row["add_generation_prompt"],
-            **row["variables"],
-        )
+        golden["rendered"] = render(folder, row)
     except jinja2.exceptions.TemplateError as refusal:
         if not str(refusal) or type(refusal) is not jinja2.exceptions.TemplateError:
             raise
         golden["refused"] = str(refusal)
     return golden
+
+
+def shortened(folder, template, name):
+    """A published template's case, or none where it isn't meant for such a conversation: the length in bytes and hash of
+    what came out, or the message of its refusal. Where Python itself fails, on a list taken for text and the like,
+    nothing is held to it."""
+    row = {"template": f"{template}.jinja", "conversation": name, "bytes": None, "sha256": None, "refused": None}
+    try:
+        rendered = render(folder, case(template, name, **CONVERSATIONS[name])).encode()
+    except jinja2.exceptions.TemplateError as refusal:
+        refuses = type(refusal) is jinja2.exceptions.TemplateError
+        return {**row, "refused": str(refusal)} if refuses else None
+    except (TypeError, AttributeError):
+        return None
+    return {**row, "bytes": len(rendered), "sha256": hashlib.sha256(rendered).hexdigest()}

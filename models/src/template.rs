@@ -77,6 +77,9 @@ impl ChatTemplate {
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.set_formatter(python::display);
         environment.add_filter("tojson", |value: Value, options: Kwargs| python::to_json(&value, &options));
+        environment.add_filter("string", |value: &Value| python::text(value).map(Value::from));
+        environment.add_filter("trim", python::trim);
+        environment.add_test("iterable", python::is_iterable);
         environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, message))
         });

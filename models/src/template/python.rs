@@ -155,6 +155,30 @@ pub(super) fn display(out: &mut Output, state: &State, value: &Value) -> Result<
     }
 }
 
+/// Python's `str`.
+pub(super) fn text(value: &Value) -> Result<String, Error> {
+    match value.kind() {
+        ValueKind::Undefined => Ok(String::new()),
+        ValueKind::String => Ok(value.as_str().unwrap_or_default().to_owned()),
+        _ => repr(value),
+    }
+}
+
+/// The filter `trim`, which takes anything for its text.
+#[allow(clippy::needless_pass_by_value, reason = "the form that a filter has")]
+pub(super) fn trim(value: &Value, characters: Option<String>) -> Result<String, Error> {
+    let text = text(value)?;
+    Ok(match characters {
+        Some(characters) => text.trim_matches(|character| characters.contains(character)).to_owned(),
+        None => text.trim().to_owned(),
+    })
+}
+
+/// The test `iterable`: what is nothing isn't, what isn't defined is.
+pub(super) fn is_iterable(value: &Value) -> bool {
+    !value.is_none() && value.try_iter().is_ok()
+}
+
 /// Python's `repr`.
 fn repr(value: &Value) -> Result<String, Error> {
     let items = |value: &Value| value.try_iter()?.map(|item| repr(&item)).collect::<Result<Vec<_>, Error>>();

@@ -1,5 +1,7 @@
 //! Templates against what transformers renders.
 
+mod published;
+
 use serde::Deserialize;
 
 use super::*;
