@@ -13,11 +13,20 @@ import PIL
 import torch
 import torchvision
 from PIL import Image
-from transformers import CLIPImageProcessor, LlavaImageProcessor, Qwen2VLImageProcessor, SiglipImageProcessor
+from transformers import (
+    CLIPImageProcessor,
+    Idefics3ImageProcessor,
+    LlavaImageProcessor,
+    Qwen2VLImageProcessor,
+    SiglipImageProcessor,
+    SmolVLMImageProcessor,
+)
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
 # Not at all, by one pixel, down, up, one side only, odd remainders on either side, extreme, large.
 SIZES = [
@@ -44,6 +53,16 @@ PATCHED = [
     ({"patch_size": 8, "merge_size": 3, "temporal_patch_size": 1}, [(97, 61), (45, 83)]),
     ({"do_resize": False}, [(84, 56)]),
 ]
+# Tiles of 32 in one or both directions, fewer pixels than a tile, no tiles, another filter, no first resize.
+SMALL_TILES = {"size": {"longest_edge": 128}, "max_image_size": {"longest_edge": 32}}
+TILED = [
+    (SMALL_TILES, SIZES),
+    ({**SMALL_TILES, "size": {"longest_edge": 32}}, [(97, 61), (45, 83), (64, 64)]),
+    ({**SMALL_TILES, "do_image_splitting": False}, [(97, 61), (45, 83), (640, 480)]),
+    ({**SMALL_TILES, "resample": 3, "size": {"height": 70, "width": 90}}, [(97, 61), (45, 83)]),
+    ({**SMALL_TILES, "do_resize": False}, [(97, 61), (45, 83), (20, 9)]),
+    ({}, [(300, 200)]),
+]
 PADDED = [({"do_pad": True}, [(97, 61), (45, 83), (300, 301), (64, 64)])]
 
 
@@ -69,6 +88,8 @@ def make(folder):
         ("CLIPImageProcessor", (CLIPImageProcessorPil, CLIPImageProcessor), everything + OTHERS),
         ("SiglipImageProcessor", (SiglipImageProcessorPil, SiglipImageProcessor), everything),
         ("LlavaImageProcessor", (LlavaImageProcessorPil, LlavaImageProcessor), PADDED),
+        ("Idefics3ImageProcessor", (Idefics3ImageProcessorPil, Idefics3ImageProcessor), TILED),
+        ("SmolVLMImageProcessor", (SmolVLMImageProcessorPil, SmolVLMImageProcessor), TILED),
         ("Qwen2VLImageProcessor", (Qwen2VLImageProcessorPil, Qwen2VLImageProcessor), everything + PATCHED),
     ]:
         furthest = 0.0
@@ -85,8 +106,9 @@ def make(folder):
 
 
 def values(processor, size):
-    """The pixel values `[3, height, width]` of the picture of this size, or `[rows, columns, 3, frames, side, side]`
-    where it comes in patches; these not in the order of rows, which only the checksum sees."""
+    """The pixel values `[3, height, width]` of the picture of this size, `[tiles, 3, height, width]` where it is cut, or
+    `[rows, columns, 3, frames, side, side]` where it comes in patches; these not in the order of rows, which only the
+    checksum sees."""
     made = processor(formula(*size), return_tensors="np")
     if "image_grid_thw" in made:
         _, rows, columns = made["image_grid_thw"][0]
@@ -99,7 +121,7 @@ def values(processor, size):
 
 def golden(name, settings, size, pixels):
     """One row. `name` is what `image_processor_type` says where the backend is meant."""
-    first = pixels[:, 0, 0] if pixels.ndim == 3 else pixels[0, 0, :, 0, 0, 0]
+    first = {3: lambda: pixels[:, 0, 0], 4: lambda: pixels[0, :, 0, 0], 6: lambda: pixels[0, 0, :, 0, 0, 0]}[pixels.ndim]()
     return {
         "settings": {"image_processor_type": name, **settings},
         "size": list(size),

@@ -19,7 +19,7 @@ use tokenizers::Tokenizer;
 use crate::{
     ModelError, dual_encoder,
     family::{self, Family},
-    processor::{Backend, ImageProcessor, backend_note},
+    processor::{Backend, ImageProcessor},
     template::ChatTemplate,
 };
 pub use config::{ModelConfig, TextConfig};
@@ -71,13 +71,13 @@ impl ModelFolder {
         let sessions = choose(path, &family.sessions(), precision)?;
         let tokenizer = read_tokenizer(path)?;
         let settings = FolderSettings::of_folder(path)?;
-        let (processor, backend_note) = read_processor(path, settings.image_backend)?;
+        let processor = read_processor(path, settings.image_backend)?;
         let folder = Self {
             path: path.to_owned(),
             processor,
             settings,
             template: ChatTemplate::of_folder(path)?,
-            notes: notes(&sessions, precision).into_iter().chain(backend_note).collect(),
+            notes: notes(&sessions, precision),
             config,
             family,
             tokenizer,
@@ -171,14 +171,10 @@ struct ProcessorFile {
     image_processor: Option<serde_json::Value>,
 }
 
-/// The image processor, and what a user should know about its backend.
-pub(crate) fn read_processor(
-    folder: &Path,
-    backend: Option<Backend>,
-) -> Result<(ImageProcessor, Option<String>), ModelError> {
+/// The image processor.
+pub(crate) fn read_processor(folder: &Path, backend: Option<Backend>) -> Result<ImageProcessor, ModelError> {
     let (path, text) = processor_text(folder)?;
-    let processor = ImageProcessor::from_json_as(&text, backend).map_err(|problem| bad(&path, problem))?;
-    Ok((processor, backend_note(&text)))
+    ImageProcessor::from_json_as(&text, backend).map_err(|problem| bad(&path, problem))
 }
 
 /// The file that has the processor's settings, and these as JSON.

@@ -27,7 +27,6 @@ pub(crate) use resize::check_area;
 pub use resize::{MAX_PIXELS, resize};
 pub use single::{SingleImage, TargetSize};
 pub use tiled::{FirstSize, TiledImage};
-pub(crate) use written::backend_note;
 
 /// A folder's image processor as it is meant: every step decided.
 #[derive(Debug, Clone, PartialEq)]

@@ -165,14 +165,19 @@ async fn what_isnt_known_is_named() {
     check("llava-tiny", percept("[dialect]\nkind = 'xml'"), None, "percept.toml", "xml").await;
 }
 
-#[tokio::test]
-async fn a_backend_that_isnt_followed_is_said() {
+#[test]
+fn a_class_is_named_by_the_backend_that_is_meant() {
     let (_kept, path) = copy("smolvlm-tiny");
-    assert_eq!(percept_models::ModelFolder::open(&path, None).unwrap().notes, [] as [&str; 0]);
+    let backend = || match percept_models::ModelFolder::open(&path, None).unwrap().processor {
+        percept_models::ImageProcessor::Tiled(tiled) => tiled.backend,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(backend(), percept_models::Backend::Pillow);
     let class = "SmolVLMImageProcessorFast".into();
     set("preprocessor_config.json", "image_processor_type", class)(&path);
-    let notes = percept_models::ModelFolder::open(&path, None).unwrap().notes;
-    assert!(notes[0].starts_with("`SmolVLMImageProcessorFast` names torchvision"), "{notes:?}");
+    assert_eq!(backend(), percept_models::Backend::Torchvision);
+    fs::write(path.join("percept.toml"), "[images]\nbackend = \"pillow\"").unwrap();
+    assert_eq!(backend(), percept_models::Backend::Pillow);
 }
 
 #[tokio::test]

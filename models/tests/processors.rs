@@ -32,7 +32,11 @@ fn check(golden: &Golden) {
     let processor = ImageProcessor::from_json(&golden.settings.to_string()).unwrap();
     let processed = processor.process(&formula(golden.size)).unwrap();
     let (shape, channel) = match processed.patches {
-        None => (vec![3, processed.height, processed.width], processed.height * processed.width),
+        None => {
+            let picture = [3, processed.height, processed.width];
+            let tiles = (golden.shape.len() == 4).then_some(processed.tiles);
+            (tiles.into_iter().chain(picture).collect(), processed.height * processed.width)
+        }
         Some(patches) => {
             let (side, numbers) = (processed.height / patches.rows, processed.values.len());
             let channel = numbers / (patches.rows * patches.columns * 3);
@@ -52,8 +56,8 @@ fn every_pixel_value_is_the_references_in_the_backend_that_is_meant() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/processors/golden.json");
     let goldens: Vec<Golden> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let fast = |golden: &&Golden| golden.settings["image_processor_type"].as_str().unwrap().ends_with("Fast");
-    assert_eq!(goldens.len(), 196);
-    assert_eq!(goldens.iter().filter(fast).count(), 98);
+    assert_eq!(goldens.len(), 332);
+    assert_eq!(goldens.iter().filter(fast).count(), 166);
     std::thread::scope(|scope| {
         for part in goldens.chunks(goldens.len().div_ceil(4)) {
             scope.spawn(|| part.iter().for_each(check));
@@ -64,12 +68,8 @@ fn every_pixel_value_is_the_references_in_the_backend_that_is_meant() {
 #[test]
 fn what_a_backend_lacks_is_refused() {
     let cases = [
-        (r#"{"image_processor_type": "CLIPImageProcessorFast", "resample": 1}"#, None, "`resample` Lanczos"),
-        (
-            r#"{"image_processor_type": "Qwen2VLImageProcessorFast", "resample": 1}"#,
-            None,
-            "`resample` Lanczos",
-        ),
+        (r#"{"image_processor_type": "CLIPImageProcessorFast", "resample": 5}"#, None, "`resample` Hamming"),
+        (r#"{"image_processor_type": "Qwen2VLImageProcessorFast", "resample": 4}"#, None, "`resample` Box"),
         (r#"{"image_processor_type": "Qwen2VLImageProcessor", "merge_size": 0}"#, None, "`merge_size` is 0"),
         (
             r#"{"image_processor_type": "Qwen2VLImageProcessor", "size": {"shortest_edge": 9}}"#,
@@ -77,9 +77,9 @@ fn what_a_backend_lacks_is_refused() {
             "which areas it allows",
         ),
         (
-            r#"{"image_processor_type": "SmolVLMImageProcessor"}"#,
+            r#"{"image_processor_type": "SmolVLMImageProcessor", "resample": 0}"#,
             Some(percept_models::Backend::Torchvision),
-            "torchvision's way isn't known for `SmolVLMImageProcessor`",
+            "`resample` Nearest",
         ),
     ];
     for (text, backend, says) in cases {

@@ -103,12 +103,12 @@ impl EncoderFolder {
             }
         };
         let settings = FolderSettings::of_folder(path)?;
-        let (processor, backend_note) = read_processor(path, settings.image_backend)?;
+        let processor = read_processor(path, settings.image_backend)?;
         let reader = TextReader::new(&path.join("tokenizer.json"), read_tokenizer(path)?, &config)?;
         Ok(Self {
             path: path.to_owned(),
             processor,
-            notes: notes(&sessions, precision).into_iter().chain(backend_note).collect(),
+            notes: notes(&sessions, precision),
             config,
             settings,
             layout,

@@ -1,10 +1,10 @@
 //! The processor of Idefics3 and `SmolVLM`: an image as a grid of tiles and once as a whole.
 //!
-//! Reference: transformers' `image_processing_pil_idefics3.py` (the PIL backend), step by step.
+//! Reference: transformers' `image_processing_pil_idefics3.py` and `image_processing_idefics3.py`, step by step.
 
 use image::{RgbImage, imageops};
 
-use super::{ProcessedImage, TileGrid, filter::Filter, normalise::Normalise, resize::resize};
+use super::{Backend, ProcessedImage, TileGrid, filter::Filter, normalise::Normalise, resize::resize_as};
 use crate::ModelError;
 
 /// No image becomes longer than this on the way.
@@ -27,6 +27,8 @@ pub enum FirstSize {
 /// The steps, in the order in which they are done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TiledImage {
+    /// Whose arithmetic.
+    pub backend: Backend,
     /// The first resize, before tiles are cut; `None` leaves the image.
     pub resize: Option<FirstSize>,
     /// The side of a tile.
@@ -53,15 +55,15 @@ impl TiledImage {
                 FirstSize::LongestEdge(edge) => longest_edge(image.width(), image.height(), edge),
                 FirstSize::Exact { width, height } => (width, height),
             };
-            resized = resize(image, width, height, self.filter)?;
+            resized = self.resized(image, width, height)?;
             current = &resized;
         }
         if !self.split {
-            let whole = resize(current, self.tile, self.tile, self.filter)?;
+            let whole = self.resized(current, self.tile, self.tile)?;
             return ProcessedImage::of_tiles(&[whole], None, &self.normalise);
         }
         let (width, height) = self.whole_tiles(current.width(), current.height());
-        let enlarged = resize(current, width, height, self.filter)?;
+        let enlarged = self.resized(current, width, height)?;
         if width <= self.tile && height <= self.tile {
             return ProcessedImage::of_tiles(&[enlarged], None, &self.normalise);
         }
@@ -74,8 +76,12 @@ impl TiledImage {
             })
             .collect();
         // The whole is made of the enlarged image, not of the one that came in.
-        tiles.push(resize(&enlarged, self.tile, self.tile, self.filter)?);
+        tiles.push(self.resized(&enlarged, self.tile, self.tile)?);
         ProcessedImage::of_tiles(&tiles, Some(grid), &self.normalise)
+    }
+
+    fn resized(&self, image: &RgbImage, width: u32, height: u32) -> Result<RgbImage, ModelError> {
+        resize_as(image, width, height, self.filter, self.backend)
     }
 
     /// The size enlarged so that tiles fill it. The second side is computed from the first one's new length.

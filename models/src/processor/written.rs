@@ -92,17 +92,6 @@ impl ImageProcessor {
     }
 }
 
-/// What a reader of a folder's results should know of the backend: a class that names torchvision where only
-/// Pillow's way is known.
-pub(crate) fn backend_note(text: &str) -> Option<String> {
-    let written: Written = serde_json::from_str(text).ok()?;
-    let class = written.class()?;
-    let tiles = matches!(Backend::of_class(class).1, "Idefics3ImageProcessor" | "SmolVLMImageProcessor");
-    (tiles && Backend::of_class(class).0 == Backend::Torchvision).then(|| {
-        format!("`{class}` names torchvision; tiles are made as Pillow makes them, which differs by a grey level or two")
-    })
-}
-
 impl Written {
     fn class(&self) -> Option<&str> {
         self.image_processor_type.as_deref().or(self.feature_extractor_type.as_deref())
@@ -137,10 +126,7 @@ impl Written {
             "LlavaImageProcessor" => self.single(&Defaults { pads: true, ..clip }, backend),
             "ViTImageProcessor" | "ViTFeatureExtractor" => self.single(&vit, backend),
             "SiglipImageProcessor" => self.single(&Defaults { filter: Filter::Bicubic, ..vit }, backend),
-            "Idefics3ImageProcessor" | "SmolVLMImageProcessor" if chosen == Some(Backend::Torchvision) => {
-                Err(format!("torchvision's way isn't known for `{class}`, only Pillow's"))
-            }
-            "Idefics3ImageProcessor" | "SmolVLMImageProcessor" => self.tiled(),
+            "Idefics3ImageProcessor" | "SmolVLMImageProcessor" => self.tiled(backend),
             "Qwen2VLImageProcessor" => self.patched(backend),
             unknown => Err(format!("the image processor `{unknown}` isn't known; known are the {KNOWN}")),
         }
@@ -189,7 +175,7 @@ impl Written {
         }))
     }
 
-    fn tiled(&self) -> Result<ImageProcessor, String> {
+    fn tiled(&self, backend: Backend) -> Result<ImageProcessor, String> {
         let resize = match self.size {
             None => FirstSize::LongestEdge(4 * 364),
             Some(SizeWritten::Sides { longest_edge: Some(edge), .. }) => FirstSize::LongestEdge(edge),
@@ -206,11 +192,12 @@ impl Written {
             Some(size) => return Err(format!("its `max_image_size` isn't a longest edge: {size:?}")),
         };
         Ok(ImageProcessor::Tiled(TiledImage {
+            backend,
             resize: self.do_resize.unwrap_or(true).then_some(resize),
             tile,
             split: self.do_image_splitting.unwrap_or(true),
-            filter: self.filter(Filter::Lanczos)?,
-            normalise: self.normalise(self.image_mean.map_or(HALF, Channels::each), HALF, Backend::Pillow),
+            filter: self.filter_in(Filter::Lanczos, backend)?,
+            normalise: self.normalise(self.image_mean.map_or(HALF, Channels::each), HALF, backend),
         }))
     }
 
@@ -256,10 +243,11 @@ impl Written {
     /// The filter, if the backend has arithmetic for it.
     fn filter_in(&self, default: Filter, backend: Backend) -> Result<Filter, String> {
         let filter = self.filter(default)?;
-        if backend == Backend::Torchvision && !matches!(filter, Filter::Bilinear | Filter::Bicubic) {
+        let known = matches!(filter, Filter::Lanczos | Filter::Bilinear | Filter::Bicubic);
+        if backend == Backend::Torchvision && !known {
             return Err(format!(
-                "`resample` {filter:?} isn't known for torchvision, which its image processor asks for; known are 2 \
-                 (bilinear) and 3 (bicubic)"
+                "`resample` {filter:?} isn't known for torchvision, which its image processor asks for; known are 1 \
+                 (Lanczos), 2 (bilinear) and 3 (bicubic)"
             ));
         }
         Ok(filter)
