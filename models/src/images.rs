@@ -157,7 +157,7 @@ impl Narrow for Rgba<u16> {
 }
 
 /// Pillow's `alpha_composite` over opaque white, rounding included (`libImaging/AlphaComposite.c`).
-fn on_white(image: &RgbaImage) -> RgbImage {
+pub(crate) fn on_white(image: &RgbaImage) -> RgbImage {
     let blend = |value: u8, alpha: u8| {
         let [value, alpha] = [value, alpha].map(u32::from);
         let sum = (value * alpha + 255 * (255 - alpha) + 0x80) << 7;

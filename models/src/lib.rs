@@ -27,6 +27,7 @@ mod processor;
 mod remote;
 mod scripted;
 mod template;
+mod video;
 
 pub use address::ModelAddress;
 pub use bundled::{bundled_folder, bundled_names};
@@ -55,3 +56,4 @@ pub use processor::{
 pub use remote::{RemoteAddress, RemoteApi, RemoteError, RemoteModel, RemoteOptions};
 pub use scripted::{ScriptedCall, ScriptedError, ScriptedModel, ScriptedReply, ScriptedText};
 pub use template::{ChatTemplate, TemplateMessage, TemplatePart};
+pub use video::{DEFAULT_FRAME, Video};

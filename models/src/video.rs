@@ -1,0 +1,142 @@
+//! Videos: pictures in time, from an animated image or a folder of frames.
+//!
+//! A video is opened by its times alone: its frames are decoded once to be counted and thrown away, and decoded again
+//! when a model has said which of them it looks at. So a long one takes the memory of the frames that are seen.
+
+mod animation;
+mod frames;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use image::RgbImage;
+
+use crate::ModelError;
+
+/// How long a picture of a folder is shown, if nobody says otherwise: one second.
+pub const DEFAULT_FRAME: Duration = Duration::from_secs(1);
+
+/// A video: when each of its frames is shown, and where they come from.
+#[derive(Debug, Clone)]
+pub struct Video {
+    source: Source,
+    /// When each frame begins.
+    starts: Vec<Duration>,
+    /// When the last one ends.
+    end: Duration,
+}
+
+#[derive(Debug, Clone)]
+enum Source {
+    /// The bytes of an animated GIF, PNG or WebP, and the path that errors name.
+    Animation { path: PathBuf, bytes: Arc<[u8]> },
+    /// A picture a frame.
+    Files(Arc<[PathBuf]>),
+}
+
+impl Video {
+    /// Whether a path is a video: a folder, or an image with more than one frame. What can't be read is none.
+    pub fn is_at(path: &Path) -> bool {
+        path.is_dir() || std::fs::read(path).is_ok_and(|bytes| animation::is_animated(&bytes))
+    }
+
+    /// Opens an animated GIF, PNG or WebP, or a folder of pictures, which are taken in the order of their names, numbers
+    /// in them by value, and shown for [`DEFAULT_FRAME`] each.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Image`] naming the file: it can't be read, is no image or isn't animated, is torn, has more than
+    /// [`crate::MAX_PIXELS`] pixels a frame; or the folder holds no picture.
+    pub fn open(path: &Path) -> Result<Self, ModelError> {
+        if path.is_dir() {
+            let files = frames::pictures(path)?;
+            let shown = std::iter::repeat_n(DEFAULT_FRAME, files.len());
+            return Ok(Self::new(Source::Files(files.into()), shown));
+        }
+        let bytes: Arc<[u8]> = std::fs::read(path).map_err(|error| named(path, &error))?.into();
+        let shown = animation::durations(&bytes).map_err(|error| named(path, &error))?;
+        Ok(Self::new(Source::Animation { path: path.to_owned(), bytes }, shown))
+    }
+
+    /// Pictures and how long each is shown, such as a run's screenshots.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Image`] if there are none, or one can't be seen at all because it is shown for no time.
+    pub fn of_files(files: impl IntoIterator<Item = (PathBuf, Duration)>) -> Result<Self, ModelError> {
+        let (files, shown): (Vec<PathBuf>, Vec<Duration>) = files.into_iter().unzip();
+        if files.is_empty() {
+            return Err(ModelError::Image("a video without a frame".into()));
+        }
+        if let Some(place) = shown.iter().position(Duration::is_zero) {
+            return Err(named(&files[place], &"a frame of a video is shown for no time"));
+        }
+        Ok(Self::new(Source::Files(files.into()), shown))
+    }
+
+    fn new(source: Source, shown: impl IntoIterator<Item = Duration>) -> Self {
+        let mut end = Duration::ZERO;
+        let begin = |shown| {
+            let start = end;
+            end += shown;
+            start
+        };
+        let starts = shown.into_iter().map(begin).collect();
+        Self { source, starts, end }
+    }
+
+    /// How many frames it has; at least one.
+    pub fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Never: a video has a frame.
+    pub fn is_empty(&self) -> bool {
+        self.starts.is_empty()
+    }
+
+    /// How long it takes.
+    pub fn duration(&self) -> Duration {
+        self.end
+    }
+
+    /// Frames a second, over all of it: what samplers that count by a rate take.
+    pub fn rate(&self) -> f64 {
+        self.len() as f64 / self.end.as_secs_f64()
+    }
+
+    /// When a frame begins; `None` after the last one.
+    pub fn start(&self, frame: usize) -> Option<Duration> {
+        self.starts.get(frame).copied()
+    }
+
+    /// Decodes the frames of these places, which ascend; a place may come twice.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Image`] naming the file that is torn or gone, or a place after the last frame.
+    pub fn frames(&self, places: &[usize]) -> Result<Vec<Arc<RgbImage>>, ModelError> {
+        if let Some(place) = places.iter().find(|place| **place >= self.len()) {
+            return Err(ModelError::Image(format!(
+                "there is no frame {place} in a video of {} frames",
+                self.len()
+            )));
+        }
+        if !places.is_sorted() {
+            return Err(ModelError::Image("a video's frames are taken in ascending order".into()));
+        }
+        match &self.source {
+            Source::Animation { path, bytes } => {
+                animation::frames(bytes, places).map_err(|error| named(path, &error))
+            }
+            Source::Files(files) => frames::open(files, places),
+        }
+    }
+}
+
+fn named(path: &Path, problem: &dyn std::fmt::Display) -> ModelError {
+    ModelError::Image(format!("{}: {problem}", path.display()))
+}
