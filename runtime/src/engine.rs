@@ -17,7 +17,7 @@ mod step;
 mod thread;
 mod turns;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -59,10 +59,19 @@ pub struct EngineOptions {
     pub decoder: DecoderShape,
     /// The most tokens that a sequence may hold.
     pub context: usize,
+    /// The most tokens that one run of the decoder reads. What is longer is read in several runs, one after another, so
+    /// that memory is bounded whatever a prompt's length: a decoder that scores every token of a run gives
+    /// `tokens × vocabulary` numbers, 1.2 GB for 2,048 tokens of 150,000. `None`: everything in one run, for decoders
+    /// whose tokens see what comes after them.
+    pub longest_run: Option<NonZeroUsize>,
 }
 
+/// The usual bound on one run: long enough that a run's own cost doesn't show.
+const LONGEST_RUN: NonZeroUsize = NonZeroUsize::new(512).unwrap();
+
 impl EngineOptions {
-    /// A device, and the usual about the rest: a context of 2048 tokens, the best cache that the graph allows.
+    /// A device, and the usual about the rest: a context of 2048 tokens, read 512 at a time, and the best cache that the
+    /// graph allows.
     pub fn new(device: DeviceChoice) -> Self {
         Self {
             device,
@@ -70,6 +79,7 @@ impl EngineOptions {
             cache: CacheForm::Auto,
             decoder: DecoderShape::default(),
             context: 2048,
+            longest_run: Some(LONGEST_RUN),
         }
     }
 }

@@ -5,9 +5,9 @@
 #[path = "support/model.rs"]
 mod model;
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, time::Duration};
 
-use model::{data, decode, deep_golden, device, goldens, graphs, ids, load, write};
+use model::{data, decode, deep_golden, device, goldens, graphs, ids, load, load_reading, write};
 use percept_runtime::{
     CacheForm, DecodeOptions, DecodeStop, DecoderShape, Dim, Element, EmbeddedTokens, Engine, EngineError,
     EngineGraphs, EngineOptions, HostTensor, Moved, RopePosition, Sampling,
@@ -82,7 +82,24 @@ async fn reading_in_pieces_is_reading_at_once() {
                 decode(&mut sequence, DecodeOptions { max_tokens: 24, ..DecodeOptions::default() }).await;
             assert_eq!(ids(&decoded), golden.tokens, "{decoder} {cache:?} by {piece}");
         }
+        // What the engine cuts itself.
+        for longest in [1, 7, 39].map(NonZeroUsize::new) {
+            let engine = load_reading(longest, decoder, cache).await;
+            let mut sequence = engine.sequence().await.unwrap();
+            let written = write(&mut sequence, &golden.prompt, 24).await;
+            assert_eq!(written, golden.tokens, "{decoder} {cache:?} in runs of {longest:?}");
+        }
     }
+}
+
+#[tokio::test]
+async fn a_prompt_that_doesnt_fit_is_refused_before_any_of_it_is_read() {
+    let engine = load_reading(NonZeroUsize::new(16), "grouped_ids.onnx", CacheForm::Auto).await;
+    let mut sequence = engine.sequence().await.unwrap();
+    sequence.append_tokens(&[1; 20]).await.unwrap();
+    let error = sequence.append_tokens(&[2; 301]).await.unwrap_err();
+    assert!(matches!(error, EngineError::ContextFull { position: 20, more: 301, context: 320 }), "{error:?}");
+    assert_eq!(sequence.position(), 20);
 }
 
 #[tokio::test]

@@ -110,7 +110,7 @@ impl Opened<'_> {
             binding: session.create_binding()?,
             layout,
             plan,
-            longest_run: longest_run(&self.options.device),
+            longest_run: longest_run(self.options),
             host: MemoryInfo::default(),
             moved: self.moved.clone(),
             session,
@@ -154,13 +154,14 @@ impl Opened<'_> {
     }
 }
 
-/// The most tokens that one run may read on this device.
+/// The most tokens that one run may read: as many as was asked for, and as this device can.
 ///
 /// From 32 on, the WebGPU provider's `GroupQueryAttention` takes a kernel that assumes subgroups of at least 8
 /// invocations. A software device may have 4 (SwiftShader has); the kernel then counts keys twice and says nothing
 /// (seen with plugin 0.4.0: scores off by 1 to 3, from exactly 32 tokens on). Below 32 it takes another one.
-fn longest_run(choice: &DeviceChoice) -> Option<usize> {
-    choice.software.then_some(31)
+fn longest_run(options: &EngineOptions) -> usize {
+    let device = if options.device.software { 31 } else { usize::MAX };
+    options.longest_run.map_or(device, |asked| device.min(asked.get()))
 }
 
 /// What makes a decoder's scores on this device doubtful.

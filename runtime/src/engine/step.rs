@@ -26,8 +26,8 @@ pub(super) struct Decoder {
     pub(super) binding: IoBinding,
     pub(super) layout: CacheLayout,
     pub(super) plan: DecoderPlan,
-    /// The most tokens that one run may read. `None`: as many as there are.
-    pub(super) longest_run: Option<usize>,
+    /// The most tokens that one run may read.
+    pub(super) longest_run: usize,
     pub(super) host: MemoryInfo<'static>,
     pub(super) moved: MovedCounter,
     pub(super) session: Session,
@@ -44,7 +44,7 @@ impl Decoder {
     ) -> Result<Vec<f32>, EngineError> {
         let mut before = None;
         let mut outcome = Err(EngineError::NoLogits { position: cache.length() });
-        for piece in reading.into_pieces(self.longest_run.unwrap_or(usize::MAX)) {
+        for piece in reading.into_pieces(self.longest_run) {
             outcome = match self.run(cache, piece, switch) {
                 Ok((logits, replaced)) => {
                     before.get_or_insert(replaced);

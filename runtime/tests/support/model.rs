@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
 use percept_fetch::Silent;
 use percept_runtime::{
@@ -80,6 +80,19 @@ pub(crate) async fn load(decoder: &str, on: &str, cache: CacheForm) -> Result<En
     let (runtime, choice) = device(on);
     let options = EngineOptions { cache, context: 320, threads: Some(1), ..EngineOptions::new(choice) };
     Engine::load(&runtime, graphs(decoder), options).await
+}
+
+/// The same on `cpu`, reading at most so many tokens in a run.
+pub(crate) async fn load_reading(longest: Option<NonZeroUsize>, decoder: &str, cache: CacheForm) -> Engine {
+    let (runtime, choice) = device("cpu");
+    let options = EngineOptions {
+        cache,
+        context: 320,
+        threads: Some(1),
+        longest_run: longest,
+        ..EngineOptions::new(choice)
+    };
+    Engine::load(&runtime, graphs(decoder), options).await.unwrap()
 }
 
 /// Reads a prompt and writes greedily.
