@@ -145,6 +145,7 @@ struct EngineFacts {
     signatures: Vec<(String, Signature)>,
     placement: Vec<(String, Placement)>,
     cache_form: CacheForm,
+    keeps_states: bool,
     context: usize,
     vocabulary: usize,
     moved: MovedCounter,
@@ -180,6 +181,12 @@ impl Engine {
     /// nothing.
     pub fn cache_form(&self) -> CacheForm {
         self.inner.facts.cache_form
+    }
+
+    /// Whether some of the decoder's layers carry a state of constant size (a convolution's, a recurrence's) in place
+    /// of keys and values. Such a sequence goes back only to where an append ended: see [`Sequence::rewind_near`].
+    pub fn keeps_states(&self) -> bool {
+        self.inner.facts.keeps_states
     }
 
     /// Which of each graph's nodes landed on which provider.

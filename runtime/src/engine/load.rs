@@ -50,6 +50,7 @@ pub(super) fn load(
         .collect::<Result<Vec<_>, _>>()?;
 
     let Opened { signatures, placement, .. } = opened;
+    let keeps_states = decoder.as_ref().is_some_and(|decoder| !decoder.plan.states.is_empty());
     let context = match form {
         CacheForm::Shared { positions } => options.context.min(positions),
         _ => options.context,
@@ -59,7 +60,17 @@ pub(super) fn load(
     let known = if decoder.is_some() { vocabulary } else { usize::MAX };
     let sequences = HashMap::new();
     let model = LoadedModel { sequences, next: 0, decoder, embedding, encoders, context, vocabulary: known };
-    Ok((model, EngineFacts { signatures, placement, cache_form: form, context, vocabulary, moved, doubt }))
+    let facts = EngineFacts {
+        signatures,
+        placement,
+        cache_form: form,
+        keeps_states,
+        context,
+        vocabulary,
+        moved,
+        doubt,
+    };
+    Ok((model, facts))
 }
 
 struct Opened<'a> {
@@ -95,6 +106,7 @@ impl Opened<'_> {
             if is_host(&memory) { Allocator::default() } else { Allocator::new(&session, memory.clone())? };
         let layout = CacheLayout {
             tensors: plan.caches.clone(),
+            states: plan.states.clone(),
             memory,
             home,
             allocator,
