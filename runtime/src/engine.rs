@@ -149,7 +149,7 @@ struct EngineFacts {
     context: usize,
     vocabulary: usize,
     moved: MovedCounter,
-    doubt: Option<&'static str>,
+    doubt: Option<String>,
 }
 
 impl Engine {
@@ -194,9 +194,9 @@ impl Engine {
         &self.inner.facts.placement
     }
 
-    /// What is known to go wrong with such a decoder on this device although it runs, in words.
+    /// What is known to go wrong with such graphs on this device although they run, in words.
     pub fn doubt(&self) -> Option<&str> {
-        self.inner.facts.doubt
+        self.inner.facts.doubt.as_deref()
     }
 
     /// The most tokens that a sequence may hold.

@@ -9,6 +9,7 @@ use percept_runtime::{Constraint, DecodeOptions, DecodeStop, DecodedToken, HostT
 use super::{
     Inner,
     features::SeenImage,
+    pieces::pieces,
     prefix::KeptSequence,
     prompt::{Prompt, PromptImage, PromptToken},
     reader::ReplyReader,
@@ -105,15 +106,20 @@ pub(super) async fn read(
     let features = features(inner, prompt, fresh).await?;
     usage.stage.vision += begun.elapsed().as_secs_f64() * 1000.0;
     let begun = Instant::now();
-    let embeddings = embeddings(inner, fresh, &features).await?;
-    let positions = prompt.positions.as_ref().and_then(|positions| positions.get(kept.tokens.len()..));
-    let read = match positions {
-        Some(positions) => kept.sequence.append_at(embeddings, positions.to_vec()).await,
-        None => kept.sequence.append(embeddings).await,
-    };
-    read.map_err(engine_error)?;
+    let lengths = if inner.engine.keeps_states() { pieces(fresh) } else { vec![fresh.len()] };
+    for length in lengths {
+        let (begun, held) = (kept.tokens.len() - usage.cached_tokens, kept.tokens.len());
+        let piece = &fresh[begun..begun + length];
+        let embeddings = embeddings(inner, piece, &features).await?;
+        let positions = prompt.positions.as_ref().and_then(|positions| positions.get(held..held + length));
+        let read = match positions {
+            Some(positions) => kept.sequence.append_at(embeddings, positions.to_vec()).await,
+            None => kept.sequence.append(embeddings).await,
+        };
+        read.map_err(engine_error)?;
+        kept.tokens.extend_from_slice(piece);
+    }
     usage.stage.prefill = begun.elapsed().as_secs_f64() * 1000.0;
-    kept.tokens.extend_from_slice(fresh);
     Ok(kept)
 }
 

@@ -54,7 +54,9 @@ mod tests {
 
     fn noted(most: usize, positions: &[usize]) -> Checkpoints<usize> {
         let mut checkpoints = Checkpoints::new(most);
-        positions.iter().for_each(|&position| checkpoints.note(position, position));
+        for &position in positions {
+            checkpoints.note(position, position);
+        }
         checkpoints
     }
 
