@@ -11,6 +11,8 @@ GroupQueryAttention operator, or spelt out) and however their cache is kept. The
     half.onnx           grouped_ids.onnx in 16-bit floats
     lacking.onnx        grouped_ids.onnx with one operator that only the CPU has
     deep.onnx           grouped.onnx with rows that are added to the first layer's states (`deepstack.0`)
+    hybrid.onnx         grouped_ids.onnx whose first layer is a short convolution with a state (`past_conv.0`)
+    hybrid_plain.onnx   the same with attention as in plain.onnx, its state named `past_key_values.0.conv_state`
     embedding.onnx      token ids to embeddings
     encoder.onnx        4×4 pictures to one embedding each
 """
@@ -27,6 +29,7 @@ from onnx import TensorProto, helper, numpy_helper
 MICROSOFT = "com.microsoft"
 VOCABULARY, HIDDEN, HEADS, CACHE_HEADS, LAYERS, FEED, CONTEXT = 288, 32, 4, 2, 2, 48, 320
 HEAD = 16  # GroupQueryAttention rotates multiples of 16 only
+KERNEL = 3  # what a convolution sees: a token and those before it; its state is as long
 PROMPTS = [[5, 7, 9, 11, 13], [250], list(range(20, 60)), [1, 1, 1, 1, 1, 1, 1, 1]]
 
 
@@ -45,6 +48,10 @@ def weights():
             "output": (HEADS * HEAD, HIDDEN), "up": (HIDDEN, FEED), "down": (FEED, HIDDEN),
         }.items():
             named[f"{layer}.{name}"] = random.standard_normal(shape) * 0.3
+    # After the others, which are as they were.
+    named["conv.in"] = random.standard_normal((HIDDEN, 3 * HIDDEN)) * 0.3
+    named["conv.kernel"] = random.standard_normal((HIDDEN, 1, KERNEL)) * 0.6
+    named["conv.out"] = random.standard_normal((HIDDEN, HIDDEN)) * 0.3
     return {name: array.astype(np.float32) for name, array in named.items()}
 
 
@@ -76,8 +83,8 @@ class Graph:
     def output(self, name, kind, shape):
         self.outputs.append(helper.make_tensor_value_info(name, kind, shape))
 
-    def caches(self):
-        for layer in range(LAYERS):
+    def caches(self, layers=range(LAYERS)):
+        for layer in layers:
             for kind in ("key", "value"):
                 self.input(f"past_key_values.{layer}.{kind}", self.type, ["batch", CACHE_HEADS, "past", HEAD])
                 self.output(f"present.{layer}.{kind}", self.type, ["batch", CACHE_HEADS, "total", HEAD])
@@ -152,7 +159,26 @@ def causal_mask(graph):
     graph.node("LessOrEqual", [columns, rows], ["allowed"])
 
 
-def decoder(arrays, path, feed, attention, element=np.float32, lacking=False, deep=False):
+def short_convolution(graph, x, past, present):
+    """A gated convolution of each number with itself in the tokens before; its state is what those tokens gave."""
+    graph.input(past, graph.type, ["batch", HIDDEN, KERNEL])
+    graph.output(present, graph.type, ["batch", HIDDEN, KERNEL])
+    mixed = graph.node("MatMul", [x, graph.weight("conv.in")], ["conv.mixed"])
+    graph.node("Split", [graph.node("Transpose", [mixed], ["conv.turned"], perm=[0, 2, 1])], ["conv.b", "conv.c", "conv.x"], axis=1, num_outputs=3)
+    seen = graph.node("Concat", [past, graph.node("Mul", ["conv.b", "conv.x"], ["conv.gated"])], ["conv.seen"], axis=2)
+    end = graph.constant("conv.end", np.array([2**62], np.int64))
+    axis = graph.constant("conv.axis", np.array([2], np.int64))
+    graph.node("Slice", [seen, graph.constant("conv.last", np.array([-KERNEL], np.int64)), end, axis], [present])
+    # The state is one longer than what the first new token sees of it.
+    near = graph.node("Slice", [seen, graph.constant("conv.first", np.array([1], np.int64)), end, axis], ["conv.near"])
+    summed = graph.node("Conv", [near, graph.weight("conv.kernel")], ["conv.summed"], group=HIDDEN)
+    gated = graph.node("Mul", ["conv.c", summed], ["conv.y"])
+    back = graph.node("Transpose", [gated], ["conv.back"], perm=[0, 2, 1])
+    return graph.node("MatMul", [back, graph.weight("conv.out")], ["conv.output"])
+
+
+def decoder(arrays, path, feed, attention, element=np.float32, lacking=False, deep=False, states=None):
+    """Writes a decoder. `states` are the names of the state of its first layer, where that is a convolution."""
     graph = Graph(arrays, element)
     if feed == "embeddings":
         x = graph.input("inputs_embeds", graph.type, ["batch", "tokens", HIDDEN])
@@ -166,13 +192,17 @@ def decoder(arrays, path, feed, attention, element=np.float32, lacking=False, de
     else:
         graph.input("seqlens_k", TensorProto.INT32, ["batch"])
         graph.input("total_sequence_length", TensorProto.INT32, [])
-    graph.caches()
+    graph.caches(range(1 if states else 0, LAYERS))
     for layer in range(LAYERS):
         p = f"{layer}."
         normed = graph.norm(x, p + "normed")
-        parts = [graph.node("MatMul", [normed, graph.weight(p + name)], [p + name + ".x"]) for name in ("query", "key", "value")]
-        attended = attention(graph, layer, *parts)
-        x = graph.node("Add", [x, graph.node("MatMul", [attended, graph.weight(p + "output")], [p + "output.x"])], [p + "middle"])
+        if states and layer == 0:
+            update = short_convolution(graph, normed, *states)
+        else:
+            parts = [graph.node("MatMul", [normed, graph.weight(p + name)], [p + name + ".x"]) for name in ("query", "key", "value")]
+            attended = attention(graph, layer, *parts)
+            update = graph.node("MatMul", [attended, graph.weight(p + "output")], [p + "output.x"])
+        x = graph.node("Add", [x, update], [p + "middle"])
         up = graph.node("MatMul", [graph.norm(x, p + "normed2"), graph.weight(p + "up")], [p + "up.x"])
         active = graph.node("Mul", [up, graph.node("Sigmoid", [up], [p + "gate"])], [p + "active"])
         if lacking and layer == 0:
@@ -205,9 +235,11 @@ def encoder(path):
 
 def golden(path, count=24):
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    # No keys and values, and states of zeros.
+    named = {"batch": 1, "past": 0}
     empty = {
-        f"past_key_values.{layer}.{kind}": np.zeros((1, CACHE_HEADS, 0, HEAD), np.float32)
-        for layer in range(LAYERS) for kind in ("key", "value")
+        value.name: np.zeros([named.get(size, size) for size in value.shape], np.float32)
+        for value in session.get_inputs() if value.name.startswith("past")
     }
     cases = []
     for prompt in PROMPTS:
@@ -254,7 +286,11 @@ if __name__ == "__main__":
     decoder(arrays, folder / "half.onnx", "tokens", grouped_attention, np.float16)
     decoder(arrays, folder / "lacking.onnx", "tokens", grouped_attention, lacking=True)
     decoder(arrays, folder / "deep.onnx", "embeddings", grouped_attention, deep=True)
+    decoder(arrays, folder / "hybrid.onnx", "tokens", grouped_attention, states=("past_conv.0", "present_conv.0"))
+    named = ("past_key_values.0.conv_state", "present.0.conv_state")
+    decoder(arrays, folder / "hybrid_plain.onnx", "tokens", plain_attention, states=named)
     embedding(arrays, folder / "embedding.onnx")
     encoder(folder / "encoder.onnx")
     (folder / "golden.json").write_text(json.dumps(golden(folder / "plain.onnx")) + "\n")
     (folder / "golden_deep.json").write_text(json.dumps(deep_golden(arrays, folder / "deep.onnx")) + "\n")
+    (folder / "golden_hybrid.json").write_text(json.dumps(golden(folder / "hybrid_plain.onnx")) + "\n")

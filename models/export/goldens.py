@@ -85,7 +85,7 @@ def record(case, processor, model):
         "processor": case.processor,
         "messages": case.messages,
         "prompt": prompt,
-        "expanded_prompt": expanded(processor, inputs, ids),
+        "expanded_prompt": expanded(processor, prompt, ids),
         "input_ids": ids,
         "pixel_values": tensor(inputs["pixel_values"]) if "pixel_values" in inputs else None,
         "pixel_attention_mask": None,
@@ -96,6 +96,8 @@ def record(case, processor, model):
     if "pixel_attention_mask" in inputs:
         mask = inputs["pixel_attention_mask"]
         golden["pixel_attention_mask"] = {"shape": list(mask.shape), "ones": int(mask.sum())}
+    if "spatial_shapes" in inputs:
+        golden["spatial_shapes"] = inputs["spatial_shapes"].tolist()
     if hasattr(model.model, "get_rope_index"):
         golden.update(places(model, inputs))
     return golden
@@ -119,12 +121,13 @@ def places(model, inputs):
     }
 
 
-def expanded(processor, inputs, ids):
+def expanded(processor, prompt, ids):
     """The prompt after each image's placeholder became as many as it has features.
 
-    The tokenizer's own first token, if it puts one there, isn't part of it."""
+    The tokenizer's own first token, if it puts one there that the template didn't write, isn't part of it."""
     tokenizer = processor.tokenizer
-    if tokenizer.bos_token_id is not None and ids[0] == tokenizer.bos_token_id:
+    first = tokenizer.bos_token_id is not None and ids[0] == tokenizer.bos_token_id
+    if first and not prompt.startswith(tokenizer.bos_token):
         if tokenizer("").input_ids[:1] == [tokenizer.bos_token_id]:
             ids = ids[1:]
     return tokenizer.decode(ids, clean_up_tokenization_spaces=False)

@@ -16,6 +16,7 @@ from PIL import Image
 from transformers import (
     CLIPImageProcessor,
     Idefics3ImageProcessor,
+    Lfm2VlImageProcessor,
     LlavaImageProcessor,
     Qwen2VLImageProcessor,
     SiglipImageProcessor,
@@ -63,6 +64,18 @@ TILED = [
     ({**SMALL_TILES, "do_resize": False}, [(97, 61), (45, 83), (20, 9)]),
     ({}, [(300, 200)]),
 ]
+# Cut or not, tiles that are the image's only view, other patches, features, grids and tolerances.
+NATIVE_TILES = [
+    ({"do_image_splitting": False}, [(1280, 720), (113, 900), (97, 61)]),
+    ({"use_thumbnail": False}, [(1280, 720), (640, 1000)]),
+    ({"tile_size": 64, "max_image_tokens": 16, "min_image_tokens": 4, "max_tiles": 6}, [
+        (97, 61), (300, 301), (45, 83), (640, 480), (3, 40), (7, 5), (1000, 130), (200, 9), (113, 900), (224, 500),
+    ]),
+    ({"encoder_patch_size": 14, "tile_size": 448, "downsample_factor": 1, "max_pixels_tolerance": 1.2}, [
+        (1280, 720), (447, 223), (336, 224),
+    ]),
+    ({"resample": 3, "min_tiles": 3, "max_tiles": 4, "image_mean": [0.4, 0.5, 0.6], "image_std": 0.25}, [(1280, 720)]),
+]
 PADDED = [({"do_pad": True}, [(97, 61), (45, 83), (300, 301), (64, 64)])]
 
 
@@ -100,16 +113,39 @@ def make(folder):
                 rows.append(golden(name, settings, size, pillow))
                 rows.append(golden(f"{name}Fast", settings, size, tensors))
         print(f"{name}: the two backends differ by up to {furthest:.3f}")
+    write(folder / "golden.json", rows)
+    write(folder / "lfm2_vl.json", in_padded_patches())
+
+
+def in_padded_patches():
+    """The rows of LFM2-VL's processor, which transformers knows with torchvision alone, by either name."""
+    rows = []
+    for settings, sizes in [({}, SIZES), *NATIVE_TILES]:
+        for place, size in enumerate(sizes):
+            name = f"Lfm2VlImageProcessor{'Fast' if place % 2 else ''}"
+            processor = Lfm2VlImageProcessor(**settings)
+            shapes = processor(formula(*size), return_tensors="np")["spatial_shapes"]
+            row = golden(name, settings, size, values(processor, size))
+            rows.append({**row, "spatial_shapes": shapes.tolist()})
+    return rows
+
+
+def write(path, rows):
+    """Writes a row a line."""
     text = ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows)
-    (folder / "golden.json").write_text(f"[\n{text}\n]\n")
-    print(f"{folder.name}: {len(rows)} results, torchvision {torchvision.__version__}")
+    path.write_text(f"[\n{text}\n]\n")
+    print(f"{path.parent.name}/{path.name}: {len(rows)} results, torchvision {torchvision.__version__}")
 
 
 def values(processor, size):
     """The pixel values `[3, height, width]` of the picture of this size, `[tiles, 3, height, width]` where it is cut, or
     `[rows, columns, 3, frames, side, side]` where it comes in patches; these not in the order of rows, which only the
-    checksum sees."""
+    checksum sees. Of padded patches `[pictures, patches, side, side, 3]`."""
     made = processor(formula(*size), return_tensors="np")
+    if "spatial_shapes" in made:
+        side = processor.encoder_patch_size
+        pixels = made["pixel_values"]
+        return np.ascontiguousarray(pixels.reshape(*pixels.shape[:2], side, side, 3), "<f4")
     if "image_grid_thw" in made:
         _, rows, columns = made["image_grid_thw"][0]
         side, frames = processor.patch_size, processor.temporal_patch_size
@@ -121,7 +157,12 @@ def values(processor, size):
 
 def golden(name, settings, size, pixels):
     """One row. `name` is what `image_processor_type` says where the backend is meant."""
-    first = {3: lambda: pixels[:, 0, 0], 4: lambda: pixels[0, :, 0, 0], 6: lambda: pixels[0, 0, :, 0, 0, 0]}[pixels.ndim]()
+    first = {
+        3: lambda: pixels[:, 0, 0],
+        4: lambda: pixels[0, :, 0, 0],
+        5: lambda: pixels[0, 0, 0, 0],
+        6: lambda: pixels[0, 0, :, 0, 0, 0],
+    }[pixels.ndim]()
     return {
         "settings": {"image_processor_type": name, **settings},
         "size": list(size),

@@ -7,6 +7,10 @@ import numpy as np
 import onnxruntime
 
 
+# Names of what has one size however long the text is.
+STATES = ("past_conv.", "past_recurrent.")
+
+
 class Sessions:
     """The sessions of one folder. `suffix` picks the decoder's file, `device` an execution
     provider's device for it (none: the CPU)."""
@@ -20,12 +24,17 @@ class Sessions:
         self.outputs = [value.name for value in self.decoder.get_outputs()]
 
     def features(self, pixel_values, grids=None):
-        """Image features, one row a placeholder token. `grids` are those of images in patches."""
+        """Image features, one row a placeholder token. `grids` are those of images in patches, or rows and columns of
+        patches in each padded picture."""
         feed = {"pixel_values": pixel_values}
         for value in self.vision.get_inputs():
             if value.name in ("grid_thw", "image_grid_thw"):
                 feed[value.name] = np.array(grids, np.int64)
-        if any(value.name == "pixel_attention_mask" for value in self.vision.get_inputs()):
+        if any(value.name == "spatial_shapes" for value in self.vision.get_inputs()):
+            feed["spatial_shapes"] = np.array(grids, np.int64)
+            real = np.prod(feed["spatial_shapes"], axis=1, keepdims=True)
+            feed["pixel_attention_mask"] = (np.arange(pixel_values.shape[1]) < real).astype(np.int64)
+        elif any(value.name == "pixel_attention_mask" for value in self.vision.get_inputs()):
             batch, tiles, _, height, width = pixel_values.shape
             feed["pixel_attention_mask"] = np.ones((batch, tiles, height, width), bool)
         # What the decoder takes beside the embeddings comes out under the same names, and is laid behind.
@@ -53,18 +62,24 @@ class Sessions:
         return embeds
 
     def empty_cache(self):
-        """A cache of no positions, by the shapes that the graph declares."""
-        return {
+        """A cache of no positions, and states of zeros, by the shapes that the graph declares."""
+        cache = {
             name: np.zeros((1, value.shape[1], 0, value.shape[3]), np.float32)
             for name, value in self.inputs.items()
-            if name.startswith("past_key_values.")
+            if name.endswith((".key", ".value"))
         }
+        states = {
+            name: np.zeros((1, *value.shape[1:]), np.float32)
+            for name, value in self.inputs.items()
+            if name.startswith(STATES)
+        }
+        return {**cache, **states}
 
     def step(self, embeds, cache, places=None):
         """Appends embeddings to the cache: logits `[positions, vocabulary]`, and the new cache.
 
         `places` are the new positions' rows `[rows, positions]`; they are counted where none are given."""
-        past = next(iter(cache.values())).shape[2]
+        past = next(value.shape[2] for name, value in cache.items() if name.endswith(".key"))
         new = embeds.shape[1]
         positions = np.arange(past, past + new, dtype=np.int64)[None]
         if places is not None:
@@ -81,7 +96,7 @@ class Sessions:
         feed = {name: offered[name] for name in self.inputs}
         output = dict(zip(self.outputs, self.decoder.run(None, feed)))
         logits = output.pop("logits")[0]
-        return logits, {name.replace("present", "past_key_values"): value for name, value in output.items()}
+        return logits, {past_of(name): value for name, value in output.items()}
 
     def reply(self, embeds, length, places=None):
         """The greedy reply: logits of each step `[length, vocabulary]`, and the tokens.
@@ -96,6 +111,13 @@ class Sessions:
             tokens.append(int(rows[-1].argmax()))
             embeds = self.embeddings(tokens[-1:])
         return np.array(logits), tokens
+
+
+def past_of(present):
+    """The name under which what a run gave goes into the next."""
+    if present.startswith("present_"):
+        return present.replace("present_", "past_", 1)
+    return present.replace("present", "past_key_values", 1)
 
 
 def open_session(path, device=None):

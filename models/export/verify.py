@@ -52,7 +52,8 @@ def prompt_embeddings(sessions, golden):
     if golden["pixel_values"] is None:
         return sessions.embeddings(golden["input_ids"])
     pixels = goldens.tensor_values(golden["pixel_values"])
-    grids, places = golden.get("image_grid_thw"), golden.get("position_ids")
+    grids = golden.get("image_grid_thw") or golden.get("spatial_shapes")
+    places = golden.get("position_ids")
     features = sessions.features(pixels, grids)
     single = [sessions.features(*part) for part in parts(pixels, grids)]
     assert np.abs(np.concatenate(single) - features).max() <= TOLERANCE, "tiles depend on each other"
@@ -66,6 +67,8 @@ def prompt_embeddings(sessions, golden):
 
 def parts(pixels, grids):
     """What the vision session is fed for each tile, or each image in patches, by itself."""
+    if pixels.ndim == 3:
+        return [(pixels[place : place + 1], grids[place : place + 1]) for place in range(len(pixels))]
     if grids is not None:
         ends = np.cumsum(np.prod(grids, axis=1))[:-1]
         return [(patches, [grid]) for patches, grid in zip(np.split(pixels, ends), grids)]

@@ -5,8 +5,10 @@
 //! [`of_folder`]. The rest is the same for all: features replace the embeddings of the image token, row by
 //! row, and their number must be the prompt's.
 
+mod lfm2_vl;
 mod llava;
 mod positions;
+mod qwen3_5;
 mod qwen_vl;
 mod smolvlm;
 
@@ -85,7 +87,8 @@ pub trait Family: Send + Sync + std::fmt::Debug {
 }
 
 /// The families that are hosted, for the error that lists them.
-const KNOWN: &str = "smolvlm, idefics3, llava, qwen2_vl, qwen2_5_vl, qwen3_vl and qwen3_vl_moe";
+const KNOWN: &str =
+    "smolvlm, idefics3, llava, lfm2_vl, qwen2_vl, qwen2_5_vl, qwen3_vl, qwen3_vl_moe and qwen3_5";
 
 /// The family of a folder.
 ///
@@ -95,11 +98,13 @@ const KNOWN: &str = "smolvlm, idefics3, llava, qwen2_vl, qwen2_5_vl, qwen3_vl an
 pub(crate) fn of_folder(folder: &Path, config: &ModelConfig) -> Result<Box<dyn Family>, ModelError> {
     match config.model_type.as_str() {
         "smolvlm" | "idefics3" => smolvlm::read(folder, config),
+        "lfm2_vl" => lfm2_vl::read(folder),
         "llava" => llava::read(folder, config),
         "qwen2_vl" => Ok(qwen_vl::second()),
         "qwen2_5_vl" => qwen_vl::second_and_a_half(folder),
         "qwen3_vl" => qwen_vl::third(folder, "qwen3_vl"),
         "qwen3_vl_moe" => qwen_vl::third(folder, "qwen3_vl_moe"),
+        "qwen3_5" => Ok(Box::new(qwen3_5::Qwen35)),
         unknown => Err(ModelError::Folder {
             path: folder.join("config.json"),
             problem: format!("the family `{unknown}` isn't hosted in this version"),

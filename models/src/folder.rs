@@ -90,7 +90,7 @@ impl ModelFolder {
 
     /// Pictures and patches are fed in different ways: a processor of the other kind would be noticed late.
     fn check_processor(&self) -> Result<(), ModelError> {
-        let gives_patches = matches!(self.processor, ImageProcessor::Patched(_));
+        let gives_patches = matches!(self.processor, ImageProcessor::Patched(_) | ImageProcessor::Naflex(_));
         if gives_patches == self.family.takes_patches() {
             return Ok(());
         }

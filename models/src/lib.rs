@@ -50,7 +50,7 @@ pub use images::LoadedImage;
 pub use local::{InspectedSession, Inspection, LoadOptions, LocalModel, PlacedOperator, ReadPrompt};
 pub use merge::{Merge, MergeMethod, Merged, MergedGraph};
 pub use processor::{
-    Backend, Filter, FirstSize, ImageProcessor, MAX_PIXELS, Normalise, PatchGrid, PatchedImage,
+    Backend, Filter, FirstSize, ImageProcessor, MAX_PIXELS, NaflexImage, Normalise, PatchGrid, PatchedImage,
     ProcessedImage, SingleImage, SmartSize, TargetSize, TileGrid, TiledImage, resize,
 };
 pub use remote::{RemoteAddress, RemoteApi, RemoteError, RemoteModel, RemoteOptions};

@@ -9,6 +9,7 @@ mod features;
 mod inspect;
 mod load;
 mod measure;
+mod pieces;
 mod prefix;
 mod prompt;
 mod reader;

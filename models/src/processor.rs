@@ -2,12 +2,14 @@
 //!
 //! [`ImageProcessor::from_json`] reads a folder's `preprocessor_config.json`. Results equal those of
 //! transformers (5.23) bit for bit: with Pillow (11.3), or with torchvision (0.29) where the folder means that
-//! ([`Backend`]). The processors that cut tiles are known with Pillow only.
+//! ([`Backend`]). The processors that cut tiles are known with
+//! Pillow only, LFM2-VL's with torchvision only.
 
 mod backend;
 mod crop;
 mod filter;
 mod fit;
+mod naflex;
 mod normalise;
 mod patches;
 mod resize;
@@ -21,6 +23,7 @@ use crate::ModelError;
 pub use backend::Backend;
 pub use filter::Filter;
 pub(crate) use fit::Fit;
+pub use naflex::NaflexImage;
 pub use normalise::Normalise;
 pub use patches::{PatchGrid, PatchedImage, SmartSize};
 pub(crate) use resize::check_area;
@@ -38,6 +41,8 @@ pub enum ImageProcessor {
     Tiled(TiledImage),
     /// Patches of a picture that keeps its shape.
     Patched(PatchedImage),
+    /// Patches of one picture or of tiles, padded to one length.
+    Naflex(NaflexImage),
 }
 
 impl ImageProcessor {
@@ -58,6 +63,7 @@ impl ImageProcessor {
             Self::Single(single) => single.process(image),
             Self::Tiled(tiled) => tiled.process(image),
             Self::Patched(patched) => patched.process(image),
+            Self::Naflex(naflex) => naflex.process(image),
         }
     }
 }
@@ -76,15 +82,15 @@ pub struct TileGrid {
 pub struct ProcessedImage {
     /// How many pictures `values` holds: the tiles and the whole, or one.
     pub tiles: usize,
-    /// Rows of each.
+    /// Rows of each; of the whole, where a [`NaflexImage`] made them.
     pub height: usize,
-    /// Columns of each.
+    /// Columns of each, or of the whole.
     pub width: usize,
     /// `[tiles, 3, height, width]`, row-major; or, where there are `patches`, one after another, each
-    /// `[3, frames, side, side]`.
+    /// `[3, frames, side, side]`; of a [`NaflexImage`] `[tiles, patches, side, side, 3]`.
     pub values: Vec<f32>,
     /// `[tiles, height, width]`: true where a pixel is the image's, false where it is padding. Empty where there are
-    /// `patches`: they are never padded.
+    /// `patches`: they are never padded. Of a [`NaflexImage`] `[tiles, patches]`: true where a patch is the image's.
     pub mask: Vec<bool>,
     /// The grid, if the image was cut.
     pub grid: Option<TileGrid>,

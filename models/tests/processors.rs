@@ -14,6 +14,8 @@ struct Golden {
     size: [u32; 2],
     shape: Vec<usize>,
     first: [f32; 3],
+    /// Rows and columns of patches in each picture, where pictures come in padded patches.
+    spatial_shapes: Option<Vec<[usize; 2]>>,
     sha256: String,
 }
 
@@ -32,6 +34,11 @@ fn check(golden: &Golden) {
     let processor = ImageProcessor::from_json(&golden.settings.to_string()).unwrap();
     let processed = processor.process(&formula(golden.size)).unwrap();
     let (shape, channel) = match processed.patches {
+        None if golden.spatial_shapes.is_some() => {
+            let (pictures, patches) = (processed.tiles, processed.mask.len() / processed.tiles);
+            let side = (processed.values.len() / processed.mask.len() / 3).isqrt();
+            (vec![pictures, patches, side, side, 3], 1)
+        }
         None => {
             let picture = [3, processed.height, processed.width];
             let tiles = (golden.shape.len() == 4).then_some(processed.tiles);
@@ -45,6 +52,16 @@ fn check(golden: &Golden) {
         }
     };
     assert_eq!(shape, golden.shape, "{case}");
+    if let Some(shapes) = &golden.spatial_shapes {
+        let real = processed.mask.chunks(shape[1]).map(|mask| mask.iter().filter(|real| **real).count());
+        assert_eq!(
+            real.collect::<Vec<_>>(),
+            shapes.iter().map(|[rows, columns]| rows * columns).collect::<Vec<_>>()
+        );
+        let whole = [processed.height / shape[2], processed.width / shape[2]];
+        let last = shapes.last().unwrap();
+        assert!(*last == whole || processed.grid.is_some_and(|_| golden.settings["use_thumbnail"] == false));
+    }
     let first = [0, 1, 2].map(|place| processed.values[place * channel].to_bits());
     assert_eq!(first, golden.first.map(f32::to_bits), "{case}");
     let bytes: Vec<u8> = processed.values.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -53,11 +70,26 @@ fn check(golden: &Golden) {
 
 #[test]
 fn every_pixel_value_is_the_references_in_the_backend_that_is_meant() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/processors/golden.json");
-    let goldens: Vec<Golden> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let goldens = goldens("golden.json");
     let fast = |golden: &&Golden| golden.settings["image_processor_type"].as_str().unwrap().ends_with("Fast");
     assert_eq!(goldens.len(), 332);
     assert_eq!(goldens.iter().filter(fast).count(), 166);
+    check_all(&goldens);
+}
+
+#[test]
+fn every_padded_patch_is_the_references() {
+    let goldens = goldens("lfm2_vl.json");
+    assert_eq!(goldens.len(), 41);
+    check_all(&goldens);
+}
+
+fn goldens(file: &str) -> Vec<Golden> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/processors").join(file);
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn check_all(goldens: &[Golden]) {
     std::thread::scope(|scope| {
         for part in goldens.chunks(goldens.len().div_ceil(4)) {
             scope.spawn(|| part.iter().for_each(check));
@@ -76,6 +108,23 @@ fn what_a_backend_lacks_is_refused() {
             None,
             "which areas it allows",
         ),
+        (
+            r#"{"image_processor_type": "Lfm2VlImageProcessor"}"#,
+            Some(percept_models::Backend::Pillow),
+            "`Lfm2VlImageProcessor` has no way of Pillow's",
+        ),
+        (r#"{"image_processor_type": "Lfm2VlImageProcessor", "do_pad": false}"#, None, "without `do_pad`"),
+        (
+            r#"{"image_processor_type": "Lfm2VlImageProcessor", "tile_size": 500}"#,
+            None,
+            "whole features of 32",
+        ),
+        (
+            r#"{"image_processor_type": "Lfm2VlImageProcessor", "min_tiles": 11}"#,
+            None,
+            "least number of tiles",
+        ),
+        (r#"{"image_processor_type": "Lfm2VlImageProcessor", "max_tiles": 0}"#, None, "`max_tiles` is 0"),
         (
             r#"{"image_processor_type": "SmolVLMImageProcessor", "resample": 0}"#,
             Some(percept_models::Backend::Torchvision),

@@ -1,8 +1,13 @@
-//! Keys and values of what a sequence has read, kept where the decoder computes.
+//! What a sequence keeps of what it has read, where the decoder computes: keys and values, one each a token, and the
+//! states of layers that have none.
 
+mod checkpoints;
 mod growing;
 mod host_copy;
 mod shared;
+mod states;
+
+use std::rc::Rc;
 
 use ort::{
     memory::{Allocator, MemoryInfo},
@@ -10,7 +15,8 @@ use ort::{
     value::{DynTensor, DynTensorValueType, DynValue},
 };
 
-use self::{growing::GrowingCache, shared::SharedCache};
+pub(crate) use self::states::StateTensor;
+use self::{growing::GrowingCache, shared::SharedCache, states::States};
 use crate::{
     engine::EngineError,
     moved::{Crossing, MovedCounter, Purpose},
@@ -48,6 +54,8 @@ impl CacheTensor {
 pub(crate) struct CacheLayout {
     /// Its tensors, layer by layer.
     pub(crate) tensors: Vec<CacheTensor>,
+    /// Its states, layer by layer; none in a decoder whose every layer attends.
+    pub(crate) states: Vec<StateTensor>,
     /// Where they are kept.
     pub(crate) memory: MemoryInfo<'static>,
     /// Where the decoder computes.
@@ -75,29 +83,31 @@ impl CacheLayout {
     }
 
     /// Counts a value of the cache at the seam where it is bound or handed back.
-    fn count_value(
-        &self,
-        crossing: Crossing,
-        value: &DynValue,
-        tensor: &CacheTensor,
-        positions: usize,
-    ) -> Result<(), EngineError> {
+    fn count_value(&self, crossing: Crossing, value: &DynValue, bytes: usize) -> Result<(), EngineError> {
         let view = value.view();
         let view = view.downcast::<DynTensorValueType>()?;
-        self.count(crossing, view.memory_info(), tensor.bytes_per_token() * positions);
+        self.count(crossing, view.memory_info(), bytes);
         Ok(())
     }
 }
 
 /// What a run replaced: the way back where a later run of the same prompt fails.
 pub(crate) struct CacheBefore {
-    /// The tensors, where they aren't written on into.
+    /// Keys and values, where they aren't written on into.
     tensors: Vec<DynValue>,
+    states: Rc<Vec<DynValue>>,
     length: usize,
 }
 
 /// One sequence's cache.
-pub(crate) enum Cache {
+pub(crate) struct Cache {
+    attended: Attended,
+    /// `None` where the decoder has no states: then it can be cut anywhere.
+    states: Option<States>,
+}
+
+/// The keys and values.
+enum Attended {
     Growing(GrowingCache),
     Shared(SharedCache),
 }
@@ -105,17 +115,19 @@ pub(crate) enum Cache {
 impl Cache {
     /// An empty one.
     pub(crate) fn empty(layout: &CacheLayout) -> Result<Self, EngineError> {
-        Ok(match layout.form {
-            KeptForm::Growing => Cache::Growing(GrowingCache::empty(layout)?),
-            KeptForm::Shared { positions } => Cache::Shared(SharedCache::empty(layout, positions)?),
-        })
+        let attended = match layout.form {
+            KeptForm::Growing => Attended::Growing(GrowingCache::empty(layout)?),
+            KeptForm::Shared { positions } => Attended::Shared(SharedCache::empty(layout, positions)?),
+        };
+        let states = if layout.states.is_empty() { None } else { Some(States::empty(layout)?) };
+        Ok(Self { attended, states })
     }
 
     /// Tokens in it.
     pub(crate) fn length(&self) -> usize {
-        match self {
-            Cache::Growing(cache) => cache.length(),
-            Cache::Shared(cache) => cache.length(),
+        match &self.attended {
+            Attended::Growing(cache) => cache.length(),
+            Attended::Shared(cache) => cache.length(),
         }
     }
 
@@ -126,9 +138,12 @@ impl Cache {
         binding: &mut IoBinding,
         more: usize,
     ) -> Result<(), EngineError> {
-        match self {
-            Cache::Growing(cache) => cache.bind(layout, binding),
-            Cache::Shared(cache) => cache.bind(layout, binding, more),
+        if let Some(states) = &self.states {
+            states.bind(layout, binding)?;
+        }
+        match &mut self.attended {
+            Attended::Growing(cache) => cache.bind(layout, binding),
+            Attended::Shared(cache) => cache.bind(layout, binding, more),
         }
     }
 
@@ -139,32 +154,79 @@ impl Cache {
         outputs: &mut SessionOutputs<'_>,
         more: usize,
     ) -> Result<CacheBefore, EngineError> {
-        match self {
-            Cache::Growing(cache) => cache.take(layout, outputs, more),
-            Cache::Shared(cache) => {
-                let length = cache.length();
+        let given = States::given(layout, outputs)?;
+        let length = self.length();
+        let tensors = match &mut self.attended {
+            Attended::Growing(cache) => cache.take(layout, outputs, more)?,
+            Attended::Shared(cache) => {
                 cache.rewind(length + more);
-                Ok(CacheBefore { tensors: Vec::new(), length })
+                Vec::new()
             }
-        }
+        };
+        let states = self.states.as_mut().map(|states| states.replace(given)).unwrap_or_default();
+        Ok(CacheBefore { tensors, states, length })
     }
 
     /// Goes back to what an earlier run replaced.
     pub(crate) fn restore(&mut self, before: CacheBefore) {
-        match self {
-            Cache::Growing(cache) => cache.restore(before),
-            Cache::Shared(cache) => cache.rewind(before.length),
+        let CacheBefore { tensors, states: replaced, length } = before;
+        match &mut self.attended {
+            Attended::Growing(cache) => cache.restore(tensors, length),
+            Attended::Shared(cache) => cache.rewind(length),
+        }
+        if let Some(states) = &mut self.states {
+            states.replace(replaced);
         }
     }
 
-    /// Forgets everything after `position`.
-    pub(crate) fn rewind(&mut self, layout: &CacheLayout, position: usize) -> Result<(), EngineError> {
-        match self {
-            Cache::Growing(cache) => cache.rewind(layout, position),
-            Cache::Shared(cache) => {
-                cache.rewind(position);
-                Ok(())
-            }
+    /// Keeps a copy of the states, so that [`Cache::rewind`] can come back to here.
+    pub(crate) fn checkpoint(&mut self) {
+        let position = self.length();
+        if let Some(states) = &mut self.states {
+            states.checkpoint(position);
         }
+    }
+
+    /// The last position, at this one or before it, that [`Cache::rewind`] can go back to as far as states go.
+    pub(crate) fn reachable(&self, position: usize) -> usize {
+        match &self.states {
+            Some(states) if position < self.length() => states.reachable(position),
+            _ => position,
+        }
+    }
+
+    /// Forgets everything after `position`. What can't be gone back to is an error, and nothing has changed then.
+    pub(crate) fn rewind(&mut self, layout: &CacheLayout, position: usize) -> Result<(), EngineError> {
+        let (from, reachable) = (self.length(), self.reachable(position));
+        if position == from {
+            return Ok(());
+        }
+        if reachable != position && position != 0 {
+            return Err(EngineError::Rewind {
+                from,
+                to: position,
+                reason: format!(
+                    "its decoder's convolutions or recurrences carry states, which can't be cut back; the nearest \
+                     place before it where they were kept is {reachable}"
+                ),
+            });
+        }
+        match &mut self.attended {
+            Attended::Growing(cache) => cache.rewind(layout, position)?,
+            Attended::Shared(cache) => cache.rewind(position),
+        }
+        match &mut self.states {
+            Some(states) => states.rewind(layout, position),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A run that left out an output that the graph declares.
+fn missing(output: &str) -> EngineError {
+    EngineError::Input {
+        graph: "decoder".to_owned(),
+        name: output.to_owned(),
+        reason: "the run gave no such output".to_owned(),
     }
 }

@@ -158,11 +158,12 @@ struct EngineFacts {
     signatures: Vec<(String, Signature)>,
     placement: Vec<(String, Placement)>,
     cache_form: CacheForm,
+    keeps_states: bool,
     context: usize,
     vocabulary: usize,
     side_inputs: Vec<(String, usize)>,
     moved: MovedCounter,
-    doubt: Option<&'static str>,
+    doubt: Option<String>,
 }
 
 impl Engine {
@@ -196,14 +197,20 @@ impl Engine {
         self.inner.facts.cache_form
     }
 
+    /// Whether some of the decoder's layers carry a state of constant size (a convolution's, a recurrence's) in place
+    /// of keys and values. Such a sequence goes back only to where an append ended: see [`Sequence::rewind_near`].
+    pub fn keeps_states(&self) -> bool {
+        self.inner.facts.keeps_states
+    }
+
     /// Which of each graph's nodes landed on which provider.
     pub fn placement(&self) -> &[(String, Placement)] {
         &self.inner.facts.placement
     }
 
-    /// What is known to go wrong with such a decoder on this device although it runs, in words.
+    /// What is known to go wrong with such graphs on this device although they run, in words.
     pub fn doubt(&self) -> Option<&str> {
-        self.inner.facts.doubt
+        self.inner.facts.doubt.as_deref()
     }
 
     /// The most tokens that a sequence may hold.

@@ -81,10 +81,28 @@ impl Sequence {
     /// In the shared form that is exact and costs nothing; in the growing form the cache is copied, which only
     /// host memory allows. The scores at the new position are gone with it: append at least one token before decoding.
     ///
+    /// States of convolutions and recurrences ([`Engine::keeps_states`]) can't be cut back: there a position must be
+    /// one where an append ended, of the last few that are kept, or 0.
+    ///
     /// # Errors
     ///
     /// [`EngineError::Rewind`] for a position that lies ahead, or where the cache can't be cut.
     pub async fn rewind(&mut self, position: usize) -> Result<(), EngineError> {
+        self.go_back(position, false).await
+    }
+
+    /// Forgets everything after a position or, where the decoder's states weren't kept there, after the nearest place
+    /// before it where they were. Gives the position where the sequence is then, 0 if everything had to go.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sequence::rewind`].
+    pub async fn rewind_near(&mut self, position: usize) -> Result<usize, EngineError> {
+        self.go_back(position, true).await?;
+        Ok(self.position())
+    }
+
+    async fn go_back(&mut self, position: usize, near: bool) -> Result<(), EngineError> {
         self.settle().await.or_else(unless_cancelled)?;
         let from = self.position();
         if position > from {
@@ -95,7 +113,7 @@ impl Sequence {
             return Ok(());
         }
         let sequence = self.id;
-        self.start(|_, reply| Command::Rewind { sequence, position, reply })?;
+        self.start(|_, reply| Command::Rewind { sequence, position, near, reply })?;
         self.settle().await
     }
 
@@ -160,13 +178,15 @@ impl Sequence {
     }
 
     fn start_reading(&mut self, chunk: Option<Chunk>) -> Result<(), EngineError> {
+        // What is appended is a prompt, or a part of one; every written token for itself would be too many.
+        let checkpoint = chunk.is_some();
         let mut chunks = Vec::new();
         if !self.pending.is_empty() {
             chunks.push(Chunk::Tokens(self.pending.clone()));
         }
         chunks.extend(chunk);
         let sequence = self.id;
-        self.start(|switch, reply| Command::Extend { sequence, chunks, switch, reply })
+        self.start(|switch, reply| Command::Extend { sequence, chunks, checkpoint, switch, reply })
     }
 
     /// Sends a command that changes the cache, and keeps hold of its answer until it is taken.

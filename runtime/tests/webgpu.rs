@@ -117,3 +117,19 @@ async fn the_device_says_that_it_is_software() {
         assert!(choice.why.contains("software"), "{}", choice.why);
     }
 }
+
+#[tokio::test]
+async fn states_stay_on_the_device_once_they_are_there_and_can_be_gone_back_to() {
+    let golden = &model::hybrid_goldens()[2];
+    let (before, rest) = golden.prompt.split_at(30);
+    let engine = load("hybrid.onnx", "webgpu", CacheForm::Auto).await.unwrap();
+    assert_eq!(strays(&engine), Vec::<String>::new());
+    let mut sequence = engine.sequence().await.unwrap();
+    sequence.append_tokens(before).await.unwrap();
+    decode_some(&mut sequence).await;
+    sequence.rewind(before.len()).await.unwrap();
+    assert_eq!(write(&mut sequence, rest, 24).await, golden.tokens);
+    let moved = engine.moved();
+    // One layer's state, 32 rows of 3 numbers, begins as zeros in host memory.
+    assert_eq!((moved.cache_to_device, moved.cache_to_host), (32 * 3 * 4, 0), "{moved:?}");
+}

@@ -16,8 +16,8 @@ impl KeptSequence {
     /// A sequence that holds the longest possible beginning of the prompt, short of its last token, which has
     /// to be read for what comes after it.
     ///
-    /// A cache that can't be cut back to that beginning is given up for a new one: then everything is read, and
-    /// the usage says so.
+    /// A cache that can't be cut back to that beginning is cut to the nearest place before it where its states were
+    /// kept, or given up for a new one: then more is read, or everything, and the usage says so.
     pub(super) async fn for_prompt(
         kept: Option<Self>,
         prompt: &[PromptToken],
@@ -25,10 +25,13 @@ impl KeptSequence {
     ) -> Result<Self, ModelError> {
         if let Some(mut kept) = kept {
             let common = common_length(&kept.tokens, prompt);
-            if common > 0
-                && (common == kept.sequence.position() || kept.sequence.rewind(common).await.is_ok())
-            {
-                kept.tokens.truncate(common);
+            let reached = match common {
+                0 => 0,
+                _ if common == kept.sequence.position() => common,
+                _ => kept.sequence.rewind_near(common).await.unwrap_or(0),
+            };
+            if reached > 0 {
+                kept.tokens.truncate(reached);
                 return Ok(kept);
             }
         }

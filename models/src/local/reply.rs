@@ -11,6 +11,7 @@ use percept_runtime::{
 use super::{
     Inner,
     features::{Features, SeenImage},
+    pieces::pieces,
     prefix::KeptSequence,
     prompt::{Prompt, PromptImage, PromptToken},
     reader::ReplyReader,
@@ -108,13 +109,18 @@ pub(super) async fn read(
     let features = features(inner, prompt, fresh).await?;
     usage.stage.vision += begun.elapsed().as_secs_f64() * 1000.0;
     let begun = Instant::now();
-    let embeddings = embeddings(inner, fresh, &features).await?;
-    let positions = prompt.positions.as_ref().and_then(|positions| positions.get(kept.tokens.len()..));
-    let side_inputs = rows::beside(&inner.engine, fresh, &features)?;
-    let tokens = EmbeddedTokens { embeddings, positions: positions.map(<[_]>::to_vec), side_inputs };
-    kept.sequence.append(tokens).await.map_err(engine_error)?;
+    let lengths = if inner.engine.keeps_states() { pieces(fresh) } else { vec![fresh.len()] };
+    for length in lengths {
+        let (begun, held) = (kept.tokens.len() - usage.cached_tokens, kept.tokens.len());
+        let piece = &fresh[begun..begun + length];
+        let embeddings = embeddings(inner, piece, &features).await?;
+        let positions = prompt.positions.as_ref().and_then(|positions| positions.get(held..held + length));
+        let side_inputs = rows::beside(&inner.engine, piece, &features)?;
+        let tokens = EmbeddedTokens { embeddings, positions: positions.map(<[_]>::to_vec), side_inputs };
+        kept.sequence.append(tokens).await.map_err(engine_error)?;
+        kept.tokens.extend_from_slice(piece);
+    }
     usage.stage.prefill = begun.elapsed().as_secs_f64() * 1000.0;
-    kept.tokens.extend_from_slice(fresh);
     Ok(kept)
 }
 

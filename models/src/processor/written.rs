@@ -3,8 +3,11 @@
 //! Every key is optional: what is absent is the default of the class that `image_processor_type` names, as
 //! transformers has it.
 
+mod naflex;
+
 use serde::Deserialize;
 
+use self::naflex::NaflexWritten;
 use super::{
     Backend, Filter, FirstSize, ImageProcessor, Normalise, PatchedImage, SingleImage, SmartSize, TargetSize,
     TiledImage,
@@ -15,7 +18,7 @@ const CLIP_DEVIATION: [f64; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
 const HALF: [f64; 3] = [0.5; 3];
 
 /// The classes that are known, for the error that lists them.
-const KNOWN: &str = "CLIP, Llava, Siglip, ViT, Idefics3, SmolVLM and Qwen2VL image processors";
+const KNOWN: &str = "CLIP, Llava, Siglip, ViT, Idefics3, SmolVLM, Qwen2VL and Lfm2Vl image processors";
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Written {
@@ -39,6 +42,8 @@ pub(super) struct Written {
     patch_size: Option<u32>,
     merge_size: Option<u32>,
     temporal_patch_size: Option<usize>,
+    #[serde(flatten)]
+    naflex: NaflexWritten,
 }
 
 /// The most frames that one patch covers; published models have one or two.
@@ -128,6 +133,10 @@ impl Written {
             "SiglipImageProcessor" => self.single(&Defaults { filter: Filter::Bicubic, ..vit }, backend),
             "Idefics3ImageProcessor" | "SmolVLMImageProcessor" => self.tiled(backend),
             "Qwen2VLImageProcessor" => self.patched(backend),
+            "Lfm2VlImageProcessor" if chosen == Some(Backend::Pillow) => {
+                Err(format!("`{class}` has no way of Pillow's, only torchvision's"))
+            }
+            "Lfm2VlImageProcessor" => self.naflex(),
             unknown => Err(format!("the image processor `{unknown}` isn't known; known are the {KNOWN}")),
         }
     }

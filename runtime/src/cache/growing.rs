@@ -5,7 +5,7 @@ use ort::{
     value::DynValue,
 };
 
-use super::{CacheBefore, CacheLayout, host_copy};
+use super::{CacheLayout, host_copy, missing};
 use crate::{
     engine::EngineError,
     moved::{Crossing, is_host},
@@ -35,7 +35,7 @@ impl GrowingCache {
     pub(super) fn bind(&self, layout: &CacheLayout, binding: &mut IoBinding) -> Result<(), EngineError> {
         for (tensor, value) in layout.tensors.iter().zip(&self.tensors) {
             binding.bind_input(tensor.past.as_str(), value)?;
-            layout.count_value(Crossing::ToDevice, value, tensor, self.length)?;
+            layout.count_value(Crossing::ToDevice, value, tensor.bytes_per_token() * self.length)?;
             // Each run, because each run's is longer.
             binding.bind_output_to_device(tensor.present.as_str(), &layout.memory)?;
         }
@@ -47,26 +47,21 @@ impl GrowingCache {
         layout: &CacheLayout,
         outputs: &mut SessionOutputs<'_>,
         more: usize,
-    ) -> Result<CacheBefore, EngineError> {
+    ) -> Result<Vec<DynValue>, EngineError> {
         let mut tensors = Vec::with_capacity(layout.tensors.len());
         for tensor in &layout.tensors {
-            let value = outputs.remove(&tensor.present).ok_or_else(|| EngineError::Input {
-                graph: "decoder".to_owned(),
-                name: tensor.present.clone(),
-                reason: "the run gave no such output".to_owned(),
-            })?;
-            layout.count_value(Crossing::ToHost, &value, tensor, self.length + more)?;
+            let value = outputs.remove(&tensor.present).ok_or_else(|| missing(&tensor.present))?;
+            let bytes = tensor.bytes_per_token() * (self.length + more);
+            layout.count_value(Crossing::ToHost, &value, bytes)?;
             tensors.push(value);
         }
-        let before =
-            CacheBefore { tensors: std::mem::replace(&mut self.tensors, tensors), length: self.length };
         self.length += more;
-        Ok(before)
+        Ok(std::mem::replace(&mut self.tensors, tensors))
     }
 
-    pub(super) fn restore(&mut self, before: CacheBefore) {
-        self.tensors = before.tensors;
-        self.length = before.length;
+    pub(super) fn restore(&mut self, tensors: Vec<DynValue>, length: usize) {
+        self.tensors = tensors;
+        self.length = length;
     }
 
     pub(super) fn rewind(&mut self, layout: &CacheLayout, position: usize) -> Result<(), EngineError> {

@@ -47,8 +47,9 @@ impl SharedCache {
         self.make_room(layout, more)?;
         for (tensor, buffer) in layout.tensors.iter().zip(&mut self.buffers) {
             binding.bind_input(tensor.past.as_str(), &*buffer)?;
-            layout.count_value(Crossing::ToDevice, buffer, tensor, self.length)?;
-            layout.count_value(Crossing::ToHost, buffer, tensor, self.length + more)?;
+            let token = tensor.bytes_per_token();
+            layout.count_value(Crossing::ToDevice, buffer, token * self.length)?;
+            layout.count_value(Crossing::ToHost, buffer, token * (self.length + more))?;
             binding.bind_output(tensor.present.as_str(), &mut *buffer)?;
         }
         Ok(())

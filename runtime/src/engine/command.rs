@@ -32,10 +32,16 @@ pub(crate) enum Command {
     Embed { tokens: Vec<u32>, switch: Arc<RunSwitch>, reply: Reply<HostTensor> },
     /// Begin a sequence.
     Open { reply: Reply<u64> },
-    /// Read chunks, in one run of the decoder.
-    Extend { sequence: u64, chunks: Vec<Chunk>, switch: Arc<RunSwitch>, reply: Reply<Extended> },
-    /// Forget what was read beyond a position.
-    Rewind { sequence: u64, position: usize, reply: Reply<Extended> },
+    /// Read chunks, in one run of the decoder. Where that ends is a place to come back to, or isn't.
+    Extend {
+        sequence: u64,
+        chunks: Vec<Chunk>,
+        checkpoint: bool,
+        switch: Arc<RunSwitch>,
+        reply: Reply<Extended>,
+    },
+    /// Forget what was read beyond a position; or, if that can't be and `near` is set, beyond the next one before it.
+    Rewind { sequence: u64, position: usize, near: bool, reply: Reply<Extended> },
     /// End a sequence and free its cache.
     Close { sequence: u64 },
 }

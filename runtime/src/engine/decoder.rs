@@ -3,15 +3,17 @@
 //! The names are those of the community's exports (transformers.js, Optimum, onnxruntime-genai): embeddings or
 //! token ids, a mask or the lengths that a mask would say, positions where the graph doesn't count them itself,
 //! a cache as `past_key_values.N.key` → `present.N.key`, and what has a row a token beside the embeddings.
+//! Layers that carry a state instead have `past_conv.N` → `present_conv.N` and the like, or
+//! `past_key_values.N.conv_state` → `present.N.conv_state`.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use super::{
     DecoderShape, EngineError,
     side_inputs::{SidePort, is_side_input},
 };
 use crate::{
-    cache::CacheTensor,
+    cache::{CacheTensor, StateTensor},
     signature::{Dim, Port, Signature},
     tensor::Element,
 };
@@ -70,6 +72,7 @@ pub(crate) struct DecoderPlan {
     /// What has a row a token beside the embeddings.
     pub(crate) sides: Vec<SidePort>,
     pub(crate) caches: Vec<CacheTensor>,
+    pub(crate) states: Vec<StateTensor>,
     /// Tokens that are scored, where the graph or the configuration says it.
     pub(crate) vocabulary: Option<usize>,
 }
@@ -83,6 +86,24 @@ pub(crate) const TOKENS: &str = "input_ids";
 
 const PAST: &str = "past_key_values.";
 const PRESENT: &str = "present.";
+/// States by themselves: convolutions' and recurrences' (transformers.js).
+const STATES: [(&str, &str); 3] = [
+    ("past_conv.", "present_conv."),
+    ("past_recurrent.", "present_recurrent."),
+    ("past_ssm.", "present_ssm."),
+];
+/// How states end that are named among keys and values (mobius-onnx): `.conv_state`, `.recurrent_state`.
+const STATE: &str = "_state";
+
+/// What a past gives in the end, and whether it is a state.
+fn present_of(past: &str) -> Option<(String, bool)> {
+    if let Some(layer) = past.strip_prefix(PAST) {
+        return Some((format!("{PRESENT}{layer}"), layer.ends_with(STATE)));
+    }
+    STATES.iter().find_map(|(prefix, present)| {
+        past.strip_prefix(prefix).map(|layer| (format!("{present}{layer}"), true))
+    })
+}
 
 impl DecoderPlan {
     /// Reads the plan from a decoder's signature.
@@ -99,13 +120,19 @@ impl DecoderPlan {
         let reader = Reader { path, signature, shape };
         let feed = reader.feed()?;
         let mut indices = Vec::new();
-        let (mut sides, mut caches) = (Vec::new(), Vec::new());
+        let (mut sides, mut caches, mut states) = (Vec::new(), Vec::new(), Vec::new());
+        let mut layers = BTreeSet::new();
         for port in &signature.inputs {
             if port.name == EMBEDDINGS || port.name == TOKENS {
                 continue;
             }
-            if let Some(layer) = port.name.strip_prefix(PAST) {
-                caches.push(reader.cache(port, layer)?);
+            if let Some((present, is_state)) = present_of(&port.name) {
+                layers.extend(port.name.split('.').nth(1));
+                if is_state {
+                    states.push(reader.state(port, present)?);
+                } else {
+                    caches.push(reader.cache(port, present)?);
+                }
             } else if let Some((name, index)) = INDICES.into_iter().find(|(name, _)| *name == port.name) {
                 let element = reader.element(port)?;
                 reader.check_rows(port, index)?;
@@ -116,10 +143,10 @@ impl DecoderPlan {
                 return Err(reader.refused(format!("its input {port} is one that this engine can't feed")));
             }
         }
-        if caches.is_empty() {
+        if layers.is_empty() {
             return Err(reader.refused(format!("it has no input {PAST}N.key: it keeps no cache")));
         }
-        reader.agree("num_hidden_layers", shape.layers, Some(caches.len() / 2))?;
+        reader.agree("num_hidden_layers", shape.layers, Some(layers.len()))?;
         let logits =
             signature.output(LOGITS).ok_or_else(|| reader.refused(format!("it has no output {LOGITS}")))?;
         if !matches!(logits.element, Some(Element::F32 | Element::F16)) {
@@ -127,7 +154,7 @@ impl DecoderPlan {
         }
         let declared = logits.shape.last().and_then(Dim::fixed);
         reader.agree("vocab_size", shape.vocabulary, declared)?;
-        Ok(Self { feed, indices, sides, caches, vocabulary: declared.or(shape.vocabulary) })
+        Ok(Self { feed, indices, sides, caches, states, vocabulary: declared.or(shape.vocabulary) })
     }
 
     /// Whether a token's position is three numbers: time, height and width.
@@ -196,21 +223,36 @@ impl Reader<'_> {
         }
     }
 
-    fn cache(&self, port: &Port, layer: &str) -> Result<CacheTensor, EngineError> {
-        let present = format!("{PRESENT}{layer}");
-        if self.signature.output(&present).is_none() {
-            return Err(self.refused(format!("it takes {} but gives no {present}", port.name)));
-        }
-        let element = self.element(port)?;
-        if !matches!(element, Element::F32 | Element::F16) {
-            return Err(self.refused(format!("its cache {port} isn't of floats")));
-        }
+    fn cache(&self, port: &Port, present: String) -> Result<CacheTensor, EngineError> {
+        let element = self.kept(port, &present)?;
         let [_, heads, _, head_dim] = port.shape.as_slice() else {
             return Err(self.refused(format!("its cache {port} isn't [batch, heads, positions, head_dim]")));
         };
         let heads = self.size("num_key_value_heads", self.shape.kv_heads, heads.fixed(), port)?;
         let head_dim = self.size("head_dim", self.shape.head_dim, head_dim.fixed(), port)?;
         Ok(CacheTensor { past: port.name.clone(), present, element, heads, head_dim })
+    }
+
+    fn state(&self, port: &Port, present: String) -> Result<StateTensor, EngineError> {
+        let element = self.kept(port, &present)?;
+        let shape: Option<Vec<usize>> = port.shape.iter().skip(1).map(Dim::fixed).collect();
+        let sizes = shape.filter(|sizes| !sizes.is_empty()).ok_or_else(|| {
+            self.refused(format!(
+                "its state {port} doesn't say its size: every dimension after the first must be a number"
+            ))
+        })?;
+        Ok(StateTensor { past: port.name.clone(), present, element, shape: [vec![1], sizes].concat() })
+    }
+
+    /// The numbers of something that is kept from one run to the next.
+    fn kept(&self, port: &Port, present: &str) -> Result<Element, EngineError> {
+        if self.signature.output(present).is_none() {
+            return Err(self.refused(format!("it takes {} but gives no {present}", port.name)));
+        }
+        match self.element(port)? {
+            element @ (Element::F32 | Element::F16) => Ok(element),
+            _ => Err(self.refused(format!("its cache {port} isn't of floats"))),
+        }
     }
 
     /// What the graph says, else what the configuration says.

@@ -27,8 +27,14 @@ pub(super) fn load(
     options: &EngineOptions,
 ) -> Result<(LoadedModel, EngineFacts), EngineError> {
     let moved = MovedCounter::default();
-    let mut opened =
-        Opened { runtime, options, moved: &moved, signatures: Vec::new(), placement: Vec::new() };
+    let mut opened = Opened {
+        runtime,
+        options,
+        moved: &moved,
+        signatures: Vec::new(),
+        placement: Vec::new(),
+        encoder_doubt: None,
+    };
 
     // Without a decoder nothing is kept, and the form means nothing.
     let (mut decoder, mut form, mut vocabulary, mut doubt) = (None, CacheForm::Growing, 0, None);
@@ -51,7 +57,10 @@ pub(super) fn load(
 
     let sides = decoder.iter().flat_map(|decoder| &decoder.plan.sides);
     let side_inputs = sides.map(|port| (port.name.clone(), port.width)).collect();
-    let Opened { signatures, placement, .. } = opened;
+    let Opened { signatures, placement, encoder_doubt, .. } = opened;
+    let doubts: Vec<&str> = doubt.into_iter().chain(encoder_doubt).collect();
+    let doubt = (!doubts.is_empty()).then(|| doubts.join("; "));
+    let keeps_states = decoder.as_ref().is_some_and(|decoder| !decoder.plan.states.is_empty());
     let context = match form {
         CacheForm::Shared { positions } => options.context.min(positions),
         _ => options.context,
@@ -61,9 +70,17 @@ pub(super) fn load(
     let known = if decoder.is_some() { vocabulary } else { usize::MAX };
     let sequences = HashMap::new();
     let model = LoadedModel { sequences, next: 0, decoder, embedding, encoders, context, vocabulary: known };
-    let cache_form = form;
-    let facts =
-        EngineFacts { signatures, placement, cache_form, context, vocabulary, side_inputs, moved, doubt };
+    let facts = EngineFacts {
+        signatures,
+        placement,
+        cache_form: form,
+        keeps_states,
+        context,
+        vocabulary,
+        side_inputs,
+        moved,
+        doubt,
+    };
     Ok((model, facts))
 }
 
@@ -73,6 +90,7 @@ struct Opened<'a> {
     moved: &'a MovedCounter,
     signatures: Vec<(String, Signature)>,
     placement: Vec<(String, Placement)>,
+    encoder_doubt: Option<&'static str>,
 }
 
 /// A decoder, and what else is known of it once it is open.
@@ -100,6 +118,7 @@ impl Opened<'_> {
             if is_host(&memory) { Allocator::default() } else { Allocator::new(&session, memory.clone())? };
         let layout = CacheLayout {
             tensors: plan.caches.clone(),
+            states: plan.states.clone(),
             memory,
             home,
             allocator,
@@ -139,12 +158,13 @@ impl Opened<'_> {
     }
 
     fn encoder(&mut self, name: &str, path: &Path, device: Option<Device>) -> Result<Encoder, EngineError> {
-        // Read for its errors alone: ONNX Runtime's own don't tell a missing file from a torn one.
-        graph::nodes(path)?;
+        // Read for its errors too: ONNX Runtime's own don't tell a missing file from a torn one.
+        let nodes = graph::nodes(path)?;
         let device = match device {
             Some(device) => DeviceChoice { device, ..self.options.device.clone() },
             None => self.options.device.clone(),
         };
+        self.encoder_doubt = self.encoder_doubt.or_else(|| encoder_doubt(device.software, &nodes));
         let (session, signature, home) = self.open(name, path, &device)?;
         Ok(Encoder {
             name: name.to_owned(),
@@ -180,6 +200,16 @@ fn doubt(device: &Device, nodes: &[graph::GraphNode]) -> Option<&'static str> {
     )
 }
 
+/// What makes an encoder's features on this device doubtful: the kernel of [`longest_run`], which `MultiHeadAttention`
+/// takes too. A decoder's tokens can be read in pieces, a picture's patches can't.
+fn encoder_doubt(software: bool, nodes: &[graph::GraphNode]) -> Option<&'static str> {
+    let attends = nodes.iter().any(|node| node.operator == "MultiHeadAttention");
+    (software && attends).then_some(
+        "an encoder attends in one operator (`MultiHeadAttention`), which a software device may get wrong for 32 patches \
+         or more: features may be wrong here, compare replies with cpu's before you trust them",
+    )
+}
+
 /// The form of the cache: what was asked for, where the graph allows it.
 fn decide_form(
     path: &Path,
@@ -203,4 +233,20 @@ fn decide_form(
             return Err(EngineError::CacheForm { path: path.to_owned(), reason });
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_encoder_that_attends_in_one_operator_is_doubted_on_a_software_device_alone() {
+        let node = |operator: &str| graph::GraphNode { operator: operator.to_owned(), ..Default::default() };
+        let fused = [node("MatMul"), node("MultiHeadAttention")];
+        for (software, nodes, doubted) in
+            [(true, &fused[..], true), (false, &fused[..], false), (true, &fused[..1], false)]
+        {
+            assert_eq!(encoder_doubt(software, nodes).is_some(), doubted, "{software} {nodes:?}");
+        }
+    }
 }

@@ -84,11 +84,11 @@ impl LoadedModel {
                     let _ = reply.send(self.embed(&tokens, &switch));
                 }
                 Command::Open { reply } => self.open(reply),
-                Command::Extend { sequence, chunks, switch, reply } => {
-                    let _ = reply.send(self.extend(sequence, chunks, &switch));
+                Command::Extend { sequence, chunks, checkpoint, switch, reply } => {
+                    let _ = reply.send(self.extend(sequence, chunks, checkpoint, &switch));
                 }
-                Command::Rewind { sequence, position, reply } => {
-                    let _ = reply.send(self.rewind(sequence, position));
+                Command::Rewind { sequence, position, near, reply } => {
+                    let _ = reply.send(self.rewind(sequence, position, near));
                 }
                 Command::Close { sequence } => {
                     self.sequences.remove(&sequence);
@@ -144,6 +144,7 @@ impl LoadedModel {
         &mut self,
         sequence: u64,
         mut chunks: Vec<Chunk>,
+        checkpoint: bool,
         switch: &RunSwitch,
     ) -> Result<Extended, EngineError> {
         if switch.is_thrown() {
@@ -175,6 +176,9 @@ impl LoadedModel {
         let decoder = self.decoder.as_mut().ok_or(EngineError::NoDecoder)?;
         let logits = decoder.read(cache, Reading { input, sides, positions: fresh.clone() }, switch)?;
         positions.extend(&fresh);
+        if checkpoint {
+            cache.checkpoint();
+        }
         Ok(Extended { position: cache.length(), logits: Some(logits) })
     }
 
@@ -225,9 +229,10 @@ impl LoadedModel {
         }
     }
 
-    fn rewind(&mut self, sequence: u64, position: usize) -> Result<Extended, EngineError> {
+    fn rewind(&mut self, sequence: u64, position: usize, near: bool) -> Result<Extended, EngineError> {
         let OpenSequence { cache, positions } = self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
         let decoder = self.decoder.as_ref().ok_or(EngineError::NoDecoder)?;
+        let position = if near { cache.reachable(position) } else { position };
         cache.rewind(&decoder.layout, position)?;
         positions.rewind(position);
         Ok(Extended { position: cache.length(), logits: None })

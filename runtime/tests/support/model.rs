@@ -25,7 +25,16 @@ pub(crate) fn data(name: &str) -> PathBuf {
 }
 
 pub(crate) fn goldens() -> Vec<Golden> {
-    serde_json::from_slice(&std::fs::read(data("golden.json")).unwrap()).unwrap()
+    goldens_of("golden.json")
+}
+
+/// What a decoder must write whose first layer is a convolution.
+pub(crate) fn hybrid_goldens() -> Vec<Golden> {
+    goldens_of("golden_hybrid.json")
+}
+
+fn goldens_of(file: &str) -> Vec<Golden> {
+    serde_json::from_slice(&std::fs::read(data(file)).unwrap()).unwrap()
 }
 
 /// The same with rows beside the embeddings: of its tokens 10 to 29, the embeddings of the tokens `added`; zeros of

@@ -1,0 +1,109 @@
+//! LFM2-VL and Qwen3.5, some of whose layers carry states, against goldens of transformers; and what states allow: a
+//! prefix that is found again, and one that isn't.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what fails in a test's own helpers fails the test")]
+
+#[path = "support/tiny.rs"]
+mod support;
+
+use percept_models::{ChatModel, Content, Conversation, Generate, LocalModel, Message, Role, Usage};
+use percept_runtime::CacheForm;
+use support::{Golden, data, goldens, greatest_difference, load, variant};
+
+const FOLDERS: [&str; 2] = ["lfm2_vl-tiny", "qwen3_5-tiny"];
+
+/// A reply of 24 tokens, and what it cost.
+async fn reply(model: &LocalModel, conversation: &Conversation) -> (Vec<u32>, String, Usage) {
+    let options =
+        Generate { max_tokens: 24, stop_at_end: false, log_probabilities: true, ..Generate::default() };
+    let completion = model.generate(conversation, &options).await.unwrap().complete().await.unwrap();
+    let tokens = completion.tokens.iter().map(|token| token.id).collect();
+    (tokens, completion.text, completion.usage)
+}
+
+async fn check(folder: &str, golden: &Golden, cache: CacheForm) {
+    let case = format!("{folder} {} {cache:?}", golden.name);
+    let (_kept, path) = variant(folder, golden);
+    golden.check_pixels(&path, &case);
+    let model = load(&path, "cpu", cache).await;
+    golden.check_prompt(&model, &case).await;
+    let length = golden.input_ids.len();
+    // Once from nothing, and once more from all but the prompt's last token.
+    for (fresh, cached) in [(length, 0), (1, length - 1)] {
+        let (tokens, text, usage) = reply(&model, &golden.conversation()).await;
+        assert_eq!((&tokens, &text), (&golden.greedy, &golden.text), "{case}");
+        assert_eq!((usage.fresh_tokens, usage.cached_tokens), (fresh, cached), "{case}");
+    }
+    let logits = model.first_logits(&golden.conversation()).await.unwrap();
+    assert!(greatest_difference(&logits, &golden.first_logits) < 1e-4, "{case}");
+}
+
+#[tokio::test]
+async fn each_answers_as_transformers_does() {
+    for folder in FOLDERS {
+        for golden in goldens(folder) {
+            check(folder, &golden, CacheForm::Auto).await;
+            check(folder, &golden, CacheForm::Growing).await;
+        }
+    }
+}
+
+/// The same words about the picture of another conversation.
+fn with_picture_of(words: &Conversation, other: &Conversation) -> Conversation {
+    let picture = other.images().next().unwrap();
+    let mut messages = words.messages().to_vec();
+    for content in messages.iter_mut().flat_map(|message| &mut message.content) {
+        if let Content::Image(image) = content {
+            *image = picture.clone();
+        }
+    }
+    messages.into_iter().collect()
+}
+
+/// Conversations that share a beginning, each asked after the one before, as if each had been the first.
+#[tokio::test]
+async fn a_prefix_is_kept_as_far_back_as_its_states_are() {
+    for folder in FOLDERS {
+        let goldens = goldens(folder);
+        let named = |name: &str| goldens.iter().find(|golden| golden.name == name).unwrap();
+        let whole = named("later_turn");
+        let turns = whole.conversation();
+        let first: Conversation = turns.messages()[..1].iter().cloned().collect();
+        let mut more = turns.clone();
+        more.push(Message::text(Role::Assistant, "A square."));
+        more.push(Message::text(Role::User, "Where is the link?"));
+        let other = with_picture_of(&first, &named("as_it_is").conversation());
+        let text = named("text_only").conversation();
+        let model = load(&data().join(folder), "cpu", CacheForm::Auto).await;
+        let mut cached = Vec::new();
+        for conversation in [&first, &first, &turns, &more, &turns, &first, &other, &text, &more] {
+            let (tokens, _, usage) = reply(&model, conversation).await;
+            let alone = load(&data().join(folder), "cpu", CacheForm::Auto).await;
+            assert_eq!(tokens, reply(&alone, conversation).await.0, "{folder} after {cached:?}");
+            if conversation.messages().len() == 3 {
+                assert_eq!(tokens, whole.greedy, "{folder} after {cached:?}");
+            }
+            cached.push(usage.cached_tokens);
+        }
+        let beginning = model.prompt(&first).await.unwrap().tokens;
+        let all = model.prompt(&turns).await.unwrap().tokens.len();
+        let differs = model.prompt(&other).await.unwrap().tokens;
+        // The picture begins with the first of its tokens; what stands for it is the same for both.
+        let image = whole.input_ids.iter().position(|id| *id == image_token(folder)).unwrap();
+        assert_eq!(beginning[..image], differs[..image], "{folder}");
+        let beginning = beginning.len();
+        assert_eq!(cached[..2], [0, beginning - 1], "{folder}, asked again: {cached:?}");
+        // The reply that was given isn't the one that the conversation goes on with, but the prompt before it is kept.
+        assert_eq!(cached[2], beginning, "{folder}, gone on: {cached:?}");
+        assert_eq!(cached[3..6], [all, all - 1, beginning - 1], "{folder}, on and back: {cached:?}");
+        assert_eq!(cached[6], image, "{folder}, another picture in its place: {cached:?}");
+        // Text alone shares a few tokens with the others, and no place to go back to.
+        assert_eq!(cached[7..], [0, 0], "{folder}: {cached:?}");
+    }
+}
+
+/// The token that stands for a feature of an image.
+fn image_token(folder: &str) -> u32 {
+    let config = std::fs::read_to_string(data().join(folder).join("config.json")).unwrap();
+    let config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    config["image_token_id"].as_u64().unwrap().try_into().unwrap()
+}

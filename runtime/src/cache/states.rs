@@ -1,0 +1,118 @@
+//! What convolutions and recurrences carry from one token to the next: tensors of one size, however long the text.
+//!
+//! A run reads them and gives new ones; the old ones are as they were. So keeping a copy costs its memory and no
+//! time, wherever it lies. What they can't do is be cut back: a state says nothing of the states before it.
+
+use std::rc::Rc;
+
+use ort::{
+    memory::Allocator,
+    session::{IoBinding, SessionOutputs},
+    value::{DynTensor, DynValue},
+};
+
+use super::{CacheLayout, checkpoints::Checkpoints, missing};
+use crate::{engine::EngineError, moved::Crossing, tensor::Element};
+
+/// Bytes that one sequence's checkpoints may take, and how many there are at most and at least.
+const CHECKPOINT_BYTES: usize = 256 << 20;
+const MOST_CHECKPOINTS: usize = 16;
+const FEWEST_CHECKPOINTS: usize = 2;
+
+/// One state of a layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StateTensor {
+    /// The decoder's input that takes it.
+    pub(crate) past: String,
+    /// The decoder's output that gives the next.
+    pub(crate) present: String,
+    /// What its numbers are.
+    pub(crate) element: Element,
+    /// Its shape, `[1, …]`.
+    pub(crate) shape: Vec<usize>,
+}
+
+impl StateTensor {
+    fn bytes(&self) -> usize {
+        self.shape.iter().product::<usize>() * self.element.bytes()
+    }
+}
+
+/// All states at one position.
+type Snapshot = Rc<Vec<DynValue>>;
+
+/// One sequence's states, and those that it carried earlier, as far as they are kept.
+pub(super) struct States {
+    now: Snapshot,
+    checkpoints: Checkpoints<Snapshot>,
+}
+
+impl States {
+    /// Those of an empty sequence: zeros. They begin in host memory, the only one that can be cleared from here, and
+    /// the first run carries them over; what it gives lies where the cache lies.
+    pub(super) fn empty(layout: &CacheLayout) -> Result<Self, EngineError> {
+        let bytes: usize = layout.states.iter().map(StateTensor::bytes).sum();
+        let most = CHECKPOINT_BYTES.checked_div(bytes).unwrap_or(0);
+        Ok(Self {
+            now: zeros(layout)?,
+            checkpoints: Checkpoints::new(most.clamp(FEWEST_CHECKPOINTS, MOST_CHECKPOINTS)),
+        })
+    }
+
+    pub(super) fn bind(&self, layout: &CacheLayout, binding: &mut IoBinding) -> Result<(), EngineError> {
+        for (tensor, value) in layout.states.iter().zip(self.now.iter()) {
+            binding.bind_input(tensor.past.as_str(), value)?;
+            layout.count_value(Crossing::ToDevice, value, tensor.bytes())?;
+            // A new one each run: the old one may be kept.
+            binding.bind_output_to_device(tensor.present.as_str(), &layout.memory)?;
+        }
+        Ok(())
+    }
+
+    /// What the run gave, not taken yet.
+    pub(super) fn given(
+        layout: &CacheLayout,
+        outputs: &mut SessionOutputs<'_>,
+    ) -> Result<Snapshot, EngineError> {
+        let mut values = Vec::with_capacity(layout.states.len());
+        for tensor in &layout.states {
+            let value = outputs.remove(&tensor.present).ok_or_else(|| missing(&tensor.present))?;
+            layout.count_value(Crossing::ToHost, &value, tensor.bytes())?;
+            values.push(value);
+        }
+        Ok(Rc::new(values))
+    }
+
+    /// Carries other states from now on, and hands back those before.
+    pub(super) fn replace(&mut self, states: Snapshot) -> Snapshot {
+        std::mem::replace(&mut self.now, states)
+    }
+
+    /// Keeps what is carried at this position.
+    pub(super) fn checkpoint(&mut self, position: usize) {
+        self.checkpoints.note(position, Rc::clone(&self.now));
+    }
+
+    /// The last position, at this one or before it, that can be gone back to.
+    pub(super) fn reachable(&self, position: usize) -> usize {
+        self.checkpoints.latest(position).map_or(0, |(position, _)| position)
+    }
+
+    /// Goes back to a position that is reachable, or to the beginning.
+    pub(super) fn rewind(&mut self, layout: &CacheLayout, position: usize) -> Result<(), EngineError> {
+        self.now = match self.checkpoints.latest(position) {
+            Some((found, kept)) if found == position => Rc::clone(kept),
+            _ => zeros(layout)?,
+        };
+        self.checkpoints.rewind(position);
+        Ok(())
+    }
+}
+
+fn zeros(layout: &CacheLayout) -> Result<Snapshot, EngineError> {
+    let host = Allocator::default();
+    let zero = |tensor: &StateTensor| -> Result<DynValue, EngineError> {
+        Ok(DynTensor::new(&host, tensor.element.to_ort(), tensor.shape.clone())?.into_dyn())
+    };
+    Ok(Rc::new(layout.states.iter().map(zero).collect::<Result<_, _>>()?))
+}
