@@ -9,6 +9,7 @@ mod decoder;
 mod encoder;
 mod error;
 mod graph;
+mod lacking;
 mod load;
 mod positions;
 mod reading;

@@ -417,6 +417,19 @@ async fn a_folder_that_is_broken_is_refused_by_the_name_of_the_file() {
         let error = Engine::load(&runtime, graphs, options).await.unwrap_err().to_string();
         assert!(error.contains(what) && error.contains(file), "{error:?} doesn't say {what:?} and {file:?}");
     }
+    let lacking = directory.path().join("lacking.onnx");
+    let bytes = std::fs::read(data("lacking.onnx")).unwrap();
+    let mut places = bytes.windows(6).enumerate().filter(|(_, name)| name == b"Shrink").map(|(at, _)| at);
+    let unknown = places.by_ref().fold(bytes.clone(), |mut bytes, at| {
+        bytes[at..at + 6].copy_from_slice(b"Shrunk");
+        bytes
+    });
+    assert_ne!(unknown, bytes);
+    std::fs::write(&lacking, unknown).unwrap();
+    let options = EngineOptions::new(choice);
+    let error = Engine::load(&runtime, decoder(&lacking), options).await.unwrap_err();
+    assert!(matches!(&error, EngineError::Operator { operator, .. } if operator == "Shrunk"), "{error}");
+    assert!(error.to_string().contains("lacking.onnx needs the operator Shrunk"), "{error}");
     let error = load("plain.onnx", "cpu", SHARED).await.unwrap_err().to_string();
     assert!(error.contains("plain.onnx") && error.contains("Concat"), "{error}");
 }

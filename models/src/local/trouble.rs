@@ -19,6 +19,12 @@ pub(crate) fn engine_error(error: EngineError) -> ModelError {
             problem,
             remedy: "Take `config.json` and the sessions from the same export".into(),
         },
+        EngineError::Operator { path, operator, device, library } => ModelError::Folder {
+            path,
+            problem: format!("it needs the operator {operator}, in a form that {library} doesn't have on {device}"),
+            remedy: "Take a newer ONNX Runtime (`ORT_DYLIB_PATH` names one), another device, or an export without it"
+                .into(),
+        },
         // Where the file itself is whole, its external data may not be.
         EngineError::Device(DeviceError::Graph { path, device, reason }) => ModelError::Folder {
             path,

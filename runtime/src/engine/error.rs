@@ -53,6 +53,22 @@ pub enum EngineError {
         /// Why.
         reason: String,
     },
+    /// The graph needs an operator that the library that runs here lacks, on this device or altogether.
+    #[error(
+        "{} needs the operator {operator}, in a form that {library} doesn't have on {device}: \
+         take a newer ONNX Runtime (`ORT_DYLIB_PATH` names one), another device, or an export without it",
+        path.display()
+    )]
+    Operator {
+        /// The graph's file.
+        path: PathBuf,
+        /// The operator's kind (`MoE`).
+        operator: String,
+        /// The device.
+        device: String,
+        /// The library: its package and version, or its file.
+        library: String,
+    },
     /// The device can't be had, or it refuses a graph: the message names the file.
     #[error(transparent)]
     Device(#[from] DeviceError),

@@ -9,7 +9,7 @@ use ort::{
 
 use super::{
     CacheForm, EngineError, EngineFacts, EngineGraphs, EngineOptions, decoder::DecoderPlan, encoder::Encoder,
-    graph, step::Decoder, thread::LoadedModel,
+    graph, lacking, step::Decoder, thread::LoadedModel,
 };
 use crate::{
     cache::{CacheLayout, KeptForm},
@@ -128,7 +128,10 @@ impl Opened<'_> {
     ) -> Result<(Session, Signature, MemoryInfo<'static>), EngineError> {
         let span = tracing::debug_span!("open", graph = name, path = %path.display());
         let _entered = span.enter();
-        let session = self.runtime.open_session(path, device, self.options.threads)?;
+        let session = self
+            .runtime
+            .open_session(path, device, self.options.threads)
+            .map_err(|error| lacking::explain(path, device, self.runtime.library(), error))?;
         let signature = Signature::of(&session);
         self.signatures.push((name.to_owned(), signature.clone()));
         self.placement.push((name.to_owned(), Placement::of(&session, path)?));
