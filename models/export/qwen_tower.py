@@ -188,16 +188,16 @@ def export(module, patch_numbers, grid_input):
 GRIDS = [[[1, 6, 8]], [[1, 2, 2]], [[1, 14, 10], [1, 4, 22]], [[3, 6, 10]], [[1, 2, 26], [2, 4, 4], [1, 8, 8]]]
 
 
-def check(tower, compute):
-    """`compute(pixels, grids)` must give what transformers gives, for every set of grids."""
+def check(tower, compute, expected=lambda output: output.pooler_output):
+    """`compute(pixels, grids)` must give what transformers gives, for every set of grids; `expected` picks that."""
     generator = torch.Generator().manual_seed(7)
     numbers = tower.patch_embed.proj.weight[0].numel()
     for grids in GRIDS:
         grids = torch.tensor(grids)
         pixels = torch.randn(int(grids.prod(-1).sum()), numbers, generator=generator)
-        expected = tower(pixels, grid_thw=grids).pooler_output
+        wanted = expected(tower(pixels, grid_thw=grids))
         found = compute(pixels, grids)
-        furthest = float((found - expected).abs().max())
+        furthest = float((found - wanted).abs().max())
         assert furthest < 1e-4, f"{grids.tolist()}: features {furthest} off"
 
 

@@ -28,13 +28,23 @@ class Sessions:
         if any(value.name == "pixel_attention_mask" for value in self.vision.get_inputs()):
             batch, tiles, _, height, width = pixel_values.shape
             feed["pixel_attention_mask"] = np.ones((batch, tiles, height, width), bool)
-        features = self.vision.run(["image_features"], feed)[0]
-        return features.reshape(-1, features.shape[-1])
+        # What the decoder takes beside the embeddings comes out under the same names, and is laid behind.
+        names = ["image_features", *self.side_inputs()]
+        outputs = self.vision.run(names, feed)
+        return np.concatenate([output.reshape(-1, output.shape[-1]) for output in outputs], axis=-1)
+
+    def side_inputs(self):
+        """The decoder's inputs that have a row a token beside the embeddings."""
+        return [name for name in self.inputs if name.startswith("deepstack")]
 
     def embeddings(self, ids, features=None):
-        """Embeddings `[1, sequence, hidden]`, those of image tokens replaced by the features."""
+        """Embeddings `[1, sequence, hidden]`, those of image tokens replaced by the features.
+
+        Behind each lies what goes beside it into the decoder: zeros but for an image's tokens."""
         ids = np.array([ids], np.int64)
-        embeds = self.embed.run(["inputs_embeds"], {"input_ids": ids})[0].copy()
+        embeds = self.embed.run(["inputs_embeds"], {"input_ids": ids})[0]
+        beside = np.zeros((*ids.shape, sum(self.inputs[name].shape[-1] for name in self.side_inputs())), np.float32)
+        embeds = np.concatenate([embeds, beside], axis=-1)
         if features is not None:
             image_token = self.config.get("image_token_id", self.config.get("image_token_index"))
             places = ids == image_token
@@ -59,8 +69,10 @@ class Sessions:
         positions = np.arange(past, past + new, dtype=np.int64)[None]
         if places is not None:
             positions = np.array(places, np.int64)[:, None]
+        parts = ["inputs_embeds", *self.side_inputs()]
+        ends = np.cumsum([self.inputs[name].shape[-1] for name in parts])[:-1]
         offered = {
-            "inputs_embeds": embeds,
+            **dict(zip(parts, np.split(embeds, ends, axis=-1))),
             "attention_mask": np.ones((1, past + new), np.int64),
             "position_ids": positions,
             "num_logits_to_keep": np.array(1, np.int64),

@@ -85,7 +85,7 @@ pub trait Family: Send + Sync + std::fmt::Debug {
 }
 
 /// The families that are hosted, for the error that lists them.
-const KNOWN: &str = "smolvlm, idefics3, llava, qwen2_vl and qwen2_5_vl";
+const KNOWN: &str = "smolvlm, idefics3, llava, qwen2_vl, qwen2_5_vl, qwen3_vl and qwen3_vl_moe";
 
 /// The family of a folder.
 ///
@@ -98,6 +98,8 @@ pub(crate) fn of_folder(folder: &Path, config: &ModelConfig) -> Result<Box<dyn F
         "llava" => llava::read(folder, config),
         "qwen2_vl" => Ok(qwen_vl::second()),
         "qwen2_5_vl" => qwen_vl::second_and_a_half(folder),
+        "qwen3_vl" => qwen_vl::third(folder, "qwen3_vl"),
+        "qwen3_vl_moe" => qwen_vl::third(folder, "qwen3_vl_moe"),
         unknown => Err(ModelError::Folder {
             path: folder.join("config.json"),
             problem: format!("the family `{unknown}` isn't hosted in this version"),

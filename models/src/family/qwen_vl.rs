@@ -1,7 +1,8 @@
-//! Qwen2-VL (Wang et al. 2024) and Qwen2.5-VL (Bai et al. 2025): an image of any shape as a run of features, and
-//! positions that tell time, height and width apart.
+//! Qwen2-VL (Wang et al. 2024), Qwen2.5-VL (Bai et al. 2025) and Qwen3-VL (2025): an image of any shape as a run of
+//! features, and positions that tell time, height and width apart.
 //!
-//! Reference: transformers' `processing_qwen2_vl.py`, `modeling_qwen2_vl.py` and `modeling_qwen2_5_vl.py`.
+//! Reference: transformers' `processing_qwen2_vl.py`, `processing_qwen3_vl.py`, `modeling_qwen2_vl.py`,
+//! `modeling_qwen2_5_vl.py` and `modeling_qwen3_vl.py`.
 
 mod indices;
 
@@ -25,7 +26,7 @@ struct ConfigFile {
     vision_config: VisionWritten,
 }
 
-/// In pixels, in pixels, and in patches.
+/// In pixels, in pixels, and in patches; then places of a learnt square, and layers of the tower.
 #[derive(Debug, Default, Deserialize)]
 struct VisionWritten {
     #[serde(rename = "window_size")]
@@ -34,6 +35,10 @@ struct VisionWritten {
     patch: Option<usize>,
     #[serde(rename = "spatial_merge_size")]
     merge: Option<usize>,
+    #[serde(rename = "num_position_embeddings")]
+    positions: Option<usize>,
+    #[serde(rename = "deepstack_visual_indexes")]
+    deepstack: Option<Vec<usize>>,
 }
 
 #[derive(Debug)]
@@ -41,25 +46,45 @@ pub(super) struct QwenVl {
     name: &'static str,
     /// Side of a window in features, for a tower with windows.
     window: Option<usize>,
+    /// Side of the square on which positions are learnt, for a tower that stretches one over each image.
+    square: Option<usize>,
+    /// How many of the tower's earlier layers give features of their own (deepstack).
+    deepstack: usize,
 }
 
 /// Qwen2-VL.
 pub(super) fn second() -> Box<dyn Family> {
-    Box::new(QwenVl { name: "qwen2_vl", window: None })
+    Box::new(QwenVl { name: "qwen2_vl", window: None, square: None, deepstack: 0 })
 }
 
 /// Qwen2.5-VL, whose tower has windows.
 pub(super) fn second_and_a_half(folder: &Path) -> Result<Box<dyn Family>, ModelError> {
     let path = folder.join("config.json");
-    let VisionWritten { window, patch, merge } = parse_required::<ConfigFile>(&path)?.vision_config;
+    let VisionWritten { window, patch, merge, .. } = parse_required::<ConfigFile>(&path)?.vision_config;
     // What isn't written is as the class has it.
     let feature = patch.unwrap_or(14).saturating_mul(merge.unwrap_or(2));
     match window.unwrap_or(112).checked_div(feature) {
-        Some(window) if window > 0 => Ok(Box::new(QwenVl { name: "qwen2_5_vl", window: Some(window) })),
+        Some(window) if window > 0 => {
+            Ok(Box::new(QwenVl { name: "qwen2_5_vl", window: Some(window), square: None, deepstack: 0 }))
+        }
         _ => Err(bad(
             &path,
             format!("a window has no whole feature: `window_size` is less than the {feature} pixels of one"),
         )),
+    }
+}
+
+/// Qwen3-VL, and the same with experts, under its own name: its tower has learnt positions, and earlier layers whose
+/// features are added within the decoder.
+pub(super) fn third(folder: &Path, name: &'static str) -> Result<Box<dyn Family>, ModelError> {
+    let path = folder.join("config.json");
+    let VisionWritten { positions, deepstack, .. } = parse_required::<ConfigFile>(&path)?.vision_config;
+    let (positions, deepstack) = (positions.unwrap_or(2304), deepstack.map_or(3, |layers| layers.len()));
+    match positions.isqrt() {
+        side if side > 0 && side * side == positions => {
+            Ok(Box::new(QwenVl { name, window: None, square: Some(side), deepstack }))
+        }
+        _ => Err(bad(&path, format!("`num_position_embeddings` is {positions}, which is no square's"))),
     }
 }
 
@@ -95,6 +120,11 @@ impl Family for QwenVl {
             inputs.push(("window_index".into(), order));
             inputs.push(("cu_window_seqlens".into(), begins));
         }
+        if let Some(square) = self.square {
+            let (places, weights) = indices::on_square(patches, square);
+            inputs.push(("interp_indices".into(), places));
+            inputs.push(("interp_weights".into(), weights));
+        }
         inputs
     }
 
@@ -102,7 +132,11 @@ impl Family for QwenVl {
         true
     }
 
-    /// Qwen2-VL was taught thousandths, Qwen2.5-VL the pixels themselves.
+    fn side_inputs(&self) -> usize {
+        self.deepstack
+    }
+
+    /// Qwen2-VL and Qwen3-VL were taught thousandths, Qwen2.5-VL the pixels themselves.
     fn points_at_pixels(&self) -> bool {
         self.window.is_some()
     }

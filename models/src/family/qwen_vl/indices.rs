@@ -46,6 +46,36 @@ pub(super) fn windows(grid: PatchGrid, side: usize) -> (HostTensor, HostTensor) 
     )
 }
 
+/// Where the patches lie on a square of so many learnt positions a side, stretched over the image edge to edge: of each
+/// patch the four positions around it (`interp_indices`, `[patches, 4]`) and their weights (`interp_weights`).
+pub(super) fn on_square(grid: PatchGrid, side: usize) -> (HostTensor, HostTensor) {
+    // Of a place on an edge of so many patches, the two positions that it lies between, and how near it is to each. In
+    // 32 bits and in this order, as the reference.
+    let between = |place: usize, patches: usize| {
+        let at = place as f32 * (side - 1) as f32 / patches.saturating_sub(1).max(1) as f32;
+        let lower = at.floor();
+        [0.0, 1.0].map(|step| {
+            let position = (lower + step) as usize;
+            (position.min(side - 1), (1.0 - (at - lower - step).abs()).max(0.0))
+        })
+    };
+    let [rows, columns] = grid.features();
+    let (mut positions, mut weights) = (Vec::new(), Vec::new());
+    for feature in 0..rows * columns {
+        let (top, left) = (feature / columns * grid.merge, feature % columns * grid.merge);
+        for inside in 0..grid.merge * grid.merge {
+            for (row, height) in between(top + inside / grid.merge, grid.rows) {
+                for (column, width) in between(left + inside % grid.merge, grid.columns) {
+                    positions.push((row * side + column) as i64);
+                    weights.push(height * width);
+                }
+            }
+        }
+    }
+    let shape = vec![grid.rows * grid.columns, 4];
+    (HostTensor::I64 { shape: shape.clone(), data: positions }, HostTensor::F32 { shape, data: weights })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +102,35 @@ mod tests {
             let grid = PatchGrid { rows: 2 * rows, columns: 2 * columns, merge: 2 };
             let (found, bounds) = windows(grid, side);
             assert_eq!((numbers(found), numbers(bounds)), (order, begins), "{rows}×{columns}");
+        }
+    }
+
+    #[test]
+    fn patches_lie_between_four_positions_of_the_square() {
+        let third = 1.0 / 3.0;
+        let (here, beside) = ([1.0, 0.0, 0.0, 0.0], |near: f32| [near, 1.0 - near, 0.0, 0.0]);
+        // Rows and columns of patches, the square's side, and what transformers gives.
+        let cases = [
+            ([2, 2], 3, vec![[0, 1, 3, 4], [2, 2, 5, 5], [6, 7, 6, 7], [8, 8, 8, 8]], vec![here; 4]),
+            (
+                [2, 4],
+                2,
+                [
+                    [[0, 1, 2, 3], [0, 1, 2, 3], [2, 3, 2, 3], [2, 3, 2, 3]],
+                    [[0, 1, 2, 3], [1, 1, 3, 3], [2, 3, 2, 3], [3; 4]],
+                ]
+                .concat(),
+                [[here, beside(1.0 - third)].repeat(2), [beside(third), here].repeat(2)].concat(),
+            ),
+        ];
+        for ([rows, columns], side, positions, weights) in cases {
+            let (found, near) = on_square(PatchGrid { rows, columns, merge: 2 }, side);
+            assert_eq!(numbers(found), positions.concat(), "{rows}×{columns}");
+            let (shape, near) = near.into_f32().unwrap();
+            assert_eq!(shape, [rows * columns, 4]);
+            for (found, expected) in near.iter().zip(weights.concat()) {
+                assert!((found - expected).abs() < 1e-6, "{rows}×{columns}: {near:?}");
+            }
         }
     }
 
