@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use percept_runtime::{
-    CacheForm, DecoderShape, Device, DeviceChoice, Dim, Engine, EngineGraphs, EngineOptions, Progress,
+    CacheForm, DecoderShape, Device, DeviceChoice, Dim, Engine, EngineGraphs, EngineOptions, Port, Progress,
     Runtime, Vocabulary,
 };
 
@@ -187,22 +187,24 @@ fn check_side_inputs(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelE
         });
     }
     let encoder = engine.signature(VISION_ENCODER);
-    for (name, width) in engine.side_inputs() {
-        let output = encoder.and_then(|encoder| encoder.output(name));
-        let problem = match output.map(|port| port.shape.last().and_then(Dim::fixed)) {
-            None => format!("it has no output `{name}`, which {DECODER} takes beside the embeddings"),
-            Some(Some(found)) if found != width => {
-                format!("its output `{name}` has {found} numbers a row, {DECODER} takes {width}")
-            }
-            Some(_) => continue,
-        };
-        return Err(ModelError::Folder {
-            path: folder.session(VISION_ENCODER)?.path.clone(),
-            problem,
-            remedy: "Take all sessions from the same export".into(),
-        });
-    }
-    Ok(())
+    let mut problems = engine
+        .side_inputs()
+        .filter_map(|(name, width)| apart(name, width, encoder.and_then(|encoder| encoder.output(name))));
+    let Some(problem) = problems.next() else { return Ok(()) };
+    Err(ModelError::Folder {
+        path: folder.session(VISION_ENCODER)?.path.clone(),
+        problem,
+        remedy: "Take all sessions from the same export".into(),
+    })
+}
+
+/// What is wrong with the output that goes into the decoder's input of this name, with so many numbers a row.
+fn apart(name: &str, width: usize, output: Option<&Port>) -> Option<String> {
+    let Some(output) = output else {
+        return Some(format!("it has no output `{name}`, which {DECODER} takes beside the embeddings"));
+    };
+    let found = output.shape.last().and_then(Dim::fixed).filter(|found| *found != width)?;
+    Some(format!("its output `{name}` has {found} numbers a row, {DECODER} takes {width}"))
 }
 
 /// A family that tells time, height and width apart needs a decoder that does.
@@ -290,4 +292,29 @@ fn shows_one_image(folder: &ModelFolder) -> bool {
     let token = folder.family.image_token();
     let rendered = folder.template.render(&[message(vec![image(), image(), text("?")])], token, None);
     rendered.is_ok_and(|text| text.matches(token).count() == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_beside_the_embeddings_is_as_wide_as_the_decoder_takes_it() {
+        let port = |last| Port {
+            name: "deepstack.0".into(),
+            element: Some(percept_runtime::Element::F32),
+            shape: vec![Dim::Named("features".into()), last],
+        };
+        let cases = [
+            (Some(port(Dim::Fixed(32))), None),
+            (Some(port(Dim::Named(String::new()))), None),
+            (Some(port(Dim::Fixed(16))), Some("has 16 numbers a row, decoder_model_merged takes 32")),
+            (None, Some("has no output `deepstack.0`")),
+        ];
+        for (output, expected) in cases {
+            let problem = apart("deepstack.0", 32, output.as_ref());
+            assert_eq!(problem.is_some(), expected.is_some(), "{output:?}");
+            assert!(problem.unwrap_or_default().contains(expected.unwrap_or_default()), "{output:?}");
+        }
+    }
 }

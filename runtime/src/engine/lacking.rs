@@ -11,10 +11,13 @@ use crate::{
     library::{LibraryReport, LibrarySource},
 };
 
-/// How ONNX Runtime begins what it says of an operator that it doesn't know, and of one that this device, or this kind
-/// of number, has no implementation of; the operator's name and version follow.
-const UNKNOWN: &str = "is not a registered function/op";
-const NOT_IMPLEMENTED: &str = "Could not find an implementation for ";
+/// What ONNX Runtime says of an operator, with its name at the place of the mark: of one of ONNX's own domain that it
+/// doesn't know, of one of another domain, and of one that this device, or this kind of number, has no implementation of.
+const WORDS: [(&str, &str); 3] = [
+    ("No Op registered for ", " with domain_version"),
+    ("Fatal error: ", "(-1) is not a registered function/op"),
+    ("Could not find an implementation for ", "("),
+];
 
 /// The error of a graph that couldn't be opened: one that names the operator, where that is what was in the way.
 pub(super) fn explain(
@@ -40,16 +43,12 @@ pub(super) fn explain(
 
 /// The operator of the graph that the library says it lacks.
 fn operator(reason: &str, nodes: &[graph::GraphNode]) -> Option<String> {
-    let named = |text: &str| {
-        // `com.microsoft:MoE(1)`, or without the domain.
-        let (before, _) = text.split_once('(')?;
-        let name = before.rsplit([':', '.', ' ']).next().filter(|name| !name.is_empty())?;
+    WORDS.iter().find_map(|(before, after)| {
+        let (named, _) = reason.split_once(before)?.1.split_once(after)?;
+        // `com.microsoft:MoE`, or without the domain.
+        let name = named.rsplit([':', '.']).next()?;
         nodes.iter().any(|node| node.operator == name).then(|| name.to_owned())
-    };
-    if let Some((before, _)) = reason.split_once(UNKNOWN) {
-        return named(before.trim_end().rsplit(' ').next()?);
-    }
-    named(reason.split_once(NOT_IMPLEMENTED)?.1)
+    })
 }
 
 #[cfg(test)]
@@ -61,6 +60,7 @@ mod tests {
         let node = |operator: &str| graph::GraphNode { operator: operator.to_owned(), ..Default::default() };
         let nodes = [node("MatMul"), node("MoE")];
         let cases = [
+            ("Error No Op registered for MoE with domain_version of 21", Some("MoE")),
             ("Fatal error: com.microsoft:MoE(-1) is not a registered function/op", Some("MoE")),
             ("Could not find an implementation for MoE(1) node with name 'moe_1'", Some("MoE")),
             ("Could not find an implementation for com.microsoft.MoE(1) node with name ''", Some("MoE")),
