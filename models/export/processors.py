@@ -13,8 +13,11 @@ import PIL
 import torch
 import torchvision
 from PIL import Image
+from transformers import BlipImageProcessor, IdeficsImageProcessor
 from transformers import CLIPImageProcessor, LlavaImageProcessor, Qwen2VLImageProcessor, SiglipImageProcessor
+from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.idefics.image_processing_pil_idefics import IdeficsImageProcessorPil
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
@@ -44,6 +47,15 @@ PATCHED = [
     ({"patch_size": 8, "merge_size": 3, "temporal_patch_size": 1}, [(97, 61), (45, 83)]),
     ({"do_resize": False}, [(84, 56)]),
 ]
+# Squares, and what isn't one; the older name of the size, alone and beside the newer.
+SQUARED = [
+    ({"size": {"height": 30, "width": 44}}, [(97, 61), (45, 83), (3, 40)]),
+    ({"size": 56, "resample": 2}, [(97, 61), (300, 301)]),
+]
+OLDER = [
+    ({"image_size": 56}, [(97, 61), (45, 83), (3, 40)]),
+    ({"image_size": 42, "size": {"height": 30, "width": 44}}, [(97, 61)]),
+]
 PADDED = [({"do_pad": True}, [(97, 61), (45, 83), (300, 301), (64, 64)])]
 
 
@@ -68,6 +80,8 @@ def make(folder):
     for name, classes, cases in [
         ("CLIPImageProcessor", (CLIPImageProcessorPil, CLIPImageProcessor), everything + OTHERS),
         ("SiglipImageProcessor", (SiglipImageProcessorPil, SiglipImageProcessor), everything),
+        ("BlipImageProcessor", (BlipImageProcessorPil, BlipImageProcessor), everything + SQUARED),
+        ("IdeficsImageProcessor", (IdeficsImageProcessorPil, IdeficsImageProcessor), everything + OLDER),
         ("LlavaImageProcessor", (LlavaImageProcessorPil, LlavaImageProcessor), PADDED),
         ("Qwen2VLImageProcessor", (Qwen2VLImageProcessorPil, Qwen2VLImageProcessor), everything + PATCHED),
     ]:
@@ -88,6 +102,8 @@ def values(processor, size):
     """The pixel values `[3, height, width]` of the picture of this size, or `[rows, columns, 3, frames, side, side]`
     where it comes in patches; these not in the order of rows, which only the checksum sees."""
     made = processor(formula(*size), return_tensors="np")
+    # Idefics' gives the pixels alone.
+    made = made if hasattr(made, "keys") else {"pixel_values": made}
     if "image_grid_thw" in made:
         _, rows, columns = made["image_grid_thw"][0]
         side, frames = processor.patch_size, processor.temporal_patch_size

@@ -5,6 +5,7 @@
 //! [`of_folder`]. The rest is the same for all: features replace the embeddings of the image token, row by
 //! row, and their number must be the prompt's.
 
+mod blip_2;
 mod llava;
 mod positions;
 mod qwen_vl;
@@ -72,6 +73,17 @@ pub trait Family: Send + Sync + std::fmt::Debug {
         vec![VISION_ENCODER, EMBED_TOKENS, DECODER]
     }
 
+    /// The chat template of folders that have none of their own. `None`, for nearly every family: without one there is
+    /// no knowing how a conversation is written.
+    fn template(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether an image without a word asks for its caption.
+    fn captions(&self) -> bool {
+        false
+    }
+
     /// Tokens that end a turn beside those that the folder's files name.
     fn end_tokens(&self) -> &'static [&'static str] {
         &[]
@@ -79,7 +91,7 @@ pub trait Family: Send + Sync + std::fmt::Debug {
 }
 
 /// The families that are hosted, for the error that lists them.
-const KNOWN: &str = "smolvlm, idefics3, llava, qwen2_vl and qwen2_5_vl";
+const KNOWN: &str = "smolvlm, idefics3, llava, blip-2, qwen2_vl and qwen2_5_vl";
 
 /// The family of a folder.
 ///
@@ -90,6 +102,7 @@ pub(crate) fn of_folder(folder: &Path, config: &ModelConfig) -> Result<Box<dyn F
     match config.model_type.as_str() {
         "smolvlm" | "idefics3" => smolvlm::read(folder, config),
         "llava" => llava::read(folder, config),
+        "blip-2" => blip_2::read(folder, config),
         "qwen2_vl" => Ok(qwen_vl::second()),
         "qwen2_5_vl" => qwen_vl::second_and_a_half(folder),
         unknown => Err(ModelError::Folder {

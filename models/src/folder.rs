@@ -76,7 +76,7 @@ impl ModelFolder {
             path: path.to_owned(),
             processor,
             settings,
-            template: ChatTemplate::of_folder(path)?,
+            template: ChatTemplate::of_folder_or(path, family.template())?,
             notes: notes(&sessions, precision).into_iter().chain(backend_note).collect(),
             config,
             family,

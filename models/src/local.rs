@@ -86,6 +86,10 @@ impl ChatModel for LocalModel {
         &self.inner.card
     }
 
+    fn captions(&self) -> bool {
+        self.inner.folder.family.captions()
+    }
+
     fn written(&self, call: &Call, function: &Function) -> Option<Result<String, String>> {
         self.inner.dialect.write(call, function)
     }

@@ -14,6 +14,7 @@ struct Written {
     image_token_id: Option<u32>,
     image_token_index: Option<u32>,
     image_seq_length: Option<usize>,
+    num_query_tokens: Option<usize>,
     scale_factor: Option<u32>,
     vision_feature_select_strategy: Option<String>,
     text_config: Option<TextWritten>,
@@ -91,6 +92,8 @@ pub struct ModelConfig {
     pub image_token_id: u32,
     /// Image tokens of one image (LLaVA), where the configuration says.
     pub image_tokens: Option<usize>,
+    /// Queries that a Q-Former puts to one image (BLIP-2), where the configuration says.
+    pub query_tokens: Option<usize>,
     /// By how much each side of the patch grid shrinks before the decoder (pixel shuffle).
     pub scale_factor: Option<u32>,
     /// Which of the vision tower's tokens are taken: `default` drops the first (class) token.
@@ -156,6 +159,7 @@ impl ModelConfig {
             model_type,
             image_token_id,
             image_tokens: written.image_seq_length,
+            query_tokens: written.num_query_tokens,
             scale_factor: written.scale_factor,
             feature_selection: written.vision_feature_select_strategy,
             image_size: written.vision_config.image_size.and_then(Side::square),

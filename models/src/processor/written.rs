@@ -15,14 +15,15 @@ const CLIP_DEVIATION: [f64; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
 const HALF: [f64; 3] = [0.5; 3];
 
 /// The classes that are known, for the error that lists them.
-const KNOWN: &str = "CLIP, Llava, Siglip, ViT, Idefics3, SmolVLM and Qwen2VL image processors";
+const KNOWN: &str = "CLIP, Llava, Siglip, ViT, Blip, Idefics, Idefics3, SmolVLM and Qwen2VL image processors";
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct Written {
     image_processor_type: Option<String>,
     feature_extractor_type: Option<String>,
     do_resize: Option<bool>,
     size: Option<SizeWritten>,
+    image_size: Option<u32>,
     resample: Option<u8>,
     do_center_crop: Option<bool>,
     crop_size: Option<SizeWritten>,
@@ -59,6 +60,7 @@ enum Channels {
 }
 
 /// What differs between the classes that make one picture.
+#[derive(Clone, Copy)]
 struct Defaults {
     filter: Filter,
     size: TargetSize,
@@ -130,6 +132,13 @@ impl Written {
             square: true,
             pads: false,
         };
+        // As CLIP's, but brought to a square whatever the shape.
+        let squared = |side| Defaults {
+            size: TargetSize::Exact { width: side, height: side },
+            crop: None,
+            square: true,
+            ..clip
+        };
         let (named, class) = Backend::of_class(class);
         let backend = chosen.unwrap_or(named);
         match class {
@@ -137,6 +146,12 @@ impl Written {
             "LlavaImageProcessor" => self.single(&Defaults { pads: true, ..clip }, backend),
             "ViTImageProcessor" | "ViTFeatureExtractor" => self.single(&vit, backend),
             "SiglipImageProcessor" => self.single(&Defaults { filter: Filter::Bicubic, ..vit }, backend),
+            "BlipImageProcessor" => self.single(&squared(384), backend),
+            "IdeficsImageProcessor" => match self.image_size {
+                // The older name of the size, which wins.
+                Some(side) => Self { size: None, ..self.clone() }.single(&squared(side), backend),
+                None => self.single(&squared(224), backend),
+            },
             "Idefics3ImageProcessor" | "SmolVLMImageProcessor" if chosen == Some(Backend::Torchvision) => {
                 Err(format!("torchvision's way isn't known for `{class}`, only Pillow's"))
             }
