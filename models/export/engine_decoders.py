@@ -10,6 +10,7 @@ GroupQueryAttention operator, or spelt out) and however their cache is kept. The
     plain.onnx          token ids, attention spelt out, `position_ids`, one key and value concatenated
     half.onnx           grouped_ids.onnx in 16-bit floats
     lacking.onnx        grouped_ids.onnx with one operator that only the CPU has
+    deep.onnx           grouped.onnx with rows that are added to the first layer's states (`deepstack.0`)
     embedding.onnx      token ids to embeddings
     encoder.onnx        4×4 pictures to one embedding each
 """
@@ -151,7 +152,7 @@ def causal_mask(graph):
     graph.node("LessOrEqual", [columns, rows], ["allowed"])
 
 
-def decoder(arrays, path, feed, attention, element=np.float32, lacking=False):
+def decoder(arrays, path, feed, attention, element=np.float32, lacking=False, deep=False):
     graph = Graph(arrays, element)
     if feed == "embeddings":
         x = graph.input("inputs_embeds", graph.type, ["batch", "tokens", HIDDEN])
@@ -177,6 +178,9 @@ def decoder(arrays, path, feed, attention, element=np.float32, lacking=False):
         if lacking and layer == 0:
             active = graph.node("Shrink", [active], [p + "shrunk"], bias=0.0, lambd=0.0)
         x = graph.node("Add", [x, graph.node("MatMul", [active, graph.weight(p + "down")], [p + "down.x"])], [p + "end"])
+        if deep and layer == 0:
+            graph.input("deepstack.0", graph.type, ["batch", "tokens", HIDDEN])
+            x = graph.node("Add", [x, "deepstack.0"], [p + "deep"])
     graph.node("MatMul", [graph.norm(x, "normed"), graph.weight("head")], ["logits"])
     graph.output("logits", graph.type, ["batch", "tokens", VOCABULARY])
     graph.save(path)
@@ -221,6 +225,25 @@ def golden(path, count=24):
     return cases
 
 
+def deep_golden(arrays, path, count=24):
+    """The third prompt, with the embeddings of other tokens as deepstack rows of its tokens 10 to 29."""
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    empty = {
+        f"past_key_values.{layer}.{kind}": np.zeros((1, CACHE_HEADS, 0, HEAD), np.float32)
+        for layer in range(LAYERS) for kind in ("key", "value")
+    }
+    prompt, added = PROMPTS[2], list(range(100, 120))
+    tokens, first = list(prompt), None
+    for _ in range(count):
+        deep = np.zeros((1, len(tokens), HIDDEN), np.float32)
+        deep[0, 10:30] = arrays["embedding"][added]
+        feeds = {"inputs_embeds": arrays["embedding"][tokens][None], "deepstack.0": deep, "attention_mask": np.ones((1, len(tokens)), np.int64)}
+        logits = session.run(["logits"], {**feeds, **empty})[0][0, -1]
+        first = logits if first is None else first
+        tokens.append(int(logits.argmax()))
+    return {"prompt": prompt, "added": added, "tokens": tokens[len(prompt):], "first_logits": [round(float(x), 5) for x in first[:8]]}
+
+
 if __name__ == "__main__":
     folder = pathlib.Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
@@ -230,6 +253,8 @@ if __name__ == "__main__":
     decoder(arrays, folder / "plain.onnx", "tokens", plain_attention)
     decoder(arrays, folder / "half.onnx", "tokens", grouped_attention, np.float16)
     decoder(arrays, folder / "lacking.onnx", "tokens", grouped_attention, lacking=True)
+    decoder(arrays, folder / "deep.onnx", "embeddings", grouped_attention, deep=True)
     embedding(arrays, folder / "embedding.onnx")
     encoder(folder / "encoder.onnx")
     (folder / "golden.json").write_text(json.dumps(golden(folder / "plain.onnx")) + "\n")
+    (folder / "golden_deep.json").write_text(json.dumps(deep_golden(arrays, folder / "deep.onnx")) + "\n")

@@ -62,6 +62,12 @@ pub trait Family: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// How many inputs its decoder takes beside the embeddings with a row a token: features from earlier layers of the
+    /// vision encoder, which gives each under the name of the decoder's input.
+    fn side_inputs(&self) -> usize {
+        0
+    }
+
     /// Whether the model gives places as pixels of the image that it was shown, after the processor brought it to
     /// its size, and not in thousandths.
     fn points_at_pixels(&self) -> bool {

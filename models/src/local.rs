@@ -13,6 +13,7 @@ mod prefix;
 mod prompt;
 mod reader;
 mod reply;
+mod rows;
 mod trouble;
 
 use std::sync::{Arc, Mutex, PoisonError};

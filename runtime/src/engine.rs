@@ -11,6 +11,8 @@ mod error;
 mod graph;
 mod load;
 mod positions;
+mod reading;
+mod side_inputs;
 mod step;
 mod thread;
 mod turns;
@@ -147,6 +149,7 @@ struct EngineFacts {
     cache_form: CacheForm,
     context: usize,
     vocabulary: usize,
+    side_inputs: Vec<(String, usize)>,
     moved: MovedCounter,
     doubt: Option<&'static str>,
 }
@@ -200,6 +203,12 @@ impl Engine {
     /// How many tokens the decoder scores; 0 without one.
     pub fn vocabulary(&self) -> usize {
         self.inner.facts.vocabulary
+    }
+
+    /// What the decoder declares beside its embeddings with a row a token, and the numbers in a row:
+    /// [`EmbeddedTokens::side_inputs`](crate::EmbeddedTokens::side_inputs) must have each of them.
+    pub fn side_inputs(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.inner.facts.side_inputs.iter().map(|(name, width)| (name.as_str(), *width))
     }
 
     /// What crossed between host and device since the model was loaded.

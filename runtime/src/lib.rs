@@ -7,6 +7,7 @@ mod constraint;
 mod decode;
 mod device;
 pub mod doctor;
+mod embedded_tokens;
 mod engine;
 mod library;
 mod moved;
@@ -24,6 +25,7 @@ pub use self::{
     decode::{DecodeMilliseconds, DecodeOptions, DecodeStop, Decoded, DecodedToken, Decoding, Sampling},
     device::{Device, DeviceChoice, DeviceError, UnknownDevice},
     doctor::ProviderReport,
+    embedded_tokens::EmbeddedTokens,
     engine::{CacheForm, DecoderShape, Engine, EngineError, EngineGraphs, EngineOptions},
     library::{LibraryError, LibraryReport, LibrarySource, Runtime},
     moved::Moved,

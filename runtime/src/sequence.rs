@@ -7,9 +7,8 @@ use tokio::sync::oneshot;
 use crate::{
     constraint::Constraint,
     decode::{DecodeOptions, Decoding},
+    embedded_tokens::EmbeddedTokens,
     engine::{Chunk, Command, Engine, EngineError, Extended, Reply, RunSwitch, StopOnDrop},
-    rope_position::RopePosition,
-    tensor::HostTensor,
 };
 
 /// One text in the making. The cache lives on the engine's thread, in the device's memory; dropping this frees it.
@@ -53,33 +52,22 @@ impl Sequence {
         self.cached + self.pending.len()
     }
 
-    /// Reads embeddings, `[1, tokens, hidden]`, in one run of the decoder (prefill). Only the last token's scores
-    /// are kept.
+    /// Reads embeddings, `[1, tokens, hidden]`, and what goes beside them, in one run of the decoder (prefill). Only
+    /// the last token's scores are kept.
+    ///
+    /// Where positions are given, what is read or written afterwards goes on one after the greatest of them, also
+    /// where this sequence was rewound in between.
     ///
     /// # Errors
     ///
     /// [`EngineError::ContextFull`] where they don't fit, [`EngineError::Input`] where their shape isn't the
-    /// decoder's, [`EngineError::Run`]. The sequence is then where it was.
-    pub async fn append(&mut self, embeddings: HostTensor) -> Result<(), EngineError> {
-        self.extend(Some(Chunk::Embeddings { embeddings, positions: None })).await
+    /// decoder's, where positions are given that it doesn't take, and for a side input that is missing or that it
+    /// doesn't declare; [`EngineError::Run`]. The sequence is then where it was.
+    pub async fn append(&mut self, tokens: impl Into<EmbeddedTokens>) -> Result<(), EngineError> {
+        self.extend(Some(Chunk::Embedded(tokens.into()))).await
     }
 
-    /// Reads embeddings whose tokens stand at these positions, one a token. What is read or written afterwards goes
-    /// on one after the greatest of them, also where this sequence was rewound in between.
-    ///
-    /// # Errors
-    ///
-    /// As [`Sequence::append`], and [`EngineError::Input`] where the decoder doesn't take three rows of positions
-    /// (`position_ids`, `[3, 1, tokens]`).
-    pub async fn append_at(
-        &mut self,
-        embeddings: HostTensor,
-        positions: Vec<RopePosition>,
-    ) -> Result<(), EngineError> {
-        self.extend(Some(Chunk::Embeddings { embeddings, positions: Some(positions) })).await
-    }
-
-    /// Reads tokens.
+    /// Reads tokens. In the decoder's side inputs they have rows of zeros.
     ///
     /// # Errors
     ///

@@ -7,10 +7,10 @@ mod model;
 
 use std::time::Duration;
 
-use model::{data, decode, device, goldens, graphs, ids, load, write};
+use model::{data, decode, deep_golden, device, goldens, graphs, ids, load, write};
 use percept_runtime::{
-    CacheForm, DecodeOptions, DecodeStop, DecoderShape, Dim, Element, Engine, EngineError, EngineGraphs,
-    EngineOptions, HostTensor, Moved, RopePosition, Sampling,
+    CacheForm, DecodeOptions, DecodeStop, DecoderShape, Dim, Element, EmbeddedTokens, Engine, EngineError,
+    EngineGraphs, EngineOptions, HostTensor, Moved, RopePosition, Sampling,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -109,6 +109,30 @@ async fn embeddings_and_tokens_are_the_same_thing_to_read() {
     sequence.append(embeddings).await.unwrap();
     let decoded = decode(&mut sequence, DecodeOptions { max_tokens: 24, ..DecodeOptions::default() }).await;
     assert_eq!(ids(&decoded), golden.tokens);
+}
+
+#[tokio::test]
+async fn what_goes_beside_the_embeddings_reaches_the_tokens_that_it_belongs_to() {
+    let deep = deep_golden();
+    for cache in [SHARED, CacheForm::Growing] {
+        let engine = load("deep.onnx", "cpu", cache).await.unwrap();
+        for piece in [1, 7, 40] {
+            let mut sequence = engine.sequence().await.unwrap();
+            deep.read(&mut sequence, piece).await;
+            let logits = sequence.last_logits().await.unwrap();
+            for (found, expected) in logits.iter().zip(&deep.golden.first_logits) {
+                assert!((found - expected).abs() < 1e-4, "{cache:?} by {piece}: {found}, not {expected}");
+            }
+            let options = DecodeOptions { max_tokens: 24, ..DecodeOptions::default() };
+            let decoded = decode(&mut sequence, options).await;
+            assert_eq!(ids(&decoded), deep.golden.tokens, "{cache:?} by {piece}");
+        }
+        // Token ids have nothing beside them: then it is the decoder without.
+        let plain = &goldens()[2];
+        let mut sequence = engine.sequence().await.unwrap();
+        assert_eq!(write(&mut sequence, &plain.prompt, 24).await, plain.tokens, "{cache:?}");
+        assert_ne!(plain.tokens, deep.golden.tokens);
+    }
 }
 
 #[tokio::test]
@@ -271,6 +295,14 @@ async fn what_a_model_cant_do_is_an_error_and_the_engine_goes_on() {
         |shape: &[usize]| HostTensor::F32 { shape: shape.to_vec(), data: vec![0.5; shape.iter().product()] };
     let mut sequence = engine.sequence().await.unwrap();
     let mut ids_sequence = ids_engine.sequence().await.unwrap();
+    let deep_engine = load("deep.onnx", "cpu", CacheForm::Auto).await.unwrap();
+    let mut deep_sequence = deep_engine.sequence().await.unwrap();
+    let positions = Some(vec![RopePosition::text(0); 2]);
+    let positioned = EmbeddedTokens { positions, ..floats(&[1, 2, 32]).into() };
+    let beside = |shape: &[usize]| EmbeddedTokens {
+        side_inputs: vec![("deepstack.0".to_owned(), floats(shape))],
+        ..floats(&[1, 2, 32]).into()
+    };
     let errors = [
         (sequence.last_logits().await.err(), "nothing has been read"),
         (sequence.append_tokens(&[288]).await.err(), "token 288 is beyond the model's vocabulary of 288"),
@@ -279,10 +311,10 @@ async fn what_a_model_cant_do_is_an_error_and_the_engine_goes_on() {
         (ids_engine.embed(&[1]).await.err(), "no embedding graph"),
         (ids_sequence.append(floats(&[1, 2, 32])).await.err(), "this decoder reads token ids"),
         (sequence.append(floats(&[1, 2, 31])).await.err(), "wants 32 numbers a token, these have 31"),
-        (
-            sequence.append_at(floats(&[1, 2, 32]), vec![RopePosition::text(0); 2]).await.err(),
-            "this decoder counts its tokens in one row",
-        ),
+        (sequence.append(positioned).await.err(), "this decoder counts its tokens in one row"),
+        (deep_sequence.append(floats(&[1, 2, 32])).await.err(), "input deepstack.0: it is missing"),
+        (deep_sequence.append(beside(&[1, 2, 31])).await.err(), "shape [1, 2, 31] isn't [1, 2, 32]"),
+        (sequence.append(beside(&[1, 2, 32])).await.err(), "deepstack.0: the decoder has no such input"),
         (sequence.append(floats(&[2, 1, 32])).await.err(), "expected a tensor of shape [1, rows, width]"),
         (sequence.append_tokens(&[]).await.err(), "nothing to read"),
         (

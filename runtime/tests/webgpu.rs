@@ -7,7 +7,7 @@
 #[path = "support/model.rs"]
 mod model;
 
-use model::{decode, device, goldens, ids, load, write};
+use model::{decode, deep_golden, device, goldens, ids, load, write};
 use percept_runtime::{CPU_PROVIDER, CacheForm, DecodeOptions, Engine, EngineError, Moved};
 
 const SHARED: CacheForm = CacheForm::Shared { positions: 320 };
@@ -48,6 +48,17 @@ async fn the_device_writes_the_tokens_of_the_cpu_and_the_cache_stays_there() {
         );
         assert!(moved.indices_to_device > 0);
     }
+}
+
+#[tokio::test]
+async fn what_goes_beside_the_embeddings_is_cut_with_them() {
+    let deep = deep_golden();
+    let engine = load("deep.onnx", "webgpu", CacheForm::Auto).await.unwrap();
+    let mut sequence = engine.sequence().await.unwrap();
+    // 40 tokens at once; a software device reads no more than 31.
+    deep.read(&mut sequence, 40).await;
+    let decoded = decode(&mut sequence, DecodeOptions { max_tokens: 24, ..DecodeOptions::default() }).await;
+    assert_eq!(ids(&decoded), deep.golden.tokens);
 }
 
 #[tokio::test]

@@ -15,13 +15,30 @@ pub(super) struct SeenImage {
     pub(super) expansion: Arc<str>,
     /// Rows and columns of its features, where they keep the image's shape.
     pub(super) grid: Option<[usize; 2]>,
-    /// Its features, `[rows, hidden]`.
-    pub(super) features: Arc<Vec<f32>>,
+    /// What the vision encoder made of it.
+    pub(super) features: Arc<Features>,
+}
+
+/// What the vision encoder made of an image, row after row.
+#[derive(Debug, Default)]
+pub(super) struct Features {
+    /// What takes the places of the image tokens' embeddings, `[rows, hidden]`.
+    pub(super) rows: Vec<f32>,
+    /// What the decoder takes beside them, by the name of its input, `[rows, width]`.
+    pub(super) beside: Vec<(String, Vec<f32>)>,
+}
+
+impl Features {
+    /// The rows that go into an input of the decoder.
+    pub(super) fn beside(&self, input: &str) -> Option<&[f32]> {
+        self.beside.iter().find(|(name, _)| name == input).map(|(_, rows)| rows.as_slice())
+    }
 }
 
 impl SeenImage {
     fn bytes(&self) -> usize {
-        self.expansion.len() + size_of_val(self.features.as_slice())
+        let beside: usize = self.features.beside.iter().map(|(_, rows)| size_of_val(rows.as_slice())).sum();
+        self.expansion.len() + size_of_val(self.features.rows.as_slice()) + beside
     }
 }
 
@@ -94,7 +111,12 @@ mod tests {
 
     #[test]
     fn the_least_recently_used_is_forgotten_first() {
-        let image = || SeenImage { expansion: "".into(), grid: None, features: Arc::new(vec![0.0; 10]) };
+        let image_of = |rows, deep| {
+            let beside = vec![("deepstack.0".to_owned(), vec![0.0; deep])];
+            let features = Features { rows: vec![0.0; rows], beside };
+            SeenImage { expansion: "".into(), grid: None, features: Arc::new(features) }
+        };
+        let image = || image_of(8, 2);
         let hash = |byte| ContentHash([byte; 32]);
         let seen = SeenImages::new(100);
         seen.insert(hash(1), image());
@@ -104,10 +126,7 @@ mod tests {
         seen.insert(hash(3), image());
         let left: Vec<bool> = (1..=3).map(|byte| seen.get(hash(byte)).is_some()).collect();
         assert_eq!(left, [true, false, true]);
-        seen.insert(
-            hash(4),
-            SeenImage { expansion: "".into(), grid: None, features: Arc::new(vec![0.0; 26]) },
-        );
+        seen.insert(hash(4), image_of(10, 16));
         assert!(seen.get(hash(4)).is_none() && seen.get(hash(1)).is_some());
     }
 }

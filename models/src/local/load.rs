@@ -3,8 +3,8 @@
 use std::{path::Path, sync::Arc};
 
 use percept_runtime::{
-    CacheForm, DecoderShape, Device, DeviceChoice, Engine, EngineGraphs, EngineOptions, Progress, Runtime,
-    Vocabulary,
+    CacheForm, DecoderShape, Device, DeviceChoice, Dim, Engine, EngineGraphs, EngineOptions, Progress,
+    Runtime, Vocabulary,
 };
 
 use super::{Inner, LocalModel, features::SeenImages, trouble::engine_error};
@@ -81,6 +81,7 @@ impl LocalModel {
         let engine = open_engine(&folder, &runtime, &choice, &options).await?;
         check_widths(&folder, &engine)?;
         check_positions(&folder, &engine)?;
+        check_side_inputs(&folder, &engine)?;
 
         let end_tokens = folder.end_tokens();
         let (tokenizer, ends, logits) = (folder.tokenizer.clone(), end_tokens.clone(), engine.vocabulary());
@@ -166,6 +167,42 @@ fn check_widths(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError>
         }),
         _ => Ok(()),
     }
+}
+
+/// What the decoder takes beside the embeddings must be as many things as the family has, and come out of the vision
+/// encoder under the same names; noticed at loading as far as the graphs declare it.
+fn check_side_inputs(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError> {
+    let (taken, family) = (engine.side_inputs().count(), folder.family.as_ref());
+    if taken != family.side_inputs() {
+        return Err(ModelError::Folder {
+            path: folder.session(DECODER)?.path.clone(),
+            problem: format!(
+                "it takes {taken} inputs beside the embeddings with a row a token, this `{}` model has {}: what its \
+                 vision encoder found in earlier layers",
+                family.name(),
+                family.side_inputs()
+            ),
+            remedy: "Export the decoder with an input for each, or take `config.json` from the same export"
+                .into(),
+        });
+    }
+    let encoder = engine.signature(VISION_ENCODER);
+    for (name, width) in engine.side_inputs() {
+        let output = encoder.and_then(|encoder| encoder.output(name));
+        let problem = match output.map(|port| port.shape.last().and_then(Dim::fixed)) {
+            None => format!("it has no output `{name}`, which {DECODER} takes beside the embeddings"),
+            Some(Some(found)) if found != width => {
+                format!("its output `{name}` has {found} numbers a row, {DECODER} takes {width}")
+            }
+            Some(_) => continue,
+        };
+        return Err(ModelError::Folder {
+            path: folder.session(VISION_ENCODER)?.path.clone(),
+            problem,
+            remedy: "Take all sessions from the same export".into(),
+        });
+    }
+    Ok(())
 }
 
 /// A family that tells time, height and width apart needs a decoder that does.

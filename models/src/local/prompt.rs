@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn a_prompt_is_cut_where_images_with_a_shape_begin_and_end() {
         let image = |grid: Option<[usize; 2]>| {
-            PromptImage::Seen(SeenImage { expansion: "".into(), grid, features: Arc::new(Vec::new()) })
+            PromptImage::Seen(SeenImage { expansion: "".into(), grid, features: Arc::default() })
         };
         let hash = |byte| ContentHash([byte; 32]);
         let grids = [(1, Some([2, 2])), (2, Some([1, 1])), (3, None)];

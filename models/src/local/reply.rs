@@ -4,14 +4,17 @@ use std::{sync::Arc, time::Instant};
 
 use async_stream::try_stream;
 use futures::Stream;
-use percept_runtime::{Constraint, DecodeOptions, DecodeStop, DecodedToken, HostTensor, Marker, Sampling};
+use percept_runtime::{
+    Constraint, DecodeOptions, DecodeStop, DecodedToken, EmbeddedTokens, HostTensor, Marker, Sampling,
+};
 
 use super::{
     Inner,
-    features::SeenImage,
+    features::{Features, SeenImage},
     prefix::KeptSequence,
     prompt::{Prompt, PromptImage, PromptToken},
     reader::ReplyReader,
+    rows,
     trouble::engine_error,
 };
 use crate::{
@@ -107,11 +110,9 @@ pub(super) async fn read(
     let begun = Instant::now();
     let embeddings = embeddings(inner, fresh, &features).await?;
     let positions = prompt.positions.as_ref().and_then(|positions| positions.get(kept.tokens.len()..));
-    let read = match positions {
-        Some(positions) => kept.sequence.append_at(embeddings, positions.to_vec()).await,
-        None => kept.sequence.append(embeddings).await,
-    };
-    read.map_err(engine_error)?;
+    let side_inputs = rows::beside(&inner.engine, fresh, &features)?;
+    let tokens = EmbeddedTokens { embeddings, positions: positions.map(<[_]>::to_vec), side_inputs };
+    kept.sequence.append(tokens).await.map_err(engine_error)?;
     usage.stage.prefill = begun.elapsed().as_secs_f64() * 1000.0;
     kept.tokens.extend_from_slice(fresh);
     Ok(kept)
@@ -147,8 +148,8 @@ async fn features(
     Ok(needed)
 }
 
-/// Runs the vision encoder on one image: its features, row after row.
-async fn encode(inner: &Inner, image: crate::ProcessedImage) -> Result<Vec<f32>, ModelError> {
+/// Runs the vision encoder on one image.
+async fn encode(inner: &Inner, image: crate::ProcessedImage) -> Result<Features, ModelError> {
     let mut inputs = inner.folder.family.encoder_inputs(image);
     if let Some(signature) = inner.engine.signature(VISION_ENCODER) {
         inputs.retain(|(name, _)| signature.input(name).is_some());
@@ -158,9 +159,15 @@ async fn encode(inner: &Inner, image: crate::ProcessedImage) -> Result<Vec<f32>,
     if outputs.is_empty() {
         return Err(ModelError::Engine("the vision encoder has no output".into()));
     }
-    let (_, features) = outputs.swap_remove(place);
-    let (_, features) = features.into_f32().map_err(|error| ModelError::Engine(error.into()))?;
-    Ok(features)
+    let rows = numbers(outputs.swap_remove(place).1)?;
+    outputs.retain(|(name, _)| inner.engine.side_inputs().any(|(input, _)| input == name));
+    let beside = outputs.into_iter().map(|(name, tensor)| Ok((name, numbers(tensor)?)));
+    Ok(Features { rows, beside: beside.collect::<Result<_, ModelError>>()? })
+}
+
+fn numbers(tensor: HostTensor) -> Result<Vec<f32>, ModelError> {
+    let (_, numbers) = tensor.into_f32().map_err(|error| ModelError::Engine(error.into()))?;
+    Ok(numbers)
 }
 
 /// The tokens' embeddings, `[1, tokens, hidden]`, with image features in the rows of image tokens.
@@ -173,33 +180,8 @@ async fn embeddings(
     let embedded = inner.engine.embed(&ids).await.map_err(engine_error)?;
     let (shape, mut data) = embedded.into_f32().map_err(|error| ModelError::Engine(error.into()))?;
     let hidden = shape.last().copied().unwrap_or(0);
-    for (token, row) in tokens.iter().zip(data.chunks_exact_mut(hidden.max(1))) {
-        let Some((hash, at)) = token.feature else { continue };
-        let image = features.iter().find(|(known, _)| *known == hash).map(|(_, image)| &image.features);
-        let feature = image.and_then(|features| features.get(at * hidden..(at + 1) * hidden));
-        row.copy_from_slice(feature.ok_or_else(|| too_few(features, hash, hidden))?);
-    }
-    // Too many features would go unnoticed: an image's last row must be its last token's.
-    for (hash, image) in features {
-        let rows = tokens
-            .iter()
-            .filter_map(|token| token.feature)
-            .filter(|(known, _)| known == hash)
-            .map(|(_, at)| at);
-        if rows.max().is_some_and(|last| (last + 1) * hidden != image.features.len()) {
-            return Err(too_few(features, *hash, hidden));
-        }
-    }
+    rows::place(&mut data, hidden, tokens, features, |image| Some(image.rows.as_slice()))?;
     Ok(HostTensor::F32 { shape, data })
-}
-
-fn too_few(features: &[(ContentHash, SeenImage)], hash: ContentHash, hidden: usize) -> ModelError {
-    let found =
-        features.iter().find(|(known, _)| *known == hash).map_or(0, |(_, image)| image.features.len());
-    ModelError::Image(format!(
-        "the vision encoder gave {found} numbers, which aren't one row of {hidden} for each image token of the prompt: \
-         the processor's configuration and the vision encoder are of different models"
-    ))
 }
 
 fn decode_options(inner: &Inner, prompt: &Prompt, options: &Generate) -> DecodeOptions {

@@ -13,7 +13,7 @@ use ort::session::{NoSelectedOutputs, RunOptions};
 use tokio::sync::oneshot;
 
 use super::EngineError;
-use crate::{rope_position::RopePosition, tensor::HostTensor};
+use crate::{embedded_tokens::EmbeddedTokens, tensor::HostTensor};
 
 /// Where an answer goes.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, EngineError>>;
@@ -45,8 +45,8 @@ pub(crate) enum Command {
 pub(crate) enum Chunk {
     /// Token ids.
     Tokens(Vec<u32>),
-    /// Embeddings, `[1, tokens, hidden]`, and where their tokens stand if that isn't one after another.
-    Embeddings { embeddings: HostTensor, positions: Option<Vec<RopePosition>> },
+    /// Embeddings, and what goes beside them.
+    Embedded(EmbeddedTokens),
 }
 
 /// Where a sequence stands after reading or rewinding.

@@ -2,11 +2,14 @@
 //!
 //! The names are those of the community's exports (transformers.js, Optimum, onnxruntime-genai): embeddings or
 //! token ids, a mask or the lengths that a mask would say, positions where the graph doesn't count them itself,
-//! and a cache as `past_key_values.N.key` → `present.N.key`.
+//! a cache as `past_key_values.N.key` → `present.N.key`, and what has a row a token beside the embeddings.
 
 use std::path::Path;
 
-use super::{DecoderShape, EngineError};
+use super::{
+    DecoderShape, EngineError,
+    side_inputs::{SidePort, is_side_input},
+};
 use crate::{
     cache::CacheTensor,
     signature::{Dim, Port, Signature},
@@ -64,6 +67,8 @@ pub(crate) struct IndexPort {
 pub(crate) struct DecoderPlan {
     pub(crate) feed: Feed,
     pub(crate) indices: Vec<IndexPort>,
+    /// What has a row a token beside the embeddings.
+    pub(crate) sides: Vec<SidePort>,
     pub(crate) caches: Vec<CacheTensor>,
     /// Tokens that are scored, where the graph or the configuration says it.
     pub(crate) vocabulary: Option<usize>,
@@ -94,7 +99,7 @@ impl DecoderPlan {
         let reader = Reader { path, signature, shape };
         let feed = reader.feed()?;
         let mut indices = Vec::new();
-        let mut caches = Vec::new();
+        let (mut sides, mut caches) = (Vec::new(), Vec::new());
         for port in &signature.inputs {
             if port.name == EMBEDDINGS || port.name == TOKENS {
                 continue;
@@ -105,6 +110,8 @@ impl DecoderPlan {
                 let element = reader.element(port)?;
                 reader.check_rows(port, index)?;
                 indices.push(IndexPort { index, name: name.to_owned(), element, rank: port.shape.len() });
+            } else if is_side_input(&port.name) {
+                sides.push(reader.side(port, feed)?);
             } else {
                 return Err(reader.refused(format!("its input {port} is one that this engine can't feed")));
             }
@@ -120,7 +127,7 @@ impl DecoderPlan {
         }
         let declared = logits.shape.last().and_then(Dim::fixed);
         reader.agree("vocab_size", shape.vocabulary, declared)?;
-        Ok(Self { feed, indices, caches, vocabulary: declared.or(shape.vocabulary) })
+        Ok(Self { feed, indices, sides, caches, vocabulary: declared.or(shape.vocabulary) })
     }
 
     /// Whether a token's position is three numbers: time, height and width.
@@ -167,6 +174,26 @@ impl Reader<'_> {
             );
         }
         Ok(())
+    }
+
+    fn side(&self, port: &Port, feed: Feed) -> Result<SidePort, EngineError> {
+        let Feed::Embeddings { hidden, .. } = feed else {
+            return Err(
+                self.refused(format!("its input {port} goes beside {EMBEDDINGS}, which it doesn't take"))
+            );
+        };
+        let element = self.element(port)?;
+        match port.shape.as_slice() {
+            [_, _, width] if matches!(element, Element::F32 | Element::F16) => {
+                let width = width.fixed().or(hidden).ok_or_else(|| {
+                    self.refused(format!(
+                        "neither its input {port} nor the model's configuration says its width"
+                    ))
+                })?;
+                Ok(SidePort { name: port.name.clone(), element, width })
+            }
+            _ => Err(self.refused(format!("its input {port} isn't [batch, tokens, width] of floats"))),
+        }
     }
 
     fn cache(&self, port: &Port, layer: &str) -> Result<CacheTensor, EngineError> {

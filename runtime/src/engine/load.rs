@@ -49,6 +49,8 @@ pub(super) fn load(
         .map(|(name, path)| opened.encoder(name, path, None))
         .collect::<Result<Vec<_>, _>>()?;
 
+    let sides = decoder.iter().flat_map(|decoder| &decoder.plan.sides);
+    let side_inputs = sides.map(|port| (port.name.clone(), port.width)).collect();
     let Opened { signatures, placement, .. } = opened;
     let context = match form {
         CacheForm::Shared { positions } => options.context.min(positions),
@@ -59,7 +61,10 @@ pub(super) fn load(
     let known = if decoder.is_some() { vocabulary } else { usize::MAX };
     let sequences = HashMap::new();
     let model = LoadedModel { sequences, next: 0, decoder, embedding, encoders, context, vocabulary: known };
-    Ok((model, EngineFacts { signatures, placement, cache_form: form, context, vocabulary, moved, doubt }))
+    let cache_form = form;
+    let facts =
+        EngineFacts { signatures, placement, cache_form, context, vocabulary, side_inputs, moved, doubt };
+    Ok((model, facts))
 }
 
 struct Opened<'a> {

@@ -1,7 +1,7 @@
 //! The positions of a sequence's tokens, where its decoder tells time, height and width apart.
 
 use super::{Chunk, EngineError};
-use crate::rope_position::RopePosition;
+use crate::{embedded_tokens::EmbeddedTokens, rope_position::RopePosition};
 
 /// What the tokens read so far leave to those after them. A sequence of any other decoder leaves it empty.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl ReadPositions {
         for chunk in chunks {
             let start = positions.len();
             match chunk {
-                Chunk::Embeddings { embeddings, positions: Some(given) } => {
+                Chunk::Embedded(EmbeddedTokens { embeddings, positions: Some(given), .. }) => {
                     let tokens = embeddings.shape().get(1).copied().unwrap_or(0);
                     if given.len() != tokens {
                         return Err(refused(format!(
@@ -32,7 +32,7 @@ impl ReadPositions {
                     }
                     positions.extend_from_slice(given);
                 }
-                Chunk::Embeddings { embeddings, positions: None } => {
+                Chunk::Embedded(EmbeddedTokens { embeddings, positions: None, .. }) => {
                     let tokens = embeddings.shape().get(1).copied().unwrap_or(0);
                     positions.extend((next..).take(tokens).map(RopePosition::text));
                 }
@@ -62,7 +62,8 @@ impl ReadPositions {
 
 /// Refuses positions for a decoder that has one row of them, or none.
 pub(super) fn refuse_given(chunks: &[Chunk]) -> Result<(), EngineError> {
-    if chunks.iter().any(|chunk| matches!(chunk, Chunk::Embeddings { positions: Some(_), .. })) {
+    if chunks.iter().any(|chunk| matches!(chunk, Chunk::Embedded(EmbeddedTokens { positions: Some(_), .. })))
+    {
         return Err(refused("this decoder counts its tokens in one row and can't be given three".to_owned()));
     }
     Ok(())
@@ -86,10 +87,9 @@ mod tests {
     }
 
     fn embeddings(tokens: usize, positions: Option<&[[i64; 3]]>) -> Chunk {
-        Chunk::Embeddings {
-            embeddings: HostTensor::F32 { shape: vec![1, tokens, 1], data: vec![0.0; tokens] },
-            positions: positions.map(|all| all.iter().copied().map(position).collect()),
-        }
+        let embeddings = HostTensor::F32 { shape: vec![1, tokens, 1], data: vec![0.0; tokens] };
+        let positions = positions.map(|all| all.iter().copied().map(position).collect());
+        Chunk::Embedded(EmbeddedTokens { positions, ..embeddings.into() })
     }
 
     /// An image of one row and three columns after two tokens of text.

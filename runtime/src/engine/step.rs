@@ -10,6 +10,7 @@ use ort::{
 use super::{
     EngineError, RunSwitch,
     decoder::{DecoderPlan, EMBEDDINGS, Feed, Index, IndexPort, LOGITS, TOKENS},
+    reading::Reading,
 };
 use crate::{
     cache::{Cache, CacheBefore, CacheLayout},
@@ -33,25 +34,18 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    /// Reads `input` (embeddings or token ids, as the decoder wants them) after what is in the cache, and gives the
-    /// scores of the token after the last one. A run that fails or is stopped leaves the cache as it was.
-    ///
-    /// `positions` are those of the tokens where the decoder takes them in rows, and none otherwise.
+    /// Reads after what is in the cache, and gives the scores of the token after the last one. A run that fails or is
+    /// stopped leaves the cache as it was.
     pub(super) fn read(
         &mut self,
         cache: &mut Cache,
-        input: HostTensor,
-        positions: &[RopePosition],
+        reading: Reading,
         switch: &RunSwitch,
     ) -> Result<Vec<f32>, EngineError> {
         let mut before = None;
-        let mut positions = positions;
         let mut outcome = Err(EngineError::NoLogits { position: cache.length() });
-        for piece in input.into_pieces(self.longest_run.unwrap_or(usize::MAX)) {
-            let tokens = piece.shape().get(1).copied().unwrap_or(0);
-            let (now, later) = positions.split_at(tokens.min(positions.len()));
-            positions = later;
-            outcome = match self.run(cache, piece, now, switch) {
+        for piece in reading.into_pieces(self.longest_run.unwrap_or(usize::MAX)) {
+            outcome = match self.run(cache, piece, switch) {
                 Ok((logits, replaced)) => {
                     before.get_or_insert(replaced);
                     Ok(logits)
@@ -70,22 +64,17 @@ impl Decoder {
     fn run(
         &mut self,
         cache: &mut Cache,
-        input: HostTensor,
-        positions: &[RopePosition],
+        reading: Reading,
         switch: &RunSwitch,
     ) -> Result<(Vec<f32>, CacheBefore), EngineError> {
         if switch.is_thrown() {
             return Err(EngineError::Cancelled);
         }
-        let more = input.shape().get(1).copied().unwrap_or(0);
+        let more = reading.tokens();
         let span = tracing::debug_span!("decoder", past = cache.length(), tokens = more);
         let _entered = span.enter();
         self.binding.clear();
-        let (name, purpose) = match self.plan.feed {
-            Feed::Embeddings { .. } => (EMBEDDINGS, Purpose::Embeddings),
-            Feed::Tokens { .. } => (TOKENS, Purpose::Indices),
-        };
-        let outcome = self.bind(name, purpose, input, positions, cache).and_then(|()| {
+        let outcome = self.bind(reading, cache).and_then(|()| {
             let Self { binding, layout, session, host, moved, .. } = self;
             let mut outputs =
                 session.run_binding_with_options(binding, switch.options()).map_err(|source| {
@@ -103,19 +92,21 @@ impl Decoder {
         outcome
     }
 
-    fn bind(
-        &mut self,
-        name: &str,
-        purpose: Purpose,
-        input: HostTensor,
-        positions: &[RopePosition],
-        cache: &mut Cache,
-    ) -> Result<(), EngineError> {
-        let (past, more) = (cache.length(), input.shape().get(1).copied().unwrap_or(0));
+    fn bind(&mut self, reading: Reading, cache: &mut Cache) -> Result<(), EngineError> {
+        let (past, more) = (cache.length(), reading.tokens());
+        let Reading { input, sides, positions } = reading;
+        let (name, purpose) = match self.plan.feed {
+            Feed::Embeddings { .. } => (EMBEDDINGS, Purpose::Embeddings),
+            Feed::Tokens { .. } => (TOKENS, Purpose::Indices),
+        };
         self.bind_from_host(name, purpose, input)?;
+        for (place, rows) in sides.into_iter().enumerate() {
+            let name = self.plan.sides.get(place).map(|port| port.name.clone()).unwrap_or_default();
+            self.bind_from_host(&name, Purpose::Embeddings, rows)?;
+        }
         for place in 0..self.plan.indices.len() {
             let port = &self.plan.indices[place];
-            let (name, value) = (port.name.clone(), index(port, past, more, positions)?);
+            let (name, value) = (port.name.clone(), index(port, past, more, &positions)?);
             self.bind_from_host(&name, Purpose::Indices, value)?;
         }
         self.binding.bind_output_to_device(LOGITS, &self.host)?;

@@ -11,6 +11,8 @@ use super::{
     encoder::{Encoder, token_ids},
     load,
     positions::{ReadPositions, refuse_given},
+    reading::Reading,
+    side_inputs,
     step::Decoder,
     turns::Turns,
 };
@@ -141,7 +143,7 @@ impl LoadedModel {
     fn extend(
         &mut self,
         sequence: u64,
-        chunks: Vec<Chunk>,
+        mut chunks: Vec<Chunk>,
         switch: &RunSwitch,
     ) -> Result<Extended, EngineError> {
         if switch.is_thrown() {
@@ -155,6 +157,7 @@ impl LoadedModel {
             refuse_given(&chunks)?;
             Vec::new()
         };
+        let sides = side_inputs::take(&decoder.plan.sides, &mut chunks)?;
         let input = self.input(chunks, switch)?;
         let context = self.context;
         let OpenSequence { cache, positions } = self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
@@ -170,7 +173,7 @@ impl LoadedModel {
             return Err(EngineError::ContextFull { position, more, context });
         }
         let decoder = self.decoder.as_mut().ok_or(EngineError::NoDecoder)?;
-        let logits = decoder.read(cache, input, &fresh, switch)?;
+        let logits = decoder.read(cache, Reading { input, sides, positions: fresh.clone() }, switch)?;
         positions.extend(&fresh);
         Ok(Extended { position: cache.length(), logits: Some(logits) })
     }
@@ -183,7 +186,7 @@ impl LoadedModel {
                 for chunk in chunks {
                     match chunk {
                         Chunk::Tokens(mut more) => tokens.append(&mut more),
-                        Chunk::Embeddings { .. } => {
+                        Chunk::Embedded(_) => {
                             return Err(EngineError::Input {
                                 graph: "decoder".to_owned(),
                                 name: EMBEDDINGS.to_owned(),
@@ -202,7 +205,7 @@ impl LoadedModel {
                         Chunk::Tokens(tokens) => {
                             parts.push(self.embed(&tokens, switch)?.into_element(element)?);
                         }
-                        Chunk::Embeddings { embeddings, .. } => parts.push(embeddings.into_element(element)?),
+                        Chunk::Embedded(given) => parts.push(given.embeddings.into_element(element)?),
                     }
                 }
                 if parts.is_empty() {

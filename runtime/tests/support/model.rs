@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use percept_fetch::Silent;
 use percept_runtime::{
-    CacheForm, DecodeOptions, DecodeStop, Decoded, Device, DeviceChoice, Engine, EngineError, EngineGraphs,
-    EngineOptions, Runtime, Sequence,
+    CacheForm, DecodeOptions, DecodeStop, Decoded, Device, DeviceChoice, EmbeddedTokens, Engine, EngineError,
+    EngineGraphs, EngineOptions, HostTensor, Runtime, Sequence,
 };
 use serde::Deserialize;
 
@@ -28,6 +28,37 @@ pub(crate) fn goldens() -> Vec<Golden> {
     serde_json::from_slice(&std::fs::read(data("golden.json")).unwrap()).unwrap()
 }
 
+/// The same with rows beside the embeddings: of its tokens 10 to 29, the embeddings of the tokens `added`; zeros of
+/// the others.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct DeepGolden {
+    pub(crate) added: Vec<u32>,
+    #[serde(flatten)]
+    pub(crate) golden: Golden,
+}
+
+pub(crate) fn deep_golden() -> DeepGolden {
+    serde_json::from_slice(&std::fs::read(data("golden_deep.json")).unwrap()).unwrap()
+}
+
+impl DeepGolden {
+    /// Reads the prompt, so many tokens at a time.
+    pub(crate) async fn read(&self, sequence: &mut Sequence, piece: usize) {
+        let engine = sequence.engine().clone();
+        let (_, embeddings) = engine.embed(&self.golden.prompt).await.unwrap().into_f32().unwrap();
+        let (_, added) = engine.embed(&self.added).await.unwrap().into_f32().unwrap();
+        let mut deep = vec![0.0; embeddings.len()];
+        deep[10 * 32..30 * 32].copy_from_slice(&added);
+        let rows =
+            |data: &[f32]| HostTensor::F32 { shape: vec![1, data.len() / 32, 32], data: data.to_vec() };
+        for (embeddings, deep) in embeddings.chunks(piece * 32).zip(deep.chunks(piece * 32)) {
+            let side_inputs = vec![("deepstack.0".to_owned(), rows(deep))];
+            let tokens = EmbeddedTokens { side_inputs, ..rows(embeddings).into() };
+            sequence.append(tokens).await.unwrap();
+        }
+    }
+}
+
 pub(crate) fn device(name: &str) -> (Runtime, DeviceChoice) {
     let device: Device = name.parse().unwrap();
     let runtime = Runtime::start(&device, &Silent).unwrap();
@@ -36,7 +67,7 @@ pub(crate) fn device(name: &str) -> (Runtime, DeviceChoice) {
 }
 
 pub(crate) fn graphs(decoder: &str) -> EngineGraphs {
-    let reads_embeddings = decoder == "grouped.onnx";
+    let reads_embeddings = matches!(decoder, "grouped.onnx" | "deep.onnx");
     EngineGraphs {
         encoders: vec![("vision_encoder".to_owned(), data("encoder.onnx"))],
         embedding: reads_embeddings.then(|| data("embedding.onnx")),

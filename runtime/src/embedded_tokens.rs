@@ -1,0 +1,33 @@
+//! A stretch of text as a decoder reads it: embeddings, and what goes beside them.
+
+use crate::{rope_position::RopePosition, tensor::HostTensor};
+
+/// Tokens as embeddings, and what else a decoder may want of each of them.
+///
+/// ```
+/// use percept_runtime::{EmbeddedTokens, HostTensor};
+///
+/// let two = HostTensor::F32 { shape: vec![1, 2, 4], data: vec![0.5; 8] };
+/// let plain = EmbeddedTokens::from(two.clone());
+/// assert!(plain.positions.is_none() && plain.side_inputs.is_empty());
+/// // A decoder that adds features of its own to the first layer's states.
+/// let deep = EmbeddedTokens { side_inputs: vec![("deepstack.0".to_owned(), two)], ..plain };
+/// # let _ = deep;
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct EmbeddedTokens {
+    /// `[1, tokens, hidden]`.
+    pub embeddings: HostTensor,
+    /// Where the tokens stand, one a token, for a decoder that takes them in three rows (`position_ids`,
+    /// `[3, 1, tokens]`). `None`: one after another, from one after the greatest so far.
+    pub positions: Option<Vec<RopePosition>>,
+    /// What the decoder declares beside the embeddings with a row a token, by name, `[1, tokens, width]`: each of
+    /// them, and nothing else.
+    pub side_inputs: Vec<(String, HostTensor)>,
+}
+
+impl From<HostTensor> for EmbeddedTokens {
+    fn from(embeddings: HostTensor) -> Self {
+        Self { embeddings, positions: None, side_inputs: Vec::new() }
+    }
+}

@@ -1,0 +1,57 @@
+//! What a decoder is given to read at once, and how it is cut where a device can't take all of it.
+
+use crate::{rope_position::RopePosition, tensor::HostTensor};
+
+/// Tokens for one run of the decoder, or for several.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Reading {
+    /// Embeddings, `[1, tokens, hidden]`, or token ids, `[1, tokens]`, as the decoder wants them.
+    pub(super) input: HostTensor,
+    /// What goes beside them, `[1, tokens, width]`, in the order of the decoder's plan.
+    pub(super) sides: Vec<HostTensor>,
+    /// Where the tokens stand, where the decoder takes that in rows; none otherwise.
+    pub(super) positions: Vec<RopePosition>,
+}
+
+impl Reading {
+    /// How many tokens it has.
+    pub(super) fn tokens(&self) -> usize {
+        self.input.shape().get(1).copied().unwrap_or(0)
+    }
+
+    /// Cuts everything into pieces of at most so many tokens.
+    pub(super) fn into_pieces(self, tokens: usize) -> Vec<Reading> {
+        let Self { input, sides, positions } = self;
+        let mut sides: Vec<_> = sides.into_iter().map(|rows| rows.into_pieces(tokens).into_iter()).collect();
+        let mut positions = positions.into_iter();
+        let pieces = input.into_pieces(tokens).into_iter().map(|input| {
+            let mut piece = Reading { input, sides: Vec::new(), positions: Vec::new() };
+            piece.sides.extend(sides.iter_mut().filter_map(Iterator::next));
+            piece.positions.extend(positions.by_ref().take(piece.tokens()));
+            piece
+        });
+        pieces.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_keeps_what_belongs_to_its_tokens() {
+        let rows = |range: std::ops::Range<u16>, width: usize| HostTensor::F32 {
+            shape: vec![1, range.len(), width],
+            data: range.flat_map(|row| vec![f32::from(row); width]).collect(),
+        };
+        let reading = |range: std::ops::Range<u16>| Reading {
+            input: rows(range.clone(), 3),
+            sides: vec![rows(range.clone(), 2), rows(range.clone(), 1)],
+            positions: range.map(|place| RopePosition::text(place.into())).collect(),
+        };
+        for (tokens, pieces) in [(2, vec![0..2, 2..4, 4..5]), (5, vec![0..5]), (usize::MAX, vec![0..5])] {
+            let expected: Vec<Reading> = pieces.into_iter().map(reading).collect();
+            assert_eq!(reading(0..5).into_pieces(tokens), expected, "{tokens}");
+        }
+    }
+}
