@@ -6,6 +6,7 @@
 //! row, and their number must be the prompt's.
 
 mod blip_2;
+mod idefics;
 mod llava;
 mod positions;
 mod qwen_vl;
@@ -90,6 +91,17 @@ pub trait Family: Send + Sync + std::fmt::Debug {
         false
     }
 
+    /// Whether its decoder looks at images by cross-attention instead of finding their features in the prompt. An image
+    /// is then one token there, and each token sees the last image before it (Flamingo: Alayrac et al. 2022).
+    fn looks_at_images(&self) -> bool {
+        false
+    }
+
+    /// Texts that end a free reply, for a model that no token was taught to do that.
+    fn end_texts(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Tokens that end a turn beside those that the folder's files name.
     fn end_tokens(&self) -> &'static [&'static str] {
         &[]
@@ -97,7 +109,7 @@ pub trait Family: Send + Sync + std::fmt::Debug {
 }
 
 /// The families that are hosted, for the error that lists them.
-const KNOWN: &str = "smolvlm, idefics3, llava, blip-2, qwen2_vl and qwen2_5_vl";
+const KNOWN: &str = "smolvlm, idefics3, llava, blip-2, idefics, qwen2_vl and qwen2_5_vl";
 
 /// The family of a folder.
 ///
@@ -108,6 +120,7 @@ pub(crate) fn of_folder(folder: &Path, config: &ModelConfig) -> Result<Box<dyn F
     match config.model_type.as_str() {
         "smolvlm" | "idefics3" => smolvlm::read(folder, config),
         "llava" => llava::read(folder, config),
+        "idefics" => idefics::read(folder),
         "blip-2" => blip_2::read(folder, config),
         "qwen2_vl" => Ok(qwen_vl::second()),
         "qwen2_5_vl" => qwen_vl::second_and_a_half(folder),

@@ -8,6 +8,7 @@ mod detokenizer;
 mod features;
 mod inspect;
 mod load;
+mod looks;
 mod measure;
 mod prefix;
 mod prompt;

@@ -10,6 +10,7 @@ mod encoder;
 mod error;
 mod graph;
 mod load;
+mod looking;
 mod positions;
 mod reading;
 mod side_inputs;
@@ -150,6 +151,7 @@ struct EngineFacts {
     context: usize,
     vocabulary: usize,
     side_inputs: Vec<(String, usize)>,
+    looks_at: Option<usize>,
     moved: MovedCounter,
     doubt: Option<&'static str>,
 }
@@ -209,6 +211,12 @@ impl Engine {
     /// [`EmbeddedTokens::side_inputs`](crate::EmbeddedTokens::side_inputs) must have each of them.
     pub fn side_inputs(&self) -> impl Iterator<Item = (&str, usize)> {
         self.inner.facts.side_inputs.iter().map(|(name, width)| (name.as_str(), *width))
+    }
+
+    /// The length of the states that the decoder looks at by cross-attention
+    /// ([`EmbeddedTokens::looks_at`](crate::EmbeddedTokens::looks_at)); `None` if it looks at nothing.
+    pub fn looks_at(&self) -> Option<usize> {
+        self.inner.facts.looks_at
     }
 
     /// What crossed between host and device since the model was loaded.

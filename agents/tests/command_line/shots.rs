@@ -34,6 +34,14 @@ fn an_image_without_a_word_is_captioned_by_a_model_that_captions() {
     assert_eq!(document(&asked)["tokens"], golden("blip_2-tiny", "question"));
 }
 
+#[test]
+fn shots_are_the_turns_of_an_open_flamingo() {
+    let question = ["landscape.png", "What is this?"];
+    let shots = ["--shot", "small.png", "a square", "--shot", "portrait.png", "a circle"];
+    let shown = ask("idefics-tiny", &[&question[..], &shots].concat());
+    assert_eq!(document(&shown)["tokens"], golden("idefics-tiny", "examples"), "{}", text(&shown.stderr));
+}
+
 /// Pairs of image and answer become turns, in the family's own form.
 #[tokio::test]
 async fn shots_are_shown_before_the_question() {

@@ -11,6 +11,7 @@ use percept_runtime::{
 use super::{
     Inner,
     features::{Features, SeenImage},
+    looks,
     prefix::KeptSequence,
     prompt::{Prompt, PromptImage, PromptToken},
     reader::ReplyReader,
@@ -53,7 +54,7 @@ pub(super) fn stream(
             return;
         };
         let mut kept = kept?;
-        let mut reader = ReplyReader::new(&inner.folder.tokenizer, plan.marker.as_ref(), stops(&options))?;
+        let mut reader = ReplyReader::new(&inner.folder.tokenizer, plan.marker.as_ref(), &stops(&inner, &options))?;
         let mut decoding = kept.sequence.decode(decode_options(&inner, &prompt, &options), plan.constraint);
         let mut thought = 0;
         while let Some(token) = decoding.next().await {
@@ -105,13 +106,20 @@ pub(super) async fn read(
     usage.cached_tokens = kept.tokens.len();
     usage.fresh_tokens = fresh.len();
     let begun = Instant::now();
-    let features = features(inner, prompt, fresh).await?;
+    // What is looked at is what the whole prompt shows, however much of it is cached.
+    let shown = if inner.folder.family.looks_at_images() { prompt.tokens.as_slice() } else { fresh };
+    let features = features(inner, prompt, shown).await?;
     usage.stage.vision += begun.elapsed().as_secs_f64() * 1000.0;
     let begun = Instant::now();
     let embeddings = embeddings(inner, fresh, &features).await?;
     let positions = prompt.positions.as_ref().and_then(|positions| positions.get(kept.tokens.len()..));
     let side_inputs = rows::beside(&inner.engine, fresh, &features)?;
-    let tokens = EmbeddedTokens { embeddings, positions: positions.map(<[_]>::to_vec), side_inputs };
+    let looks_at = match inner.engine.looks_at() {
+        Some(width) => looks::looks_at(&prompt.tokens, kept.tokens.len(), width, &features)?,
+        None => None,
+    };
+    let positions = positions.map(<[_]>::to_vec);
+    let tokens = EmbeddedTokens { embeddings, positions, side_inputs, looks_at };
     kept.sequence.append(tokens).await.map_err(engine_error)?;
     usage.stage.prefill = begun.elapsed().as_secs_f64() * 1000.0;
     kept.tokens.extend_from_slice(fresh);
@@ -180,6 +188,10 @@ async fn embeddings(
     let embedded = inner.engine.embed(&ids).await.map_err(engine_error)?;
     let (shape, mut data) = embedded.into_f32().map_err(|error| ModelError::Engine(error.into()))?;
     let hidden = shape.last().copied().unwrap_or(0);
+    if inner.folder.family.looks_at_images() {
+        // An image's token keeps its own embedding.
+        return Ok(HostTensor::F32 { shape, data });
+    }
     rows::place(&mut data, hidden, tokens, features, |image| Some(image.rows.as_slice()))?;
     Ok(HostTensor::F32 { shape, data })
 }
@@ -203,8 +215,12 @@ fn decode_options(inner: &Inner, prompt: &Prompt, options: &Generate) -> DecodeO
 }
 
 /// Stop texts end free text only: in a call they may well be typed.
-fn stops(options: &Generate) -> &[String] {
-    if options.reply == Reply::Text { &options.stop } else { &[] }
+fn stops(inner: &Inner, options: &Generate) -> Vec<String> {
+    if options.reply != Reply::Text {
+        return Vec::new();
+    }
+    let own = inner.folder.family.end_texts().iter().filter(|_| options.stop_at_end).map(|&text| text.into());
+    options.stop.iter().cloned().chain(own).collect()
 }
 
 fn stop_reason(stop: DecodeStop) -> StopReason {

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::{
     DecoderShape, EngineError,
+    looking::{LookPorts, SEEN, STATES},
     side_inputs::{SidePort, is_side_input},
 };
 use crate::{
@@ -69,6 +70,8 @@ pub(crate) struct DecoderPlan {
     pub(crate) indices: Vec<IndexPort>,
     /// What has a row a token beside the embeddings.
     pub(crate) sides: Vec<SidePort>,
+    /// What its tokens look at beside one another.
+    pub(crate) looks: Option<LookPorts>,
     pub(crate) caches: Vec<CacheTensor>,
     /// Tokens that are scored, where the graph or the configuration says it.
     pub(crate) vocabulary: Option<usize>,
@@ -101,7 +104,7 @@ impl DecoderPlan {
         let mut indices = Vec::new();
         let (mut sides, mut caches) = (Vec::new(), Vec::new());
         for port in &signature.inputs {
-            if port.name == EMBEDDINGS || port.name == TOKENS {
+            if [EMBEDDINGS, TOKENS, STATES, SEEN].contains(&port.name.as_str()) {
                 continue;
             }
             if let Some(layer) = port.name.strip_prefix(PAST) {
@@ -127,7 +130,8 @@ impl DecoderPlan {
         }
         let declared = logits.shape.last().and_then(Dim::fixed);
         reader.agree("vocab_size", shape.vocabulary, declared)?;
-        Ok(Self { feed, indices, sides, caches, vocabulary: declared.or(shape.vocabulary) })
+        let looks = reader.looks()?;
+        Ok(Self { feed, indices, sides, looks, caches, vocabulary: declared.or(shape.vocabulary) })
     }
 
     /// Whether a token's position is three numbers: time, height and width.
@@ -193,6 +197,35 @@ impl Reader<'_> {
                 Ok(SidePort { name: port.name.clone(), element, width })
             }
             _ => Err(self.refused(format!("its input {port} isn't [batch, tokens, width] of floats"))),
+        }
+    }
+
+    /// What the tokens look at, and which of it each sees: both or neither.
+    fn looks(&self) -> Result<Option<LookPorts>, EngineError> {
+        let (states, seen) = match (self.signature.input(STATES), self.signature.input(SEEN)) {
+            (Some(states), Some(seen)) => (states, seen),
+            (None, None) => return Ok(None),
+            (states, _) => {
+                let (has, lacks) = if states.is_some() { (STATES, SEEN) } else { (SEEN, STATES) };
+                return Err(self.refused(format!("it takes {has} without {lacks}")));
+            }
+        };
+        let of = (self.element(states)?, self.element(seen)?);
+        match (states.shape.as_slice(), seen.shape.as_slice(), of) {
+            (
+                [_, _, rows, width],
+                [_, _, _],
+                (Element::F32 | Element::F16, Element::I64 | Element::I32 | Element::Bool),
+            ) => {
+                let width = width.fixed().ok_or_else(|| {
+                    self.refused(format!("its input {states} doesn't say the length of a state"))
+                })?;
+                Ok(Some(LookPorts { states: of.0, seen: of.1, rows: rows.fixed(), width }))
+            }
+            _ => Err(self.refused(format!(
+                "its inputs {states} and {seen} aren't [batch, images, states, width] of floats and [batch, tokens, \
+                 images] of integers or truth values"
+            ))),
         }
     }
 

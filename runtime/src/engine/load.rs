@@ -51,6 +51,7 @@ pub(super) fn load(
 
     let sides = decoder.iter().flat_map(|decoder| &decoder.plan.sides);
     let side_inputs = sides.map(|port| (port.name.clone(), port.width)).collect();
+    let looks_at = decoder.as_ref().and_then(|decoder| Some(decoder.plan.looks.as_ref()?.width));
     let Opened { signatures, placement, .. } = opened;
     let context = match form {
         CacheForm::Shared { positions } => options.context.min(positions),
@@ -62,8 +63,17 @@ pub(super) fn load(
     let sequences = HashMap::new();
     let model = LoadedModel { sequences, next: 0, decoder, embedding, encoders, context, vocabulary: known };
     let cache_form = form;
-    let facts =
-        EngineFacts { signatures, placement, cache_form, context, vocabulary, side_inputs, moved, doubt };
+    let facts = EngineFacts {
+        signatures,
+        placement,
+        cache_form,
+        context,
+        vocabulary,
+        side_inputs,
+        looks_at,
+        moved,
+        doubt,
+    };
     Ok((model, facts))
 }
 
