@@ -95,6 +95,10 @@ fn a_folder_is_held_to_what_its_files_say_of_the_queries() {
         }
     }
     let (_kept, path) = copy(FOLDER);
+    change_json(&path.join("config.json"), |config| config["text_config"]["model_type"] = "t5".into());
+    let error = ModelFolder::open(&path, None).err().unwrap().to_string();
+    assert!(error.contains("its language model is `t5`") && error.contains("OPT"), "{error}");
+    let (_kept, path) = copy(FOLDER);
     assert!(!path.join("chat_template.jinja").exists(), "the family's own is at work");
     fs::write(path.join("chat_template.jinja"), "{{ messages | length }}").unwrap();
     assert!(ModelFolder::open(&path, None).is_ok(), "a folder's own comes first");

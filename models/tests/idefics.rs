@@ -4,11 +4,12 @@
 #[path = "support/tiny.rs"]
 mod support;
 
-use std::fs;
+use std::{fs, sync::Arc};
 
-use percept_models::{ChatModel, Message, Role};
-use percept_models::{Conversation, Generate, LocalModel, ModelFolder, Usage};
-use percept_runtime::CacheForm;
+use percept_models::{
+    ChatModel, Conversation, Generate, LoadOptions, LocalModel, Message, ModelFolder, Role, Usage,
+};
+use percept_runtime::{CacheForm, Silent};
 use support::{change_json, copy, data, goldens, greatest_difference, load};
 
 const FOLDER: &str = "idefics-tiny";
@@ -135,6 +136,16 @@ fn a_folder_without_an_image_token_is_refused() {
     fs::write(path.join("tokenizer.json"), text.replace("\"<image>\"", "\"<picture>\"")).unwrap();
     let error = ModelFolder::open(&path, None).err().unwrap().to_string();
     assert!(error.contains("image_token_id"), "{error}");
+}
+
+/// A decoder that finds features in its prompt can't be told what there is to see.
+#[tokio::test]
+async fn a_decoder_that_does_not_look_is_refused() {
+    let (_kept, path) = copy("llava-tiny");
+    change_json(&path.join("config.json"), |config| config["model_type"] = "idefics".into());
+    let options = LoadOptions { device: "cpu".parse().unwrap(), ..LoadOptions::default() };
+    let error = LocalModel::load(&path, options, Arc::new(Silent)).await.unwrap_err().to_string();
+    assert!(error.contains("decoder takes `image_hidden_states`, this one doesn't"), "{error}");
 }
 
 #[tokio::test]

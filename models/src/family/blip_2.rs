@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::{Family, pixel_values};
 use crate::{
     ModelError,
-    folder::{ModelConfig, bad, read_text},
+    folder::{ModelConfig, bad, parse_required, read_text},
     processor::ProcessedImage,
 };
 
@@ -26,6 +26,16 @@ struct ProcessorFile {
     num_query_tokens: Option<usize>,
 }
 
+#[derive(Debug, Deserialize)]
+struct ConfigFile {
+    text_config: Option<TextFile>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TextFile {
+    model_type: Option<String>,
+}
+
 #[derive(Debug)]
 pub(super) struct Blip2 {
     /// Queries of the Q-Former, each of which gives one feature.
@@ -33,6 +43,15 @@ pub(super) struct Blip2 {
 }
 
 pub(super) fn read(folder: &Path, config: &ModelConfig) -> Result<Box<dyn Family>, ModelError> {
+    let path = folder.join("config.json");
+    let text = parse_required::<ConfigFile>(&path)?.text_config.and_then(|text| text.model_type);
+    if let Some(other) = text.filter(|kind| kind != "opt") {
+        return Err(ModelError::Folder {
+            path,
+            problem: format!("its language model is `{other}`"),
+            remedy: "Hosted are BLIP-2 models whose language model is OPT: take one of those".into(),
+        });
+    }
     let path = folder.join("processor_config.json");
     let file: ProcessorFile = match read_text(&path)? {
         Some(text) => serde_json::from_str(&text).map_err(|error| bad(&path, error.to_string()))?,

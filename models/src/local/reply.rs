@@ -54,7 +54,7 @@ pub(super) fn stream(
             return;
         };
         let mut kept = kept?;
-        let mut reader = ReplyReader::new(&inner.folder.tokenizer, plan.marker.as_ref(), &stops(&inner, &options))?;
+        let mut reader = ReplyReader::new(&inner.folder.tokenizer, plan.marker.as_ref(), &stops(inner.folder.family.end_texts(), &options))?;
         let mut decoding = kept.sequence.decode(decode_options(&inner, &prompt, &options), plan.constraint);
         let mut thought = 0;
         while let Some(token) = decoding.next().await {
@@ -214,12 +214,13 @@ fn decode_options(inner: &Inner, prompt: &Prompt, options: &Generate) -> DecodeO
     }
 }
 
-/// Stop texts end free text only: in a call they may well be typed.
-fn stops(inner: &Inner, options: &Generate) -> Vec<String> {
+/// Stop texts end free text only: in a call they may well be typed. The family's own stand for a token that would end a
+/// reply, and count where such a token would.
+fn stops(family: &[&str], options: &Generate) -> Vec<String> {
     if options.reply != Reply::Text {
         return Vec::new();
     }
-    let own = inner.folder.family.end_texts().iter().filter(|_| options.stop_at_end).map(|&text| text.into());
+    let own = family.iter().filter(|_| options.stop_at_end).map(|&text| text.into());
     options.stop.iter().cloned().chain(own).collect()
 }
 
@@ -258,4 +259,27 @@ fn records(inner: &Inner, tokens: &[DecodedToken], thought: usize) -> Result<Vec
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_familys_own_texts_end_a_free_reply_where_its_tokens_would() {
+        let asked = |reply, stop_at_end| Generate {
+            reply,
+            stop: vec!["END".into()],
+            stop_at_end,
+            ..Generate::default()
+        };
+        let cases = [
+            (asked(Reply::Text, true), vec!["END", "\nUser:"]),
+            (asked(Reply::Text, false), vec!["END"]),
+            (asked(Reply::Json(serde_json::json!({})), true), vec![]),
+        ];
+        for (options, expected) in cases {
+            assert_eq!(stops(&["\nUser:"], &options), expected, "{options:?}");
+        }
+    }
 }

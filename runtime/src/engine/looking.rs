@@ -111,18 +111,18 @@ impl Looking {
             _ => ports.zeros(),
         };
         let columns = groups.len().max(1);
-        let sees = |seen: &Option<usize>| {
+        let marks_of = |seen: &Option<usize>| {
             let place = seen.and_then(|group| groups.binary_search(&group).ok());
             (0..columns).map(move |column| place == Some(column))
         };
-        let marks = self.seen.iter().flat_map(sees);
+        let marks = self.seen.iter().flat_map(marks_of);
         let shape = vec![1, self.seen.len(), columns];
-        let seen = match ports.seen {
+        let marked = match ports.seen {
             Element::Bool => HostTensor::Bool { shape, data: marks.collect() },
             Element::I32 => HostTensor::I32 { shape, data: marks.map(i32::from).collect() },
             _ => HostTensor::I64 { shape, data: marks.map(i64::from).collect() },
         };
-        (states, seen)
+        (states, marked)
     }
 }
 
@@ -147,10 +147,6 @@ impl LookPorts {
         let rows = states.shape().get(2).copied().unwrap_or(0);
         let shape = vec![1, groups.len(), rows, self.width];
         let group = rows * self.width;
-        fn pick<T: Copy>(data: &[T], groups: &[usize], group: usize) -> Vec<T> {
-            let part = |&number: &usize| data.get(number * group..(number + 1) * group).unwrap_or_default();
-            groups.iter().flat_map(part).copied().collect()
-        }
         match states {
             HostTensor::F16 { data, .. } => HostTensor::F16 { shape, data: pick(data, groups, group) },
             HostTensor::F32 { data, .. } => HostTensor::F32 { shape, data: pick(data, groups, group) },
@@ -169,13 +165,19 @@ impl LookPorts {
     }
 }
 
+/// The parts of these numbers, each of so many elements.
+fn pick<T: Copy>(data: &[T], groups: &[usize], group: usize) -> Vec<T> {
+    let part = |&number: &usize| data.get(number * group..(number + 1) * group).unwrap_or_default();
+    groups.iter().flat_map(part).copied().collect()
+}
+
 /// Refuses something to look at for a decoder that doesn't look.
 pub(super) fn refuse_given(chunks: &[Chunk]) -> Result<(), EngineError> {
     let looks = |chunk: &Chunk| matches!(chunk, Chunk::Embedded(given) if given.looks_at.is_some());
-    match chunks.iter().any(looks) {
-        true => Err(refused(STATES, "the decoder has no such input".to_owned())),
-        false => Ok(()),
+    if chunks.iter().any(looks) {
+        return Err(refused(STATES, "the decoder has no such input".to_owned()));
     }
+    Ok(())
 }
 
 fn refused(name: &str, reason: String) -> EngineError {
@@ -200,8 +202,8 @@ mod tests {
         Chunk::Embedded(EmbeddedTokens { looks_at, ..embeddings.into() })
     }
 
-    fn looks(groups: &[f32], seen: &[Option<usize>]) -> Option<LooksAt> {
-        Some(LooksAt { states: states(groups), seen: seen.to_vec() })
+    fn looks(groups: &[f32], seen: &[Option<usize>]) -> LooksAt {
+        LooksAt { states: states(groups), seen: seen.to_vec() }
     }
 
     #[test]
@@ -212,7 +214,10 @@ mod tests {
             (vec![Chunk::Tokens(vec![1, 2])], none),
             // Before the first image, at it, and at the second; then a token that was written.
             (
-                vec![embedded(3, looks(&[7.0, 8.0], &[None, Some(0), Some(1)])), Chunk::Tokens(vec![3])],
+                vec![
+                    embedded(3, Some(looks(&[7.0, 8.0], &[None, Some(0), Some(1)]))),
+                    Chunk::Tokens(vec![3]),
+                ],
                 (
                     states(&[7.0, 8.0]),
                     HostTensor::I64 { shape: vec![1, 4, 2], data: vec![0, 0, 1, 0, 0, 1, 0, 1] },
@@ -226,7 +231,7 @@ mod tests {
             (
                 vec![
                     Chunk::Tokens(vec![5]),
-                    embedded(1, looks(&[7.0, 8.0, 9.0], &[Some(2)])),
+                    embedded(1, Some(looks(&[7.0, 8.0, 9.0], &[Some(2)]))),
                     embedded(1, None),
                 ],
                 (states(&[8.0, 9.0]), HostTensor::I64 { shape: vec![1, 3, 2], data: vec![1, 0, 0, 1, 0, 1] }),
@@ -248,8 +253,11 @@ mod tests {
     #[test]
     fn what_isnt_there_cannot_be_seen() {
         let cases = [
-            (embedded(1, looks(&[7.0], &[Some(1)])), "a token sees what comes as number 2, there are 1"),
-            (embedded(2, looks(&[7.0], &[Some(0)])), "said of 1 tokens what they see, of 2 not"),
+            (
+                embedded(1, Some(looks(&[7.0], &[Some(1)]))),
+                "a token sees what comes as number 2, there are 1",
+            ),
+            (embedded(2, Some(looks(&[7.0], &[Some(0)]))), "said of 1 tokens what they see, of 2 not"),
             (
                 embedded(
                     1,
@@ -265,7 +273,7 @@ mod tests {
             let error = Looking::default().of_chunks(&PORTS, &mut [chunk]).unwrap_err().to_string();
             assert!(error.contains(expected), "{error:?} doesn't say {expected:?}");
         }
-        assert!(refuse_given(&[embedded(1, looks(&[7.0], &[None]))]).is_err());
+        assert!(refuse_given(&[embedded(1, Some(looks(&[7.0], &[None])))]).is_err());
         assert!(refuse_given(&[embedded(1, None), Chunk::Tokens(vec![1])]).is_ok());
     }
 }

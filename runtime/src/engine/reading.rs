@@ -55,8 +55,9 @@ mod tests {
             positions: range.map(|place| RopePosition::text(place.into())).collect(),
             looking: Looking::default(),
         };
-        for (tokens, pieces) in [(2, vec![0..2, 2..4, 4..5]), (5, vec![0..5]), (usize::MAX, vec![0..5])] {
-            let expected: Vec<Reading> = pieces.into_iter().map(reading).collect();
+        for (tokens, ends) in [(2, vec![2, 4, 5]), (5, vec![5]), (usize::MAX, vec![5])] {
+            let begins = [0].into_iter().chain(ends.clone());
+            let expected: Vec<Reading> = begins.zip(ends).map(|(begin, end)| reading(begin..end)).collect();
             assert_eq!(reading(0..5).into_pieces(tokens), expected, "{tokens}");
         }
     }

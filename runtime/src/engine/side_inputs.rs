@@ -34,9 +34,9 @@ pub(super) fn is_side_input(name: &str) -> bool {
 pub(super) fn take(ports: &[SidePort], chunks: &mut [Chunk]) -> Result<Vec<HostTensor>, EngineError> {
     let mut inputs = Vec::with_capacity(ports.len());
     for port in ports {
-        let mut parts = Vec::with_capacity(chunks.len());
+        let mut rows = vec![zeros(port, 0)];
         for chunk in &mut *chunks {
-            parts.push(match chunk {
+            rows.push(match chunk {
                 Chunk::Tokens(tokens) => zeros(port, tokens.len()),
                 Chunk::Embedded(given) => {
                     let tokens = given.embeddings.shape().get(1).copied().unwrap_or(0);
@@ -52,10 +52,7 @@ pub(super) fn take(ports: &[SidePort], chunks: &mut [Chunk]) -> Result<Vec<HostT
                 }
             });
         }
-        inputs.push(match parts.is_empty() {
-            true => zeros(port, 0),
-            false => HostTensor::concatenate_rows(parts)?,
-        });
+        inputs.push(HostTensor::concatenate_rows(rows)?);
     }
     let left = chunks.iter().find_map(|chunk| match chunk {
         Chunk::Embedded(given) => given.side_inputs.first(),

@@ -162,12 +162,11 @@ impl LoadedModel {
             refuse_given(&chunks)?;
             Vec::new()
         };
-        let looks = match &decoder.plan.looks {
-            Some(ports) => open.looking.of_chunks(ports, &mut chunks)?,
-            None => {
-                looking::refuse_given(&chunks)?;
-                Looking::default()
-            }
+        let looks = if let Some(ports) = &decoder.plan.looks {
+            open.looking.of_chunks(ports, &mut chunks)?
+        } else {
+            looking::refuse_given(&chunks)?;
+            Looking::default()
         };
         let sides = side_inputs::take(&decoder.plan.sides, &mut chunks)?;
         let input = self.input(chunks, switch)?;
