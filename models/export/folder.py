@@ -32,7 +32,8 @@ class Folder:
         model.config.save_pretrained(self.path)
         model.generation_config.save_pretrained(self.path)
         processor.tokenizer.save_pretrained(self.path)
-        self.text("chat_template.jinja", processor.chat_template)
+        if processor.chat_template:
+            self.text("chat_template.jinja", processor.chat_template)
         images = processor.image_processor.to_dict()
         images["processor_class"] = type(processor).__name__
         self.json("preprocessor_config.json", images)
@@ -51,7 +52,8 @@ class Folder:
         `processor`: what is recorded then is what the written files mean."""
         processor.image_processor = type(processor.image_processor).from_pretrained(self.path)
         processor.tokenizer = AutoTokenizer.from_pretrained(self.path)
-        processor.chat_template = (self.path / "chat_template.jinja").read_text(encoding="utf-8")
+        if processor.chat_template:
+            processor.chat_template = (self.path / "chat_template.jinja").read_text(encoding="utf-8")
         return processor
 
     def json(self, name, content):

@@ -39,7 +39,9 @@ def said(role, text):
 
 
 def prepare(case, processor):
-    """The prompt as rendered, and the model's inputs."""
+    """The prompt as rendered, and the model's inputs. A family without a chat template writes it itself."""
+    if hasattr(processor, "asked"):
+        return processor.asked(case)
     prompt = processor.apply_chat_template(case.messages, add_generation_prompt=True, tokenize=False)
     inputs = processor(
         text=prompt,
@@ -87,7 +89,7 @@ def record(case, processor, model):
         "prompt": prompt,
         "expanded_prompt": expanded(processor, prompt, ids),
         "input_ids": ids,
-        "pixel_values": tensor(inputs["pixel_values"]) if "pixel_values" in inputs else None,
+        "pixel_values": tensor(inputs["pixel_values"]) if case.pictures else None,
         "pixel_attention_mask": None,
         "first_logits": [float(f"{value:.9g}") for value in logits[0].tolist()],
         "greedy": tokens,
@@ -98,7 +100,7 @@ def record(case, processor, model):
         golden["pixel_attention_mask"] = {"shape": list(mask.shape), "ones": int(mask.sum())}
     if "spatial_shapes" in inputs:
         golden["spatial_shapes"] = inputs["spatial_shapes"].tolist()
-    if hasattr(model.model, "get_rope_index"):
+    if hasattr(getattr(model, "model", None), "get_rope_index"):
         golden.update(places(model, inputs))
     return golden
 
@@ -126,6 +128,8 @@ def expanded(processor, prompt, ids):
 
     The tokenizer's own first token, if it puts one there that the template didn't write, isn't part of it."""
     tokenizer = processor.tokenizer
+    if hasattr(processor, "asked"):
+        return tokenizer.decode(ids, clean_up_tokenization_spaces=False)
     first = tokenizer.bos_token_id is not None and ids[0] == tokenizer.bos_token_id
     if first and not prompt.startswith(tokenizer.bos_token):
         if tokenizer("").input_ids[:1] == [tokenizer.bos_token_id]:

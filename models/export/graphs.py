@@ -79,10 +79,15 @@ def head_size(text_config):
     return named or text_config.hidden_size // text_config.num_attention_heads
 
 
+def cached_heads(text_config):
+    """How many key and value heads a layer has: as many as heads, where nothing else is said."""
+    return getattr(text_config, "num_key_value_heads", None) or text_config.num_attention_heads
+
+
 def decoder_example(text_config, batch, past=5, new=3, position_rows=None):
     """Inputs to trace a decoder with. A traced size of 1 is baked into the graph, so no size is 1
     that should stay open. `position_rows` are positions' rows where a token has several."""
-    shape = (batch, text_config.num_key_value_heads, past, head_size(text_config))
+    shape = (batch, cached_heads(text_config), past, head_size(text_config))
     rows = (position_rows,) if position_rows else ()
     return {
         "inputs_embeds": torch.randn(batch, new, text_config.hidden_size),

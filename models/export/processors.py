@@ -14,15 +14,19 @@ import torch
 import torchvision
 from PIL import Image
 from transformers import (
+    BlipImageProcessor,
     CLIPImageProcessor,
     Idefics3ImageProcessor,
+    IdeficsImageProcessor,
     Lfm2VlImageProcessor,
     LlavaImageProcessor,
     Qwen2VLImageProcessor,
     SiglipImageProcessor,
     SmolVLMImageProcessor,
 )
+from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.idefics.image_processing_pil_idefics import IdeficsImageProcessorPil
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
@@ -76,6 +80,15 @@ NATIVE_TILES = [
     ]),
     ({"resample": 3, "min_tiles": 3, "max_tiles": 4, "image_mean": [0.4, 0.5, 0.6], "image_std": 0.25}, [(1280, 720)]),
 ]
+# Squares, and what isn't one; the older name of the size, alone and beside the newer.
+SQUARED = [
+    ({"size": {"height": 30, "width": 44}}, [(97, 61), (45, 83), (3, 40)]),
+    ({"size": 56, "resample": 2}, [(97, 61), (300, 301)]),
+]
+OLDER = [
+    ({"image_size": 56}, [(97, 61), (45, 83), (3, 40)]),
+    ({"image_size": 42, "size": {"height": 30, "width": 44}}, [(97, 61)]),
+]
 PADDED = [({"do_pad": True}, [(97, 61), (45, 83), (300, 301), (64, 64)])]
 
 
@@ -100,6 +113,8 @@ def make(folder):
     for name, classes, cases in [
         ("CLIPImageProcessor", (CLIPImageProcessorPil, CLIPImageProcessor), everything + OTHERS),
         ("SiglipImageProcessor", (SiglipImageProcessorPil, SiglipImageProcessor), everything),
+        ("BlipImageProcessor", (BlipImageProcessorPil, BlipImageProcessor), everything + SQUARED),
+        ("IdeficsImageProcessor", (IdeficsImageProcessorPil, IdeficsImageProcessor), everything + OLDER),
         ("LlavaImageProcessor", (LlavaImageProcessorPil, LlavaImageProcessor), PADDED),
         ("Idefics3ImageProcessor", (Idefics3ImageProcessorPil, Idefics3ImageProcessor), TILED),
         ("SmolVLMImageProcessor", (SmolVLMImageProcessorPil, SmolVLMImageProcessor), TILED),
@@ -142,6 +157,8 @@ def values(processor, size):
     `[rows, columns, 3, frames, side, side]` where it comes in patches; these not in the order of rows, which only the
     checksum sees. Of padded patches `[pictures, patches, side, side, 3]`."""
     made = processor(formula(*size), return_tensors="np")
+    # Idefics' gives the pixels alone.
+    made = made if hasattr(made, "keys") else {"pixel_values": made}
     if "spatial_shapes" in made:
         side = processor.encoder_patch_size
         pixels = made["pixel_values"]

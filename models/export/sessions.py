@@ -91,12 +91,17 @@ class Sessions:
             "attention_mask": np.ones((1, past + new), np.int64),
             "position_ids": positions,
             "num_logits_to_keep": np.array(1, np.int64),
+            **self.beside(past, new),
             **cache,
         }
         feed = {name: offered[name] for name in self.inputs}
         output = dict(zip(self.outputs, self.decoder.run(None, feed)))
         logits = output.pop("logits")[0]
         return logits, {past_of(name): value for name, value in output.items()}
+
+    def beside(self, past, new):
+        """What a decoder is fed beside the embeddings of `new` tokens after `past` ones: nothing, for most."""
+        return {}
 
     def reply(self, embeds, length, places=None):
         """The greedy reply: logits of each step `[length, vocabulary]`, and the tokens.

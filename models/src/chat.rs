@@ -53,6 +53,11 @@ pub trait ChatModel: Send + Sync {
     /// What the model is.
     fn card(&self) -> &ModelCard;
 
+    /// Whether a user's image without a word asks it for a caption (BLIP-2). Others are to be asked in words.
+    fn captions(&self) -> bool {
+        false
+    }
+
     /// Starts a reply to the conversation; its events arrive through the [`Generation`].
     ///
     /// # Errors

@@ -114,6 +114,34 @@ impl Conversation {
         Self::default()
     }
 
+    /// Examples of how a question is answered, before it is asked (few-shot prompting; Alayrac et al. 2022): for each
+    /// image a user's turn with the question, and the answer as the model's own. With an empty question the images speak
+    /// for themselves. Push the image that is to be asked about, with the same question, after them.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use percept_models::{Conversation, Message, Role};
+    ///
+    /// let [cat, dog, unknown] = [[200, 160, 90], [90, 60, 40], [30, 30, 30]]
+    ///     .map(|colour| Arc::new(image::RgbImage::from_pixel(4, 4, image::Rgb(colour))));
+    /// let question = "What is this?";
+    /// let mut conversation = Conversation::of_shots(question, [(cat, "a cat"), (dog, "a dog")]);
+    /// let message = Message { role: Role::User, content: Vec::new() };
+    /// conversation.push(message.with_image(unknown).with_text(question));
+    /// assert_eq!((conversation.messages().len(), conversation.images().count()), (5, 3));
+    /// ```
+    pub fn of_shots<A: Into<String>>(
+        question: &str,
+        shots: impl IntoIterator<Item = (Arc<RgbImage>, A)>,
+    ) -> Self {
+        let pair = |(image, answer): (Arc<RgbImage>, A)| {
+            let asked = Message { role: Role::User, content: Vec::new() }.with_image(image);
+            let asked = if question.is_empty() { asked } else { asked.with_text(question) };
+            [asked, Message::text(Role::Assistant, answer)]
+        };
+        shots.into_iter().flat_map(pair).collect()
+    }
+
     /// Adds a turn at the end.
     pub fn push(&mut self, message: Message) -> &mut Self {
         self.messages.push(message);

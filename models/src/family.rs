@@ -5,6 +5,8 @@
 //! [`of_folder`]. The rest is the same for all: features replace the embeddings of the image token, row by
 //! row, and their number must be the prompt's.
 
+mod blip_2;
+mod idefics;
 mod lfm2_vl;
 mod llava;
 mod positions;
@@ -80,6 +82,28 @@ pub trait Family: Send + Sync + std::fmt::Debug {
         vec![VISION_ENCODER, EMBED_TOKENS, DECODER]
     }
 
+    /// The chat template of folders that have none of their own. `None`, for nearly every family: without one there is
+    /// no knowing how a conversation is written.
+    fn template(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether an image without a word asks for its caption.
+    fn captions(&self) -> bool {
+        false
+    }
+
+    /// Whether its decoder looks at images by cross-attention instead of finding their features in the prompt. An image
+    /// is then one token there, and each token sees the last image before it (Flamingo: Alayrac et al. 2022).
+    fn looks_at_images(&self) -> bool {
+        false
+    }
+
+    /// Texts that end a free reply, for a model that no token was taught to do that.
+    fn end_texts(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Tokens that end a turn beside those that the folder's files name.
     fn end_tokens(&self) -> &'static [&'static str] {
         &[]
@@ -87,8 +111,8 @@ pub trait Family: Send + Sync + std::fmt::Debug {
 }
 
 /// The families that are hosted, for the error that lists them.
-const KNOWN: &str =
-    "smolvlm, idefics3, llava, lfm2_vl, qwen2_vl, qwen2_5_vl, qwen3_vl, qwen3_vl_moe and qwen3_5";
+const KNOWN: &str = "smolvlm, idefics3, llava, blip-2, idefics, lfm2_vl, qwen2_vl, qwen2_5_vl, qwen3_vl, qwen3_vl_moe \
+                     and qwen3_5";
 
 /// The family of a folder.
 ///
@@ -100,6 +124,8 @@ pub(crate) fn of_folder(folder: &Path, config: &ModelConfig) -> Result<Box<dyn F
         "smolvlm" | "idefics3" => smolvlm::read(folder, config),
         "lfm2_vl" => lfm2_vl::read(folder),
         "llava" => llava::read(folder, config),
+        "idefics" => idefics::read(folder),
+        "blip-2" => blip_2::read(folder, config),
         "qwen2_vl" => Ok(qwen_vl::second()),
         "qwen2_5_vl" => qwen_vl::second_and_a_half(folder),
         "qwen3_vl" => qwen_vl::third(folder, "qwen3_vl"),

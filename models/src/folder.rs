@@ -4,6 +4,7 @@
 //! processor's configuration, and `onnx/<session><suffix>.onnx`. A `percept.toml` may add what only this
 //! program asks for.
 
+mod added_tokens;
 mod config;
 mod percept;
 mod precision;
@@ -22,6 +23,7 @@ use crate::{
     processor::{Backend, ImageProcessor},
     template::ChatTemplate,
 };
+pub(crate) use added_tokens::added_token;
 pub use config::{ModelConfig, TextConfig};
 pub use percept::{DialectKind, FolderSettings};
 pub(crate) use precision::{Graphs, choose, notes};
@@ -76,7 +78,7 @@ impl ModelFolder {
             path: path.to_owned(),
             processor,
             settings,
-            template: ChatTemplate::of_folder(path)?,
+            template: ChatTemplate::of_folder_or(path, family.template())?,
             notes: notes(&sessions, precision),
             config,
             family,

@@ -8,6 +8,7 @@ mod detokenizer;
 mod features;
 mod inspect;
 mod load;
+mod looks;
 mod measure;
 mod pieces;
 mod prefix;
@@ -86,6 +87,10 @@ impl std::fmt::Debug for LocalModel {
 impl ChatModel for LocalModel {
     fn card(&self) -> &ModelCard {
         &self.inner.card
+    }
+
+    fn captions(&self) -> bool {
+        self.inner.folder.family.captions()
     }
 
     fn written(&self, call: &Call, function: &Function) -> Option<Result<String, String>> {

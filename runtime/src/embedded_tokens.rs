@@ -24,10 +24,25 @@ pub struct EmbeddedTokens {
     /// What the decoder declares beside the embeddings with a row a token, by name, `[1, tokens, width]`: each of
     /// them, and nothing else.
     pub side_inputs: Vec<(String, HostTensor)>,
+    /// What the tokens look at, for a decoder that looks at images by cross-attention. `None`: each token sees what the
+    /// one before it saw.
+    pub looks_at: Option<LooksAt>,
+}
+
+/// What there is to look at for a sequence from here on, and which of it each token sees.
+///
+/// A written token sees what the one before it saw. What is given later takes the place of this; what a token of before
+/// saw must keep its number, because a written one that is still to be read goes by it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LooksAt {
+    /// `[1, images, states, width]`.
+    pub states: HostTensor,
+    /// The image that each token sees, counted from 0, one a token; `None` where it sees none.
+    pub seen: Vec<Option<usize>>,
 }
 
 impl From<HostTensor> for EmbeddedTokens {
     fn from(embeddings: HostTensor) -> Self {
-        Self { embeddings, positions: None, side_inputs: Vec::new() }
+        Self { embeddings, positions: None, side_inputs: Vec::new(), looks_at: None }
     }
 }

@@ -11,6 +11,7 @@ mod error;
 mod graph;
 mod lacking;
 mod load;
+mod looking;
 mod positions;
 mod reading;
 mod side_inputs;
@@ -162,6 +163,7 @@ struct EngineFacts {
     context: usize,
     vocabulary: usize,
     side_inputs: Vec<(String, usize)>,
+    looks_at: Option<usize>,
     moved: MovedCounter,
     doubt: Option<String>,
 }
@@ -227,6 +229,12 @@ impl Engine {
     /// [`EmbeddedTokens::side_inputs`](crate::EmbeddedTokens::side_inputs) must have each of them.
     pub fn side_inputs(&self) -> impl Iterator<Item = (&str, usize)> {
         self.inner.facts.side_inputs.iter().map(|(name, width)| (name.as_str(), *width))
+    }
+
+    /// The length of the states that the decoder looks at by cross-attention
+    /// ([`EmbeddedTokens::looks_at`](crate::EmbeddedTokens::looks_at)); `None` if it looks at nothing.
+    pub fn looks_at(&self) -> Option<usize> {
+        self.inner.facts.looks_at
     }
 
     /// What crossed between host and device since the model was loaded.

@@ -25,7 +25,7 @@ pub use self::{
     decode::{DecodeMilliseconds, DecodeOptions, DecodeStop, Decoded, DecodedToken, Decoding, Sampling},
     device::{Device, DeviceChoice, DeviceError, UnknownDevice},
     doctor::ProviderReport,
-    embedded_tokens::EmbeddedTokens,
+    embedded_tokens::{EmbeddedTokens, LooksAt},
     engine::{CacheForm, DecoderShape, Engine, EngineError, EngineGraphs, EngineOptions},
     library::{LibraryError, LibraryReport, LibrarySource, Runtime},
     moved::Moved,

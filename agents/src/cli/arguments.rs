@@ -42,6 +42,7 @@ pub(crate) enum Command {
         after_help = "Examples:\n  percept ask models/smolvlm shot.png \"What does the button say?\"\n  \
                       percept ask models/llava before.png after.png \"What changed?\" --device webgpu\n  \
                       percept ask models/smolvlm shot.png \"How many mails are unread?\" --votes 5 --least 0.6 --boxes\n  \
+                      percept ask models/smolvlm new.png \"What is this?\" --shot a.png \"a cat\" --shot b.png \"a dog\"\n  \
                       percept ask openai:http://127.0.0.1:8000/v1#qwen shot.png \"What is on it?\""
     )]
     Ask(AskOptions),
@@ -158,9 +159,15 @@ pub(crate) struct AskOptions {
     /// The model: bundled:NAME, a folder, hub:ORGANISATION/NAME, openai:URL#NAME, gemini:NAME, anthropic:NAME, or scripted:FILE.
     pub(crate) model: ModelAddress,
 
-    /// Image files, and at the end the question.
+    /// Image files, and at the end the question. Without one, a model that captions (BLIP-2) tells what the image shows, and
+    /// any other goes by its shots.
     #[arg(required = true, value_name = "IMAGE… QUESTION")]
     pub(crate) images_and_question: Vec<String>,
+
+    /// An image and the answer that is right for it, shown to the model before the question, which is put to it too; can be
+    /// given several times.
+    #[arg(long = "shot", num_args = 2, value_names = ["IMAGE", "ANSWER"])]
+    pub(crate) shots: Vec<String>,
 
     /// The device: auto, cpu, cuda:N, webgpu:N, and so on.
     #[arg(long, value_name = "DEVICE", default_value = "auto")]

@@ -5,9 +5,7 @@ use std::path::Path;
 use anyhow::anyhow;
 use percept::{
     Answer, Inquiry,
-    models::{
-        Conversation, Generate, LoadOptions, LoadedImage, Message, ModelCard, ModelError, Role, Sampling,
-    },
+    models::{Generate, LoadOptions, ModelCard, ModelError, Sampling},
     tools::{
         PixelRegion,
         image::{ImageFormat, Rgb, RgbImage},
@@ -15,6 +13,9 @@ use percept::{
 };
 use serde_json::json;
 
+mod request;
+
+use self::request::Request;
 use super::{
     arguments::AskOptions,
     failure::Failure,
@@ -30,30 +31,14 @@ const STROKE: u32 = 2;
 
 /// Asks, and prints the answer while it is written, where nothing can withhold it.
 pub(crate) async fn ask(options: AskOptions, output: &Output) -> Result<u8, Failure> {
-    let (question, files) =
-        options.images_and_question.split_last().unwrap_or((&options.images_and_question[0], &[]));
-    if Path::new(question).is_file() {
-        let error = anyhow!("the last argument is a file, {question}, and not a question");
-        return Err(
-            Failure::bad_input(error).help("put the question last: percept ask MODEL IMAGE… \"question\"")
-        );
-    }
     if let Some(path) = &options.draw {
         can_be_drawn(path)?;
     }
-    let (mut message, mut last) = (Message { role: Role::User, content: Vec::new() }, None);
-    for file in files {
-        let image = LoadedImage::open(Path::new(file))?;
-        image
-            .notes
-            .iter()
-            .for_each(|note| output.say(&output.ink(Ink::Warn, &format!("note: {file}: {note}"))));
-        last = options.draw.as_ref().map(|_| image.pixels.clone());
-        message = message.with_image(image.pixels);
-    }
+    let request = Request::read(&options, output)?;
     let load = LoadOptions { device: options.device.clone(), ..LoadOptions::default() };
     let model = options.model.open(load, Bars::new(&output.bars)).await?;
     let card = model.card();
+    request.suits(card, model.captions())?;
     for note in &card.notes {
         output.say(&output.ink(Ink::Soft, &format!("note: {note}")));
     }
@@ -68,7 +53,7 @@ pub(crate) async fn ask(options: AskOptions, output: &Output) -> Result<u8, Fail
         votes: options.votes,
         boxes: options.boxes,
         least_certainty: options.least,
-        ..Inquiry::about(Conversation::from_iter([message.with_text(question.as_str())]))
+        ..Inquiry::about(request.conversation)
     };
     let streams = !output.json && options.votes == 1 && options.least.is_none();
     let mut unprinted = None;
@@ -91,7 +76,7 @@ pub(crate) async fn ask(options: AskOptions, output: &Output) -> Result<u8, Fail
         output.say(&output.ink(Ink::Soft, &cost(&answer, card)));
     }
     // The answer is told by now: a picture that can't be saved costs nothing of it.
-    match (&options.draw, last, &answer.seen_at) {
+    match (&options.draw, request.last_image, &answer.seen_at) {
         (Some(path), Some(image), Some(regions)) => drawn(&image, regions)
             .save(path)
             .map_err(|error| Failure::bad_input(anyhow!("{}: {error}", path.display())))?,

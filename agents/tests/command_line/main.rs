@@ -10,6 +10,7 @@
 mod evaluating;
 mod full_disk;
 mod merging;
+mod shots;
 mod waiting;
 
 use std::{

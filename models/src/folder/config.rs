@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{bad, parse_required, read_text};
+use super::{added_token, bad, parse_required, read_text};
 use crate::ModelError;
 
 /// `config.json` as written; keys of other purposes are left aside.
@@ -14,6 +14,8 @@ struct Written {
     image_token_id: Option<u32>,
     image_token_index: Option<u32>,
     image_seq_length: Option<usize>,
+    num_query_tokens: Option<usize>,
+    additional_vocab_size: Option<usize>,
     scale_factor: Option<u32>,
     vision_feature_select_strategy: Option<String>,
     text_config: Option<TextWritten>,
@@ -91,6 +93,8 @@ pub struct ModelConfig {
     pub image_token_id: u32,
     /// Image tokens of one image (LLaVA), where the configuration says.
     pub image_tokens: Option<usize>,
+    /// Queries that a Q-Former puts to one image (BLIP-2), where the configuration says.
+    pub query_tokens: Option<usize>,
     /// By how much each side of the patch grid shrinks before the decoder (pixel shuffle).
     pub scale_factor: Option<u32>,
     /// Which of the vision tower's tokens are taken: `default` drops the first (class) token.
@@ -143,12 +147,17 @@ impl ModelConfig {
         };
         let model_type =
             written.model_type.ok_or_else(|| bad(&path, "it doesn't say its `model_type`".into()))?;
-        let image_token_id = written
-            .image_token_id
-            .or(written.image_token_index)
+        let mut image_token_id = written.image_token_id.or(written.image_token_index);
+        if image_token_id.is_none() && model_type == "idefics" {
+            // Idefics' configuration leaves it to the tokenizer.
+            image_token_id = added_token(folder, "<image>")?;
+        }
+        let image_token_id = image_token_id
             .ok_or_else(|| bad(&path, "it has neither `image_token_id` nor `image_token_index`".into()))?;
         let flat_ends = written.flat.eos_token_id.clone();
         let text = written.text_config.unwrap_or(written.flat);
+        // Tokens whose embeddings lie in a table of their own (Idefics).
+        let additional = written.additional_vocab_size.unwrap_or(0);
         let heads = text.num_attention_heads;
         let from_heads = || Some(text.hidden_size? / heads.filter(|heads| *heads > 0)?);
         let ends = generation.eos_token_id.or(flat_ends).or(text.eos_token_id);
@@ -156,6 +165,7 @@ impl ModelConfig {
             model_type,
             image_token_id,
             image_tokens: written.image_seq_length,
+            query_tokens: written.num_query_tokens,
             scale_factor: written.scale_factor,
             feature_selection: written.vision_feature_select_strategy,
             image_size: written.vision_config.image_size.and_then(Side::square),
@@ -165,7 +175,7 @@ impl ModelConfig {
                 layers: text.num_hidden_layers,
                 key_value_heads: text.num_key_value_heads.or(heads),
                 head_dim: text.head_dim.or_else(from_heads),
-                vocabulary: text.vocab_size,
+                vocabulary: text.vocab_size.map(|tokens| tokens + additional),
                 context: text.max_position_embeddings.unwrap_or(USUAL_CONTEXT),
             },
             end_tokens: ends.map(|tokens| tokens.all()).unwrap_or_default(),

@@ -82,6 +82,7 @@ impl LocalModel {
         check_widths(&folder, &engine)?;
         check_positions(&folder, &engine)?;
         check_side_inputs(&folder, &engine)?;
+        check_looks(&folder, &engine)?;
 
         let end_tokens = folder.end_tokens();
         let (tokenizer, ends, logits) = (folder.tokenizer.clone(), end_tokens.clone(), engine.vocabulary());
@@ -158,6 +159,8 @@ fn json_dialect(folder: &ModelFolder, is_special: impl Fn(&str) -> bool) -> Json
 fn check_widths(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError> {
     let width = |graph: &str| engine.signature(graph)?.outputs.first()?.shape.last()?.fixed();
     match (width(VISION_ENCODER), width("embedding")) {
+        // What is looked at needn't be as long as what is read.
+        _ if folder.family.looks_at_images() => Ok(()),
         (Some(features), Some(embeddings)) if features != embeddings => Err(ModelError::Folder {
             path: folder.session(VISION_ENCODER)?.path.clone(),
             problem: format!(
@@ -205,6 +208,39 @@ fn apart(name: &str, width: usize, output: Option<&Port>) -> Option<String> {
     };
     let found = output.shape.last().and_then(Dim::fixed).filter(|found| *found != width)?;
     Some(format!("its output `{name}` has {found} numbers a row, {DECODER} takes {width}"))
+}
+
+/// A family that looks at images needs a decoder that does, at states as long as its vision encoder's; and the other way
+/// round.
+fn check_looks(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError> {
+    let (family, width) = (folder.family.as_ref(), engine.looks_at());
+    let bad = |session, problem: String| {
+        Err(ModelError::Folder {
+            path: folder.session(session)?.path.clone(),
+            problem,
+            remedy: "Take all sessions and `config.json` from the same export".into(),
+        })
+    };
+    match (family.looks_at_images(), width) {
+        (true, None) => bad(
+            DECODER,
+            format!("a `{}` model's decoder takes `image_hidden_states`, this one doesn't", family.name()),
+        ),
+        (false, Some(_)) => {
+            bad(DECODER, format!("it takes `image_hidden_states`, which a `{}` model hasn't", family.name()))
+        }
+        (true, Some(width)) => {
+            let states = engine.signature(VISION_ENCODER).and_then(|encoder| encoder.outputs.first());
+            match states.and_then(|port| port.shape.last()?.fixed()).filter(|found| *found != width) {
+                Some(found) => bad(
+                    VISION_ENCODER,
+                    format!("its states have {found} numbers each, {DECODER} looks at states of {width}"),
+                ),
+                None => Ok(()),
+            }
+        }
+        (false, None) => Ok(()),
+    }
 }
 
 /// A family that tells time, height and width apart needs a decoder that does.

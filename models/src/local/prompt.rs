@@ -229,10 +229,12 @@ fn tokens(
     images: &HashMap<ContentHash, PromptImage>,
 ) -> Result<Vec<PromptToken>, ModelError> {
     let folder = &inner.folder;
-    // As transformers' processors: a template that wrote the first token itself doesn't get it twice.
-    let has_first = folder.template.special_token("bos_token").is_some_and(|first| text.starts_with(first));
-    let encoding = folder.tokenizer.encode_fast(text, !has_first).map_err(ModelError::Engine)?;
     let image_token = folder.family.image_token();
+    // As transformers' processors: a template that wrote the first token itself doesn't get it twice, also where an
+    // image stands before it (BLIP-2).
+    let begins = text.trim_start_matches(image_token);
+    let has_first = folder.template.special_token("bos_token").is_some_and(|first| begins.starts_with(first));
+    let encoding = folder.tokenizer.encode_fast(text, !has_first).map_err(ModelError::Engine)?;
     let mut features = shown.iter().flat_map(|image| {
         let rows =
             images.get(&image.hash()).map_or(0, |known| known.expansion().matches(image_token).count());

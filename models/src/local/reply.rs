@@ -11,6 +11,7 @@ use percept_runtime::{
 use super::{
     Inner,
     features::{Features, SeenImage},
+    looks,
     pieces::pieces,
     prefix::KeptSequence,
     prompt::{Prompt, PromptImage, PromptToken},
@@ -54,7 +55,7 @@ pub(super) fn stream(
             return;
         };
         let mut kept = kept?;
-        let mut reader = ReplyReader::new(&inner.folder.tokenizer, plan.marker.as_ref(), stops(&options))?;
+        let mut reader = ReplyReader::new(&inner.folder.tokenizer, plan.marker.as_ref(), &stops(inner.folder.family.end_texts(), &options))?;
         let mut decoding = kept.sequence.decode(decode_options(&inner, &prompt, &options), plan.constraint);
         let mut thought = 0;
         while let Some(token) = decoding.next().await {
@@ -106,7 +107,9 @@ pub(super) async fn read(
     usage.cached_tokens = kept.tokens.len();
     usage.fresh_tokens = fresh.len();
     let begun = Instant::now();
-    let features = features(inner, prompt, fresh).await?;
+    // What is looked at is what the whole prompt shows, however much of it is cached.
+    let shown = if inner.folder.family.looks_at_images() { prompt.tokens.as_slice() } else { fresh };
+    let features = features(inner, prompt, shown).await?;
     usage.stage.vision += begun.elapsed().as_secs_f64() * 1000.0;
     let begun = Instant::now();
     let lengths = if inner.engine.keeps_states() { pieces(fresh) } else { vec![fresh.len()] };
@@ -116,7 +119,12 @@ pub(super) async fn read(
         let embeddings = embeddings(inner, piece, &features).await?;
         let positions = prompt.positions.as_ref().and_then(|positions| positions.get(held..held + length));
         let side_inputs = rows::beside(&inner.engine, piece, &features)?;
-        let tokens = EmbeddedTokens { embeddings, positions: positions.map(<[_]>::to_vec), side_inputs };
+        let looks_at = match inner.engine.looks_at() {
+            Some(width) => looks::looks_at(&prompt.tokens[..held + length], held, width, &features)?,
+            None => None,
+        };
+        let positions = positions.map(<[_]>::to_vec);
+        let tokens = EmbeddedTokens { embeddings, positions, side_inputs, looks_at };
         kept.sequence.append(tokens).await.map_err(engine_error)?;
         kept.tokens.extend_from_slice(piece);
     }
@@ -186,6 +194,10 @@ async fn embeddings(
     let embedded = inner.engine.embed(&ids).await.map_err(engine_error)?;
     let (shape, mut data) = embedded.into_f32().map_err(|error| ModelError::Engine(error.into()))?;
     let hidden = shape.last().copied().unwrap_or(0);
+    if inner.folder.family.looks_at_images() {
+        // An image's token keeps its own embedding.
+        return Ok(HostTensor::F32 { shape, data });
+    }
     rows::place(&mut data, hidden, tokens, features, |image| Some(image.rows.as_slice()))?;
     Ok(HostTensor::F32 { shape, data })
 }
@@ -208,9 +220,14 @@ fn decode_options(inner: &Inner, prompt: &Prompt, options: &Generate) -> DecodeO
     }
 }
 
-/// Stop texts end free text only: in a call they may well be typed.
-fn stops(options: &Generate) -> &[String] {
-    if options.reply == Reply::Text { &options.stop } else { &[] }
+/// Stop texts end free text only: in a call they may well be typed. The family's own stand for a token that would end a
+/// reply, and count where such a token would.
+fn stops(family: &[&str], options: &Generate) -> Vec<String> {
+    if options.reply != Reply::Text {
+        return Vec::new();
+    }
+    let own = family.iter().filter(|_| options.stop_at_end).map(|&text| text.into());
+    options.stop.iter().cloned().chain(own).collect()
 }
 
 fn stop_reason(stop: DecodeStop) -> StopReason {
@@ -248,4 +265,27 @@ fn records(inner: &Inner, tokens: &[DecodedToken], thought: usize) -> Result<Vec
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_familys_own_texts_end_a_free_reply_where_its_tokens_would() {
+        let asked = |reply, stop_at_end| Generate {
+            reply,
+            stop: vec!["END".into()],
+            stop_at_end,
+            ..Generate::default()
+        };
+        let cases = [
+            (asked(Reply::Text, true), vec!["END", "\nUser:"]),
+            (asked(Reply::Text, false), vec!["END"]),
+            (asked(Reply::Json(serde_json::json!({})), true), vec![]),
+        ];
+        for (options, expected) in cases {
+            assert_eq!(stops(&["\nUser:"], &options), expected, "{options:?}");
+        }
+    }
 }

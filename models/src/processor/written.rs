@@ -18,14 +18,16 @@ const CLIP_DEVIATION: [f64; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
 const HALF: [f64; 3] = [0.5; 3];
 
 /// The classes that are known, for the error that lists them.
-const KNOWN: &str = "CLIP, Llava, Siglip, ViT, Idefics3, SmolVLM, Qwen2VL and Lfm2Vl image processors";
+const KNOWN: &str =
+    "CLIP, Llava, Siglip, ViT, Blip, Idefics, Idefics3, SmolVLM, Qwen2VL and Lfm2Vl image processors";
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct Written {
     image_processor_type: Option<String>,
     feature_extractor_type: Option<String>,
     do_resize: Option<bool>,
     size: Option<SizeWritten>,
+    image_size: Option<u32>,
     resample: Option<u8>,
     do_center_crop: Option<bool>,
     crop_size: Option<SizeWritten>,
@@ -64,6 +66,7 @@ enum Channels {
 }
 
 /// What differs between the classes that make one picture.
+#[derive(Clone, Copy)]
 struct Defaults {
     filter: Filter,
     size: TargetSize,
@@ -124,6 +127,13 @@ impl Written {
             square: true,
             pads: false,
         };
+        // As CLIP's, but brought to a square whatever the shape.
+        let squared = |side| Defaults {
+            size: TargetSize::Exact { width: side, height: side },
+            crop: None,
+            square: true,
+            ..clip
+        };
         let (named, class) = Backend::of_class(class);
         let backend = chosen.unwrap_or(named);
         match class {
@@ -131,6 +141,12 @@ impl Written {
             "LlavaImageProcessor" => self.single(&Defaults { pads: true, ..clip }, backend),
             "ViTImageProcessor" | "ViTFeatureExtractor" => self.single(&vit, backend),
             "SiglipImageProcessor" => self.single(&Defaults { filter: Filter::Bicubic, ..vit }, backend),
+            "BlipImageProcessor" => self.single(&squared(384), backend),
+            "IdeficsImageProcessor" => match self.image_size {
+                // The older name of the size, which wins.
+                Some(side) => Self { size: None, ..self.clone() }.single(&squared(side), backend),
+                None => self.single(&squared(224), backend),
+            },
             "Idefics3ImageProcessor" | "SmolVLMImageProcessor" => self.tiled(backend),
             "Qwen2VLImageProcessor" => self.patched(backend),
             "Lfm2VlImageProcessor" if chosen == Some(Backend::Pillow) => {

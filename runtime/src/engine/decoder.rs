@@ -10,6 +10,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use super::{
     DecoderShape, EngineError,
+    looking::{LookPorts, SEEN, STATES},
     side_inputs::{SidePort, is_side_input},
 };
 use crate::{
@@ -71,6 +72,8 @@ pub(crate) struct DecoderPlan {
     pub(crate) indices: Vec<IndexPort>,
     /// What has a row a token beside the embeddings.
     pub(crate) sides: Vec<SidePort>,
+    /// What its tokens look at beside one another.
+    pub(crate) looks: Option<LookPorts>,
     pub(crate) caches: Vec<CacheTensor>,
     pub(crate) states: Vec<StateTensor>,
     /// Tokens that are scored, where the graph or the configuration says it.
@@ -87,7 +90,7 @@ pub(crate) const TOKENS: &str = "input_ids";
 const PAST: &str = "past_key_values.";
 const PRESENT: &str = "present.";
 /// States by themselves: convolutions' and recurrences' (transformers.js).
-const STATES: [(&str, &str); 3] = [
+const KEPT: [(&str, &str); 3] = [
     ("past_conv.", "present_conv."),
     ("past_recurrent.", "present_recurrent."),
     ("past_ssm.", "present_ssm."),
@@ -100,7 +103,7 @@ fn present_of(past: &str) -> Option<(String, bool)> {
     if let Some(layer) = past.strip_prefix(PAST) {
         return Some((format!("{PRESENT}{layer}"), layer.ends_with(STATE)));
     }
-    STATES.iter().find_map(|(prefix, present)| {
+    KEPT.iter().find_map(|(prefix, present)| {
         past.strip_prefix(prefix).map(|layer| (format!("{present}{layer}"), true))
     })
 }
@@ -123,7 +126,7 @@ impl DecoderPlan {
         let (mut sides, mut caches, mut states) = (Vec::new(), Vec::new(), Vec::new());
         let mut layers = BTreeSet::new();
         for port in &signature.inputs {
-            if port.name == EMBEDDINGS || port.name == TOKENS {
+            if [EMBEDDINGS, TOKENS, STATES, SEEN].contains(&port.name.as_str()) {
                 continue;
             }
             if let Some((present, is_state)) = present_of(&port.name) {
@@ -154,7 +157,8 @@ impl DecoderPlan {
         }
         let declared = logits.shape.last().and_then(Dim::fixed);
         reader.agree("vocab_size", shape.vocabulary, declared)?;
-        Ok(Self { feed, indices, sides, caches, states, vocabulary: declared.or(shape.vocabulary) })
+        let looks = reader.looks()?;
+        Ok(Self { feed, indices, sides, looks, caches, states, vocabulary: declared.or(shape.vocabulary) })
     }
 
     /// Whether a token's position is three numbers: time, height and width.
@@ -220,6 +224,35 @@ impl Reader<'_> {
                 Ok(SidePort { name: port.name.clone(), element, width })
             }
             _ => Err(self.refused(format!("its input {port} isn't [batch, tokens, width] of floats"))),
+        }
+    }
+
+    /// What the tokens look at, and which of it each sees: both or neither.
+    fn looks(&self) -> Result<Option<LookPorts>, EngineError> {
+        let (states, seen) = match (self.signature.input(STATES), self.signature.input(SEEN)) {
+            (Some(states), Some(seen)) => (states, seen),
+            (None, None) => return Ok(None),
+            (states, _) => {
+                let (has, lacks) = if states.is_some() { (STATES, SEEN) } else { (SEEN, STATES) };
+                return Err(self.refused(format!("it takes {has} without {lacks}")));
+            }
+        };
+        let of = (self.element(states)?, self.element(seen)?);
+        match (states.shape.as_slice(), seen.shape.as_slice(), of) {
+            (
+                [_, _, rows, width],
+                [_, _, _],
+                (Element::F32 | Element::F16, Element::I64 | Element::I32 | Element::Bool),
+            ) => {
+                let width = width.fixed().ok_or_else(|| {
+                    self.refused(format!("its input {states} doesn't say the length of a state"))
+                })?;
+                Ok(Some(LookPorts { states: of.0, seen: of.1, rows: rows.fixed(), width }))
+            }
+            _ => Err(self.refused(format!(
+                "its inputs {states} and {seen} aren't [batch, images, states, width] of floats and [batch, tokens, \
+                 images] of integers or truth values"
+            ))),
         }
     }
 

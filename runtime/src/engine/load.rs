@@ -57,6 +57,7 @@ pub(super) fn load(
 
     let sides = decoder.iter().flat_map(|decoder| &decoder.plan.sides);
     let side_inputs = sides.map(|port| (port.name.clone(), port.width)).collect();
+    let looks_at = decoder.as_ref().and_then(|decoder| Some(decoder.plan.looks.as_ref()?.width));
     let Opened { signatures, placement, encoder_doubt, .. } = opened;
     let doubts: Vec<&str> = doubt.into_iter().chain(encoder_doubt).collect();
     let doubt = (!doubts.is_empty()).then(|| doubts.join("; "));
@@ -78,6 +79,7 @@ pub(super) fn load(
         context,
         vocabulary,
         side_inputs,
+        looks_at,
         moved,
         doubt,
     };

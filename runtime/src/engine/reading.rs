@@ -1,5 +1,6 @@
 //! What a decoder is given to read at once, and how it is cut where a device can't take all of it.
 
+use super::looking::Looking;
 use crate::{rope_position::RopePosition, tensor::HostTensor};
 
 /// Tokens for one run of the decoder, or for several.
@@ -11,6 +12,8 @@ pub(super) struct Reading {
     pub(super) sides: Vec<HostTensor>,
     /// Where the tokens stand, where the decoder takes that in rows; none otherwise.
     pub(super) positions: Vec<RopePosition>,
+    /// What the tokens look at, where the decoder looks; of no tokens otherwise.
+    pub(super) looking: Looking,
 }
 
 impl Reading {
@@ -21,13 +24,15 @@ impl Reading {
 
     /// Cuts everything into pieces of at most so many tokens.
     pub(super) fn into_pieces(self, tokens: usize) -> Vec<Reading> {
-        let Self { input, sides, positions } = self;
+        let Self { input, sides, positions, mut looking } = self;
         let mut sides: Vec<_> = sides.into_iter().map(|rows| rows.into_pieces(tokens).into_iter()).collect();
         let mut positions = positions.into_iter();
         let pieces = input.into_pieces(tokens).into_iter().map(|input| {
-            let mut piece = Reading { input, sides: Vec::new(), positions: Vec::new() };
+            let tokens = input.shape().get(1).copied().unwrap_or(0);
+            let looking = looking.take_front(tokens);
+            let mut piece = Reading { input, sides: Vec::new(), positions: Vec::new(), looking };
             piece.sides.extend(sides.iter_mut().filter_map(Iterator::next));
-            piece.positions.extend(positions.by_ref().take(piece.tokens()));
+            piece.positions.extend(positions.by_ref().take(tokens));
             piece
         });
         pieces.collect()
@@ -48,6 +53,7 @@ mod tests {
             input: rows(range.clone(), 3),
             sides: vec![rows(range.clone(), 2), rows(range.clone(), 1)],
             positions: range.map(|place| RopePosition::text(place.into())).collect(),
+            looking: Looking::default(),
         };
         let cases = [(2, [0, 2, 4, 5].as_slice()), (5, &[0, 5]), (usize::MAX, &[0, 5])];
         for (tokens, ends) in cases {

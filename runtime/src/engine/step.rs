@@ -10,6 +10,7 @@ use ort::{
 use super::{
     EngineError, RunSwitch,
     decoder::{DecoderPlan, EMBEDDINGS, Feed, Index, IndexPort, LOGITS, TOKENS},
+    looking::{SEEN, STATES},
     reading::Reading,
 };
 use crate::{
@@ -94,7 +95,7 @@ impl Decoder {
 
     fn bind(&mut self, reading: Reading, cache: &mut Cache) -> Result<(), EngineError> {
         let (past, more) = (cache.length(), reading.tokens());
-        let Reading { input, sides, positions } = reading;
+        let Reading { input, sides, positions, looking } = reading;
         let (name, purpose) = match self.plan.feed {
             Feed::Embeddings { .. } => (EMBEDDINGS, Purpose::Embeddings),
             Feed::Tokens { .. } => (TOKENS, Purpose::Indices),
@@ -103,6 +104,10 @@ impl Decoder {
         for (place, rows) in sides.into_iter().enumerate() {
             let name = self.plan.sides.get(place).map(|port| port.name.clone()).unwrap_or_default();
             self.bind_from_host(&name, Purpose::Embeddings, rows)?;
+        }
+        if let Some((states, seen)) = self.plan.looks.as_ref().map(|ports| looking.inputs(ports)) {
+            self.bind_from_host(STATES, Purpose::Embeddings, states)?;
+            self.bind_from_host(SEEN, Purpose::Indices, seen)?;
         }
         for place in 0..self.plan.indices.len() {
             let port = &self.plan.indices[place];

@@ -10,6 +10,7 @@ use super::{
     decoder::{EMBEDDINGS, Feed, TOKENS},
     encoder::{Encoder, token_ids},
     load,
+    looking::{self, Looking},
     positions::{ReadPositions, refuse_given},
     reading::Reading,
     side_inputs,
@@ -22,6 +23,7 @@ use crate::{cache::Cache, library::Runtime, tensor::HostTensor};
 pub(super) struct OpenSequence {
     cache: Cache,
     positions: ReadPositions,
+    looking: Looking,
 }
 
 /// A loaded model, as its thread sees it. Caches are dropped before the sessions whose memory they lie in.
@@ -131,7 +133,10 @@ impl LoadedModel {
         let decoder = self.decoder.as_ref().ok_or(EngineError::NoDecoder);
         let opened = decoder.and_then(|decoder| Cache::empty(&decoder.layout)).map(|cache| {
             self.next += 1;
-            self.sequences.insert(self.next, OpenSequence { cache, positions: ReadPositions::default() });
+            self.sequences.insert(
+                self.next,
+                OpenSequence { cache, positions: ReadPositions::default(), looking: Looking::default() },
+            );
             self.next
         });
         // If nobody took it, nobody will close it.
@@ -158,10 +163,17 @@ impl LoadedModel {
             refuse_given(&chunks)?;
             Vec::new()
         };
+        let looks = if let Some(ports) = &decoder.plan.looks {
+            open.looking.of_chunks(ports, &mut chunks)?
+        } else {
+            looking::refuse_given(&chunks)?;
+            Looking::default()
+        };
         let sides = side_inputs::take(&decoder.plan.sides, &mut chunks)?;
         let input = self.input(chunks, switch)?;
         let context = self.context;
-        let OpenSequence { cache, positions } = self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
+        let OpenSequence { cache, positions, looking } =
+            self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
         let (position, more) = (cache.length(), input.shape().get(1).copied().unwrap_or(0));
         if more == 0 {
             return Err(EngineError::Input {
@@ -174,8 +186,13 @@ impl LoadedModel {
             return Err(EngineError::ContextFull { position, more, context });
         }
         let decoder = self.decoder.as_mut().ok_or(EngineError::NoDecoder)?;
-        let logits = decoder.read(cache, Reading { input, sides, positions: fresh.clone() }, switch)?;
+        let logits = decoder.read(
+            cache,
+            Reading { input, sides, positions: fresh.clone(), looking: looks.clone() },
+            switch,
+        )?;
         positions.extend(&fresh);
+        looking.extend(looks);
         if checkpoint {
             cache.checkpoint();
         }
@@ -230,11 +247,13 @@ impl LoadedModel {
     }
 
     fn rewind(&mut self, sequence: u64, position: usize, near: bool) -> Result<Extended, EngineError> {
-        let OpenSequence { cache, positions } = self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
+        let OpenSequence { cache, positions, looking } =
+            self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
         let decoder = self.decoder.as_ref().ok_or(EngineError::NoDecoder)?;
         let position = if near { cache.reachable(position) } else { position };
         cache.rewind(&decoder.layout, position)?;
         positions.rewind(position);
+        looking.rewind(position);
         Ok(Extended { position: cache.length(), logits: None })
     }
 }

@@ -6,7 +6,7 @@ use super::{Channels, HALF, Written};
 use crate::processor::{Backend, Filter, ImageProcessor, NaflexImage};
 
 /// Its own keys, as they are written.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct NaflexWritten {
     downsample_factor: Option<u32>,
     min_tiles: Option<u32>,

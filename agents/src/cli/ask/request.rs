@@ -1,0 +1,106 @@
+//! What is asked: the images, the question, and examples of how it is answered, as they stand on the command line.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::anyhow;
+use percept::{
+    models::{Conversation, LoadedImage, Message, ModelCard, Role},
+    tools::image::RgbImage,
+};
+
+use super::super::{
+    arguments::AskOptions,
+    failure::Failure,
+    output::{Ink, Output},
+};
+
+const QUESTION_LAST: &str = "put the question last: percept ask MODEL IMAGE… \"question\"";
+
+/// A question and its examples, read and ready to be put.
+pub(super) struct Request {
+    /// The examples as earlier turns, then the question.
+    pub(super) conversation: Conversation,
+    /// The last image that is asked about.
+    pub(super) last_image: Option<Arc<RgbImage>>,
+    has_question: bool,
+    has_shots: bool,
+}
+
+impl Request {
+    /// Reads every image. Notes about them are said.
+    pub(super) fn read(options: &AskOptions, output: &Output) -> Result<Self, Failure> {
+        let arguments = &options.images_and_question;
+        let (question, files) = match arguments.split_last() {
+            Some((last, files)) if !Path::new(last).is_file() => (last.trim(), files),
+            _ => ("", arguments.as_slice()),
+        };
+        let open = |file: &str| -> Result<Arc<RgbImage>, Failure> {
+            let image = LoadedImage::open(Path::new(file))?;
+            for note in &image.notes {
+                output.say(&output.ink(Ink::Warn, &format!("note: {file}: {note}")));
+            }
+            Ok(image.pixels)
+        };
+        let mut shots = Vec::new();
+        for shot in options.shots.chunks(2) {
+            let [file, answer] = shot else { continue };
+            shots.push((open(file)?, checked(file, answer)?));
+        }
+        let has_shots = !shots.is_empty();
+        if has_shots && files.is_empty() {
+            let error = anyhow!("there are shots, and no image to ask about after them");
+            return Err(Failure::bad_input(error).help(
+                "name it before the question: percept ask MODEL IMAGE \"question\" --shot IMAGE \"answer\"",
+            ));
+        }
+        let mut conversation = Conversation::of_shots(question, shots);
+        let (mut message, mut last_image) = (Message { role: Role::User, content: Vec::new() }, None);
+        for (place, file) in files.iter().enumerate() {
+            let is_last = question.is_empty() && place + 1 == files.len();
+            let image = open(file)
+                .map_err(|failure| if is_last { not_a_question(file, &failure) } else { failure })?;
+            message = message.with_image(Arc::clone(&image));
+            last_image = Some(image);
+        }
+        conversation.push(if question.is_empty() { message } else { message.with_text(question) });
+        Ok(Self { conversation, last_image, has_question: !question.is_empty(), has_shots })
+    }
+
+    /// Whether a model can be asked like that.
+    pub(super) fn suits(&self, card: &ModelCard, captions: bool) -> Result<(), Failure> {
+        if !(self.has_question || self.has_shots || captions) {
+            let error = anyhow!(
+                "there is no question, and {} doesn't caption: the last argument is a file",
+                card.name
+            );
+            return Err(Failure::bad_input(error).help(QUESTION_LAST));
+        }
+        let images = self.conversation.images().count();
+        match card.max_images {
+            Some(most) if images > most => {
+                let counted = if self.has_shots { " with its shots" } else { "" };
+                let error =
+                    anyhow!("{} takes {most} image(s), the question{counted} has {images}", card.name);
+                Err(Failure::bad_input(error).help("show fewer, or take a model that sees several"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A file at the end that isn't even an image: the question was forgotten, most likely.
+fn not_a_question(file: &str, failure: &Failure) -> Failure {
+    Failure::bad_input(anyhow!("the last argument is a file, {file}, and no image: {}", failure.message()))
+        .help(QUESTION_LAST)
+}
+
+/// An example's answer, if it is one.
+fn checked<'a>(file: &str, answer: &'a str) -> Result<&'a str, Failure> {
+    let problem = match answer.trim() {
+        "" => "its answer is empty",
+        answer if Path::new(answer).is_file() => "what stands for its answer is a file",
+        answer => return Ok(answer),
+    };
+    Err(Failure::bad_input(anyhow!("--shot {file}: {problem}"))
+        .help("a shot is an image and the answer to it: --shot a.png \"a cat\""))
+}
