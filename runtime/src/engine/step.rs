@@ -1,5 +1,7 @@
 //! One run of the decoder: everything bound, run, and the last token's scores taken.
 
+use std::path::{Path, PathBuf};
+
 use half::f16;
 use ort::{
     memory::MemoryInfo,
@@ -9,7 +11,7 @@ use ort::{
 
 use super::{
     EngineError, RunSwitch,
-    decoder::{DecoderPlan, EMBEDDINGS, Feed, Index, IndexPort, LOGITS, TOKENS},
+    decoder::{DecoderPlan, Feed, Index, IndexPort},
 };
 use crate::{
     cache::{Cache, CacheBefore, CacheLayout},
@@ -30,6 +32,8 @@ pub(super) struct Decoder {
     pub(super) host: MemoryInfo<'static>,
     pub(super) moved: MovedCounter,
     pub(super) session: Session,
+    /// Its file, for errors.
+    pub(super) path: PathBuf,
 }
 
 impl Decoder {
@@ -81,12 +85,12 @@ impl Decoder {
         let span = tracing::debug_span!("decoder", past = cache.length(), tokens = more);
         let _entered = span.enter();
         self.binding.clear();
-        let (name, purpose) = match self.plan.feed {
-            Feed::Embeddings { .. } => (EMBEDDINGS, Purpose::Embeddings),
-            Feed::Tokens { .. } => (TOKENS, Purpose::Indices),
+        let purpose = match self.plan.feed {
+            Feed::Embeddings { .. } => Purpose::Embeddings,
+            Feed::Tokens { .. } => Purpose::Indices,
         };
-        let outcome = self.bind(name, purpose, input, positions, cache).and_then(|()| {
-            let Self { binding, layout, session, host, moved, .. } = self;
+        let outcome = self.bind(purpose, input, positions, cache).and_then(|()| {
+            let Self { binding, layout, session, host, moved, plan, path, .. } = self;
             let mut outputs =
                 session.run_binding_with_options(binding, switch.options()).map_err(|source| {
                     if switch.is_thrown() {
@@ -94,7 +98,8 @@ impl Decoder {
                     }
                     EngineError::Run { graph: "decoder".to_owned(), source }
                 })?;
-            let logits = take_logits(&outputs, layout, host, moved)?;
+            let logits = take_logits(&outputs, &plan.logits, layout, host, moved)?;
+            refuse_broken(&logits, path)?;
             let before = cache.take(layout, &mut outputs, more)?;
             Ok((logits, before))
         });
@@ -105,20 +110,20 @@ impl Decoder {
 
     fn bind(
         &mut self,
-        name: &str,
         purpose: Purpose,
         input: HostTensor,
         positions: &[RopePosition],
         cache: &mut Cache,
     ) -> Result<(), EngineError> {
         let (past, more) = (cache.length(), input.shape().get(1).copied().unwrap_or(0));
-        self.bind_from_host(name, purpose, input)?;
+        let name = self.plan.input.clone();
+        self.bind_from_host(&name, purpose, input)?;
         for place in 0..self.plan.indices.len() {
             let port = &self.plan.indices[place];
             let (name, value) = (port.name.clone(), index(port, past, more, positions)?);
             self.bind_from_host(&name, Purpose::Indices, value)?;
         }
-        self.binding.bind_output_to_device(LOGITS, &self.host)?;
+        self.binding.bind_output_to_device(self.plan.logits.as_str(), &self.host)?;
         cache.bind(&self.layout, &mut self.binding, more)
     }
 
@@ -185,13 +190,14 @@ fn rows(positions: &[RopePosition]) -> Vec<i64> {
 /// The last token's scores, as 32-bit floats.
 fn take_logits(
     outputs: &SessionOutputs<'_>,
+    name: &str,
     layout: &CacheLayout,
     host: &MemoryInfo<'static>,
     moved: &MovedCounter,
 ) -> Result<Vec<f32>, EngineError> {
     let broken =
-        |reason: String| EngineError::Input { graph: "decoder".to_owned(), name: LOGITS.to_owned(), reason };
-    let value = outputs.get(LOGITS).ok_or_else(|| broken("the run gave no such output".to_owned()))?;
+        |reason: String| EngineError::Input { graph: "decoder".to_owned(), name: name.to_owned(), reason };
+    let value = outputs.get(name).ok_or_else(|| broken("the run gave no such output".to_owned()))?;
     let shape = value.shape().to_vec();
     let vocabulary = shape.last().copied().unwrap_or(0) as usize;
     let (logits, total, element) = if let Ok((_, numbers)) = value.try_extract_tensor::<f32>() {
@@ -205,6 +211,16 @@ fn take_logits(
     }
     moved.count(Purpose::Logits, Crossing::ToHost, host, &layout.home, total * element.bytes());
     Ok(logits)
+}
+
+/// A score that is no number, or is infinite upwards, comes of an overflow or of broken weights; whatever is then chosen
+/// means nothing. Minus infinity is how graphs forbid a token.
+fn refuse_broken(logits: &[f32], path: &Path) -> Result<(), EngineError> {
+    let is_broken = |score: &&f32| score.is_nan() || **score == f32::INFINITY;
+    match logits.iter().filter(is_broken).count() {
+        0 => Ok(()),
+        broken => Err(EngineError::NotFinite { path: path.to_owned(), broken, of: logits.len() }),
+    }
 }
 
 fn last<T>(numbers: &[T], count: usize) -> &[T] {
