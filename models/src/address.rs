@@ -199,6 +199,16 @@ impl ModelAddress {
         }
     }
 
+    /// The folder on this machine, fetched first if it is the Hub's, and the precision that the address names.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Hub::obtain`] and [`bundled_folder`], and [`ModelError::Request`] for an address of another kind.
+    pub async fn folder(&self, progress: &dyn Progress) -> Result<(PathBuf, Option<Precision>), ModelError> {
+        let Place { path, precision, .. } = self.place(None, progress).await?;
+        Ok((path, precision))
+    }
+
     /// Where it is, fetched first if it is the Hub's; `otherwise` is the precision that is meant if the address names none.
     async fn place(
         &self,

@@ -14,6 +14,7 @@ mod prompt;
 mod reader;
 mod reply;
 mod trouble;
+mod verify;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,9 +26,10 @@ pub(crate) use self::{
     inspect::inspected,
     load::{device_notes, placement_notes},
     trouble::engine_error,
+    verify::equal_beginning,
 };
 pub use self::{
-    inspect::{InspectedSession, Inspection, PlacedOperator},
+    inspect::{InspectedSession, Inspection, Memory, PlacedOperator},
     load::LoadOptions,
     measure::ReadPrompt,
 };

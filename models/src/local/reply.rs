@@ -30,6 +30,9 @@ pub(super) struct ReplyPlan {
     pub(super) functions: Option<Vec<Function>>,
 }
 
+/// What the vision session's features are known by.
+const FEATURES: &str = "image_features";
+
 /// The reply as it comes.
 pub(super) fn stream(
     inner: Arc<Inner>,
@@ -149,12 +152,19 @@ async fn features(
 
 /// Runs the vision encoder on one image: its features, row after row.
 async fn encode(inner: &Inner, image: crate::ProcessedImage) -> Result<Vec<f32>, ModelError> {
+    let names = &inner.folder.vision_names;
     let mut inputs = inner.folder.family.encoder_inputs(image);
+    for (name, _) in &mut inputs {
+        if let Some((_, own)) = names.iter().find(|(known, _)| known == name) {
+            name.clone_from(own);
+        }
+    }
     if let Some(signature) = inner.engine.signature(VISION_ENCODER) {
         inputs.retain(|(name, _)| signature.input(name).is_some());
     }
     let mut outputs = inner.engine.encode(VISION_ENCODER, inputs).await.map_err(engine_error)?;
-    let place = outputs.iter().position(|(name, _)| name == "image_features").unwrap_or(0);
+    let known = names.iter().find(|(known, _)| known == FEATURES).map_or(FEATURES, |(_, own)| own);
+    let place = outputs.iter().position(|(name, _)| name == known).unwrap_or(0);
     if outputs.is_empty() {
         return Err(ModelError::Engine("the vision encoder has no output".into()));
     }
@@ -170,15 +180,49 @@ async fn embeddings(
     features: &[(ContentHash, SeenImage)],
 ) -> Result<HostTensor, ModelError> {
     let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
+    if inner.engine.embeds_features() && tokens.iter().any(|token| token.feature.is_some()) {
+        let width = inner.engine.signature("embedding").and_then(|embedding| embedding.outputs.first());
+        let width =
+            width.and_then(|port| port.shape.last()?.fixed()).or(inner.folder.config.text.hidden_size);
+        let hidden = width.ok_or_else(|| {
+            ModelError::Engine("neither the embedding graph nor the configuration tells `hidden_size`".into())
+        })?;
+        check_lengths(tokens, features, hidden)?;
+        let rows = tokens.iter().filter_map(|token| token.feature);
+        let rows: Vec<&[f32]> =
+            rows.map(|place| row_of(features, place, hidden)).collect::<Result<_, _>>()?;
+        let taken = HostTensor::F32 { shape: vec![rows.len(), hidden], data: rows.concat() };
+        return inner.engine.embed_features(&ids, taken).await.map_err(engine_error);
+    }
     let embedded = inner.engine.embed(&ids).await.map_err(engine_error)?;
     let (shape, mut data) = embedded.into_f32().map_err(|error| ModelError::Engine(error.into()))?;
     let hidden = shape.last().copied().unwrap_or(0);
     for (token, row) in tokens.iter().zip(data.chunks_exact_mut(hidden.max(1))) {
-        let Some((hash, at)) = token.feature else { continue };
-        let image = features.iter().find(|(known, _)| *known == hash).map(|(_, image)| &image.features);
-        let feature = image.and_then(|features| features.get(at * hidden..(at + 1) * hidden));
-        row.copy_from_slice(feature.ok_or_else(|| too_few(features, hash, hidden))?);
+        if let Some(place) = token.feature {
+            row.copy_from_slice(row_of(features, place, hidden)?);
+        }
     }
+    check_lengths(tokens, features, hidden)?;
+    Ok(HostTensor::F32 { shape, data })
+}
+
+/// One row of an image's features.
+fn row_of(
+    features: &[(ContentHash, SeenImage)],
+    (hash, at): (ContentHash, usize),
+    hidden: usize,
+) -> Result<&[f32], ModelError> {
+    let image = features.iter().find(|(known, _)| *known == hash).map(|(_, image)| &image.features);
+    let row = image.and_then(|features| features.get(at * hidden..(at + 1) * hidden));
+    row.ok_or_else(|| too_few(features, hash, hidden))
+}
+
+/// Every image has as many features as the prompt has tokens for it.
+fn check_lengths(
+    tokens: &[PromptToken],
+    features: &[(ContentHash, SeenImage)],
+    hidden: usize,
+) -> Result<(), ModelError> {
     // Too many features would go unnoticed: an image's last row must be its last token's.
     for (hash, image) in features {
         let rows = tokens
@@ -190,7 +234,7 @@ async fn embeddings(
             return Err(too_few(features, *hash, hidden));
         }
     }
-    Ok(HostTensor::F32 { shape, data })
+    Ok(())
 }
 
 fn too_few(features: &[(ContentHash, SeenImage)], hash: ContentHash, hidden: usize) -> ModelError {

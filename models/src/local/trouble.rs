@@ -19,6 +19,11 @@ pub(crate) fn engine_error(error: EngineError) -> ModelError {
             problem,
             remedy: "Take `config.json` and the sessions from the same export".into(),
         },
+        EngineError::NotFinite { path, broken, of } => ModelError::Folder {
+            path,
+            problem: format!("this graph gave {broken} scores of {of} that are no numbers (NaN or infinite)"),
+            remedy: "Fetch or export it again, or take another precision or device".into(),
+        },
         // Where the file itself is whole, its external data may not be.
         EngineError::Device(DeviceError::Graph { path, device, reason }) => ModelError::Folder {
             path,
