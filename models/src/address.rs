@@ -165,7 +165,8 @@ impl ModelAddress {
         options.notes.extend(note);
         options.name.get_or_insert_with(|| self.to_string());
         options.precision = precision.or(options.precision);
-        LocalModel::load(&path, options, progress).await
+        // Boxed: a loading holds all of its options, and callers hold it.
+        Box::pin(LocalModel::load(&path, options, progress)).await
     }
 
     /// Opens a model that puts images and texts into one space.

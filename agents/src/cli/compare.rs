@@ -113,7 +113,7 @@ fn opened(paths: &[PathBuf], output: &Output) -> Result<Vec<(String, ImageConten
             }
             Err(error) if itself => return Err(error.into()),
             Err(error) => {
-                output.say(&output.ink(Ink::Warn, &format!("left out: {}", plain(&error.to_string()))))
+                output.say(&output.ink(Ink::Warn, &format!("left out: {}", plain(&error.to_string()))));
             }
         }
     }

@@ -141,19 +141,13 @@ impl Layout {
             })?),
             Self::Manifest(sessions) => sessions.get(session).map(String::as_str),
         };
-        match named {
-            Some(file) => explicit(folder, session, file),
-            None => {
-                let graphs = Graphs::of_folder(folder);
-                // A session that isn't there in the precision that is asked for is there in another.
-                let chosen =
-                    graphs.choose(&[session], precision).or_else(|_| graphs.choose(&[session], None))?;
-                chosen
-                    .into_iter()
-                    .next()
-                    .ok_or_else(|| missing(&graphs.home().join(format!("{session}.onnx"))))
-            }
+        if let Some(file) = named {
+            return explicit(folder, session, file);
         }
+        let graphs = Graphs::of_folder(folder);
+        // A session that isn't there in the precision that is asked for is there in another.
+        let chosen = graphs.choose(&[session], precision).or_else(|_| graphs.choose(&[session], None))?;
+        chosen.into_iter().next().ok_or_else(|| missing(&graphs.home().join(format!("{session}.onnx"))))
     }
 
     /// A session that the family doesn't have would be left aside in silence.
