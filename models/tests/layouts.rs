@@ -200,7 +200,9 @@ fn a_survey_names_everything_that_is_missing_at_once() {
         "tokenizer.json",
         "preprocessor_config.json",
     ];
-    gone.iter().for_each(|file| fs::remove_file(path.join(file)).unwrap());
+    for file in gone {
+        fs::remove_file(path.join(file)).unwrap();
+    }
     let survey = Survey::of_folder(&path, None).unwrap();
     let mut missing: Vec<_> = survey
         .missing
