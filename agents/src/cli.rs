@@ -3,12 +3,14 @@
 mod arguments;
 mod ask;
 mod classify;
+mod compare;
 mod demo;
 mod doctor;
 mod embed;
 mod eval;
 mod failure;
 mod gallery;
+mod inspect;
 mod live;
 mod memory;
 mod merge;
@@ -23,6 +25,7 @@ mod report;
 mod resume;
 mod run;
 mod tools;
+mod verify;
 mod watch;
 
 use std::{process::ExitCode, time::Duration};
@@ -76,6 +79,8 @@ async fn perform(command: Command, output: &Output) -> Result<u8, Failure> {
         Command::Eval(EvalCommand::Miniwob(options)) => eval::miniwob(options, output).await,
         Command::Memory(command) => memory::memory(command, output),
         Command::Report(options) => report::report(&options, output),
-        Command::Models(command) => watch::unless_interrupted(models::models(command, output)).await,
+        Command::Models(command) => {
+            Box::pin(watch::unless_interrupted(models::models(command, output))).await
+        }
     }
 }

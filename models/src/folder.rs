@@ -1,19 +1,25 @@
-//! A model's folder: the community's layout, read into typed structs before any session is opened.
+//! A model's folder, read into typed structs before any session is opened.
 //!
-//! The layout is the one of transformers.js: `config.json`, `tokenizer.json`, a chat template, an image
-//! processor's configuration, and `onnx/<session><suffix>.onnx`. A `percept.toml` may add what only this
-//! program asks for.
+//! `tokenizer.json`, a chat template and an image processor's configuration are in every one. Where the graphs are and what
+//! they are called is the layout's: transformers.js's (`config.json`, `onnx/<session><suffix>.onnx`) or
+//! onnxruntime-genai's (`genai_config.json`, files anywhere). A `percept.toml` may name a family and files for folders that
+//! are neither, and add what only this program asks for.
 
 mod added_tokens;
 mod config;
+mod genai;
+mod layout;
 mod percept;
 mod precision;
+mod survey;
+mod weights;
 
 use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
 };
 
+use percept_runtime::DecoderNames;
 use serde::Deserialize;
 use tokenizers::Tokenizer;
 
@@ -24,15 +30,22 @@ use crate::{
     template::ChatTemplate,
 };
 pub(crate) use added_tokens::added_token;
+pub(crate) use config::part;
 pub use config::{ModelConfig, TextConfig};
+use layout::Layout;
+pub use layout::LayoutKind;
 pub use percept::{DialectKind, FolderSettings};
-pub(crate) use precision::{Graphs, choose, notes};
+pub(crate) use precision::{Graphs, notes};
 pub use precision::{Precision, SessionFile};
+pub use survey::{Missing, Survey, SurveyedSession};
+pub use weights::Weights;
 
 /// Everything of a model but its sessions.
 pub struct ModelFolder {
     /// Where it is.
     pub path: PathBuf,
+    /// How it is laid out.
+    pub layout: LayoutKind,
     /// `config.json`, as meant.
     pub config: ModelConfig,
     /// `percept.toml`, as meant.
@@ -49,6 +62,10 @@ pub struct ModelFolder {
     pub sessions: Vec<SessionFile>,
     /// What a user should know about the choice of files.
     pub notes: Vec<String>,
+    /// What the decoder calls its ports.
+    pub(crate) decoder_names: DecoderNames,
+    /// What the vision graph calls its ports: `(known, own)` where these differ.
+    pub(crate) vision_names: Vec<(String, String)>,
 }
 
 impl ModelFolder {
@@ -58,6 +75,15 @@ impl ModelFolder {
     ///
     /// [`ModelError::Folder`] naming the file that is missing, torn or contradicts another, and what to do.
     pub fn open(path: &Path, precision: Option<&Precision>) -> Result<Self, ModelError> {
+        Self::open_with(path, precision, &serde_json::Map::new())
+    }
+
+    /// The same with settings of the image processor that count in place of the folder's own.
+    pub(crate) fn open_with(
+        path: &Path,
+        precision: Option<&Precision>,
+        replaced: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Self, ModelError> {
         if let Some(family) = dual_encoder::belongs_here(path)? {
             return Err(ModelError::Folder {
                 path: path.join("config.json"),
@@ -68,14 +94,19 @@ impl ModelFolder {
                 remedy: "Use `percept classify`, `percept nearest` or `percept embed`".into(),
             });
         }
-        let config = ModelConfig::of_folder(path)?;
-        let family = family::of_folder(path, &config)?;
-        let sessions = choose(path, &family.sessions(), precision)?;
-        let tokenizer = read_tokenizer(path)?;
         let settings = FolderSettings::of_folder(path)?;
-        let processor = read_processor(path, settings.image_backend)?;
+        let layout = Layout::of_folder(path, &settings)?;
+        let config = layout.config(path, &settings)?;
+        config.check_context(path)?;
+        let family = family::of_folder(path, &config)?;
+        let sessions = layout.sessions(path, &family.sessions(), precision)?;
+        let tokenizer = read_tokenizer(path)?;
+        let processor = read_processor_with(path, settings.image_backend, replaced)?;
         let folder = Self {
             path: path.to_owned(),
+            layout: layout.kind(),
+            decoder_names: layout.decoder_names(),
+            vision_names: layout.vision_names(),
             processor,
             settings,
             template: ChatTemplate::of_folder_or(path, family.template())?,
@@ -146,6 +177,13 @@ impl ModelFolder {
                 self.config.image_token_id
             )));
         }
+        if let Some(end) = self.template.special_token("eos_token")
+            && self.tokenizer.token_to_id(end).is_none()
+        {
+            return Err(contradiction(format!(
+                "it has no `{end}`, which `tokenizer_config.json` names as `eos_token`: no reply would end"
+            )));
+        }
         let largest = self.tokenizer.get_vocab(true).into_values().max().unwrap_or(0) as usize;
         match self.config.text.vocabulary {
             Some(vocabulary) if largest >= vocabulary => Err(contradiction(format!(
@@ -168,14 +206,30 @@ pub(crate) fn read_tokenizer(folder: &Path) -> Result<Tokenizer, ModelError> {
 }
 
 /// Where newer folders keep what older ones have in `preprocessor_config.json`.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct ProcessorFile {
     image_processor: Option<serde_json::Value>,
+    /// What onnxruntime-genai's folders have in a file of this name.
+    processor: Option<serde_json::Value>,
 }
 
 /// The image processor.
 pub(crate) fn read_processor(folder: &Path, backend: Option<Backend>) -> Result<ImageProcessor, ModelError> {
-    let (path, text) = processor_text(folder)?;
+    read_processor_with(folder, backend, &serde_json::Map::new())
+}
+
+fn read_processor_with(
+    folder: &Path,
+    backend: Option<Backend>,
+    replaced: &serde_json::Map<String, serde_json::Value>,
+) -> Result<ImageProcessor, ModelError> {
+    let (path, mut text) = processor_text(folder)?;
+    if !replaced.is_empty() {
+        let mut settings: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(&text).map_err(|error| bad(&path, error.to_string()))?;
+        settings.extend(replaced.clone());
+        text = serde_json::Value::Object(settings).to_string();
+    }
     ImageProcessor::from_json_as(&text, backend).map_err(|problem| bad(&path, problem))
 }
 
@@ -186,16 +240,22 @@ fn processor_text(folder: &Path) -> Result<(PathBuf, String), ModelError> {
         return Ok((path, text));
     }
     let newer = folder.join("processor_config.json");
-    let nested = match read_text(&newer)? {
+    let file = match read_text(&newer)? {
         Some(text) => {
-            serde_json::from_str::<ProcessorFile>(&text)
-                .map_err(|error| bad(&newer, error.to_string()))?
-                .image_processor
+            serde_json::from_str::<ProcessorFile>(&text).map_err(|error| bad(&newer, error.to_string()))?
         }
-        None => None,
+        None => ProcessorFile::default(),
     };
-    let nested = nested.ok_or_else(|| missing(&path))?;
-    Ok((newer, nested.to_string()))
+    match file.image_processor {
+        Some(nested) => Ok((newer, nested.to_string())),
+        None if file.processor.is_some() => Err(ModelError::Folder {
+            path: newer,
+            problem: "it lists the steps of onnxruntime-extensions, whose resizing isn't the model's own"
+                .into(),
+            remedy: "Put the model's `preprocessor_config.json` beside it".into(),
+        }),
+        None => Err(missing(&path)),
+    }
 }
 
 /// A file's text; `None` if there is no such file.

@@ -10,6 +10,7 @@
 mod address;
 mod bundled;
 mod chat;
+mod compare;
 mod conversation;
 mod dialect;
 mod dual_encoder;
@@ -18,6 +19,7 @@ mod family;
 mod folder;
 mod generate;
 mod generation;
+mod golden;
 mod http;
 mod hub;
 mod images;
@@ -32,6 +34,7 @@ mod video;
 pub use address::ModelAddress;
 pub use bundled::{bundled_folder, bundled_names};
 pub use chat::{ChatModel, ModelCard};
+pub use compare::{Answers, ClickDifference, Comparison, Questions, ReplyDifference, Summary};
 pub use conversation::{Content, ContentHash, Conversation, ImageContent, Message, Role};
 pub use dialect::{Dialect, JsonDialect};
 pub use dual_encoder::{
@@ -41,13 +44,17 @@ pub use dual_encoder::{
 };
 pub use error::{Cause, ModelError};
 pub use family::{DECODER, EMBED_TOKENS, Family, Span, VISION_ENCODER};
-pub use folder::{DialectKind, FolderSettings, ModelConfig, ModelFolder, Precision, SessionFile, TextConfig};
+pub use folder::{
+    DialectKind, FolderSettings, LayoutKind, Missing, ModelConfig, ModelFolder, Precision, SessionFile,
+    Survey, SurveyedSession, TextConfig, Weights,
+};
 pub use generate::{Function, Generate, Reply, Sampling, Thought};
 pub use generation::{Call, Completion, Generation, GenerationEvent, Stage, StopReason, TokenRecord, Usage};
+pub use golden::{Golden, Verdict, verify};
 pub use http::{Pace, Patience, RealPace};
 pub use hub::{FileSource, Hub, HubAddress, HubError, HubSettings, Pulled, PulledFile};
 pub use images::LoadedImage;
-pub use local::{InspectedSession, Inspection, LoadOptions, LocalModel, PlacedOperator, ReadPrompt};
+pub use local::{InspectedSession, Inspection, LoadOptions, LocalModel, Memory, PlacedOperator, ReadPrompt};
 pub use merge::{Merge, MergeMethod, Merged, MergedGraph};
 pub use processor::{
     Backend, Filter, FirstSize, ImageProcessor, MAX_PIXELS, NaflexImage, Normalise, PatchGrid, PatchedImage,

@@ -17,6 +17,7 @@ mod reader;
 mod reply;
 mod rows;
 mod trouble;
+mod verify;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -28,9 +29,10 @@ pub(crate) use self::{
     inspect::inspected,
     load::{device_notes, placement_notes},
     trouble::engine_error,
+    verify::equal_beginning,
 };
 pub use self::{
-    inspect::{InspectedSession, Inspection, PlacedOperator},
+    inspect::{InspectedSession, Inspection, Memory, PlacedOperator},
     load::LoadOptions,
     measure::ReadPrompt,
 };

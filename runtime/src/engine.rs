@@ -12,6 +12,7 @@ mod graph;
 mod lacking;
 mod load;
 mod looking;
+mod names;
 mod positions;
 mod reading;
 mod side_inputs;
@@ -25,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use self::command::EngineLine;
 pub(crate) use self::command::{Chunk, Command, Extended, Reply, RunSwitch, StopOnDrop};
-pub use self::error::EngineError;
+pub use self::{error::EngineError, names::DecoderNames};
 use crate::{
     device::DeviceChoice,
     library::Runtime,
@@ -59,6 +60,8 @@ pub struct EngineOptions {
     pub cache: CacheForm,
     /// What the model's configuration says about its decoder.
     pub decoder: DecoderShape,
+    /// What the decoder calls its ports, where that isn't the usual.
+    pub names: DecoderNames,
     /// The most tokens that a sequence may hold.
     pub context: usize,
     /// The most tokens that one run of the decoder reads. What is longer is read in several runs, one after another, so
@@ -80,6 +83,7 @@ impl EngineOptions {
             threads: None,
             cache: CacheForm::Auto,
             decoder: DecoderShape::default(),
+            names: DecoderNames::default(),
             context: 2048,
             longest_run: Some(LONGEST_RUN),
         }
@@ -164,6 +168,7 @@ struct EngineFacts {
     vocabulary: usize,
     side_inputs: Vec<(String, usize)>,
     looks_at: Option<usize>,
+    token_bytes: usize,
     moved: MovedCounter,
     doubt: Option<String>,
 }
@@ -220,6 +225,11 @@ impl Engine {
         self.inner.facts.context
     }
 
+    /// Bytes that one token takes in the cache; 0 without a decoder.
+    pub fn cache_bytes_per_token(&self) -> usize {
+        self.inner.facts.token_bytes
+    }
+
     /// How many tokens the decoder scores; 0 without one.
     pub fn vocabulary(&self) -> usize {
         self.inner.facts.vocabulary
@@ -265,7 +275,27 @@ impl Engine {
     /// beyond the vocabulary.
     pub async fn embed(&self, tokens: &[u32]) -> Result<HostTensor, EngineError> {
         let tokens = tokens.to_vec();
-        self.ask(|switch, reply| Command::Embed { tokens, switch, reply }).await
+        self.ask(|switch, reply| Command::Embed { tokens, features: None, switch, reply }).await
+    }
+
+    /// The embeddings of one image's tokens, `[1, tokens, hidden]`, by an embedding graph that puts features,
+    /// `[tokens, hidden]`, into the places of image tokens itself ([`Engine::embeds_features`]).
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::embed`], and [`EngineError::Input`] where the graph doesn't take the features.
+    pub async fn embed_features(
+        &self,
+        tokens: &[u32],
+        features: HostTensor,
+    ) -> Result<HostTensor, EngineError> {
+        let tokens = tokens.to_vec();
+        self.ask(|switch, reply| Command::Embed { tokens, features: Some(features), switch, reply }).await
+    }
+
+    /// Whether the embedding graph takes features beside tokens, as those of onnxruntime-genai's folders do.
+    pub fn embeds_features(&self) -> bool {
+        self.signature("embedding").is_some_and(|signature| signature.inputs.len() > 1)
     }
 
     /// A new sequence, with nothing read yet.

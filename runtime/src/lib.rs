@@ -26,7 +26,7 @@ pub use self::{
     device::{Device, DeviceChoice, DeviceError, UnknownDevice},
     doctor::ProviderReport,
     embedded_tokens::{EmbeddedTokens, LooksAt},
-    engine::{CacheForm, DecoderShape, Engine, EngineError, EngineGraphs, EngineOptions},
+    engine::{CacheForm, DecoderNames, DecoderShape, Engine, EngineError, EngineGraphs, EngineOptions},
     library::{LibraryError, LibraryReport, LibrarySource, Runtime},
     moved::Moved,
     placement::{CPU_PROVIDER, PlacedNode, Placement},

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use percept::{Reflect, Style, models::ModelAddress, runtime::Device, tools::ScreenSize};
 
-use super::merge::MergeOptions;
+use super::{compare::CompareOptions, merge::MergeOptions, verify::VerifyOptions};
 
 /// Agents that see: a vision-language model on your own machine looks at a screen, thinks, and acts.
 #[derive(Debug, Parser)]
@@ -546,7 +546,7 @@ pub(crate) enum ModelsCommand {
         #[arg(long, value_name = "PRECISION")]
         precision: Option<String>,
     },
-    /// What a model is made of: family, sessions, sizes, and where its nodes run.
+    /// What a model's folder is: family, layout, sessions, memory, where its nodes run, and everything that is missing.
     Inspect {
         /// The model: bundled:NAME, hub:ORGANISATION/NAME or a folder.
         model: ModelAddress,
@@ -555,6 +555,14 @@ pub(crate) enum ModelsCommand {
         #[arg(long, value_name = "DEVICE", default_value = "cpu")]
         device: Device,
     },
+    /// Hold a folder to its goldens: what its reference implementation made of conversations (golden.json).
+    Verify(VerifyOptions),
+    /// Say how far one export of a model is from another: first scores, replies, and where it would click.
+    #[command(
+        after_help = "Examples:\n  percept models compare llava --precision q4 --images shots --ask \"What is shown?\"\n  \
+                      percept models compare tuned merged --images shot.png --click \"the Log in button\""
+    )]
+    Compare(CompareOptions),
     /// Make one model of two, on their exported graphs.
     #[command(
         after_help = "Examples:\n  percept models merge llava-a llava-b -o both --weight 0.3\n  percept models merge \

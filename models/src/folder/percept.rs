@@ -1,6 +1,6 @@
 //! `percept.toml`: what a folder may say to this program alone, as written and as meant.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,16 @@ struct Written {
     #[serde(default)]
     images: ImagesWritten,
     r#match: Option<MatchWritten>,
+    #[serde(default)]
+    model: ModelWritten,
+    #[serde(default)]
+    sessions: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ModelWritten {
+    family: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -74,6 +84,10 @@ pub struct FolderSettings {
     pub image_backend: Option<Backend>,
     /// Scale and bias of a dual encoder's logits (`[match]`).
     pub temperature: Option<[f32; 2]>,
+    /// The family, in `config.json`'s words, where that names another one or none (`[model]`).
+    pub family: Option<String>,
+    /// The files of sessions, by their paths in the folder (`[sessions]`).
+    pub sessions: BTreeMap<String, String>,
 }
 
 impl Default for FolderSettings {
@@ -87,6 +101,8 @@ impl Default for FolderSettings {
             thinking: true,
             image_backend: None,
             temperature: None,
+            family: None,
+            sessions: BTreeMap::new(),
         }
     }
 }
@@ -112,6 +128,8 @@ impl FolderSettings {
             thinking: written.screen.thinking.unwrap_or(usual.thinking),
             image_backend: written.images.backend,
             temperature: written.r#match.map(|temperature| [temperature.scale, temperature.bias]),
+            family: written.model.family,
+            sessions: written.sessions,
         };
         if settings.marker.is_empty() {
             return Err(bad(&path, "`dialect.marker` is empty: a thought needs an end".into()));

@@ -18,7 +18,7 @@ const PREFERRED: [&str; 9] = ["fp32", "fp16", "int8", "uint8", "quantized", "q4"
 /// A session's precision by the name that file names carry: `fp32` (no suffix), `fp16`, `q4`, ….
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Precision(String);
+pub struct Precision(pub(super) String);
 
 impl Precision {
     /// Full precision, whose files carry no suffix.
@@ -201,15 +201,6 @@ fn precision_of<'a>(name: &'a str, session: &str) -> Option<&'a str> {
         "" => Some("fp32"),
         suffix => suffix.strip_prefix('_'),
     }
-}
-
-/// Chooses among the files of a folder as [`Graphs::choose`] does.
-pub(crate) fn choose(
-    folder: &Path,
-    sessions: &[&str],
-    wanted: Option<&Precision>,
-) -> Result<Vec<SessionFile>, ModelError> {
-    Graphs::of_folder(folder).choose(sessions, wanted)
 }
 
 /// What a user should know about the choice: anything but full precision, and a wish that wasn't fulfilled.

@@ -32,6 +32,8 @@ pub struct LoadOptions {
     pub cache: CacheForm,
     /// The most bytes of image features that are remembered.
     pub image_memory: usize,
+    /// Settings of the image processor that count in place of the folder's own.
+    pub processor: serde_json::Map<String, serde_json::Value>,
     /// What else the card is to note.
     pub notes: Vec<String>,
 }
@@ -45,6 +47,7 @@ impl Default for LoadOptions {
             threads: None,
             cache: CacheForm::Auto,
             image_memory: 256 << 20,
+            processor: serde_json::Map::new(),
             notes: Vec::new(),
         }
     }
@@ -65,9 +68,10 @@ impl LocalModel {
         let path = folder.to_owned();
         let precision = options.precision.clone();
         let device = options.device.clone();
+        let processor = options.processor.clone();
         let begun = tokio::task::spawn_blocking(move || {
             // The folder first: a bad one should be told before anything is fetched.
-            let folder = ModelFolder::open(&path, precision.as_ref())?;
+            let folder = ModelFolder::open_with(&path, precision.as_ref(), &processor)?;
             let runtime = Runtime::start(&device, progress.as_ref())
                 .map_err(|error| ModelError::Engine(error.into()))?;
             let choice = runtime
@@ -138,6 +142,7 @@ async fn open_engine(
             hidden: text.hidden_size,
             vocabulary: text.vocabulary,
         },
+        names: folder.decoder_names.clone(),
         context: text.context,
         ..EngineOptions::new(choice.clone())
     };

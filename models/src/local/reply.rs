@@ -35,6 +35,9 @@ pub(super) struct ReplyPlan {
     pub(super) functions: Option<Vec<Function>>,
 }
 
+/// What the vision session's features are known by.
+const FEATURES: &str = "image_features";
+
 /// The reply as it comes.
 pub(super) fn stream(
     inner: Arc<Inner>,
@@ -164,12 +167,19 @@ async fn features(
 
 /// Runs the vision encoder on one image.
 async fn encode(inner: &Inner, image: crate::ProcessedImage) -> Result<Features, ModelError> {
+    let names = &inner.folder.vision_names;
     let mut inputs = inner.folder.family.encoder_inputs(image);
+    for (name, _) in &mut inputs {
+        if let Some((_, own)) = names.iter().find(|(known, _)| known == name) {
+            name.clone_from(own);
+        }
+    }
     if let Some(signature) = inner.engine.signature(VISION_ENCODER) {
         inputs.retain(|(name, _)| signature.input(name).is_some());
     }
     let mut outputs = inner.engine.encode(VISION_ENCODER, inputs).await.map_err(engine_error)?;
-    let place = outputs.iter().position(|(name, _)| name == "image_features").unwrap_or(0);
+    let known = names.iter().find(|(known, _)| known == FEATURES).map_or(FEATURES, |(_, own)| own);
+    let place = outputs.iter().position(|(name, _)| name == known).unwrap_or(0);
     if outputs.is_empty() {
         return Err(ModelError::Engine("the vision encoder has no output".into()));
     }
@@ -191,6 +201,20 @@ async fn embeddings(
     features: &[(ContentHash, SeenImage)],
 ) -> Result<HostTensor, ModelError> {
     let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
+    if inner.engine.embeds_features() && tokens.iter().any(|token| token.feature.is_some()) {
+        let width = inner.engine.signature("embedding").and_then(|embedding| embedding.outputs.first());
+        let width =
+            width.and_then(|port| port.shape.last()?.fixed()).or(inner.folder.config.text.hidden_size);
+        let hidden = width.ok_or_else(|| {
+            ModelError::Engine("neither the embedding graph nor the configuration tells `hidden_size`".into())
+        })?;
+        let seeing: Vec<PromptToken> =
+            tokens.iter().filter(|token| token.feature.is_some()).copied().collect();
+        let mut data = vec![0.0; seeing.len() * hidden];
+        rows::place(&mut data, hidden, &seeing, features, |image| Some(image.rows.as_slice()))?;
+        let taken = HostTensor::F32 { shape: vec![seeing.len(), hidden], data };
+        return inner.engine.embed_features(&ids, taken).await.map_err(engine_error);
+    }
     let embedded = inner.engine.embed(&ids).await.map_err(engine_error)?;
     let (shape, mut data) = embedded.into_f32().map_err(|error| ModelError::Engine(error.into()))?;
     let hidden = shape.last().copied().unwrap_or(0);

@@ -28,8 +28,8 @@ pub(crate) enum Command {
         switch: Arc<RunSwitch>,
         reply: Reply<Vec<(String, HostTensor)>>,
     },
-    /// Look embeddings up.
-    Embed { tokens: Vec<u32>, switch: Arc<RunSwitch>, reply: Reply<HostTensor> },
+    /// Look embeddings up, features in the places of image tokens.
+    Embed { tokens: Vec<u32>, features: Option<HostTensor>, switch: Arc<RunSwitch>, reply: Reply<HostTensor> },
     /// Begin a sequence.
     Open { reply: Reply<u64> },
     /// Read chunks, in one run of the decoder. Where that ends is a place to come back to, or isn't.

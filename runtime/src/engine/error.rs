@@ -153,6 +153,20 @@ pub enum EngineError {
     /// No token that may come next has a finite score: the weights, or the precision, are broken.
     #[error("the decoder gave no finite score to any token that may come next")]
     NoToken,
+    /// The decoder gave scores that are no numbers: its arithmetic overflowed, or its weights are broken.
+    #[error(
+        "{} gave {broken} scores of {of} that are no numbers (NaN or infinite): fetch or export it again, or take another \
+         precision or device",
+        path.display()
+    )]
+    NotFinite {
+        /// The graph's file.
+        path: PathBuf,
+        /// How many.
+        broken: usize,
+        /// Of how many.
+        of: usize,
+    },
     /// The reply left its grammar.
     #[error(transparent)]
     Constraint(#[from] ConstraintError),

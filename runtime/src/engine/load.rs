@@ -12,7 +12,7 @@ use super::{
     graph, lacking, step::Decoder, thread::LoadedModel,
 };
 use crate::{
-    cache::{CacheLayout, KeptForm},
+    cache::{CacheLayout, CacheTensor, KeptForm},
     device::{Device, DeviceChoice},
     library::Runtime,
     moved::{MovedCounter, is_host},
@@ -69,6 +69,8 @@ pub(super) fn load(
     tracing::debug!(?form, context, vocabulary, "loaded");
     // Nothing says how many rows a table has that no decoder's scores go with.
     let known = if decoder.is_some() { vocabulary } else { usize::MAX };
+    let caches = decoder.iter().flat_map(|decoder| &decoder.plan.caches);
+    let token_bytes = caches.map(CacheTensor::bytes_per_token).sum();
     let sequences = HashMap::new();
     let model = LoadedModel { sequences, next: 0, decoder, embedding, encoders, context, vocabulary: known };
     let facts = EngineFacts {
@@ -78,6 +80,7 @@ pub(super) fn load(
         keeps_states,
         context,
         vocabulary,
+        token_bytes,
         side_inputs,
         looks_at,
         moved,
@@ -107,7 +110,7 @@ impl Opened<'_> {
     fn decoder(&mut self, path: &Path) -> Result<OpenedDecoder, EngineError> {
         let nodes = graph::nodes(path)?;
         let (session, signature, home) = self.open("decoder", path, &self.options.device)?;
-        let plan = DecoderPlan::read(path, &signature, &self.options.decoder)?;
+        let plan = DecoderPlan::read(path, &signature, &self.options.decoder, &self.options.names)?;
         let vocabulary = plan.vocabulary.ok_or_else(|| EngineError::Graph {
             path: path.to_owned(),
             role: "a decoder",
@@ -135,6 +138,7 @@ impl Opened<'_> {
             host: MemoryInfo::default(),
             moved: self.moved.clone(),
             session,
+            path: path.to_owned(),
         };
         let doubt = doubt(&self.options.device.device, &nodes);
         Ok(OpenedDecoder { decoder, form, vocabulary, doubt })

@@ -1,5 +1,7 @@
 //! One run of the decoder: everything bound, run, and the last token's scores taken.
 
+use std::path::{Path, PathBuf};
+
 use half::f16;
 use ort::{
     memory::MemoryInfo,
@@ -9,7 +11,7 @@ use ort::{
 
 use super::{
     EngineError, RunSwitch,
-    decoder::{DecoderPlan, EMBEDDINGS, Feed, Index, IndexPort, LOGITS, TOKENS},
+    decoder::{DecoderPlan, Feed, Index, IndexPort},
     looking::{SEEN, STATES},
     reading::Reading,
 };
@@ -32,6 +34,8 @@ pub(super) struct Decoder {
     pub(super) host: MemoryInfo<'static>,
     pub(super) moved: MovedCounter,
     pub(super) session: Session,
+    /// Its file, for errors.
+    pub(super) path: PathBuf,
 }
 
 impl Decoder {
@@ -76,7 +80,7 @@ impl Decoder {
         let _entered = span.enter();
         self.binding.clear();
         let outcome = self.bind(reading, cache).and_then(|()| {
-            let Self { binding, layout, session, host, moved, .. } = self;
+            let Self { binding, layout, session, host, moved, plan, path, .. } = self;
             let mut outputs =
                 session.run_binding_with_options(binding, switch.options()).map_err(|source| {
                     if switch.is_thrown() {
@@ -84,7 +88,8 @@ impl Decoder {
                     }
                     EngineError::Run { graph: "decoder".to_owned(), source }
                 })?;
-            let logits = take_logits(&outputs, layout, host, moved)?;
+            let logits = take_logits(&outputs, &plan.logits, layout, host, moved)?;
+            refuse_broken(&logits, path)?;
             let before = cache.take(layout, &mut outputs, more)?;
             Ok((logits, before))
         });
@@ -96,11 +101,12 @@ impl Decoder {
     fn bind(&mut self, reading: Reading, cache: &mut Cache) -> Result<(), EngineError> {
         let (past, more) = (cache.length(), reading.tokens());
         let Reading { input, sides, positions, looking } = reading;
-        let (name, purpose) = match self.plan.feed {
-            Feed::Embeddings { .. } => (EMBEDDINGS, Purpose::Embeddings),
-            Feed::Tokens { .. } => (TOKENS, Purpose::Indices),
+        let purpose = match self.plan.feed {
+            Feed::Embeddings { .. } => Purpose::Embeddings,
+            Feed::Tokens { .. } => Purpose::Indices,
         };
-        self.bind_from_host(name, purpose, input)?;
+        let name = self.plan.input.clone();
+        self.bind_from_host(&name, purpose, input)?;
         for (place, rows) in sides.into_iter().enumerate() {
             let name = self.plan.sides.get(place).map(|port| port.name.clone()).unwrap_or_default();
             self.bind_from_host(&name, Purpose::Embeddings, rows)?;
@@ -114,7 +120,7 @@ impl Decoder {
             let (name, value) = (port.name.clone(), index(port, past, more, &positions)?);
             self.bind_from_host(&name, Purpose::Indices, value)?;
         }
-        self.binding.bind_output_to_device(LOGITS, &self.host)?;
+        self.binding.bind_output_to_device(self.plan.logits.as_str(), &self.host)?;
         cache.bind(&self.layout, &mut self.binding, more)
     }
 
@@ -181,13 +187,14 @@ fn rows(positions: &[RopePosition]) -> Vec<i64> {
 /// The last token's scores, as 32-bit floats.
 fn take_logits(
     outputs: &SessionOutputs<'_>,
+    name: &str,
     layout: &CacheLayout,
     host: &MemoryInfo<'static>,
     moved: &MovedCounter,
 ) -> Result<Vec<f32>, EngineError> {
     let broken =
-        |reason: String| EngineError::Input { graph: "decoder".to_owned(), name: LOGITS.to_owned(), reason };
-    let value = outputs.get(LOGITS).ok_or_else(|| broken("the run gave no such output".to_owned()))?;
+        |reason: String| EngineError::Input { graph: "decoder".to_owned(), name: name.to_owned(), reason };
+    let value = outputs.get(name).ok_or_else(|| broken("the run gave no such output".to_owned()))?;
     let shape = value.shape().to_vec();
     let vocabulary = shape.last().copied().unwrap_or(0) as usize;
     let (logits, total, element) = if let Ok((_, numbers)) = value.try_extract_tensor::<f32>() {
@@ -201,6 +208,16 @@ fn take_logits(
     }
     moved.count(Purpose::Logits, Crossing::ToHost, host, &layout.home, total * element.bytes());
     Ok(logits)
+}
+
+/// A score that is no number, or is infinite upwards, comes of an overflow or of broken weights; whatever is then chosen
+/// means nothing. Minus infinity is how graphs forbid a token.
+fn refuse_broken(logits: &[f32], path: &Path) -> Result<(), EngineError> {
+    let is_broken = |score: &&f32| score.is_nan() || **score == f32::INFINITY;
+    match logits.iter().filter(is_broken).count() {
+        0 => Ok(()),
+        broken => Err(EngineError::NotFinite { path: path.to_owned(), broken, of: logits.len() }),
+    }
 }
 
 fn last<T>(numbers: &[T], count: usize) -> &[T] {

@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 use super::{
     Chunk, Command, EngineError, EngineFacts, EngineGraphs, EngineOptions, Extended, RunSwitch,
     command::EngineLine,
-    decoder::{EMBEDDINGS, Feed, TOKENS},
-    encoder::{Encoder, token_ids},
+    decoder::{EMBEDDINGS, Feed},
+    encoder::{Encoder, embedding_inputs, token_ids},
     load,
     looking::{self, Looking},
     positions::{ReadPositions, refuse_given},
@@ -82,8 +82,8 @@ impl LoadedModel {
                 Command::Encode { encoder, inputs, switch, reply } => {
                     let _ = reply.send(self.encode(&encoder, inputs, &switch));
                 }
-                Command::Embed { tokens, switch, reply } => {
-                    let _ = reply.send(self.embed(&tokens, &switch));
+                Command::Embed { tokens, features, switch, reply } => {
+                    let _ = reply.send(self.embed(&tokens, features, &switch));
                 }
                 Command::Open { reply } => self.open(reply),
                 Command::Extend { sequence, chunks, checkpoint, switch, reply } => {
@@ -112,19 +112,16 @@ impl LoadedModel {
         Err(EngineError::NoSuchEncoder { name: name.to_owned(), known: known.join(", ") })
     }
 
-    fn embed(&mut self, tokens: &[u32], switch: &RunSwitch) -> Result<HostTensor, EngineError> {
+    fn embed(
+        &mut self,
+        tokens: &[u32],
+        features: Option<HostTensor>,
+        switch: &RunSwitch,
+    ) -> Result<HostTensor, EngineError> {
+        let hidden = self.decoder.as_ref().and_then(|decoder| decoder.plan.hidden());
         let embedding = self.embedding.as_mut().ok_or(EngineError::NoEmbedding)?;
-        let port = embedding.signature.inputs.first().filter(|_| embedding.signature.inputs.len() == 1);
-        let (name, element) =
-            port.and_then(|port| Some((port.name.clone(), port.element?))).ok_or_else(|| {
-                EngineError::Input {
-                    graph: embedding.name.clone(),
-                    name: TOKENS.to_owned(),
-                    reason: "an embedding graph has this one input".to_owned(),
-                }
-            })?;
-        let ids = token_ids(tokens, element, self.vocabulary)?;
-        let outputs = embedding.run(vec![(name, ids)], switch)?;
+        let inputs = embedding_inputs(embedding, tokens, features, self.vocabulary, hidden)?;
+        let outputs = embedding.run(inputs, switch)?;
         let (_, embeddings) = outputs.into_iter().next().ok_or(EngineError::NoEmbedding)?;
         Ok(embeddings)
     }
@@ -224,7 +221,7 @@ impl LoadedModel {
                     match chunk {
                         Chunk::Tokens(tokens) if tokens.is_empty() => {}
                         Chunk::Tokens(tokens) => {
-                            parts.push(self.embed(&tokens, switch)?.into_element(element)?);
+                            parts.push(self.embed(&tokens, None, switch)?.into_element(element)?);
                         }
                         Chunk::Embedded(given) => parts.push(given.embeddings.into_element(element)?),
                     }
