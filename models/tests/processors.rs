@@ -32,7 +32,12 @@ fn check(golden: &Golden) {
     let processor = ImageProcessor::from_json(&golden.settings.to_string()).unwrap();
     let processed = processor.process(&formula(golden.size)).unwrap();
     let (shape, channel) = match processed.patches {
-        None => (vec![3, processed.height, processed.width], processed.height * processed.width),
+        None => {
+            let picture = [3, processed.height, processed.width];
+            let cuts = matches!(processor, ImageProcessor::Aspect(_) | ImageProcessor::Anyres(_));
+            let tiles = if cuts { vec![processed.tiles] } else { Vec::new() };
+            ([tiles, picture.to_vec()].concat(), processed.height * processed.width)
+        }
         Some(patches) => {
             let (side, numbers) = (processed.height / patches.rows, processed.values.len());
             let channel = numbers / (patches.rows * patches.columns * 3);
@@ -52,8 +57,8 @@ fn every_pixel_value_is_the_references_in_the_backend_that_is_meant() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/processors/golden.json");
     let goldens: Vec<Golden> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let fast = |golden: &&Golden| golden.settings["image_processor_type"].as_str().unwrap().ends_with("Fast");
-    assert_eq!(goldens.len(), 196);
-    assert_eq!(goldens.iter().filter(fast).count(), 98);
+    assert_eq!(goldens.len(), 366);
+    assert_eq!(goldens.iter().filter(fast).count(), 183);
     std::thread::scope(|scope| {
         for part in goldens.chunks(goldens.len().div_ceil(4)) {
             scope.spawn(|| part.iter().for_each(check));
@@ -80,6 +85,46 @@ fn what_a_backend_lacks_is_refused() {
             r#"{"image_processor_type": "SmolVLMImageProcessor"}"#,
             Some(percept_models::Backend::Torchvision),
             "torchvision's way isn't known for `SmolVLMImageProcessor`",
+        ),
+        (
+            r#"{"image_processor_type": "GotOcr2ImageProcessorFast", "resample": 1}"#,
+            None,
+            "`resample` Lanczos",
+        ),
+        (
+            r#"{"image_processor_type": "GotOcr2ImageProcessor", "size": {"height": 0, "width": 9}}"#,
+            None,
+            "`size` is 0",
+        ),
+        (
+            r#"{"image_processor_type": "GotOcr2ImageProcessor", "max_patches": 9999}"#,
+            None,
+            "known are up to 1024",
+        ),
+        (
+            r#"{"image_processor_type": "LlavaNextImageProcessor"}"#,
+            None,
+            "336×672, which isn't of whole tiles of 224×224",
+        ),
+        (
+            r#"{"image_processor_type": "LlavaNextImageProcessor", "size": {"shortest_edge": 300}}"#,
+            None,
+            "isn't of whole tiles of 300×300",
+        ),
+        (
+            r#"{"image_processor_type": "LlavaNextImageProcessor", "size": 300, "crop_size": 336}"#,
+            None,
+            "`size` and its `crop_size` differ",
+        ),
+        (
+            r#"{"image_processor_type": "LlavaOnevisionImageProcessor", "size": {"height": 384, "width": 336}}"#,
+            None,
+            "its `size` isn't a square",
+        ),
+        (
+            r#"{"image_processor_type": "LlavaOnevisionImageProcessor", "image_grid_pinpoints": []}"#,
+            None,
+            "are empty",
         ),
     ];
     for (text, backend, says) in cases {

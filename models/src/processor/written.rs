@@ -3,8 +3,11 @@
 //! Every key is optional: what is absent is the default of the class that `image_processor_type` names, as
 //! transformers has it.
 
+mod tiles;
+
 use serde::Deserialize;
 
+use self::tiles::AnyresDefaults;
 use super::{
     Backend, Filter, FirstSize, ImageProcessor, Normalise, PatchedImage, SingleImage, SmartSize, TargetSize,
     TiledImage,
@@ -15,7 +18,7 @@ const CLIP_DEVIATION: [f64; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
 const HALF: [f64; 3] = [0.5; 3];
 
 /// The classes that are known, for the error that lists them.
-const KNOWN: &str = "CLIP, Llava, Siglip, ViT, Idefics3, SmolVLM and Qwen2VL image processors";
+const KNOWN: &str = "CLIP, Llava, Siglip, ViT, Idefics3, SmolVLM, Qwen2VL, GotOcr2, LlavaNext and LlavaOnevision image processors";
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Written {
@@ -39,6 +42,10 @@ pub(super) struct Written {
     patch_size: Option<u32>,
     merge_size: Option<u32>,
     temporal_patch_size: Option<usize>,
+    crop_to_patches: Option<bool>,
+    min_patches: Option<u32>,
+    max_patches: Option<u32>,
+    image_grid_pinpoints: Option<Vec<[u32; 2]>>,
 }
 
 /// The most frames that one patch covers; published models have one or two.
@@ -142,6 +149,9 @@ impl Written {
             }
             "Idefics3ImageProcessor" | "SmolVLMImageProcessor" => self.tiled(),
             "Qwen2VLImageProcessor" => self.patched(backend),
+            "GotOcr2ImageProcessor" => self.aspect(backend),
+            "LlavaNextImageProcessor" => self.anyres(&AnyresDefaults::next(), backend),
+            "LlavaOnevisionImageProcessor" => self.anyres(&AnyresDefaults::onevision(), backend),
             unknown => Err(format!("the image processor `{unknown}` isn't known; known are the {KNOWN}")),
         }
     }
