@@ -6,12 +6,15 @@ import json
 import numpy as np
 import onnxruntime
 
+import anyres
+
 
 class Sessions:
     """The sessions of one folder. `suffix` picks the decoder's file, `device` an execution
     provider's device for it (none: the CPU)."""
 
     def __init__(self, folder, suffix="", device=None):
+        self.folder = folder.path
         self.config = json.loads((folder.path / "config.json").read_text())
         self.vision = open_session(folder.graph("vision_encoder"))
         self.embed = open_session(folder.graph("embed_tokens"))
@@ -30,6 +33,27 @@ class Sessions:
             feed["pixel_attention_mask"] = np.ones((batch, tiles, height, width), bool)
         features = self.vision.run(["image_features"], feed)[0]
         return features.reshape(-1, features.shape[-1])
+
+    def packed(self, features, sizes):
+        """The features of images in tiles, put together by the images' sizes (height, width)."""
+        settings = json.loads((self.folder / "preprocessor_config.json").read_text())
+        tile = settings["size"].get("height") or settings["size"]["shortest_edge"]
+        most = self.config.get("vision_aspect_ratio", "").removeprefix("anyres_max_")
+        side = self.config["vision_config"]["image_size"] // self.config["vision_config"]["patch_size"]
+        features = features.reshape(-1, side**2, features.shape[-1])
+        pixels = np.zeros((1, 3, tile, tile), np.float32)
+        newline = self.vision.run(["image_newline"], {"pixel_values": pixels})[0]
+        if len(features) == len(sizes):
+            # Each image as a whole, which is a line of its own.
+            return np.concatenate([part for whole in features for part in (whole, newline[None])])
+        rows, begin = [], 0
+        for size in sizes:
+            grid = anyres.tiles(size, settings["image_grid_pinpoints"], tile)
+            end = begin + 1 + grid[0] * grid[1]
+            limit = int(most) if most else None
+            rows.append(anyres.packed(features[begin:end], newline, size, grid, limit))
+            begin = end
+        return np.concatenate(rows)
 
     def embeddings(self, ids, features=None):
         """Embeddings `[1, sequence, hidden]`, those of image tokens replaced by the features."""
