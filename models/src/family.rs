@@ -19,7 +19,7 @@ use percept_runtime::{HostTensor, RopePosition};
 pub use self::positions::Span;
 use crate::{
     ModelError,
-    folder::ModelConfig,
+    folder::{ModelConfig, bad},
     processor::{ImageProcessor, ProcessedImage},
 };
 
@@ -138,6 +138,20 @@ pub(crate) fn of_folder(folder: &Path, config: &ModelConfig) -> Result<Box<dyn F
             remedy: format!("Hosted are {KNOWN}"),
         }),
     }
+}
+
+/// The most features that a file may give one tile; published models have 729.
+const MOST_FEATURES: usize = 1 << 16;
+
+/// A tile's number of features as a file of the folder has it: a prompt is never made of an absurd one.
+fn countable(path: &Path, features: usize) -> Result<usize, ModelError> {
+    if features <= MOST_FEATURES {
+        return Ok(features);
+    }
+    Err(bad(
+        path,
+        format!("it gives a tile {features} features, more than the {MOST_FEATURES} that are taken"),
+    ))
 }
 
 fn pixel_values(shape: Vec<usize>, data: Vec<f32>) -> (String, HostTensor) {

@@ -108,6 +108,10 @@ fn a_folder_that_doesnt_count_is_refused() {
     };
     let (config, processor) = ("config.json", "processor_config.json");
     refused("llava_next-tiny", processor, "patch_size", 0.into(), "how many features a tile has");
+    let absurd = "more than the 65536 that are taken";
+    refused("llava_next-tiny", processor, "num_additional_image_tokens", u32::MAX.into(), absurd);
+    refused("llava_onevision-tiny", processor, "num_image_tokens", u32::MAX.into(), absurd);
+    refused("internvl-tiny", processor, "image_seq_length", u32::MAX.into(), absurd);
     for ratio in ["anyres", "anyres_max_0", "pad"] {
         let says = format!("its `vision_aspect_ratio` is `{ratio}`");
         refused("llava_onevision-tiny", processor, "vision_aspect_ratio", ratio.into(), &says);

@@ -15,7 +15,7 @@ use percept_runtime::HostTensor;
 use serde::Deserialize;
 
 use self::lines::Lines;
-use super::{Family, pixel_values};
+use super::{Family, countable, pixel_values};
 use crate::{
     ModelError,
     folder::{ModelConfig, bad, parse_required, read_text},
@@ -74,6 +74,7 @@ pub(super) fn next(folder: &Path, config: &ModelConfig) -> Result<Box<dyn Family
         None => (config.patch_size, 0, 0),
     };
     let patch = patch.filter(|patch| *patch > 0).ok_or_else(|| no_count(folder))? as usize;
+    let additional = countable(&folder.join("processor_config.json"), additional)?;
     Ok(Box::new(Anyres {
         name: "llava_next",
         image_token: file.image_token.unwrap_or_else(|| "<image>".into()),
@@ -95,6 +96,7 @@ pub(super) fn onevision(folder: &Path, config: &ModelConfig) -> Result<Box<dyn F
         Some(side * side)
     };
     let tokens = file.num_image_tokens.or_else(of_config).ok_or_else(|| no_count(folder))?;
+    let tokens = countable(&folder.join("processor_config.json"), tokens)?;
     let side = tokens.isqrt();
     let path = folder.join("config.json");
     let ratio = match file.vision_aspect_ratio {

@@ -8,7 +8,7 @@ use std::path::Path;
 use percept_runtime::HostTensor;
 use serde::Deserialize;
 
-use super::{Family, pixel_values};
+use super::{Family, countable, pixel_values};
 use crate::{
     ModelError,
     folder::{ModelConfig, bad, read_text},
@@ -40,7 +40,7 @@ pub(super) fn read(folder: &Path, config: &ModelConfig) -> Result<Box<dyn Family
         None => ProcessorFile::default(),
     };
     let tile_tokens = file.image_seq_length.or(config.image_tokens).unwrap_or(USUAL_FEATURES);
-    Ok(Box::new(InternVl { tile_tokens }))
+    Ok(Box::new(InternVl { tile_tokens: countable(&path, tile_tokens)? }))
 }
 
 impl Family for InternVl {

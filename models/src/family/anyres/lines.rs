@@ -24,7 +24,7 @@ impl Lines {
         let visible = without_padding(grid.map(|tiles| tiles * side), original);
         let [rows, columns] = visible.each_ref().map(ExactSizeIterator::len);
         let shrunk = most.and_then(|most| {
-            let ratio = ((rows * columns) as f64 / (most * side * side) as f64).sqrt();
+            let ratio = ((rows * columns) as f64 / (most as f64 * (side * side) as f64)).sqrt();
             (ratio > 1.1).then(|| [floor_division(rows as f64, ratio), floor_division(columns as f64, ratio)])
         });
         Self { columns: grid[1], tiles: grid[0] * grid[1], side, visible, shrunk }
