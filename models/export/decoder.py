@@ -1,4 +1,4 @@
-"""A Llama-type language decoder laid down operator by operator from a torch model's weights.
+"""A Llama-type or Qwen2 language decoder laid down operator by operator from a torch model's weights.
 
 Tracing gives `GroupQueryAttention` with a dense mask, and reads the past's length off the cache's
 shape: such a graph can't append to a buffer that is larger than the past. Here the operator gets
@@ -12,7 +12,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
-from graphs import IR_VERSION
+from graphs import IR_VERSION, head_size
 
 MICROSOFT = "com.microsoft"
 
@@ -35,13 +35,16 @@ class Builder:
         )
         return outputs[0]
 
-    def linear(self, x, name, weight):
-        """`x` times a torch `Linear` weight, which is stored `[out, in]`."""
-        return self.node("MatMul", [x, self.weight(f"{name}.weight", weight.T)], [name])
+    def linear(self, x, name, weight, bias=None):
+        """`x` times a torch `Linear` weight, which is stored `[out, in]`, plus its bias if it has one."""
+        if bias is None:
+            return self.node("MatMul", [x, self.weight(f"{name}.weight", weight.T)], [name])
+        product = self.node("MatMul", [x, self.weight(f"{name}.weight", weight.T)], [f"{name}.product"])
+        return self.node("Add", [product, self.weight(f"{name}.bias", bias)], [name])
 
 
 def build(text_model, head, keep_logits=False):
-    """The ONNX decoder of a transformers `LlamaModel` and its output head.
+    """The ONNX decoder of a transformers `LlamaModel` or `Qwen2Model` and its output head.
 
     With `keep_logits` the graph takes the scalar `num_logits_to_keep`, and gives logits for that
     many last positions only; 0 means all."""
@@ -109,7 +112,11 @@ def attention(builder, config, state, layer, x, lengths, rotation):
     """Self-attention of one layer over its cache."""
     prefix = f"layers.{layer}."
     projected = [
-        builder.linear(x, f"{prefix}{name}", state[f"{prefix}self_attn.{name}.weight"])
+        builder.linear(
+            x, f"{prefix}{name}", state[f"{prefix}self_attn.{name}.weight"],
+            # Qwen2's projections have biases, Llama's don't.
+            state.get(f"{prefix}self_attn.{name}.bias"),
+        )
         for name in ("q_proj", "k_proj", "v_proj")
     ]
     past = [f"past_key_values.{layer}.key", f"past_key_values.{layer}.value"]
@@ -165,7 +172,7 @@ def model(builder, config, keep_logits):
     value = helper.make_tensor_value_info
     batch, new = "batch_size", "sequence_length"
     past, total = "past_sequence_length", "total_sequence_length"
-    heads, size = config.num_key_value_heads, config.head_dim
+    heads, size = config.num_key_value_heads, head_size(config)
     inputs = [
         value("inputs_embeds", TensorProto.FLOAT, [batch, new, config.hidden_size]),
         value("attention_mask", TensorProto.INT64, [batch, total]),

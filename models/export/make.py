@@ -37,6 +37,9 @@ FAMILIES = [
     "lfm2_vl",
     "blip_2",
     "idefics",
+    "internvl",
+    "llava_next",
+    "llava_onevision",
 ]
 DUAL_ENCODERS = ["clip", "siglip"]
 # The most that a family may take in the repository.

@@ -6,6 +6,8 @@ import json
 import numpy as np
 import onnxruntime
 
+import anyres
+
 
 # Names of what has one size however long the text is.
 STATES = ("past_conv.", "past_recurrent.")
@@ -16,6 +18,7 @@ class Sessions:
     provider's device for it (none: the CPU)."""
 
     def __init__(self, folder, suffix="", device=None):
+        self.folder = folder.path
         self.config = json.loads((folder.path / "config.json").read_text())
         self.vision = open_session(folder.graph("vision_encoder"))
         self.embed = open_session(folder.graph("embed_tokens"))
@@ -45,6 +48,27 @@ class Sessions:
     def side_inputs(self):
         """The decoder's inputs that have a row a token beside the embeddings."""
         return [name for name in self.inputs if name.startswith("deepstack")]
+
+    def packed(self, features, sizes):
+        """The features of images in tiles, put together by the images' sizes (height, width)."""
+        settings = json.loads((self.folder / "preprocessor_config.json").read_text())
+        tile = settings["size"].get("height") or settings["size"]["shortest_edge"]
+        most = self.config.get("vision_aspect_ratio", "").removeprefix("anyres_max_")
+        side = self.config["vision_config"]["image_size"] // self.config["vision_config"]["patch_size"]
+        features = features.reshape(-1, side**2, features.shape[-1])
+        pixels = np.zeros((1, 3, tile, tile), np.float32)
+        newline = self.vision.run(["image_newline"], {"pixel_values": pixels})[0]
+        if len(features) == len(sizes):
+            # Each image as a whole, which is a line of its own.
+            return np.concatenate([part for whole in features for part in (whole, newline[None])])
+        rows, begin = [], 0
+        for size in sizes:
+            grid = anyres.tiles(size, settings["image_grid_pinpoints"], tile)
+            end = begin + 1 + grid[0] * grid[1]
+            limit = int(most) if most else None
+            rows.append(anyres.packed(features[begin:end], newline, size, grid, limit))
+            begin = end
+        return np.concatenate(rows)
 
     def embeddings(self, ids, features=None):
         """Embeddings `[1, sequence, hidden]`, those of image tokens replaced by the features.

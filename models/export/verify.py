@@ -57,6 +57,8 @@ def prompt_embeddings(sessions, golden):
     features = sessions.features(pixels, grids)
     single = [sessions.features(*part) for part in parts(pixels, grids)]
     assert np.abs(np.concatenate(single) - features).max() <= TOLERANCE, "tiles depend on each other"
+    if golden.get("image_sizes"):
+        features = sessions.packed(features, golden["image_sizes"])
     embeds = sessions.embeddings(golden["input_ids"], features)
     seeing, _ = sessions.step(embeds, sessions.empty_cache(), places)
     blind = sessions.embeddings(golden["input_ids"], np.zeros_like(features))

@@ -22,6 +22,15 @@ pub enum Role {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContentHash(pub [u8; 32]);
 
+impl ContentHash {
+    /// Another hash, by which the same image is remembered as a family sees it among several.
+    pub(crate) fn among_several(self) -> Self {
+        let mut bytes = self.0;
+        bytes[0] = !bytes[0];
+        Self(bytes)
+    }
+}
+
 impl fmt::Display for ContentHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

@@ -5,8 +5,10 @@
 //! [`of_folder`]. The rest is the same for all: features replace the embeddings of the image token, row by
 //! row, and their number must be the prompt's.
 
+mod anyres;
 mod blip_2;
 mod idefics;
+mod internvl;
 mod lfm2_vl;
 mod llava;
 mod positions;
@@ -19,7 +21,11 @@ use std::path::Path;
 use percept_runtime::{HostTensor, RopePosition};
 
 pub use self::positions::Span;
-use crate::{ModelError, folder::ModelConfig, processor::ProcessedImage};
+use crate::{
+    ModelError,
+    folder::{ModelConfig, bad},
+    processor::{ImageProcessor, ProcessedImage},
+};
 
 /// The name of the vision session.
 pub const VISION_ENCODER: &str = "vision_encoder";
@@ -44,12 +50,42 @@ pub trait Family: Send + Sync + std::fmt::Debug {
     /// The text of the token that stands for one image feature, and, in a template's output, for a whole image.
     fn image_token(&self) -> &str;
 
+    /// The image processor as its prompt processor uses it: some ask for more than the folder's file says.
+    fn processor(&self, written: ImageProcessor) -> ImageProcessor {
+        written
+    }
+
+    /// The image processor of a conversation that shows several images, if it isn't that of one that shows one.
+    fn processor_of_several(&self, _of_one: &ImageProcessor) -> Option<ImageProcessor> {
+        None
+    }
+
     /// What an image's placeholder becomes in the prompt; it holds the image token once a feature.
     fn expand(&self, image: &ProcessedImage) -> String;
 
     /// The inputs of the vision session for one image, by name. An input that the session doesn't declare is
     /// left out.
     fn encoder_inputs(&self, image: ProcessedImage) -> Vec<(String, HostTensor)>;
+
+    /// Outputs of the vision session that it can't do without, beside the features.
+    fn encoder_outputs(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// An image's features in the order in which the prompt has its tokens, made of those that the vision session gave for
+    /// its tiles one after another, and of [`Family::encoder_outputs`]. `image` is without its values.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Image`] if their number isn't the image's, [`ModelError::Engine`] if an output is of another kind.
+    fn arrange(
+        &self,
+        _image: &ProcessedImage,
+        features: Vec<f32>,
+        _outputs: Vec<(String, HostTensor)>,
+    ) -> Result<Vec<f32>, ModelError> {
+        Ok(features)
+    }
 
     /// Whether its images come in patches ([`ProcessedImage::patches`]) and not as whole pictures.
     fn takes_patches(&self) -> bool {
@@ -111,8 +147,8 @@ pub trait Family: Send + Sync + std::fmt::Debug {
 }
 
 /// The families that are hosted, for the error that lists them.
-const KNOWN: &str = "smolvlm, idefics3, llava, blip-2, idefics, lfm2_vl, qwen2_vl, qwen2_5_vl, qwen3_vl, qwen3_vl_moe \
-                     and qwen3_5";
+const KNOWN: &str = "smolvlm, idefics3, llava, llava_next, llava_onevision, internvl, blip-2, idefics, lfm2_vl, qwen2_vl, \
+                     qwen2_5_vl, qwen3_vl, qwen3_vl_moe and qwen3_5";
 
 /// The family of a folder.
 ///
@@ -131,12 +167,29 @@ pub(crate) fn of_folder(folder: &Path, config: &ModelConfig) -> Result<Box<dyn F
         "qwen3_vl" => qwen_vl::third(folder, "qwen3_vl"),
         "qwen3_vl_moe" => qwen_vl::third(folder, "qwen3_vl_moe"),
         "qwen3_5" => Ok(Box::new(qwen3_5::Qwen35)),
+        "internvl" => internvl::read(folder, config),
+        "llava_next" => anyres::next(folder, config),
+        "llava_onevision" => anyres::onevision(folder, config),
         unknown => Err(ModelError::Folder {
             path: folder.join("config.json"),
             problem: format!("the family `{unknown}` isn't hosted in this version"),
             remedy: format!("Hosted are {KNOWN}"),
         }),
     }
+}
+
+/// The most features that a file may give one tile; published models have 729.
+const MOST_FEATURES: usize = 1 << 16;
+
+/// A tile's number of features as a file of the folder has it: a prompt is never made of an absurd one.
+fn countable(path: &Path, features: usize) -> Result<usize, ModelError> {
+    if features <= MOST_FEATURES {
+        return Ok(features);
+    }
+    Err(bad(
+        path,
+        format!("it gives a tile {features} features, more than the {MOST_FEATURES} that are taken"),
+    ))
 }
 
 fn pixel_values(shape: Vec<usize>, data: Vec<f32>) -> (String, HostTensor) {

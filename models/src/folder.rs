@@ -52,8 +52,10 @@ pub struct ModelFolder {
     pub settings: FolderSettings,
     /// What its family knows.
     pub family: Box<dyn Family>,
-    /// From images to pixels.
+    /// From images to pixels, where a conversation shows one ([`ModelFolder::processor_of`]).
     pub processor: ImageProcessor,
+    /// The same where it shows several, if that is another one.
+    several: Option<ImageProcessor>,
     /// From messages to a prompt.
     pub template: ChatTemplate,
     /// From a prompt to tokens.
@@ -101,12 +103,13 @@ impl ModelFolder {
         let family = family::of_folder(path, &config)?;
         let sessions = layout.sessions(path, &family.sessions(), precision)?;
         let tokenizer = read_tokenizer(path)?;
-        let processor = read_processor_with(path, settings.image_backend, replaced)?;
+        let processor = family.processor(read_processor_with(path, settings.image_backend, replaced)?);
         let folder = Self {
             path: path.to_owned(),
             layout: layout.kind(),
             decoder_names: layout.decoder_names(),
             vision_names: layout.vision_names(),
+            several: family.processor_of_several(&processor),
             processor,
             settings,
             template: ChatTemplate::of_folder_or(path, family.template())?,
@@ -119,6 +122,19 @@ impl ModelFolder {
         folder.check_processor()?;
         folder.check_tokens()?;
         Ok(folder)
+    }
+
+    /// The image processor of a conversation that shows so many images.
+    pub fn processor_of(&self, images: usize) -> &ImageProcessor {
+        match &self.several {
+            Some(several) if images > 1 => several,
+            _ => &self.processor,
+        }
+    }
+
+    /// Whether each of so many images is seen otherwise than one alone.
+    pub(crate) fn sees_otherwise(&self, images: usize) -> bool {
+        images > 1 && self.several.is_some()
     }
 
     /// Pictures and patches are fed in different ways: a processor of the other kind would be noticed late.

@@ -57,8 +57,9 @@ pub use images::LoadedImage;
 pub use local::{InspectedSession, Inspection, LoadOptions, LocalModel, Memory, PlacedOperator, ReadPrompt};
 pub use merge::{Merge, MergeMethod, Merged, MergedGraph};
 pub use processor::{
-    Backend, Filter, FirstSize, ImageProcessor, MAX_PIXELS, NaflexImage, Normalise, PatchGrid, PatchedImage,
-    ProcessedImage, SingleImage, SmartSize, TargetSize, TileGrid, TiledImage, resize,
+    AnyresImage, AspectTiles, Backend, Filter, FirstSize, ImageProcessor, MAX_PIXELS, NaflexImage, Normalise,
+    PatchGrid, PatchedImage, ProcessedImage, SingleImage, SmartSize, TargetSize, TileGrid, TiledImage,
+    resize,
 };
 pub use remote::{RemoteAddress, RemoteApi, RemoteError, RemoteModel, RemoteOptions};
 pub use scripted::{ScriptedCall, ScriptedError, ScriptedModel, ScriptedReply, ScriptedText};

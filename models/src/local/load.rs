@@ -87,6 +87,7 @@ impl LocalModel {
         check_positions(&folder, &engine)?;
         check_side_inputs(&folder, &engine)?;
         check_looks(&folder, &engine)?;
+        check_outputs(&folder, &engine)?;
 
         let end_tokens = folder.end_tokens();
         let (tokenizer, ends, logits) = (folder.tokenizer.clone(), end_tokens.clone(), engine.vocabulary());
@@ -265,6 +266,23 @@ fn check_positions(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelErr
         ),
         remedy: "Export it with its own positions, as the transformers.js layout has them".into(),
     })
+}
+
+/// What a family needs of its vision encoder beside features must be there.
+fn check_outputs(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError> {
+    let given =
+        |name: &str| engine.signature(VISION_ENCODER).is_some_and(|graph| graph.output(name).is_some());
+    match folder.family.encoder_outputs().iter().find(|name| !given(name)) {
+        None => Ok(()),
+        Some(name) => Err(ModelError::Folder {
+            path: folder.session(VISION_ENCODER)?.path.clone(),
+            problem: format!(
+                "it has no output `{name}`, without which a `{}` image can't be read",
+                folder.family.name()
+            ),
+            remedy: "Export it with that output, as `models/export` does".into(),
+        }),
+    }
 }
 
 /// The names of all special tokens, the longest first, so that none hides in another.

@@ -11,6 +11,7 @@ use percept_runtime::RopePosition;
 use super::{Inner, features::SeenImage};
 use crate::{
     Content, ContentHash, Conversation, ImageContent, ModelError, Role, Span,
+    folder::ModelFolder,
     processor::{PatchGrid, ProcessedImage},
     template::{TemplateMessage, TemplatePart},
 };
@@ -86,7 +87,7 @@ pub(super) async fn prepare(
     let image_token = folder.family.image_token();
     let messages = messages(conversation, instructions, &inner.special_tokens);
     let text = folder.template.render(&messages, image_token, thinking)?;
-    let shown: Vec<&ImageContent> = conversation.images().collect();
+    let shown = shown(folder, conversation);
     let places = text.matches(image_token).count();
     if places != shown.len() {
         return Err(ModelError::Conversation(format!(
@@ -98,15 +99,15 @@ pub(super) async fn prepare(
     let begun = Instant::now();
     let mut images = HashMap::new();
     for image in &shown {
-        if let Entry::Vacant(place) = images.entry(image.hash()) {
-            place.insert(process(inner, image).await?);
+        if let Entry::Vacant(place) = images.entry(image.key) {
+            place.insert(process(inner, image, shown.len()).await?);
         }
     }
     let milliseconds = begun.elapsed().as_secs_f64() * 1000.0;
     let mut pieces = text.split(image_token);
     let mut expanded = pieces.next().unwrap_or_default().to_owned();
     for (image, piece) in shown.iter().zip(pieces) {
-        if let Some(known) = images.get(&image.hash()) {
+        if let Some(known) = images.get(&image.key) {
             expanded.push_str(known.expansion());
         }
         expanded.push_str(piece);
@@ -207,14 +208,35 @@ fn harmless(text: &str, special_tokens: &[String]) -> String {
     result
 }
 
-/// What is remembered of the image, or what its processor makes of it.
-async fn process(inner: &Arc<Inner>, image: &ImageContent) -> Result<PromptImage, ModelError> {
-    if let Some(seen) = inner.seen.get(image.hash()) {
+/// An image at its place in a conversation.
+#[derive(Debug)]
+struct ShownImage<'a> {
+    /// By what it is remembered: its content, and how it is seen.
+    key: ContentHash,
+    image: &'a ImageContent,
+}
+
+/// The conversation's images in order.
+fn shown<'a>(folder: &ModelFolder, conversation: &'a Conversation) -> Vec<ShownImage<'a>> {
+    let among_several = folder.sees_otherwise(conversation.images().count());
+    let key = |image: &ImageContent| {
+        if among_several { image.hash().among_several() } else { image.hash() }
+    };
+    conversation.images().map(|image| ShownImage { key: key(image), image }).collect()
+}
+
+/// What is remembered of the image, or what its processor makes of it where a conversation shows so many.
+async fn process(
+    inner: &Arc<Inner>,
+    shown: &ShownImage<'_>,
+    count: usize,
+) -> Result<PromptImage, ModelError> {
+    if let Some(seen) = inner.seen.get(shown.key) {
         return Ok(PromptImage::Seen(seen));
     }
-    let (inner, pixels) = (Arc::clone(inner), Arc::clone(image.pixels()));
+    let (inner, pixels) = (Arc::clone(inner), Arc::clone(shown.image.pixels()));
     let work = tokio::task::spawn_blocking(move || {
-        let image = inner.folder.processor.process(&pixels)?;
+        let image = inner.folder.processor_of(count).process(&pixels)?;
         let expansion = inner.folder.family.expand(&image);
         Ok(PromptImage::Processed { expansion: expansion.into(), image: Arc::new(image) })
     });
@@ -225,7 +247,7 @@ async fn process(inner: &Arc<Inner>, image: &ImageContent) -> Result<PromptImage
 fn tokens(
     inner: &Inner,
     text: &str,
-    shown: &[&ImageContent],
+    shown: &[ShownImage<'_>],
     images: &HashMap<ContentHash, PromptImage>,
 ) -> Result<Vec<PromptToken>, ModelError> {
     let folder = &inner.folder;
@@ -236,9 +258,8 @@ fn tokens(
     let has_first = folder.template.special_token("bos_token").is_some_and(|first| begins.starts_with(first));
     let encoding = folder.tokenizer.encode_fast(text, !has_first).map_err(ModelError::Engine)?;
     let mut features = shown.iter().flat_map(|image| {
-        let rows =
-            images.get(&image.hash()).map_or(0, |known| known.expansion().matches(image_token).count());
-        (0..rows).map(|row| (image.hash(), row))
+        let rows = images.get(&image.key).map_or(0, |known| known.expansion().matches(image_token).count());
+        (0..rows).map(|row| (image.key, row))
     });
     let mut tokens = Vec::with_capacity(encoding.len());
     for &id in encoding.get_ids() {

@@ -133,6 +133,7 @@ impl PatchedImage {
             mask: Vec::new(),
             grid: None,
             patches: Some(grid),
+            original: None,
         })
     }
 

@@ -4,10 +4,11 @@
 //! transformers has it.
 
 mod naflex;
+mod tiles;
 
 use serde::Deserialize;
 
-use self::naflex::NaflexWritten;
+use self::{naflex::NaflexWritten, tiles::AnyresDefaults};
 use super::{
     Backend, Filter, FirstSize, ImageProcessor, Normalise, PatchedImage, SingleImage, SmartSize, TargetSize,
     TiledImage,
@@ -18,8 +19,8 @@ const CLIP_DEVIATION: [f64; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
 const HALF: [f64; 3] = [0.5; 3];
 
 /// The classes that are known, for the error that lists them.
-const KNOWN: &str =
-    "CLIP, Llava, Siglip, ViT, Blip, Idefics, Idefics3, SmolVLM, Qwen2VL and Lfm2Vl image processors";
+const KNOWN: &str = "CLIP, Llava, Siglip, ViT, Blip, Idefics, Idefics3, SmolVLM, Qwen2VL, Lfm2Vl, GotOcr2, LlavaNext and \
+                     LlavaOnevision image processors";
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Written {
@@ -44,6 +45,10 @@ pub(super) struct Written {
     patch_size: Option<u32>,
     merge_size: Option<u32>,
     temporal_patch_size: Option<usize>,
+    crop_to_patches: Option<bool>,
+    min_patches: Option<u32>,
+    max_patches: Option<u32>,
+    image_grid_pinpoints: Option<Vec<[u32; 2]>>,
     #[serde(flatten)]
     naflex: NaflexWritten,
 }
@@ -153,6 +158,9 @@ impl Written {
                 Err(format!("`{class}` has no way of Pillow's, only torchvision's"))
             }
             "Lfm2VlImageProcessor" => self.naflex(),
+            "GotOcr2ImageProcessor" => self.aspect(backend),
+            "LlavaNextImageProcessor" => self.anyres(&AnyresDefaults::next(), backend),
+            "LlavaOnevisionImageProcessor" => self.anyres(&AnyresDefaults::onevision(), backend),
             unknown => Err(format!("the image processor `{unknown}` isn't known; known are the {KNOWN}")),
         }
     }
