@@ -1,4 +1,4 @@
-"""Makes every folder under `models/tests/data`: `python make.py [smolvlm|llava|qwen2_vl|qwen2_5_vl|clip|siglip|processors|resize|templates …]`.
+"""Makes every folder under `models/tests/data`: `python make.py [smolvlm|llava|qwen2_vl|qwen2_5_vl|janus|clip|siglip|processors|resize|templates …]`.
 
 Each model is written, loaded back by transformers, recorded, and then run by ONNX Runtime, which
 must give the same; a folder that fails a check gets no goldens.
@@ -26,7 +26,7 @@ from folder import Folder  # noqa: E402
 
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data"
 # What converses, and what matches images and texts.
-FAMILIES = ["smolvlm", "llava", "qwen2_vl", "qwen2_5_vl"]
+FAMILIES = ["smolvlm", "llava", "qwen2_vl", "qwen2_5_vl", "janus"]
 DUAL_ENCODERS = ["clip", "siglip"]
 # The most that a family may take in the repository.
 LARGEST = 1_000_000
@@ -62,7 +62,10 @@ def write_family(family, folder, processor, model, cases):
         family.export(model, folder)
     written = folder.load(family.processor())
     recorded = [goldens.record(case, written, model) for case in cases]
-    verify.check(folder, recorded, least_margin=seeds.MARGIN / 4)
+    kind = getattr(family, "Sessions", verify.Sessions)
+    verify.check(folder, recorded, least_margin=seeds.MARGIN / 4, kind=kind)
+    if hasattr(family, "draw"):
+        family.draw(folder, written, model, kind(folder))
     goldens.write(recorded, folder.path / "golden.json")
     texts = goldens.tokenizer_goldens(written.tokenizer)
     goldens.write(texts, folder.path / "tokenizer_golden.json")

@@ -14,7 +14,9 @@ import torch
 import torchvision
 from PIL import Image
 from transformers import CLIPImageProcessor, LlavaImageProcessor, Qwen2VLImageProcessor, SiglipImageProcessor
+from transformers import JanusImageProcessor
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.janus.image_processing_pil_janus import JanusImageProcessorPil
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
@@ -44,6 +46,13 @@ PATCHED = [
     ({"patch_size": 8, "merge_size": 3, "temporal_patch_size": 1}, [(97, 61), (45, 83)]),
     ({"do_resize": False}, [(84, 56)]),
 ]
+# A short side that stays long enough, and one that isn't; a side that rounds half to even; as published; no steps.
+SQUARED = [
+    ({"size": {"height": 30, "width": 30}, "min_size": 5}, [(97, 61), (45, 83), (200, 9), (3, 40), (1, 1), (60, 17)]),
+    ({"image_mean": [0.5] * 3, "image_std": [0.5] * 3}, [(97, 61), (1280, 720), (300, 301), (113, 900)]),
+    ({"do_pad": False}, [(97, 61)]),
+    ({"do_resize": False}, [(45, 83), (64, 64)]),
+]
 PADDED = [({"do_pad": True}, [(97, 61), (45, 83), (300, 301), (64, 64)])]
 
 
@@ -70,6 +79,7 @@ def make(folder):
         ("SiglipImageProcessor", (SiglipImageProcessorPil, SiglipImageProcessor), everything),
         ("LlavaImageProcessor", (LlavaImageProcessorPil, LlavaImageProcessor), PADDED),
         ("Qwen2VLImageProcessor", (Qwen2VLImageProcessorPil, Qwen2VLImageProcessor), everything + PATCHED),
+        ("JanusImageProcessor", (JanusImageProcessorPil, JanusImageProcessor), everything + SQUARED),
     ]:
         furthest = 0.0
         for settings, sizes in cases:

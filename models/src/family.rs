@@ -5,16 +5,23 @@
 //! [`of_folder`]. The rest is the same for all: features replace the embeddings of the image token, row by
 //! row, and their number must be the prompt's.
 
+mod drawing;
+mod janus;
 mod llava;
+mod parts;
 mod positions;
 mod qwen_vl;
 mod smolvlm;
 
 use std::path::Path;
 
-use percept_runtime::{HostTensor, RopePosition};
+use percept_runtime::{BesideTokens, HostTensor, RopePosition};
 
-pub use self::positions::Span;
+pub use self::{
+    drawing::{DrawingPlan, ImageTokens, Unconditional},
+    parts::Parts,
+    positions::Span,
+};
 use crate::{ModelError, folder::ModelConfig, processor::ProcessedImage};
 
 /// The name of the vision session.
@@ -67,9 +74,33 @@ pub trait Family: Send + Sync + std::fmt::Debug {
         false
     }
 
+    /// Which of its sessions does what.
+    fn parts(&self) -> Parts {
+        Parts::default()
+    }
+
     /// The sessions of a folder of this family.
     fn sessions(&self) -> Vec<&'static str> {
-        vec![VISION_ENCODER, EMBED_TOKENS, DECODER]
+        self.parts().sessions()
+    }
+
+    /// What the session that looks tokens up is given beside them, where it could do more.
+    fn beside_tokens(&self) -> Vec<(String, BesideTokens)> {
+        Vec::new()
+    }
+
+    /// What its processor puts before and after every rendered prompt.
+    fn around_prompt(&self) -> [&str; 2] {
+        [""; 2]
+    }
+
+    /// How it draws.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't, in words.
+    fn drawing(&self) -> Result<&DrawingPlan, String> {
+        Err(format!("a `{}` model can't draw; {DRAWING} can", self.name()))
     }
 
     /// Tokens that end a turn beside those that the folder's files name.
@@ -79,7 +110,9 @@ pub trait Family: Send + Sync + std::fmt::Debug {
 }
 
 /// The families that are hosted, for the error that lists them.
-const KNOWN: &str = "smolvlm, idefics3, llava, qwen2_vl and qwen2_5_vl";
+const KNOWN: &str = "smolvlm, idefics3, llava, qwen2_vl, qwen2_5_vl and janus";
+/// Those that draw.
+const DRAWING: &str = "janus";
 
 /// The family of a folder.
 ///
@@ -90,6 +123,7 @@ pub(crate) fn of_folder(folder: &Path, config: &ModelConfig) -> Result<Box<dyn F
     match config.model_type.as_str() {
         "smolvlm" | "idefics3" => smolvlm::read(folder, config),
         "llava" => llava::read(folder, config),
+        "janus" => janus::read(folder, config),
         "qwen2_vl" => Ok(qwen_vl::second()),
         "qwen2_5_vl" => qwen_vl::second_and_a_half(folder),
         unknown => Err(ModelError::Folder {

@@ -5,6 +5,7 @@
 //! content) → embeddings, features in the rows of image tokens → prefill → decode under the dialect's grammar.
 
 mod detokenizer;
+mod draw;
 mod features;
 mod inspect;
 mod load;
@@ -59,6 +60,13 @@ struct Inner {
 impl Inner {
     fn take_kept(&self) -> Option<KeptSequence> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The name by which the engine knows the session that sees: where one session also looks tokens up, on a device
+    /// where both is done in one place, it is there once.
+    fn vision(&self) -> &'static str {
+        let vision = self.folder.family.parts().vision;
+        if self.engine.signature(vision).is_some() { vision } else { "embedding" }
     }
 
     fn keep(&self, kept: KeptSequence) {

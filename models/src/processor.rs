@@ -12,6 +12,7 @@ mod normalise;
 mod patches;
 mod resize;
 mod single;
+mod squared;
 mod tiled;
 mod written;
 
@@ -26,6 +27,7 @@ pub use patches::{PatchGrid, PatchedImage, SmartSize};
 pub(crate) use resize::check_area;
 pub use resize::{MAX_PIXELS, resize};
 pub use single::{SingleImage, TargetSize};
+pub use squared::{LongestEdge, SquaredImage};
 pub use tiled::{FirstSize, TiledImage};
 pub(crate) use written::backend_note;
 
@@ -35,6 +37,8 @@ pub(crate) use written::backend_note;
 pub enum ImageProcessor {
     /// One picture of fixed size.
     Single(SingleImage),
+    /// One picture on the ground of a square.
+    Squared(SquaredImage),
     /// A grid of tiles and the whole.
     Tiled(TiledImage),
     /// Patches of a picture that keeps its shape.
@@ -57,8 +61,19 @@ impl ImageProcessor {
         }
         match self {
             Self::Single(single) => single.process(image),
+            Self::Squared(squared) => squared.process(image),
             Self::Tiled(tiled) => tiled.process(image),
             Self::Patched(patched) => patched.process(image),
+        }
+    }
+
+    /// The arithmetic at its end.
+    pub(crate) fn normalise(&self) -> &Normalise {
+        match self {
+            Self::Single(single) => &single.normalise,
+            Self::Squared(squared) => &squared.normalise,
+            Self::Tiled(tiled) => &tiled.normalise,
+            Self::Patched(patched) => &patched.normalise,
         }
     }
 }

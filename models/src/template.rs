@@ -12,6 +12,8 @@ use std::{borrow::Cow, collections::BTreeMap, path::Path};
 use minijinja::{Environment, Error, ErrorKind, Value, value::Kwargs};
 use serde::Serialize;
 
+pub(crate) use source::special_tokens_of;
+
 use crate::ModelError;
 
 /// One piece of a message as a template sees it.

@@ -52,8 +52,8 @@ fn every_pixel_value_is_the_references_in_the_backend_that_is_meant() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/processors/golden.json");
     let goldens: Vec<Golden> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let fast = |golden: &&Golden| golden.settings["image_processor_type"].as_str().unwrap().ends_with("Fast");
-    assert_eq!(goldens.len(), 196);
-    assert_eq!(goldens.iter().filter(fast).count(), 98);
+    assert_eq!(goldens.len(), 266);
+    assert_eq!(goldens.iter().filter(fast).count(), 133);
     std::thread::scope(|scope| {
         for part in goldens.chunks(goldens.len().div_ceil(4)) {
             scope.spawn(|| part.iter().for_each(check));

@@ -60,10 +60,11 @@ impl LocalModel {
     /// What the model is made of.
     pub fn inspect(&self) -> Inspection {
         let inner = &self.inner;
+        let parts = inner.folder.family.parts();
         let sessions = inner.folder.sessions.iter().map(|file| {
             let graph = match file.session.as_str() {
-                crate::family::EMBED_TOKENS => "embedding",
-                crate::family::DECODER => "decoder",
+                embedding if embedding == parts.embedding => "embedding",
+                decoder if decoder == parts.decoder => "decoder",
                 encoder => encoder,
             };
             inspected(&inner.engine, file, graph)

@@ -11,7 +11,6 @@ use super::{Inner, LocalModel, features::SeenImages, trouble::engine_error};
 use crate::{
     ModelCard, ModelError,
     dialect::{Dialect, JsonDialect},
-    family::{DECODER, EMBED_TOKENS, VISION_ENCODER},
     folder::{DialectKind, ModelFolder, Precision},
     processor::ImageProcessor,
     template::{TemplateMessage, TemplatePart},
@@ -120,10 +119,17 @@ async fn open_engine(
     choice: &DeviceChoice,
     options: &LoadOptions,
 ) -> Result<Engine, ModelError> {
+    let parts = folder.family.parts();
+    let file = |session: &str| Ok((session.to_owned(), folder.session(session)?.path.clone()));
+    // Embeddings are looked up on the CPU. What also sees there needn't be opened twice.
+    let sees_there = parts.vision == parts.embedding && choice.device == Device::Cpu;
+    let encoders = Some(parts.vision).filter(|_| !sees_there).into_iter().chain(parts.others.iter().copied());
     let graphs = EngineGraphs {
-        encoders: vec![(VISION_ENCODER.into(), folder.session(VISION_ENCODER)?.path.clone())],
-        embedding: Some(folder.session(EMBED_TOKENS)?.path.clone()),
-        decoder: Some(folder.session(DECODER)?.path.clone()),
+        encoders: encoders.map(file).collect::<Result<_, ModelError>>()?,
+        embedding: Some(folder.session(parts.embedding)?.path.clone()),
+        decoder: Some(folder.session(parts.decoder)?.path.clone()),
+        heads: parts.heads.iter().copied().map(file).collect::<Result<_, ModelError>>()?,
+        beside_tokens: folder.family.beside_tokens(),
     };
     let text = &folder.config.text;
     let options = EngineOptions {
@@ -156,11 +162,13 @@ fn json_dialect(folder: &ModelFolder, is_special: impl Fn(&str) -> bool) -> Json
 /// Image features must be as long as embeddings; noticed at loading where both graphs declare it.
 fn check_widths(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError> {
     let width = |graph: &str| engine.signature(graph)?.outputs.first()?.shape.last()?.fixed();
-    match (width(VISION_ENCODER), width("embedding")) {
+    let parts = folder.family.parts();
+    match (width(parts.vision), width("embedding")) {
         (Some(features), Some(embeddings)) if features != embeddings => Err(ModelError::Folder {
-            path: folder.session(VISION_ENCODER)?.path.clone(),
+            path: folder.session(parts.vision)?.path.clone(),
             problem: format!(
-                "its features have {features} numbers each, the embeddings of {EMBED_TOKENS} {embeddings}"
+                "its features have {features} numbers each, the embeddings of {} {embeddings}",
+                parts.embedding
             ),
             remedy: "Take all sessions from the same export".into(),
         }),
@@ -178,7 +186,7 @@ fn check_positions(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelErr
         return Ok(());
     }
     Err(ModelError::Folder {
-        path: folder.session(DECODER)?.path.clone(),
+        path: folder.session(folder.family.parts().decoder)?.path.clone(),
         problem: format!(
             "a `{}` model's decoder takes `position_ids` in three rows [3, batch, tokens], this one doesn't",
             folder.family.name()

@@ -82,6 +82,18 @@ pub(super) async fn prepare(
     instructions: Option<String>,
     thinking: Option<bool>,
 ) -> Result<Prompt, ModelError> {
+    let around = inner.folder.family.around_prompt();
+    prepare_between(inner, around, conversation, instructions, thinking).await
+}
+
+/// The same with these texts before and after the rendered prompt.
+pub(super) async fn prepare_between(
+    inner: &Arc<Inner>,
+    [before, after]: [&str; 2],
+    conversation: &Conversation,
+    instructions: Option<String>,
+    thinking: Option<bool>,
+) -> Result<Prompt, ModelError> {
     let folder = &inner.folder;
     let image_token = folder.family.image_token();
     let messages = messages(conversation, instructions, &inner.special_tokens);
@@ -104,13 +116,14 @@ pub(super) async fn prepare(
     }
     let milliseconds = begun.elapsed().as_secs_f64() * 1000.0;
     let mut pieces = text.split(image_token);
-    let mut expanded = pieces.next().unwrap_or_default().to_owned();
+    let mut expanded = format!("{before}{}", pieces.next().unwrap_or_default());
     for (image, piece) in shown.iter().zip(pieces) {
         if let Some(known) = images.get(&image.hash()) {
             expanded.push_str(known.expansion());
         }
         expanded.push_str(piece);
     }
+    expanded.push_str(after);
     let tokens = tokens(inner, &expanded, &shown, &images)?;
     let context = inner.engine.context();
     if tokens.len() >= context {

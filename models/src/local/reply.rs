@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     Completion, ContentHash, Function, Generate, GenerationEvent, ModelError, Reply, Stage, StopReason,
-    TokenRecord, Usage, family::VISION_ENCODER, processor::PatchGrid,
+    TokenRecord, Usage, processor::PatchGrid,
 };
 
 /// What a reply is, decided before it begins.
@@ -150,10 +150,10 @@ async fn features(
 /// Runs the vision encoder on one image: its features, row after row.
 async fn encode(inner: &Inner, image: crate::ProcessedImage) -> Result<Vec<f32>, ModelError> {
     let mut inputs = inner.folder.family.encoder_inputs(image);
-    if let Some(signature) = inner.engine.signature(VISION_ENCODER) {
+    if let Some(signature) = inner.engine.signature(inner.vision()) {
         inputs.retain(|(name, _)| signature.input(name).is_some());
     }
-    let mut outputs = inner.engine.encode(VISION_ENCODER, inputs).await.map_err(engine_error)?;
+    let mut outputs = inner.engine.encode(inner.vision(), inputs).await.map_err(engine_error)?;
     let place = outputs.iter().position(|(name, _)| name == "image_features").unwrap_or(0);
     if outputs.is_empty() {
         return Err(ModelError::Engine("the vision encoder has no output".into()));

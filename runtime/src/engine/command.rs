@@ -30,8 +30,8 @@ pub(crate) enum Command {
     },
     /// Look embeddings up.
     Embed { tokens: Vec<u32>, switch: Arc<RunSwitch>, reply: Reply<HostTensor> },
-    /// Begin a sequence.
-    Open { reply: Reply<u64> },
+    /// Begin a sequence, scored by a head of this name or by the first.
+    Open { head: Option<String>, reply: Reply<u64> },
     /// Read chunks, in one run of the decoder.
     Extend { sequence: u64, chunks: Vec<Chunk>, switch: Arc<RunSwitch>, reply: Reply<Extended> },
     /// Forget what was read beyond a position.

@@ -65,6 +65,8 @@ pub(crate) struct DecoderPlan {
     pub(crate) feed: Feed,
     pub(crate) indices: Vec<IndexPort>,
     pub(crate) caches: Vec<CacheTensor>,
+    /// The output whose last row is taken: scores, or a hidden state that a head makes scores of.
+    pub(crate) output: String,
     /// Tokens that are scored, where the graph or the configuration says it.
     pub(crate) vocabulary: Option<usize>,
 }
@@ -80,7 +82,7 @@ const PAST: &str = "past_key_values.";
 const PRESENT: &str = "present.";
 
 impl DecoderPlan {
-    /// Reads the plan from a decoder's signature.
+    /// Reads the plan from a decoder's signature. `hidden` is the output that heads go on from, where there are any.
     ///
     /// # Errors
     ///
@@ -90,6 +92,7 @@ impl DecoderPlan {
         path: &Path,
         signature: &Signature,
         shape: &DecoderShape,
+        hidden: Option<&str>,
     ) -> Result<Self, EngineError> {
         let reader = Reader { path, signature, shape };
         let feed = reader.feed()?;
@@ -113,14 +116,18 @@ impl DecoderPlan {
             return Err(reader.refused(format!("it has no input {PAST}N.key: it keeps no cache")));
         }
         reader.agree("num_hidden_layers", shape.layers, Some(caches.len() / 2))?;
-        let logits =
-            signature.output(LOGITS).ok_or_else(|| reader.refused(format!("it has no output {LOGITS}")))?;
-        if !matches!(logits.element, Some(Element::F32 | Element::F16)) {
-            return Err(reader.refused(format!("its output {logits} isn't of floats")));
+        let output = hidden.unwrap_or(LOGITS);
+        let port =
+            signature.output(output).ok_or_else(|| reader.refused(format!("it has no output {output}")))?;
+        if !matches!(port.element, Some(Element::F32 | Element::F16)) {
+            return Err(reader.refused(format!("its output {port} isn't of floats")));
         }
-        let declared = logits.shape.last().and_then(Dim::fixed);
-        reader.agree("vocab_size", shape.vocabulary, declared)?;
-        Ok(Self { feed, indices, caches, vocabulary: declared.or(shape.vocabulary) })
+        let declared = port.shape.last().and_then(Dim::fixed);
+        let what = if hidden.is_some() { "hidden_size" } else { "vocab_size" };
+        let configured = if hidden.is_some() { shape.hidden } else { shape.vocabulary };
+        reader.agree(what, configured, declared)?;
+        let vocabulary = if hidden.is_some() { shape.vocabulary } else { declared.or(shape.vocabulary) };
+        Ok(Self { feed, indices, caches, output: output.to_owned(), vocabulary })
     }
 
     /// Whether a token's position is three numbers: time, height and width.

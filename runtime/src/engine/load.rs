@@ -1,6 +1,9 @@
 //! Loading a model: its files checked, its graphs opened on the device, its decoder's plan and cache decided.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use ort::{
     memory::{Allocator, MemoryInfo},
@@ -8,8 +11,13 @@ use ort::{
 };
 
 use super::{
-    CacheForm, EngineError, EngineFacts, EngineGraphs, EngineOptions, decoder::DecoderPlan, encoder::Encoder,
-    graph, step::Decoder, thread::LoadedModel,
+    CacheForm, EngineError, EngineFacts, EngineGraphs, EngineOptions,
+    decoder::DecoderPlan,
+    encoder::Encoder,
+    graph,
+    heads::{Head, Heads},
+    step::Decoder,
+    thread::LoadedModel,
 };
 use crate::{
     cache::{CacheLayout, KeptForm},
@@ -33,7 +41,8 @@ pub(super) fn load(
     // Without a decoder nothing is kept, and the form means nothing.
     let (mut decoder, mut form, mut vocabulary, mut doubt) = (None, CacheForm::Growing, 0, None);
     if let Some(path) = &graphs.decoder {
-        let opened = opened.decoder(path)?;
+        let heads = opened.heads(&graphs.heads)?;
+        let opened = opened.decoder(path, heads)?;
         (form, vocabulary, doubt) = (opened.form, opened.vocabulary, opened.doubt);
         decoder = Some(opened.decoder);
     }
@@ -58,7 +67,17 @@ pub(super) fn load(
     // Nothing says how many rows a table has that no decoder's scores go with.
     let known = if decoder.is_some() { vocabulary } else { usize::MAX };
     let sequences = HashMap::new();
-    let model = LoadedModel { sequences, next: 0, decoder, embedding, encoders, context, vocabulary: known };
+    let beside_tokens = graphs.beside_tokens.clone();
+    let model = LoadedModel {
+        sequences,
+        next: 0,
+        decoder,
+        embedding,
+        beside_tokens,
+        encoders,
+        context,
+        vocabulary: known,
+    };
     Ok((model, EngineFacts { signatures, placement, cache_form: form, context, vocabulary, moved, doubt }))
 }
 
@@ -79,11 +98,16 @@ struct OpenedDecoder {
 }
 
 impl Opened<'_> {
-    fn decoder(&mut self, path: &Path) -> Result<OpenedDecoder, EngineError> {
+    fn heads(&mut self, files: &[(String, PathBuf)]) -> Result<Heads, EngineError> {
+        let opened = files.iter().map(|(name, path)| Head::new(path, self.encoder(name, path, None)?));
+        Ok(Heads::new(opened.collect::<Result<_, _>>()?))
+    }
+
+    fn decoder(&mut self, path: &Path, heads: Heads) -> Result<OpenedDecoder, EngineError> {
         let nodes = graph::nodes(path)?;
         let (session, signature, home) = self.open("decoder", path, &self.options.device)?;
-        let plan = DecoderPlan::read(path, &signature, &self.options.decoder)?;
-        let vocabulary = plan.vocabulary.ok_or_else(|| EngineError::Graph {
+        let plan = DecoderPlan::read(path, &signature, &self.options.decoder, heads.input())?;
+        let vocabulary = heads.vocabulary().or(plan.vocabulary).ok_or_else(|| EngineError::Graph {
             path: path.to_owned(),
             role: "a decoder",
             reason: "it doesn't say how many tokens it scores, and neither does the model's configuration"
@@ -106,6 +130,7 @@ impl Opened<'_> {
             layout,
             plan,
             longest_run: longest_run(&self.options.device),
+            heads,
             host: MemoryInfo::default(),
             moved: self.moved.clone(),
             session,

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::mpsc, thread};
 use tokio::sync::oneshot;
 
 use super::{
-    Chunk, Command, EngineError, EngineFacts, EngineGraphs, EngineOptions, Extended, RunSwitch,
+    BesideTokens, Chunk, Command, EngineError, EngineFacts, EngineGraphs, EngineOptions, Extended, RunSwitch,
     command::EngineLine,
     decoder::{EMBEDDINGS, Feed, TOKENS},
     encoder::{Encoder, token_ids},
@@ -20,6 +20,8 @@ use crate::{cache::Cache, library::Runtime, tensor::HostTensor};
 pub(super) struct OpenSequence {
     cache: Cache,
     positions: ReadPositions,
+    /// Which head scores what comes next.
+    head: usize,
 }
 
 /// A loaded model, as its thread sees it. Caches are dropped before the sessions whose memory they lie in.
@@ -28,6 +30,8 @@ pub(super) struct LoadedModel {
     pub(super) next: u64,
     pub(super) decoder: Option<Decoder>,
     pub(super) embedding: Option<Encoder>,
+    /// What it is given beside tokens.
+    pub(super) beside_tokens: Vec<(String, BesideTokens)>,
     pub(super) encoders: Vec<Encoder>,
     pub(super) context: usize,
     pub(super) vocabulary: usize,
@@ -81,7 +85,7 @@ impl LoadedModel {
                 Command::Embed { tokens, switch, reply } => {
                     let _ = reply.send(self.embed(&tokens, &switch));
                 }
-                Command::Open { reply } => self.open(reply),
+                Command::Open { head, reply } => self.open(head.as_deref(), reply),
                 Command::Extend { sequence, chunks, switch, reply } => {
                     let _ = reply.send(self.extend(sequence, chunks, &switch));
                 }
@@ -101,7 +105,8 @@ impl LoadedModel {
         inputs: Vec<(String, HostTensor)>,
         switch: &RunSwitch,
     ) -> Result<Vec<(String, HostTensor)>, EngineError> {
-        if let Some(encoder) = self.encoders.iter_mut().find(|encoder| encoder.name == name) {
+        let mut graphs = self.encoders.iter_mut().chain(&mut self.embedding);
+        if let Some(encoder) = graphs.find(|encoder| encoder.name == name) {
             return encoder.run(inputs, switch);
         }
         let known: Vec<&str> = self.encoders.iter().map(|encoder| encoder.name.as_str()).collect();
@@ -110,26 +115,45 @@ impl LoadedModel {
 
     fn embed(&mut self, tokens: &[u32], switch: &RunSwitch) -> Result<HostTensor, EngineError> {
         let embedding = self.embedding.as_mut().ok_or(EngineError::NoEmbedding)?;
-        let port = embedding.signature.inputs.first().filter(|_| embedding.signature.inputs.len() == 1);
+        let is_beside = |name: &str| self.beside_tokens.iter().any(|(beside, _)| beside == name);
+        let mut ports = embedding.signature.inputs.iter().filter(|port| !is_beside(&port.name));
+        let port = ports.next().filter(|_| ports.next().is_none());
         let (name, element) =
             port.and_then(|port| Some((port.name.clone(), port.element?))).ok_or_else(|| {
                 EngineError::Input {
                     graph: embedding.name.clone(),
                     name: TOKENS.to_owned(),
-                    reason: "an embedding graph has this one input".to_owned(),
+                    reason: "an embedding graph has this one input beside those that it is told".to_owned(),
                 }
             })?;
         let ids = token_ids(tokens, element, self.vocabulary)?;
-        let outputs = embedding.run(vec![(name, ids)], switch)?;
+        let mut inputs = vec![(name, ids)];
+        for (name, beside) in &self.beside_tokens {
+            let tensor = match beside {
+                BesideTokens::Always(tensor) => tensor.clone(),
+                BesideTokens::OfEach(value) => {
+                    HostTensor::Bool { shape: vec![1, tokens.len()], data: vec![*value; tokens.len()] }
+                }
+            };
+            inputs.push((name.clone(), tensor));
+        }
+        let outputs = embedding.run(inputs, switch)?;
         let (_, embeddings) = outputs.into_iter().next().ok_or(EngineError::NoEmbedding)?;
         Ok(embeddings)
     }
 
-    fn open(&mut self, reply: super::Reply<u64>) {
+    fn open(&mut self, head: Option<&str>, reply: super::Reply<u64>) {
         let decoder = self.decoder.as_ref().ok_or(EngineError::NoDecoder);
-        let opened = decoder.and_then(|decoder| Cache::empty(&decoder.layout)).map(|cache| {
+        let opened = decoder.and_then(|decoder| {
+            Ok(OpenSequence {
+                head: decoder.heads.place(head)?,
+                cache: Cache::empty(&decoder.layout)?,
+                positions: ReadPositions::default(),
+            })
+        });
+        let opened = opened.map(|sequence| {
             self.next += 1;
-            self.sequences.insert(self.next, OpenSequence { cache, positions: ReadPositions::default() });
+            self.sequences.insert(self.next, sequence);
             self.next
         });
         // If nobody took it, nobody will close it.
@@ -157,7 +181,8 @@ impl LoadedModel {
         };
         let input = self.input(chunks, switch)?;
         let context = self.context;
-        let OpenSequence { cache, positions } = self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
+        let OpenSequence { cache, positions, head } =
+            self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
         let (position, more) = (cache.length(), input.shape().get(1).copied().unwrap_or(0));
         if more == 0 {
             return Err(EngineError::Input {
@@ -170,7 +195,7 @@ impl LoadedModel {
             return Err(EngineError::ContextFull { position, more, context });
         }
         let decoder = self.decoder.as_mut().ok_or(EngineError::NoDecoder)?;
-        let logits = decoder.read(cache, input, &fresh, switch)?;
+        let logits = decoder.read(cache, input, &fresh, *head, switch)?;
         positions.extend(&fresh);
         Ok(Extended { position: cache.length(), logits: Some(logits) })
     }
@@ -223,7 +248,8 @@ impl LoadedModel {
     }
 
     fn rewind(&mut self, sequence: u64, position: usize) -> Result<Extended, EngineError> {
-        let OpenSequence { cache, positions } = self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
+        let OpenSequence { cache, positions, .. } =
+            self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
         let decoder = self.decoder.as_ref().ok_or(EngineError::NoDecoder)?;
         cache.rewind(&decoder.layout, position)?;
         positions.rewind(position);
