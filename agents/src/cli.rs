@@ -5,6 +5,7 @@ mod ask;
 mod classify;
 mod demo;
 mod doctor;
+mod draw;
 mod embed;
 mod eval;
 mod failure;
@@ -58,6 +59,7 @@ async fn perform(command: Command, output: &Output) -> Result<u8, Failure> {
         Command::Demo(options) => demo::demo(options, output).await,
         Command::Run(options) => run::run(options, output).await,
         Command::Ask(options) => watch::unless_interrupted(ask::ask(options, output)).await,
+        Command::Draw(options) => Box::pin(watch::unless_interrupted(draw::draw(options, output))).await,
         Command::Classify(options) => {
             Box::pin(watch::unless_interrupted(classify::classify(options, output))).await
         }
