@@ -32,7 +32,7 @@ pub use address::ModelAddress;
 pub use bundled::{bundled_folder, bundled_names};
 pub use chat::{ChatModel, ModelCard};
 pub use conversation::{Content, ContentHash, Conversation, ImageContent, Message, Role};
-pub use dialect::{Dialect, JsonDialect};
+pub use dialect::{ChosenDialect, Dialect, DialectKind, JsonDialect};
 pub use dual_encoder::{
     Classification, Cut, DualEncoder, Embedding, EncoderCard, EncoderConfig, EncoderFamily, EncoderFolder,
     EncoderInspection, EncoderLayout, LabelScore, LocalDualEncoder, Scoring, Temperature, TemperatureSource,
@@ -40,7 +40,7 @@ pub use dual_encoder::{
 };
 pub use error::{Cause, ModelError};
 pub use family::{DECODER, EMBED_TOKENS, Family, Span, VISION_ENCODER};
-pub use folder::{DialectKind, FolderSettings, ModelConfig, ModelFolder, Precision, SessionFile, TextConfig};
+pub use folder::{FolderSettings, ModelConfig, ModelFolder, Precision, SessionFile, TextConfig};
 pub use generate::{Function, Generate, Reply, Sampling, Thought};
 pub use generation::{Call, Completion, Generation, GenerationEvent, Stage, StopReason, TokenRecord, Usage};
 pub use http::{Pace, Patience, RealPace};

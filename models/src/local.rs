@@ -97,17 +97,24 @@ impl ChatModel for LocalModel {
     ) -> Result<Generation, ModelError> {
         let inner = &self.inner;
         let (plan, instructions, thinking) = match &options.reply {
-            Reply::Text => (ReplyPlan { constraint: None, marker: None, functions: None }, None, None),
+            Reply::Text => {
+                (ReplyPlan { constraint: None, thinks: false, marker: None, functions: None }, None, None)
+            }
             Reply::Json(schema) => {
                 let constraint = inner.compile(&Grammar::of(Form::Json(schema.clone())))?;
-                (ReplyPlan { constraint: Some(constraint), marker: None, functions: None }, None, None)
+                (
+                    ReplyPlan { constraint: Some(constraint), thinks: false, marker: None, functions: None },
+                    None,
+                    None,
+                )
             }
             Reply::Call { thought, functions } => {
                 let grammar = inner.dialect.grammar(functions, *thought, options.max_thought_tokens)?;
                 let thinks = *thought == Thought::Free;
                 let plan = ReplyPlan {
                     constraint: Some(inner.compile(&grammar)?),
-                    marker: thinks.then(|| inner.dialect.marker().clone()),
+                    thinks,
+                    marker: inner.dialect.marker().filter(|_| thinks).cloned(),
                     functions: Some(functions.clone()),
                 };
                 (plan, Some(inner.dialect.instructions(functions, *thought)?), Some(thinks))

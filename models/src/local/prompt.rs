@@ -11,6 +11,7 @@ use percept_runtime::RopePosition;
 use super::{Inner, features::SeenImage};
 use crate::{
     Content, ContentHash, Conversation, ImageContent, ModelError, Role, Span,
+    dialect::Dialect,
     processor::{PatchGrid, ProcessedImage},
     template::{TemplateMessage, TemplatePart},
 };
@@ -84,7 +85,7 @@ pub(super) async fn prepare(
 ) -> Result<Prompt, ModelError> {
     let folder = &inner.folder;
     let image_token = folder.family.image_token();
-    let messages = messages(conversation, instructions, &inner.special_tokens);
+    let messages = messages(conversation, instructions, &inner.special_tokens, inner.dialect.as_ref());
     let text = folder.template.render(&messages, image_token, thinking)?;
     let shown: Vec<&ImageContent> = conversation.images().collect();
     let places = text.matches(image_token).count();
@@ -151,7 +152,12 @@ fn messages(
     conversation: &Conversation,
     instructions: Option<String>,
     special_tokens: &[String],
+    dialect: &dyn Dialect,
 ) -> Vec<TemplateMessage> {
+    // A reply may have tokens that are names anywhere else.
+    let own = dialect.special_tokens();
+    let foreign: Vec<String> =
+        special_tokens.iter().filter(|token| !own.contains(&token.as_str())).cloned().collect();
     let mut messages: Vec<TemplateMessage> = conversation
         .messages()
         .iter()
@@ -162,6 +168,9 @@ fn messages(
                 .iter()
                 .map(|content| match content {
                     Content::Text(text) => TemplatePart::Text { text: harmless(text, special_tokens) },
+                    Content::Said { thought, text } => {
+                        TemplatePart::Text { text: harmless(&dialect.said(thought, text), &foreign) }
+                    }
                     Content::Image(_) => TemplatePart::Image,
                 })
                 .collect(),

@@ -24,6 +24,8 @@ use crate::{
 pub(super) struct ReplyPlan {
     /// What it may be; `None` for free text.
     pub(super) constraint: Option<Constraint>,
+    /// Whether it is a call with a thought.
+    pub(super) thinks: bool,
     /// What ends its thought, if it may begin with one.
     pub(super) marker: Option<Marker>,
     /// The functions on offer, if it is to be a call.
@@ -81,7 +83,10 @@ pub(super) fn stream(
             StopReason::StopText | StopReason::Cancelled => Err("the reply was broken off".into()),
         });
         yield GenerationEvent::Done(Box::new(Completion {
-            thought: reader.thought.trim().to_owned(),
+            thought: match plan.thinks {
+                true => inner.dialect.thought(&reader.thought, &reader.text),
+                false => reader.thought.trim().to_owned(),
+            },
             text: reader.text,
             call,
             stop,
