@@ -20,6 +20,7 @@ mod ui_tars;
 mod words;
 
 use percept_runtime::{Form, Grammar, Marker};
+use serde_json::Value;
 
 use crate::{Call, Function, ModelError, Thought};
 pub use choice::{ChosenDialect, DialectKind};
@@ -48,6 +49,19 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     ///
     /// [`ModelError::Request`] if a function's schema can't be followed.
     fn instructions(&self, functions: &[Function], thought: Thought) -> Result<String, ModelError>;
+
+    /// The same for a chat template that has a place of its own for functions; `None` from a dialect that knows none.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Request`] if a function's schema can't be followed.
+    fn declaration(
+        &self,
+        _functions: &[Function],
+        _thought: Thought,
+    ) -> Result<Option<Declaration>, ModelError> {
+        Ok(None)
+    }
 
     /// What a reply may be.
     ///
@@ -104,6 +118,17 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
             _ => Vec::new(),
         }
     }
+}
+
+/// Functions as a chat template takes them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Declaration {
+    /// A list of `{"type": "function", "function": {"name", "description", "parameters"}}`.
+    pub tools: Value,
+    /// What a template writes that means this dialect: another may have its own form for calls.
+    pub form: &'static str,
+    /// What the system message says beside.
+    pub beside: Option<String>,
 }
 
 /// A marker as a part of a grammar.

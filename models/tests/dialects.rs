@@ -143,3 +143,25 @@ async fn a_dialect_is_told_with_what_chose_it() {
     let error = percept_models::ModelFolder::open(&marked, None).err().unwrap().to_string();
     assert!(error.contains("`dialect.marker` is the dialect `json`'s alone"), "{error}");
 }
+
+/// A template with a place for functions, which writes calls in Qwen's form or in another.
+const DECLARING: &str = "{% for message in messages %}{% if message.role == 'system' %}{% for part in message.content %}\
+{{ part.text }}{% endfor %}{% endif %}{% endfor %}{% if tools %}[{% for tool in tools %}{{ tool | tojson }}{% endfor %}]
+FORM{% endif %}<|image_pad|>";
+
+#[tokio::test]
+async fn a_template_that_declares_functions_in_the_dialects_form_is_left_to_do_so() {
+    let qwens = "<tool_call>\n{\"name\": <function-name>, \"arguments\": <args-json-object>}\n</tool_call>";
+    for (form, declares) in [(qwens, true), ("<function=NAME>", false)] {
+        let (_kept, folder) = folder("[dialect]\nkind = 'qwen'");
+        fs::write(folder.join("chat_template.jinja"), DECLARING.replace("FORM", form)).unwrap();
+        let model = load(&folder, "cpu", CacheForm::Auto).await;
+        let call = Reply::Call { thought: Thought::Free, functions: functions() };
+        let prompt = model.prompt_for(&task(), &call).await.unwrap().rendered;
+        let declared =
+            r#"[{"type": "function", "function": {"name": "computer_use", "description": "Use a mouse"#;
+        assert_eq!(prompt.contains(declared), declares, "{prompt}");
+        assert_eq!(prompt.contains("<tools>"), !declares, "{prompt}");
+        assert!(prompt.contains("First say in a sentence or two"), "{prompt}");
+    }
+}

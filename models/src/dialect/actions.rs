@@ -10,7 +10,7 @@ mod write;
 
 use serde_json::Value;
 
-pub(super) use self::write::write;
+pub(super) use self::write::{WrittenAction, write};
 use super::{
     grid::{Mark, PlaceKind},
     keys::Names,

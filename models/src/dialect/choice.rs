@@ -96,7 +96,8 @@ impl ChosenDialect {
 /// As much of `config.json` as says what a model was called.
 #[derive(Deserialize)]
 struct Saved {
-    _name_or_path: Option<String>,
+    #[serde(rename = "_name_or_path")]
+    name: Option<String>,
 }
 
 /// The names that a folder goes by: the one that it was saved under, the Hub's where it lies in its cache, and its own.
@@ -109,7 +110,7 @@ pub(crate) fn names(path: &Path) -> Vec<String> {
     // `models--org--name/snapshots/commit`.
     let snapshots = path.parent().filter(|parent| parent.ends_with("snapshots"));
     let hub = snapshots.and_then(Path::parent).and_then(last);
-    saved.and_then(|saved| saved._name_or_path).into_iter().chain(hub).chain(own).collect()
+    saved.and_then(|saved| saved.name).into_iter().chain(hub).chain(own).collect()
 }
 
 /// The dialect of a model of this name.

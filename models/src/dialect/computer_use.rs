@@ -21,8 +21,8 @@ use serde_json::{Map, Value, json};
 
 pub(super) use self::signature::whole_numbers;
 use super::{
-    Dialect,
-    actions::{self, Action, Offer},
+    Declaration, Dialect,
+    actions::{self, Action, Offer, WrittenAction},
     grid::Scale,
     schema::{self, resolve},
     spaced,
@@ -33,6 +33,11 @@ use crate::{Call, Function, ModelError, Thought};
 const NAME: &str = "computer_use";
 const OPEN: &str = "<tool_call>";
 const CLOSE: &str = "</tool_call>";
+
+/// How a call is written, as Qwen's templates say it.
+const FORM: &str =
+    "<tool_call>\n{\"name\": <function-name>, \"arguments\": <args-json-object>}\n</tool_call>";
+const FIRST: &str = "First say in a sentence or two what you see and what to do next.";
 
 /// `<tool_call>`, and the actions of `computer_use`.
 #[derive(Debug)]
@@ -87,20 +92,26 @@ impl Dialect for ComputerUse {
             "These functions can be called. Their signatures stand within <tools></tools> tags:".into(),
         );
         lines.push("<tools>".into());
-        lines.extend(signature::declared(&offer, self.scale)?.iter().map(Value::to_string));
+        lines.extend(signature::declared(&offer, self.scale)?.iter().map(spaced::text));
         lines.push("</tools>".into());
         lines.push(String::new());
-        let first = match thought {
-            Thought::Free => {
-                "First say in a sentence or two what you see and what to do next. Then call one function:"
-            }
-            Thought::None => "Reply with a call of one function and nothing else:",
-        };
-        lines.push(format!("{first} its name and arguments as a JSON object within {OPEN}{CLOSE} tags:"));
-        lines.push(OPEN.into());
-        lines.push(r#"{"name": <function-name>, "arguments": <args-json-object>}"#.into());
-        lines.push(CLOSE.into());
+        lines.push(match thought {
+            Thought::Free => format!("{FIRST} Then call one function:"),
+            Thought::None => "Reply with a call of one function and nothing else:".into(),
+        });
+        lines.push(format!("its name and arguments as a JSON object within {OPEN}{CLOSE} tags, in the form"));
+        lines.push(FORM.into());
         Ok(lines.join("\n"))
+    }
+
+    fn declaration(
+        &self,
+        functions: &[Function],
+        thought: Thought,
+    ) -> Result<Option<Declaration>, ModelError> {
+        let tools = signature::declared(&Offer::of(self.actions, functions)?, self.scale)?;
+        let beside = (thought == Thought::Free).then(|| FIRST.to_owned());
+        Ok(Some(Declaration { tools: Value::Array(tools), form: FORM, beside }))
     }
 
     fn grammar(
@@ -169,15 +180,13 @@ impl Dialect for ComputerUse {
 
     fn write(&self, call: &Call, function: &Function) -> Option<Result<String, String>> {
         let written = || {
-            let (name, arguments) = match actions::write(self.actions, call, function, self.scale)? {
-                Some((action, arguments)) => {
-                    let first = std::iter::once(("action".to_owned(), json!(action)));
-                    (NAME, first.chain(arguments).collect())
-                }
-                None => {
-                    let schema = resolve(function).map_err(|error| error.to_string())?;
-                    (call.function.as_str(), schema::write_in_order(&schema, &call.arguments, self.scale)?)
-                }
+            let action = actions::write(self.actions, call, function, self.scale)?;
+            let (name, arguments) = if let Some(WrittenAction { name, arguments }) = action {
+                let first = std::iter::once(("action".to_owned(), json!(name)));
+                (NAME, first.chain(arguments).collect())
+            } else {
+                let schema = resolve(function).map_err(|error| error.to_string())?;
+                (call.function.as_str(), schema::write_in_order(&schema, &call.arguments, self.scale)?)
             };
             Ok(format!("\n{}\n{CLOSE}", spaced::text(&json!({ "name": name, "arguments": arguments }))))
         };

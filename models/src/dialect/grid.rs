@@ -393,6 +393,36 @@ mod tests {
     }
 
     #[test]
+    fn each_familys_places_come_to_the_same_pixel() {
+        let point = json!({ "x-percept": { "kind": "point", "width": 1000, "height": 500 } });
+        let region = json!({ "x-percept": { "kind": "region", "width": 1000, "height": 500 } });
+        let [point, region] = [point, region].map(|mark| Mark::of(&mark).unwrap().unwrap());
+        let thousandths = Scale::THOUSANDTHS;
+        // 1008×504 pixels are shown.
+        let resized = Scale::Resized(SmartSize { factor: 28, least: 56 * 56, most: 28 * 28 * 1280 });
+        let cases = [
+            (thousandths, point, json!([250, 500]), Ok(json!([250, 250]))),
+            (thousandths, point, json!([240, 490, 260, 510]), Ok(json!([250, 250]))),
+            (thousandths, point, json!([249.7, 500.2]), Ok(json!([250, 250]))),
+            (resized, point, json!([252, 252]), Ok(json!([250, 250]))),
+            (resized, point, json!([242, 242, 262, 262]), Ok(json!([250, 250]))),
+            (resized, point, json!([1008, 0]), Err("x is 1008, the grid ends at 1007")),
+            (Scale::Pixels, point, json!([250, 250]), Ok(json!([250, 250]))),
+            (Scale::Fractions, point, json!([0.25, 0.5]), Ok(json!([250, 250]))),
+            (Scale::Fractions, point, json!([0.2, 0.4, 0.3, 0.6]), Ok(json!([250, 250]))),
+            (Scale::Fractions, point, json!([1, 1.0]), Ok(json!([999, 499]))),
+            (Scale::Fractions, point, json!([1.5, 0]), Err("1.5 isn't a fraction from 0 to 1")),
+            (Scale::Fractions, region, json!([0, 0, 1, 1]), Ok(json!([0, 0, 1000, 500]))),
+            (thousandths, region, json!([0, 0, 1000, 1000]), Ok(json!([0, 0, 1000, 500]))),
+            (thousandths, point, json!([1, 2, 3]), Err("[1,2,3] isn't a point [x, y]")),
+        ];
+        for (scale, mark, place, expected) in cases {
+            let asked = if mark.kind == PlaceKind::Point { middle(&place, scale) } else { place.clone() };
+            assert_eq!(scale.to_pixels(mark, &asked), expected.map_err(str::to_owned), "{scale:?} {place}");
+        }
+    }
+
+    #[test]
     fn a_mark_without_a_size_is_an_error() {
         let mark = |mark: Value| Mark::of(&json!({ "x-percept": mark }));
         assert!(mark(json!({ "kind": "point" })).unwrap().is_err());

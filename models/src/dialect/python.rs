@@ -279,7 +279,9 @@ pub(super) fn read_function(call: Written, offer: &Offer<'_>, scale: Scale) -> R
 mod tests {
     use super::*;
 
-    fn check(text: &str, expected: Result<(&str, Vec<(Option<&str>, Value)>), &str>) {
+    type Arguments<'a> = Vec<(Option<&'a str>, Value)>;
+
+    fn check(text: &str, expected: Result<(&str, Arguments<'_>), &str>) {
         let expected = expected.map_err(str::to_owned).map(|(name, arguments)| Written {
             name: name.into(),
             arguments: arguments.into_iter().map(|(name, value)| (name.map(str::to_owned), value)).collect(),

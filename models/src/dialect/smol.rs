@@ -14,15 +14,17 @@
 //! `scroll` counts hundredths of the screen. `move_mouse`, `navigate_back` and what a telephone has (`swipe`, `open_app`,
 //! `long_press`) have no tool that comes with Percept.
 
+mod table;
+
 use percept_runtime::{Form, Grammar, Marker, Prelude};
 use serde_json::{Map, Value, json};
 
+use self::table::ACTIONS;
 use super::{
     Dialect,
-    actions::{self, Action, Argument, Means, Offer, Offered, optional, unwritten, written},
+    actions::{self, Argument, Means, Offer, Offered, WrittenAction},
     computer_use::whole_numbers,
     grid::Scale,
-    keys::Names::PyAutoGui,
     python::{self, Written},
     schema::{self, refused, resolve},
     words,
@@ -32,86 +34,6 @@ use crate::{Call, Function, ModelError, Thought};
 const OPEN: &str = "<code>";
 const CLOSE: &str = "</code>";
 const THINK: [&str; 2] = ["<think>", "</think>"];
-
-/// In the order of its prompt.
-static ACTIONS: [Action; 12] = [
-    Action {
-        name: "final_answer",
-        function: "finish",
-        does: "Ends the task, with its answer if it asks a question.",
-        arguments: &[optional("answer", Means::Text("answer"))],
-    },
-    Action {
-        name: "final_answer",
-        function: "answer",
-        does: "Ends the task with its answer.",
-        arguments: &[written("answer", Means::Text("text")), optional("seen_at", Means::Own("seen_at"))],
-    },
-    Action {
-        name: "move_mouse",
-        function: "mouse_move",
-        does: "Moves the pointer.",
-        arguments: &[written("x", Means::Pair("point"))],
-    },
-    Action {
-        name: "click",
-        function: "click",
-        does: "Clicks the left button.",
-        arguments: &[written("x", Means::Pair("point"))],
-    },
-    Action {
-        name: "double_click",
-        function: "double_click",
-        does: "Clicks the left button twice.",
-        arguments: &[written("x", Means::Pair("point"))],
-    },
-    Action {
-        name: "right_click",
-        function: "right_click",
-        does: "Clicks the right button.",
-        arguments: &[written("x", Means::Pair("point"))],
-    },
-    Action {
-        name: "type",
-        function: "type_text",
-        does: "Types a text where the focus is.",
-        arguments: &[written("text", Means::Text("text"))],
-    },
-    Action {
-        name: "press",
-        function: "press_key",
-        does: "Presses a key or several together, like ['ctrl', 'c'].",
-        arguments: &[written("keys", Means::Keys("key", PyAutoGui))],
-    },
-    Action {
-        name: "navigate_back",
-        function: "history_back",
-        does: "Goes back to the page before.",
-        arguments: &[],
-    },
-    Action {
-        name: "drag",
-        function: "drag",
-        does: "Drags from one place to another.",
-        arguments: &[written("from_coord", Means::Point("from")), written("to_coord", Means::Point("to"))],
-    },
-    Action {
-        name: "scroll",
-        function: "scroll",
-        does: "Scrolls by so many hundredths of the screen.",
-        arguments: &[
-            unwritten(Means::Middle("point")),
-            written("direction", Means::Direction("direction")),
-            written("amount", Means::Percent("amount")),
-        ],
-    },
-    Action {
-        name: "wait",
-        function: "wait",
-        does: "Waits so many seconds.",
-        arguments: &[written("seconds", Means::Seconds("seconds"))],
-    },
-];
 
 /// `<think>…</think><code>click(x=0.5, y=0.3)</code>`.
 #[derive(Debug)]
@@ -281,12 +203,12 @@ impl Dialect for SmolOperator {
 
     fn write(&self, call: &Call, function: &Function) -> Option<Result<String, String>> {
         let written = || {
-            let call = match actions::write(&ACTIONS, call, function, self.scale)? {
-                Some((action, arguments)) => text(action, &arguments),
-                None => {
-                    let schema = resolve(function).map_err(|error| error.to_string())?;
-                    python::function_text(function, &schema, &call.arguments, self.scale)?
-                }
+            let action = actions::write(&ACTIONS, call, function, self.scale)?;
+            let call = if let Some(WrittenAction { name, arguments }) = action {
+                text(name, &arguments)
+            } else {
+                let schema = resolve(function).map_err(|error| error.to_string())?;
+                python::function_text(function, &schema, &call.arguments, self.scale)?
             };
             Ok(format!("\n{call}\n{CLOSE}"))
         };

@@ -12,14 +12,16 @@
 //!
 //! `call_user` has no tool that comes with Percept.
 
+mod table;
+
 use percept_runtime::{Form, Grammar, Marker, Prelude};
 use serde_json::{Map, Value, json};
 
+use self::table::ACTIONS;
 use super::{
     Dialect,
-    actions::{self, Action, Argument, Means, Offer, Offered, optional, unwritten, written},
+    actions::{self, Argument, Means, Offer, Offered, WrittenAction},
     grid::{Mark, Scale},
-    keys::Names::PyAutoGui,
     python::{self, Written},
     schema::{refused, resolve},
     words,
@@ -32,78 +34,6 @@ const OPEN: &str = "<|box_start|>";
 const CLOSE: &str = "<|box_end|>";
 const THOUGHT: &str = "Thought:";
 const ACTION: &str = "Action:";
-
-/// How long `wait()` waits, in seconds.
-const WAIT: u32 = 5;
-
-/// In the order of its prompt.
-static ACTIONS: [Action; 11] = [
-    Action {
-        name: "click",
-        function: "click",
-        does: "",
-        arguments: &[written(START, Means::Point("point"))],
-    },
-    Action {
-        name: "left_double",
-        function: "double_click",
-        does: "",
-        arguments: &[written(START, Means::Point("point"))],
-    },
-    Action {
-        name: "right_single",
-        function: "right_click",
-        does: "",
-        arguments: &[written(START, Means::Point("point"))],
-    },
-    Action {
-        name: "drag",
-        function: "drag",
-        does: "",
-        arguments: &[written(START, Means::Point("from")), written(END, Means::Point("to"))],
-    },
-    Action {
-        name: "hotkey",
-        function: "press_key",
-        does: "Keys in lower case, a space between them, three at most.",
-        arguments: &[written("key", Means::Keys("key", PyAutoGui))],
-    },
-    Action {
-        name: "type",
-        function: "type_text",
-        does: r"Write \', \n and \\ for a quote, a line break and a backslash; a line break at the end submits.",
-        arguments: &[written("content", Means::Text("text"))],
-    },
-    Action {
-        name: "scroll",
-        function: "scroll",
-        does: "Shows more on the side of the direction.",
-        arguments: &[
-            written(START, Means::Point("point")),
-            written("direction", Means::Direction("direction")),
-            unwritten(Means::Unsaid("amount")),
-        ],
-    },
-    Action {
-        name: "wait",
-        function: "wait",
-        does: "Waits 5 seconds, then looks again.",
-        arguments: &[unwritten(Means::Usual("seconds", WAIT))],
-    },
-    Action {
-        name: "finished",
-        function: "finish",
-        does: r"Ends the task, with its answer if it asks a question. Write \', \n and \\ as in type.",
-        arguments: &[optional("content", Means::Text("answer"))],
-    },
-    Action {
-        name: "finished",
-        function: "answer",
-        does: r"Ends the task with its answer. Write \', \n and \\ as in type.",
-        arguments: &[written("content", Means::Text("text")), unwritten(Means::Unsaid("seen_at"))],
-    },
-    Action { name: "call_user", function: "call_user", does: "Asks the person for help.", arguments: &[] },
-];
 
 /// `Thought: … Action: click(start_box='(x,y)')`.
 #[derive(Debug)]
@@ -183,27 +113,26 @@ impl UiTars {
         let call = format!("{}({})", offered.action.name, arguments.collect::<Vec<_>>().join(", "));
         if offered.action.does.is_empty() { call } else { format!("{call} # {}", offered.action.does) }
     }
+}
 
-    /// The text of a call, a place between its tokens if `boxes`.
-    fn text(action: &str, arguments: &Map<String, Value>, boxes: bool) -> String {
-        let value = |value: &Value| match value {
-            Value::String(text) => python::quote(text),
-            // A chord's parts, or a place's numbers.
-            Value::Array(parts) if parts.iter().all(Value::is_string) => {
-                let parts: Vec<&str> = parts.iter().filter_map(Value::as_str).collect();
-                python::quote(&parts.join(" "))
-            }
-            Value::Array(numbers) => {
-                let numbers: Vec<String> = numbers.iter().map(Value::to_string).collect();
-                let (open, close) = if boxes { (OPEN, CLOSE) } else { ("", "") };
-                format!("'{open}({}){close}'", numbers.join(","))
-            }
-            other => other.to_string(),
-        };
-        let arguments: Vec<String> =
-            arguments.iter().map(|(name, argument)| format!("{name}={}", value(argument))).collect();
-        format!("{action}({})", arguments.join(", "))
-    }
+/// The text of a call.
+fn text(action: &str, arguments: &Map<String, Value>) -> String {
+    let value = |value: &Value| match value {
+        Value::String(text) => python::quote(text),
+        // A chord's parts, or a place's numbers.
+        Value::Array(parts) if parts.iter().all(Value::is_string) => {
+            let parts: Vec<&str> = parts.iter().filter_map(Value::as_str).collect();
+            python::quote(&parts.join(" "))
+        }
+        Value::Array(numbers) => {
+            let numbers: Vec<String> = numbers.iter().map(Value::to_string).collect();
+            format!("'({})'", numbers.join(","))
+        }
+        other => other.to_string(),
+    };
+    let arguments: Vec<String> =
+        arguments.iter().map(|(name, argument)| format!("{name}={}", value(argument))).collect();
+    format!("{action}({})", arguments.join(", "))
 }
 
 impl Dialect for UiTars {
@@ -276,13 +205,14 @@ impl Dialect for UiTars {
 
     fn write(&self, call: &Call, function: &Function) -> Option<Result<String, String>> {
         let written = || {
-            Ok(match actions::write(&ACTIONS, call, function, self.scale)? {
-                Some((action, arguments)) => format!(" {}", Self::text(action, &arguments, false)),
-                None => {
-                    let schema = resolve(function).map_err(|error| error.to_string())?;
-                    format!(" {}", python::function_text(function, &schema, &call.arguments, self.scale)?)
-                }
-            })
+            let action = actions::write(&ACTIONS, call, function, self.scale)?;
+            let call = if let Some(WrittenAction { name, arguments }) = action {
+                text(name, &arguments)
+            } else {
+                let schema = resolve(function).map_err(|error| error.to_string())?;
+                python::function_text(function, &schema, &call.arguments, self.scale)?
+            };
+            Ok(format!(" {call}"))
         };
         Some(written())
     }

@@ -83,10 +83,7 @@ pub(super) fn stream(
             StopReason::StopText | StopReason::Cancelled => Err("the reply was broken off".into()),
         });
         yield GenerationEvent::Done(Box::new(Completion {
-            thought: match plan.thinks {
-                true => inner.dialect.thought(&reader.thought, &reader.text),
-                false => reader.thought.trim().to_owned(),
-            },
+            thought: if plan.thinks { inner.dialect.thought(&reader.thought, &reader.text) } else { String::new() },
             text: reader.text,
             call,
             stop,

@@ -130,8 +130,8 @@ impl Offered<'_> {
 
     /// The screenshot, as a place of this function's is about it.
     pub(in crate::dialect) fn screen(&self) -> Result<Mark, String> {
-        let names = self.action.arguments.iter().flat_map(|argument| argument.means.names());
-        let mark = names.filter_map(|name| Mark::of(property(&self.schema, name))).next();
+        let mut names = self.action.arguments.iter().flat_map(|argument| argument.means.names());
+        let mark = names.find_map(|name| Mark::of(property(&self.schema, name)));
         mark.unwrap_or_else(|| Err(format!("`{}` knows no screenshot to measure on", self.function.name)))
     }
 }

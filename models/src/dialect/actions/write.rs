@@ -11,6 +11,13 @@ use crate::{
     },
 };
 
+/// An action as the model writes it.
+#[derive(Debug, PartialEq)]
+pub(in crate::dialect) struct WrittenAction {
+    pub(in crate::dialect) name: &'static str,
+    pub(in crate::dialect) arguments: Map<String, Value>,
+}
+
 /// The action that does what a call does, and its arguments as the model writes them; `None` if no action stands for the
 /// function, which is then called by its own name.
 ///
@@ -22,13 +29,13 @@ pub(in crate::dialect) fn write(
     call: &Call,
     function: &Function,
     scale: Scale,
-) -> Result<Option<(&'static str, Map<String, Value>)>, String> {
+) -> Result<Option<WrittenAction>, String> {
     let schema = resolve(function).map_err(|error| error.to_string())?;
     let mut problem = None;
     for action in actions.iter().filter(|action| action.is_done_by(function, &schema)) {
         let offered = Offered { action, function, schema: schema.clone() };
         match offered.write(&call.arguments, scale) {
-            Ok(arguments) => return Ok(Some((action.name, arguments))),
+            Ok(arguments) => return Ok(Some(WrittenAction { name: action.name, arguments })),
             Err(why) => problem = problem.or(Some(why)),
         }
     }

@@ -1,6 +1,8 @@
 //! Functions as they are declared in the prompt and bounded in the grammar: `computer_use` with the actions on offer,
 //! then the others.
 
+use std::fmt::Write;
+
 use serde_json::{Map, Value, json};
 
 use super::NAME;
@@ -109,23 +111,23 @@ fn computer_use(offer: &Offer<'_>, scale: Scale) -> Result<Value, ModelError> {
             Scale::Resized(_) | Scale::Pixels => [grid.columns, grid.rows],
             Scale::Grid(_) | Scale::Fractions => [grid.columns - 1, grid.rows - 1],
         };
-        description.push_str(&format!("\n* The screen's resolution is {columns}x{rows}."));
+        // Writing into a string can't fail.
+        let _ = write!(description, "\n* The screen's resolution is {columns}x{rows}.");
         description.push_str("\n* Click the middle of what is meant.");
     }
     let (mut actions, mut names) = (String::from("What to do:"), Vec::new());
     let mut arguments: Vec<(&'static str, Value, Vec<&'static str>)> = Vec::new();
     for offered in &offer.actions {
-        actions.push_str(&format!("\n* `{}`: {}", offered.action.name, offered.action.does));
+        let _ = write!(actions, "\n* `{}`: {}", offered.action.name, offered.action.does);
         names.push(offered.action.name);
         for argument in offered.arguments() {
-            match arguments.iter_mut().find(|(name, ..)| *name == argument.name) {
-                Some((.., wanted)) => wanted.push(offered.action.name),
-                None => {
-                    let schema = about(offered, argument, scale)
-                        .map_err(|problem| refused(offered.function, &problem))?;
-                    arguments.push((argument.name, schema, vec![offered.action.name]));
-                }
+            if let Some((.., wanted)) = arguments.iter_mut().find(|(name, ..)| *name == argument.name) {
+                wanted.push(offered.action.name);
+                continue;
             }
+            let schema =
+                about(offered, argument, scale).map_err(|problem| refused(offered.function, &problem))?;
+            arguments.push((argument.name, schema, vec![offered.action.name]));
         }
     }
     let action = json!({ "description": actions, "enum": names, "type": "string" });
