@@ -145,8 +145,9 @@ async fn a_dialect_is_told_with_what_chose_it() {
 }
 
 /// A template with a place for functions, which writes calls in Qwen's form or in another.
-const DECLARING: &str = "{% for message in messages %}{% if message.role == 'system' %}{% for part in message.content %}\
-{{ part.text }}{% endfor %}{% endif %}{% endfor %}{% if tools %}[{% for tool in tools %}{{ tool | tojson }}{% endfor %}]
+const DECLARING: &str = "{% for message in messages if message.role == 'system' %}{% for part in message.content %}\
+{% if part.type == 'text' %}{{ part.text }}{% endif %}{% endfor %}{% endfor %}{% if tools %}[{% for tool in tools %}\
+{{ tool | tojson }}{% endfor %}]
 FORM{% endif %}<|image_pad|>";
 
 #[tokio::test]
