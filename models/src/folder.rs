@@ -17,13 +17,15 @@ use serde::Deserialize;
 use tokenizers::Tokenizer;
 
 use crate::{
-    ModelError, dual_encoder,
+    ModelError,
+    dialect::{ChosenDialect, names},
+    dual_encoder,
     family::{self, Family},
     processor::{Backend, ImageProcessor, backend_note},
     template::ChatTemplate,
 };
 pub use config::{ModelConfig, TextConfig};
-pub use percept::{DialectKind, FolderSettings};
+pub use percept::FolderSettings;
 pub(crate) use precision::{Graphs, choose, notes};
 pub use precision::{Precision, SessionFile};
 
@@ -37,6 +39,8 @@ pub struct ModelFolder {
     pub settings: FolderSettings,
     /// What its family knows.
     pub family: Box<dyn Family>,
+    /// How the model writes a call, and why that is thought.
+    pub dialect: ChosenDialect,
     /// From images to pixels.
     pub processor: ImageProcessor,
     /// From messages to a prompt.
@@ -72,14 +76,20 @@ impl ModelFolder {
         let tokenizer = read_tokenizer(path)?;
         let settings = FolderSettings::of_folder(path)?;
         let (processor, backend_note) = read_processor(path, settings.image_backend)?;
+        let dialect = ChosenDialect::of(&settings, &names(path), family.name());
         let folder = Self {
             path: path.to_owned(),
             processor,
             settings,
             template: ChatTemplate::of_folder(path)?,
-            notes: notes(&sessions, precision).into_iter().chain(backend_note).collect(),
+            notes: notes(&sessions, precision)
+                .into_iter()
+                .chain(backend_note)
+                .chain(dialect.note())
+                .collect(),
             config,
             family,
+            dialect,
             tokenizer,
             sessions,
         };

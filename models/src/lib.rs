@@ -34,7 +34,7 @@ pub use address::ModelAddress;
 pub use bundled::{bundled_folder, bundled_names};
 pub use chat::{ChatModel, ModelCard};
 pub use conversation::{Content, ContentHash, Conversation, ImageContent, Message, Role};
-pub use dialect::{Dialect, JsonDialect};
+pub use dialect::{ChosenDialect, Declaration, Dialect, DialectKind, JsonDialect};
 pub use draw::{Draw, DrawProgress, Drawing, ImageModel};
 pub use dual_encoder::{
     Classification, Cut, DualEncoder, Embedding, EncoderCard, EncoderConfig, EncoderFamily, EncoderFolder,
@@ -45,7 +45,7 @@ pub use error::{Cause, ModelError};
 pub use family::{
     DECODER, DrawingPlan, EMBED_TOKENS, Family, ImageTokens, Parts, Span, Unconditional, VISION_ENCODER,
 };
-pub use folder::{DialectKind, FolderSettings, ModelConfig, ModelFolder, Precision, SessionFile, TextConfig};
+pub use folder::{FolderSettings, ModelConfig, ModelFolder, Precision, SessionFile, TextConfig};
 pub use generate::{Function, Generate, Reply, Sampling, Thought};
 pub use generation::{Call, Completion, Generation, GenerationEvent, Stage, StopReason, TokenRecord, Usage};
 pub use http::{Pace, Patience, RealPace};

@@ -114,6 +114,8 @@ fn told(inspection: &Inspection, output: &Output) -> Result<(), Failure> {
         output.print(&format!("screen: {width}×{height}"))?;
     }
     output.print(&format!("thinks before it acts: {}", if card.thinks { "yes" } else { "no" }))?;
+    let dialect = &inspection.dialect;
+    output.print(&format!("dialect: {}, as {}", dialect.kind.name(), dialect.why))?;
     output.print(&format!("processor: {}", inspection.processor))?;
     for note in &card.notes {
         output.print(&format!("note: {note}"))?;

@@ -7,7 +7,11 @@ use async_trait::async_trait;
 use image::RgbImage;
 use percept_runtime::{Chooser, HostTensor, Sampling, Sequence};
 
-use super::{Inner, LocalModel, prompt, trouble::engine_error};
+use super::{
+    Inner, LocalModel,
+    prompt::{self, Told},
+    trouble::engine_error,
+};
 use crate::{
     Conversation, Draw, Drawing, DrawingPlan, ImageModel, ImageTokens, Message, ModelError, Role, Usage,
 };
@@ -93,7 +97,7 @@ impl<'a> Easel<'a> {
     ) -> Result<Self, ModelError> {
         let guidance = guidance_of(plan, guidance)?;
         let conversation: Conversation = [Message::text(Role::User, words)].into_iter().collect();
-        let prompt = prompt::prepare_between(inner, [""; 2], &conversation, None, None).await?;
+        let prompt = prompt::prepare_between(inner, [""; 2], &conversation, Told::default()).await?;
         let mut ids: Vec<u32> = prompt.tokens.iter().map(|token| token.id).collect();
         ids.push(plan.begin);
         // The last token is never read back.

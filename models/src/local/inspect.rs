@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::LocalModel;
 use crate::{
-    ChatModel, ModelCard,
+    ChatModel, ChosenDialect, ModelCard,
     folder::{FolderSettings, ModelConfig, SessionFile},
 };
 
@@ -18,6 +18,8 @@ pub struct Inspection {
     pub config: ModelConfig,
     /// Its own settings for this program, as meant.
     pub settings: FolderSettings,
+    /// How it writes a call, and why that is thought.
+    pub dialect: ChosenDialect,
     /// Its image processor, in words.
     pub processor: String,
     /// Tokens that end a reply.
@@ -73,6 +75,7 @@ impl LocalModel {
             card: self.card().clone(),
             config: inner.folder.config.clone(),
             settings: inner.folder.settings.clone(),
+            dialect: inner.folder.dialect.clone(),
             processor: format!("{:?}", inner.folder.processor),
             end_tokens: inner.end_tokens.clone(),
             vocabulary: inner.folder.tokenizer.get_vocab_size(true),

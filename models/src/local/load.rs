@@ -9,10 +9,8 @@ use percept_runtime::{
 
 use super::{Inner, LocalModel, features::SeenImages, trouble::engine_error};
 use crate::{
-    ModelCard, ModelError,
-    dialect::{Dialect, JsonDialect},
-    folder::{DialectKind, ModelFolder, Precision},
-    processor::ImageProcessor,
+    ModelCard, ModelError, dialect,
+    folder::{ModelFolder, Precision},
     template::{TemplateMessage, TemplatePart},
 };
 
@@ -93,9 +91,7 @@ impl LocalModel {
 
         let special_tokens = special_tokens(&folder);
         let is_special = |text: &str| special_tokens.iter().any(|token| token == text);
-        let dialect: Box<dyn Dialect> = match folder.settings.dialect {
-            DialectKind::Json => Box::new(json_dialect(&folder, is_special)),
-        };
+        let dialect = dialect::of_folder(&folder, is_special);
         let card = card(&folder, &engine, &choice, &vocabulary, options.name);
         Ok(Self {
             inner: Arc::new(Inner {
@@ -146,17 +142,6 @@ async fn open_engine(
         ..EngineOptions::new(choice.clone())
     };
     Engine::load(runtime, graphs, options).await.map_err(engine_error)
-}
-
-/// The JSON dialect, its places as the folder or else the family has them.
-fn json_dialect(folder: &ModelFolder, is_special: impl Fn(&str) -> bool) -> JsonDialect {
-    let dialect = JsonDialect::new(&folder.settings, is_special);
-    match &folder.processor {
-        ImageProcessor::Patched(patched) if folder.family.points_at_pixels() => {
-            dialect.with_places_in(patched.resize.then_some(patched.size), &folder.settings)
-        }
-        _ => dialect,
-    }
 }
 
 /// Image features must be as long as embeddings; noticed at loading where both graphs declare it.

@@ -24,6 +24,8 @@ use crate::{
 pub(super) struct ReplyPlan {
     /// What it may be; `None` for free text.
     pub(super) constraint: Option<Constraint>,
+    /// Whether it is a call with a thought.
+    pub(super) thinks: bool,
     /// What ends its thought, if it may begin with one.
     pub(super) marker: Option<Marker>,
     /// The functions on offer, if it is to be a call.
@@ -81,7 +83,7 @@ pub(super) fn stream(
             StopReason::StopText | StopReason::Cancelled => Err("the reply was broken off".into()),
         });
         yield GenerationEvent::Done(Box::new(Completion {
-            thought: reader.thought.trim().to_owned(),
+            thought: if plan.thinks { inner.dialect.thought(&reader.thought, &reader.text) } else { String::new() },
             text: reader.text,
             call,
             stop,
