@@ -6,6 +6,7 @@ mod classify;
 mod compare;
 mod demo;
 mod doctor;
+mod draw;
 mod embed;
 mod eval;
 mod failure;
@@ -61,6 +62,7 @@ async fn perform(command: Command, output: &Output) -> Result<u8, Failure> {
         Command::Demo(options) => demo::demo(options, output).await,
         Command::Run(options) => run::run(options, output).await,
         Command::Ask(options) => watch::unless_interrupted(ask::ask(options, output)).await,
+        Command::Draw(options) => Box::pin(watch::unless_interrupted(draw::draw(options, output))).await,
         Command::Classify(options) => {
             Box::pin(watch::unless_interrupted(classify::classify(options, output))).await
         }
@@ -76,7 +78,7 @@ async fn perform(command: Command, output: &Output) -> Result<u8, Failure> {
             Box::pin(watch::unless_interrupted(replay::replay(options, output))).await
         }
         Command::Eval(EvalCommand::Tasks(options)) => eval::tasks(options, output).await,
-        Command::Eval(EvalCommand::Miniwob(options)) => eval::miniwob(options, output).await,
+        Command::Eval(EvalCommand::Miniwob(options)) => Box::pin(eval::miniwob(options, output)).await,
         Command::Memory(command) => memory::memory(command, output),
         Command::Report(options) => report::report(&options, output),
         Command::Models(command) => {

@@ -44,7 +44,8 @@ class Builder:
 
 
 def build(text_model, head, keep_logits=False):
-    """The ONNX decoder of a transformers `LlamaModel` or `Qwen2Model` and its output head.
+    """The ONNX decoder of a transformers `LlamaModel` or `Qwen2Model` and its output head; without a head it gives
+    `hidden_states`.
 
     With `keep_logits` the graph takes the scalar `num_logits_to_keep`, and gives logits for that
     many last positions only; 0 means all."""
@@ -77,8 +78,11 @@ def build(text_model, head, keep_logits=False):
         )
     if keep_logits:
         normed = last_positions(builder, normed)
-    builder.linear(normed, "logits", head.weight.detach().numpy())
-    return model(builder, config, keep_logits)
+    if head is None:
+        builder.node("Identity", [normed], ["hidden_states"])
+    else:
+        builder.linear(normed, "logits", head.weight.detach().numpy())
+    return model(builder, config, keep_logits, has_head=head is not None)
 
 
 def sequence_lengths(builder):
@@ -167,7 +171,7 @@ def last_positions(builder, x):
     return builder.node("Slice", [x, "keep.start", end, "axis_1"], ["kept"])
 
 
-def model(builder, config, keep_logits):
+def model(builder, config, keep_logits, has_head=True):
     """The finished model, its inputs and outputs declared."""
     value = helper.make_tensor_value_info
     batch, new = "batch_size", "sequence_length"
@@ -178,7 +182,8 @@ def model(builder, config, keep_logits):
         value("attention_mask", TensorProto.INT64, [batch, total]),
     ]
     logits = "num_logits" if keep_logits else new
-    outputs = [value("logits", TensorProto.FLOAT, [batch, logits, config.vocab_size])]
+    scores = ("logits", config.vocab_size) if has_head else ("hidden_states", config.hidden_size)
+    outputs = [value(scores[0], TensorProto.FLOAT, [batch, logits, scores[1]])]
     if keep_logits:
         inputs.append(value("num_logits_to_keep", TensorProto.INT64, []))
     for layer in range(config.num_hidden_layers):

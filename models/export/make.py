@@ -40,6 +40,7 @@ FAMILIES = [
     "internvl",
     "llava_next",
     "llava_onevision",
+    "janus",
 ]
 DUAL_ENCODERS = ["clip", "siglip"]
 # The most that a family may take in the repository.
@@ -77,8 +78,11 @@ def write_family(family, folder, processor, model, cases):
     written = folder.load(family.processor())
     recorded = [goldens.record(case, written, model) for case in cases]
     # A family that isn't merged into the prompt checks itself.
-    check = getattr(family, "check", verify.check)
+    kind = getattr(family, "Sessions", verify.Sessions)
+    check = getattr(family, "check", lambda *given, **least: verify.check(*given, **least, kind=kind))
     check(folder, recorded, least_margin=seeds.MARGIN / 4)
+    if hasattr(family, "draw"):
+        family.draw(folder, written, model, kind(folder))
     goldens.write(recorded, folder.path / "golden.json")
     texts = goldens.tokenizer_goldens(written.tokenizer)
     goldens.write(texts, folder.path / "tokenizer_golden.json")

@@ -19,6 +19,7 @@ from transformers import (
     GotOcr2ImageProcessor,
     Idefics3ImageProcessor,
     IdeficsImageProcessor,
+    JanusImageProcessor,
     Lfm2VlImageProcessor,
     LlavaImageProcessor,
     LlavaNextImageProcessor,
@@ -32,6 +33,7 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
 from transformers.models.idefics.image_processing_pil_idefics import IdeficsImageProcessorPil
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
+from transformers.models.janus.image_processing_pil_janus import JanusImageProcessorPil
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil
@@ -130,6 +132,13 @@ ONEVISION = [
     ({}, [(384, 384), (97, 61)]),
     ({"image_mean": [0.5] * 3, "image_std": [0.5] * 3}, [(45, 83)]),
 ]
+# A short side that stays long enough, and one that isn't; a side that rounds half to even; as published; no steps.
+ON_SQUARES = [
+    ({"size": {"height": 30, "width": 30}, "min_size": 5}, [(97, 61), (45, 83), (200, 9), (3, 40), (1, 1), (60, 17)]),
+    ({"image_mean": [0.5] * 3, "image_std": [0.5] * 3}, [(97, 61), (1280, 720), (300, 301), (113, 900)]),
+    ({"do_pad": False}, [(97, 61)]),
+    ({"do_resize": False}, [(45, 83), (64, 64)]),
+]
 PADDED = [({"do_pad": True}, [(97, 61), (45, 83), (300, 301), (64, 64)])]
 
 
@@ -163,6 +172,7 @@ def make(folder):
         ("GotOcr2ImageProcessor", (GotOcr2ImageProcessorPil, GotOcr2ImageProcessor), ASPECT),
         ("LlavaNextImageProcessor", (LlavaNextImageProcessorPil, LlavaNextImageProcessor), NEXT),
         ("LlavaOnevisionImageProcessor", (LlavaOnevisionImageProcessorPil, LlavaOnevisionImageProcessor), ONEVISION),
+        ("JanusImageProcessor", (JanusImageProcessorPil, JanusImageProcessor), everything + ON_SQUARES),
     ]:
         furthest = 0.0
         for settings, sizes in cases:

@@ -17,6 +17,9 @@ class Sessions:
     """The sessions of one folder. `suffix` picks the decoder's file, `device` an execution
     provider's device for it (none: the CPU)."""
 
+    # The graph of which there may be several.
+    decoder_name = "decoder_model_merged"
+
     def __init__(self, folder, suffix="", device=None):
         self.folder = folder.path
         self.config = json.loads((folder.path / "config.json").read_text())
@@ -99,7 +102,7 @@ class Sessions:
         }
         return {**cache, **states}
 
-    def step(self, embeds, cache, places=None):
+    def step(self, embeds, cache, places=None, scores="logits"):
         """Appends embeddings to the cache: logits `[positions, vocabulary]`, and the new cache.
 
         `places` are the new positions' rows `[rows, positions]`; they are counted where none are given."""
@@ -120,7 +123,7 @@ class Sessions:
         }
         feed = {name: offered[name] for name in self.inputs}
         output = dict(zip(self.outputs, self.decoder.run(None, feed)))
-        logits = output.pop("logits")[0]
+        logits = output.pop(scores)[0]
         return logits, {past_of(name): value for name, value in output.items()}
 
     def beside(self, past, new):

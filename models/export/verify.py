@@ -16,13 +16,13 @@ class Unclear(Exception):
     """A reply whose best token wins by too little to be compared elsewhere."""
 
 
-def check(folder, recorded, least_margin):
+def check(folder, recorded, least_margin, kind=Sessions):
     """Runs every case on every decoder of the folder, and adds to each golden what the 4-bit
-    decoder replies, which has no counterpart in torch."""
+    decoder replies, which has no counterpart in torch. `kind` is how the folder's graphs are run."""
     tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
-    for path in sorted(folder.path.glob("onnx/decoder_model_merged*.onnx")):
-        suffix = path.stem.removeprefix("decoder_model_merged")
-        sessions = Sessions(folder, suffix)
+    for path in sorted(folder.path.glob(f"onnx/{kind.decoder_name}*.onnx")):
+        suffix = path.stem.removeprefix(kind.decoder_name)
+        sessions = kind(folder, suffix)
         furthest, closest = 0.0, np.inf
         for golden in recorded:
             embeds = prompt_embeddings(sessions, golden)

@@ -1,6 +1,6 @@
 //! What a model is told: messages of text and images, in order.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use image::RgbImage;
 
@@ -79,6 +79,26 @@ pub enum Content {
     Text(String),
     /// An image.
     Image(ImageContent),
+    /// What the model itself replied when it was asked for a call, in two parts as
+    /// [`Completion`](crate::Completion) has them. A model on this machine is shown it as it would have written it.
+    Said {
+        /// The thought; may be empty.
+        thought: String,
+        /// The call's text.
+        text: String,
+    },
+}
+
+impl Content {
+    /// The text that it is, in plain words: of a reply the thought and the call, a line each.
+    pub fn plain(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Text(text) => Some(text.into()),
+            Self::Image(_) => None,
+            Self::Said { thought, text } if thought.is_empty() => Some(text.into()),
+            Self::Said { thought, text } => Some(format!("{thought}\n{text}").into()),
+        }
+    }
 }
 
 /// One turn.
@@ -166,7 +186,7 @@ impl Conversation {
     pub fn images(&self) -> impl Iterator<Item = &ImageContent> {
         self.messages.iter().flat_map(|message| &message.content).filter_map(|content| match content {
             Content::Image(image) => Some(image),
-            Content::Text(_) => None,
+            Content::Text(_) | Content::Said { .. } => None,
         })
     }
 }

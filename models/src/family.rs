@@ -7,10 +7,13 @@
 
 mod anyres;
 mod blip_2;
+mod drawing;
 mod idefics;
 mod internvl;
+mod janus;
 mod lfm2_vl;
 mod llava;
+mod parts;
 mod positions;
 mod qwen3_5;
 mod qwen_vl;
@@ -18,9 +21,13 @@ mod smolvlm;
 
 use std::path::Path;
 
-use percept_runtime::{HostTensor, RopePosition};
+use percept_runtime::{BesideTokens, HostTensor, RopePosition};
 
-pub use self::positions::Span;
+pub use self::{
+    drawing::{DrawingPlan, ImageTokens, Unconditional},
+    parts::Parts,
+    positions::Span,
+};
 use crate::{
     ModelError,
     folder::{ModelConfig, bad},
@@ -113,9 +120,33 @@ pub trait Family: Send + Sync + std::fmt::Debug {
         false
     }
 
+    /// Which of its sessions does what.
+    fn parts(&self) -> Parts {
+        Parts::default()
+    }
+
     /// The sessions of a folder of this family.
     fn sessions(&self) -> Vec<&'static str> {
-        vec![VISION_ENCODER, EMBED_TOKENS, DECODER]
+        self.parts().sessions()
+    }
+
+    /// What the session that looks tokens up is given beside them, where it could do more.
+    fn beside_tokens(&self) -> Vec<(String, BesideTokens)> {
+        Vec::new()
+    }
+
+    /// What its processor puts before and after every rendered prompt.
+    fn around_prompt(&self) -> [&str; 2] {
+        [""; 2]
+    }
+
+    /// How it draws.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't, in words.
+    fn drawing(&self) -> Result<&DrawingPlan, String> {
+        Err(format!("a `{}` model can't draw; {DRAWING} can", self.name()))
     }
 
     /// The chat template of folders that have none of their own. `None`, for nearly every family: without one there is
@@ -148,7 +179,9 @@ pub trait Family: Send + Sync + std::fmt::Debug {
 
 /// The families that are hosted, for the error that lists them.
 const KNOWN: &str = "smolvlm, idefics3, llava, llava_next, llava_onevision, internvl, blip-2, idefics, lfm2_vl, qwen2_vl, \
-                     qwen2_5_vl, qwen3_vl, qwen3_vl_moe and qwen3_5";
+                     qwen2_5_vl, qwen3_vl, qwen3_vl_moe, qwen3_5 and janus";
+/// Those that draw.
+const DRAWING: &str = "janus";
 
 /// The family of a folder.
 ///
@@ -162,6 +195,7 @@ pub(crate) fn of_folder(folder: &Path, config: &ModelConfig) -> Result<Box<dyn F
         "llava" => llava::read(folder, config),
         "idefics" => idefics::read(folder),
         "blip-2" => blip_2::read(folder, config),
+        "janus" => janus::read(folder, config),
         "qwen2_vl" => Ok(qwen_vl::second()),
         "qwen2_5_vl" => qwen_vl::second_and_a_half(folder),
         "qwen3_vl" => qwen_vl::third(folder, "qwen3_vl"),

@@ -24,7 +24,9 @@ use serde::Deserialize;
 use tokenizers::Tokenizer;
 
 use crate::{
-    ModelError, dual_encoder,
+    ModelError,
+    dialect::{ChosenDialect, names},
+    dual_encoder,
     family::{self, Family},
     processor::{Backend, ImageProcessor},
     template::ChatTemplate,
@@ -34,7 +36,7 @@ pub(crate) use config::part;
 pub use config::{ModelConfig, TextConfig};
 use layout::Layout;
 pub use layout::LayoutKind;
-pub use percept::{DialectKind, FolderSettings};
+pub use percept::FolderSettings;
 pub(crate) use precision::{Graphs, notes};
 pub use precision::{Precision, SessionFile};
 pub use survey::{Missing, Survey, SurveyedSession};
@@ -52,6 +54,8 @@ pub struct ModelFolder {
     pub settings: FolderSettings,
     /// What its family knows.
     pub family: Box<dyn Family>,
+    /// How the model writes a call, and why that is thought.
+    pub dialect: ChosenDialect,
     /// From images to pixels, where a conversation shows one ([`ModelFolder::processor_of`]).
     pub processor: ImageProcessor,
     /// The same where it shows several, if that is another one.
@@ -104,6 +108,7 @@ impl ModelFolder {
         let sessions = layout.sessions(path, &family.sessions(), precision)?;
         let tokenizer = read_tokenizer(path)?;
         let processor = family.processor(read_processor_with(path, settings.image_backend, replaced)?);
+        let dialect = ChosenDialect::of(&settings, &names(path), family.name());
         let folder = Self {
             path: path.to_owned(),
             layout: layout.kind(),
@@ -113,9 +118,10 @@ impl ModelFolder {
             processor,
             settings,
             template: ChatTemplate::of_folder_or(path, family.template())?,
-            notes: notes(&sessions, precision),
+            notes: notes(&sessions, precision).into_iter().chain(dialect.note()).collect(),
             config,
             family,
+            dialect,
             tokenizer,
             sessions,
         };

@@ -5,6 +5,7 @@
 //! content) → embeddings, features in the rows of image tokens → prefill → decode under the dialect's grammar.
 
 mod detokenizer;
+mod draw;
 mod features;
 mod inspect;
 mod load;
@@ -24,7 +25,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use percept_runtime::{Engine, Form, Grammar, Vocabulary};
 
-use self::{features::SeenImages, prefix::KeptSequence, reply::ReplyPlan, trouble::constraint_error};
+use self::{
+    features::SeenImages, prefix::KeptSequence, prompt::Told, reply::ReplyPlan, trouble::constraint_error,
+};
 pub(crate) use self::{
     inspect::inspected,
     load::{device_notes, placement_notes},
@@ -66,6 +69,13 @@ impl Inner {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// The name by which the engine knows the session that sees: where one session also looks tokens up, on a device
+    /// where both is done in one place, it is there once.
+    fn vision(&self) -> &'static str {
+        let vision = self.folder.family.parts().vision;
+        if self.engine.signature(vision).is_some() { vision } else { "embedding" }
+    }
+
     fn keep(&self, kept: KeptSequence) {
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
     }
@@ -105,24 +115,21 @@ impl ChatModel for LocalModel {
         options: &Generate,
     ) -> Result<Generation, ModelError> {
         let inner = &self.inner;
-        let (plan, instructions, thinking) = match &options.reply {
-            Reply::Text => (ReplyPlan { constraint: None, marker: None, functions: None }, None, None),
+        let mut plan = ReplyPlan { constraint: None, thinks: false, marker: None, functions: None };
+        match &options.reply {
+            Reply::Text => {}
             Reply::Json(schema) => {
-                let constraint = inner.compile(&Grammar::of(Form::Json(schema.clone())))?;
-                (ReplyPlan { constraint: Some(constraint), marker: None, functions: None }, None, None)
+                plan.constraint = Some(inner.compile(&Grammar::of(Form::Json(schema.clone())))?);
             }
             Reply::Call { thought, functions } => {
                 let grammar = inner.dialect.grammar(functions, *thought, options.max_thought_tokens)?;
-                let thinks = *thought == Thought::Free;
-                let plan = ReplyPlan {
-                    constraint: Some(inner.compile(&grammar)?),
-                    marker: thinks.then(|| inner.dialect.marker().clone()),
-                    functions: Some(functions.clone()),
-                };
-                (plan, Some(inner.dialect.instructions(functions, *thought)?), Some(thinks))
+                plan.constraint = Some(inner.compile(&grammar)?);
+                plan.thinks = *thought == Thought::Free;
+                plan.marker = inner.dialect.marker().filter(|_| plan.thinks).cloned();
+                plan.functions = Some(functions.clone());
             }
-        };
-        let prompt = prompt::prepare(inner, conversation, instructions, thinking).await?;
+        }
+        let prompt = prompt::prepare(inner, conversation, Told::of(inner, &options.reply)?).await?;
         Ok(Generation::new(reply::stream(Arc::clone(inner), prompt, plan, options.clone())))
     }
 }

@@ -15,6 +15,7 @@ mod normalise;
 mod patches;
 mod resize;
 mod single;
+mod squared;
 mod tiled;
 mod written;
 
@@ -32,6 +33,7 @@ pub use patches::{PatchGrid, PatchedImage, SmartSize};
 pub(crate) use resize::check_area;
 pub use resize::{MAX_PIXELS, resize};
 pub use single::{SingleImage, TargetSize};
+pub use squared::{LongestEdge, SquaredImage};
 pub use tiled::{FirstSize, TiledImage};
 
 /// A folder's image processor as it is meant: every step decided.
@@ -40,6 +42,8 @@ pub use tiled::{FirstSize, TiledImage};
 pub enum ImageProcessor {
     /// One picture of fixed size.
     Single(SingleImage),
+    /// One picture on the ground of a square.
+    Squared(SquaredImage),
     /// A grid of tiles and the whole.
     Tiled(TiledImage),
     /// Patches of a picture that keeps its shape.
@@ -68,11 +72,25 @@ impl ImageProcessor {
         }
         match self {
             Self::Single(single) => single.process(image),
+            Self::Squared(squared) => squared.process(image),
             Self::Tiled(tiled) => tiled.process(image),
             Self::Patched(patched) => patched.process(image),
             Self::Naflex(naflex) => naflex.process(image),
             Self::Aspect(aspect) => aspect.process(image),
             Self::Anyres(anyres) => anyres.process(image),
+        }
+    }
+
+    /// The arithmetic at its end.
+    pub(crate) fn normalise(&self) -> &Normalise {
+        match self {
+            Self::Single(single) => &single.normalise,
+            Self::Squared(squared) => &squared.normalise,
+            Self::Tiled(tiled) => &tiled.normalise,
+            Self::Patched(patched) => &patched.normalise,
+            Self::Naflex(naflex) => &naflex.normalise,
+            Self::Aspect(aspect) => &aspect.normalise,
+            Self::Anyres(anyres) => &anyres.normalise,
         }
     }
 }

@@ -89,6 +89,7 @@ fn every_pixel_value_is_the_references_in_the_backend_that_is_meant() {
         "GotOcr2",
         "LlavaNext",
         "LlavaOnevision",
+        "Janus",
     ]
     .map(|name| format!("{name}ImageProcessor"))
     {

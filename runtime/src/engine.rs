@@ -9,6 +9,7 @@ mod decoder;
 mod encoder;
 mod error;
 mod graph;
+mod heads;
 mod lacking;
 mod load;
 mod looking;
@@ -38,7 +39,7 @@ use crate::{
 };
 
 /// The files of one model.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct EngineGraphs {
     /// What turns pixels and the like into features, by name (`vision_encoder`).
     pub encoders: Vec<(String, PathBuf)>,
@@ -47,6 +48,30 @@ pub struct EngineGraphs {
     /// What turns embeddings, or token ids, and a cache into scores of the next token. `None` for a model that
     /// only encodes.
     pub decoder: Option<PathBuf>,
+    /// What turns the decoder's hidden states into scores, by name, where the decoder leaves that to others. The first
+    /// scores the tokens of text.
+    pub heads: Vec<(String, PathBuf)>,
+    /// What the embedding graph's inputs beside the token ids are given, by name, where it has any.
+    pub beside_tokens: Vec<(String, BesideTokens)>,
+}
+
+/// What an embedding graph that could do more than look tokens up is given so that it does only that.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BesideTokens {
+    /// Always this.
+    Always(HostTensor),
+    /// This of every token, `[1, tokens]`.
+    OfEach(bool),
+}
+
+impl BesideTokens {
+    /// What so many tokens come with.
+    fn of(&self, tokens: usize) -> HostTensor {
+        match self {
+            Self::Always(tensor) => tensor.clone(),
+            Self::OfEach(value) => HostTensor::Bool { shape: vec![1, tokens], data: vec![*value; tokens] },
+        }
+    }
 }
 
 /// How a model is loaded.
@@ -169,6 +194,7 @@ struct EngineFacts {
     side_inputs: Vec<(String, usize)>,
     looks_at: Option<usize>,
     token_bytes: usize,
+    embeds_features: bool,
     moved: MovedCounter,
     doubt: Option<String>,
 }
@@ -193,7 +219,7 @@ impl Engine {
         Ok(Engine { inner: Arc::new(Inner { line, facts }) })
     }
 
-    /// What a graph declares: an encoder by its name, `"embedding"` or `"decoder"`.
+    /// What a graph declares: an encoder or a head by its name, `"embedding"` or `"decoder"`.
     pub fn signature(&self, graph: &str) -> Option<&Signature> {
         self.inner.facts.signatures.iter().find(|(name, _)| name == graph).map(|(_, signature)| signature)
     }
@@ -252,7 +278,7 @@ impl Engine {
         self.inner.facts.moved.read()
     }
 
-    /// Runs an encoder. Floats are widened or narrowed to what it declares. Dropping the future stops the run.
+    /// Runs an encoder, or the embedding graph under the name `"embedding"`. Floats are widened or narrowed to what it declares. Dropping the future stops the run.
     ///
     /// # Errors
     ///
@@ -295,7 +321,7 @@ impl Engine {
 
     /// Whether the embedding graph takes features beside tokens, as those of onnxruntime-genai's folders do.
     pub fn embeds_features(&self) -> bool {
-        self.signature("embedding").is_some_and(|signature| signature.inputs.len() > 1)
+        self.inner.facts.embeds_features
     }
 
     /// A new sequence, with nothing read yet.
@@ -305,7 +331,18 @@ impl Engine {
     /// [`EngineError::NoDecoder`] where the model only encodes, [`EngineError::Gone`] if the engine's thread has
     /// died, or what the device says where it has no memory left.
     pub async fn sequence(&self) -> Result<Sequence, EngineError> {
-        let id = self.ask(|_, reply| Command::Open { reply }).await?;
+        let id = self.ask(|_, reply| Command::Open { head: None, reply }).await?;
+        Ok(Sequence::new(self.clone(), id))
+    }
+
+    /// A new sequence whose next tokens are scored by this head of the model.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Engine::sequence`], and [`EngineError::NoSuchHead`].
+    pub async fn sequence_scored_by(&self, head: &str) -> Result<Sequence, EngineError> {
+        let head = Some(head.to_owned());
+        let id = self.ask(|_, reply| Command::Open { head, reply }).await?;
         Ok(Sequence::new(self.clone(), id))
     }
 

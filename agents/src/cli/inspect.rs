@@ -101,6 +101,8 @@ fn told(inspection: &Inspection, output: &Output) -> Result<(), Failure> {
     let card = &inspection.card;
     output.print(&format!("{}: {} on {}", card.name, card.family, card.device))?;
     output.print(&format!("context: {} tokens, vocabulary: {}", card.context, inspection.vocabulary))?;
+    let dialect = &inspection.dialect;
+    output.print(&format!("dialect: {}, as {}", dialect.kind.name(), dialect.why))?;
     if let Some([width, height]) = card.screen {
         output.print(&format!("screen: {width}×{height}"))?;
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde::{Deserialize, Serialize};
 
 use super::{bad, read_text};
-use crate::{ModelError, processor::Backend};
+use crate::{ModelError, dialect::DialectKind, processor::Backend};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,20 +58,12 @@ struct ScreenWritten {
     thinking: Option<bool>,
 }
 
-/// How a model writes a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DialectKind {
-    /// A marker, then one JSON object.
-    Json,
-}
-
 /// A folder's own settings as they are meant.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FolderSettings {
-    /// How the model writes a call.
-    pub dialect: DialectKind,
-    /// What stands between a thought and the call.
+    /// How the model writes a call, where the folder says so; [`ModelFolder::dialect`](crate::ModelFolder) has what is chosen.
+    pub dialect: Option<DialectKind>,
+    /// What stands between a thought and the call in the dialect `json`.
     pub marker: String,
     /// Columns and rows of the grid that the model gives points in. `None`: as its family does, in thousandths of the
     /// screenshot (0 to 1000) if that says nothing.
@@ -94,7 +86,7 @@ impl Default for FolderSettings {
     /// For a model that says nothing of itself.
     fn default() -> Self {
         Self {
-            dialect: DialectKind::Json,
+            dialect: None,
             marker: "Action:".into(),
             grid: None,
             screen: None,
@@ -121,7 +113,8 @@ impl FolderSettings {
         let written: Written = toml::from_str(&text).map_err(|error| bad(&path, error.to_string()))?;
         let usual = Self::default();
         let settings = Self {
-            dialect: written.dialect.kind.unwrap_or(usual.dialect),
+            // A marker of its own is that of a model that writes JSON.
+            dialect: written.dialect.kind.or(written.dialect.marker.as_ref().map(|_| DialectKind::Json)),
             marker: written.dialect.marker.unwrap_or(usual.marker),
             grid: written.dialect.grid,
             screen: written.screen.size,
@@ -131,6 +124,12 @@ impl FolderSettings {
             family: written.model.family,
             sessions: written.sessions,
         };
+        if settings.dialect != Some(DialectKind::Json) && settings.marker != Self::default().marker {
+            return Err(bad(
+                &path,
+                "`dialect.marker` is the dialect `json`'s alone: the others have their own".into(),
+            ));
+        }
         if settings.marker.is_empty() {
             return Err(bad(&path, "`dialect.marker` is empty: a thought needs an end".into()));
         }

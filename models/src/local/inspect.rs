@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::LocalModel;
 use crate::{
-    ChatModel, ModelCard,
+    ChatModel, ChosenDialect, ModelCard,
     folder::{FolderSettings, LayoutKind, ModelConfig, SessionFile, Weights},
 };
 
@@ -20,6 +20,8 @@ pub struct Inspection {
     pub config: ModelConfig,
     /// Its own settings for this program, as meant.
     pub settings: FolderSettings,
+    /// How it writes a call, and why that is thought.
+    pub dialect: ChosenDialect,
     /// Its image processor, in words.
     pub processor: String,
     /// Tokens that end a reply.
@@ -78,10 +80,11 @@ impl LocalModel {
     /// What the model is made of.
     pub fn inspect(&self) -> Inspection {
         let inner = &self.inner;
+        let parts = inner.folder.family.parts();
         let sessions = inner.folder.sessions.iter().map(|file| {
             let graph = match file.session.as_str() {
-                crate::family::EMBED_TOKENS => "embedding",
-                crate::family::DECODER => "decoder",
+                embedding if embedding == parts.embedding => "embedding",
+                decoder if decoder == parts.decoder => "decoder",
                 encoder => encoder,
             };
             inspected(&inner.engine, file, graph)
@@ -91,6 +94,7 @@ impl LocalModel {
             layout: inner.folder.layout,
             config: inner.folder.config.clone(),
             settings: inner.folder.settings.clone(),
+            dialect: inner.folder.dialect.clone(),
             processor: format!("{:?}", inner.folder.processor),
             end_tokens: inner.end_tokens.clone(),
             vocabulary: inner.folder.tokenizer.get_vocab_size(true),

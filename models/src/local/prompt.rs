@@ -10,7 +10,8 @@ use percept_runtime::RopePosition;
 
 use super::{Inner, features::SeenImage};
 use crate::{
-    Content, ContentHash, Conversation, ImageContent, ModelError, Role, Span,
+    Content, ContentHash, Conversation, ImageContent, ModelError, Reply, Role, Span, Thought,
+    dialect::Dialect,
     folder::ModelFolder,
     processor::{PatchGrid, ProcessedImage},
     template::{TemplateMessage, TemplatePart},
@@ -76,17 +77,53 @@ pub(super) struct Prompt {
     pub(super) milliseconds: f64,
 }
 
-/// Conversation, functions in words and template made into tokens.
+/// What a prompt says beside its conversation.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// At the end of the system message.
+    instructions: Option<String>,
+    /// Functions, where the template has a place for them.
+    tools: Option<serde_json::Value>,
+    /// Whether the reply is to begin with a thought, if it is a call.
+    thinking: Option<bool>,
+}
+
+impl Told {
+    /// For a reply of this kind.
+    pub(super) fn of(inner: &Inner, reply: &Reply) -> Result<Self, ModelError> {
+        let Reply::Call { thought, functions } = reply else { return Ok(Self::default()) };
+        let thinking = Some(*thought == Thought::Free);
+        let declaration = inner.dialect.declaration(functions, *thought)?;
+        if let Some(own) = declaration.filter(|own| inner.folder.template.declares(own.form)) {
+            return Ok(Self { instructions: own.beside, tools: Some(own.tools), thinking });
+        }
+        let instructions = Some(inner.dialect.instructions(functions, *thought)?);
+        Ok(Self { instructions, tools: None, thinking })
+    }
+}
+
+/// Conversation, functions and template made into tokens.
 pub(super) async fn prepare(
     inner: &Arc<Inner>,
     conversation: &Conversation,
-    instructions: Option<String>,
-    thinking: Option<bool>,
+    told: Told,
 ) -> Result<Prompt, ModelError> {
+    let around = inner.folder.family.around_prompt();
+    prepare_between(inner, around, conversation, told).await
+}
+
+/// The same with these texts before and after the rendered prompt.
+pub(super) async fn prepare_between(
+    inner: &Arc<Inner>,
+    [before, after]: [&str; 2],
+    conversation: &Conversation,
+    told: Told,
+) -> Result<Prompt, ModelError> {
+    let Told { instructions, tools, thinking } = told;
     let folder = &inner.folder;
     let image_token = folder.family.image_token();
-    let messages = messages(conversation, instructions, &inner.special_tokens);
-    let text = folder.template.render(&messages, image_token, thinking)?;
+    let messages = messages(conversation, instructions, &inner.special_tokens, inner.dialect.as_ref());
+    let text = folder.template.render_with_tools(&messages, image_token, thinking, tools.as_ref())?;
     let shown = shown(folder, conversation);
     let places = text.matches(image_token).count();
     if places != shown.len() {
@@ -105,13 +142,14 @@ pub(super) async fn prepare(
     }
     let milliseconds = begun.elapsed().as_secs_f64() * 1000.0;
     let mut pieces = text.split(image_token);
-    let mut expanded = pieces.next().unwrap_or_default().to_owned();
+    let mut expanded = format!("{before}{}", pieces.next().unwrap_or_default());
     for (image, piece) in shown.iter().zip(pieces) {
         if let Some(known) = images.get(&image.key) {
             expanded.push_str(known.expansion());
         }
         expanded.push_str(piece);
     }
+    expanded.push_str(after);
     let tokens = tokens(inner, &expanded, &shown, &images)?;
     let context = inner.engine.context();
     if tokens.len() >= context {
@@ -152,7 +190,12 @@ fn messages(
     conversation: &Conversation,
     instructions: Option<String>,
     special_tokens: &[String],
+    dialect: &dyn Dialect,
 ) -> Vec<TemplateMessage> {
+    // A reply may have tokens that are names anywhere else.
+    let own = dialect.special_tokens();
+    let foreign: Vec<String> =
+        special_tokens.iter().filter(|token| !own.contains(&token.as_str())).cloned().collect();
     let mut messages: Vec<TemplateMessage> = conversation
         .messages()
         .iter()
@@ -163,6 +206,9 @@ fn messages(
                 .iter()
                 .map(|content| match content {
                     Content::Text(text) => TemplatePart::Text { text: harmless(text, special_tokens) },
+                    Content::Said { thought, text } => {
+                        TemplatePart::Text { text: harmless(&dialect.said(thought, text), &foreign) }
+                    }
                     Content::Image(_) => TemplatePart::Image,
                 })
                 .collect(),

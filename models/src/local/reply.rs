@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     Completion, ContentHash, Function, Generate, GenerationEvent, ModelError, Reply, Stage, StopReason,
-    TokenRecord, Usage, family::VISION_ENCODER, processor::PatchGrid,
+    TokenRecord, Usage, processor::PatchGrid,
 };
 
 /// What a reply is, decided before it begins.
@@ -29,6 +29,8 @@ use crate::{
 pub(super) struct ReplyPlan {
     /// What it may be; `None` for free text.
     pub(super) constraint: Option<Constraint>,
+    /// Whether it is a call with a thought.
+    pub(super) thinks: bool,
     /// What ends its thought, if it may begin with one.
     pub(super) marker: Option<Marker>,
     /// The functions on offer, if it is to be a call.
@@ -89,7 +91,7 @@ pub(super) fn stream(
             StopReason::StopText | StopReason::Cancelled => Err("the reply was broken off".into()),
         });
         yield GenerationEvent::Done(Box::new(Completion {
-            thought: reader.thought.trim().to_owned(),
+            thought: if plan.thinks { inner.dialect.thought(&reader.thought, &reader.text) } else { String::new() },
             text: reader.text,
             call,
             stop,
@@ -203,10 +205,10 @@ async fn encode_part(
             name.clone_from(own);
         }
     }
-    if let Some(signature) = inner.engine.signature(VISION_ENCODER) {
+    if let Some(signature) = inner.engine.signature(inner.vision()) {
         inputs.retain(|(name, _)| signature.input(name).is_some());
     }
-    let mut outputs = inner.engine.encode(VISION_ENCODER, inputs).await.map_err(engine_error)?;
+    let mut outputs = inner.engine.encode(inner.vision(), inputs).await.map_err(engine_error)?;
     let known = names.iter().find(|(known, _)| known == FEATURES).map_or(FEATURES, |(_, own)| own);
     let place = outputs.iter().position(|(name, _)| name == known).unwrap_or(0);
     if outputs.is_empty() {

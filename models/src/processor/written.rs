@@ -10,8 +10,8 @@ use serde::Deserialize;
 
 use self::{naflex::NaflexWritten, tiles::AnyresDefaults};
 use super::{
-    Backend, Filter, FirstSize, ImageProcessor, Normalise, PatchedImage, SingleImage, SmartSize, TargetSize,
-    TiledImage,
+    Backend, Filter, FirstSize, ImageProcessor, LongestEdge, Normalise, PatchedImage, SingleImage, SmartSize,
+    SquaredImage, TargetSize, TiledImage,
 };
 
 const CLIP_MEAN: [f64; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
@@ -19,8 +19,8 @@ const CLIP_DEVIATION: [f64; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
 const HALF: [f64; 3] = [0.5; 3];
 
 /// The classes that are known, for the error that lists them.
-const KNOWN: &str = "CLIP, Llava, Siglip, ViT, Blip, Idefics, Idefics3, SmolVLM, Qwen2VL, Lfm2Vl, GotOcr2, LlavaNext and \
-                     LlavaOnevision image processors";
+const KNOWN: &str = "CLIP, Llava, Siglip, ViT, Blip, Idefics, Idefics3, SmolVLM, Qwen2VL, Lfm2Vl, GotOcr2, LlavaNext, \
+                     LlavaOnevision and Janus image processors";
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Written {
@@ -49,6 +49,7 @@ pub(super) struct Written {
     min_patches: Option<u32>,
     max_patches: Option<u32>,
     image_grid_pinpoints: Option<Vec<[u32; 2]>>,
+    min_size: Option<u32>,
     #[serde(flatten)]
     naflex: NaflexWritten,
 }
@@ -161,6 +162,7 @@ impl Written {
             "GotOcr2ImageProcessor" => self.aspect(backend),
             "LlavaNextImageProcessor" => self.anyres(&AnyresDefaults::next(), backend),
             "LlavaOnevisionImageProcessor" => self.anyres(&AnyresDefaults::onevision(), backend),
+            "JanusImageProcessor" => self.squared(backend),
             unknown => Err(format!("the image processor `{unknown}` isn't known; known are the {KNOWN}")),
         }
     }
@@ -231,6 +233,26 @@ impl Written {
             split: self.do_image_splitting.unwrap_or(true),
             filter: self.filter_in(Filter::Lanczos, backend)?,
             normalise: self.normalise(self.image_mean.map_or(HALF, Channels::each), HALF, backend),
+        }))
+    }
+
+    fn squared(&self, backend: Backend) -> Result<ImageProcessor, String> {
+        let edge = match self.size {
+            None => 384,
+            Some(SizeWritten::Edge(edge)) => edge,
+            Some(SizeWritten::Sides { height: Some(height), width: Some(width), .. }) if height == width => {
+                height
+            }
+            Some(size) => return Err(format!("its `size` isn't the same height and width: {size:?}")),
+        };
+        let mean = self.image_mean.map_or(CLIP_MEAN, Channels::each);
+        let least = self.min_size.unwrap_or(14);
+        let filter = self.filter_in(Filter::Bicubic, backend)?;
+        Ok(ImageProcessor::Squared(SquaredImage {
+            backend,
+            resize: self.do_resize.unwrap_or(true).then_some((LongestEdge { edge, least }, filter)),
+            pad: self.do_pad.unwrap_or(true).then(|| mean.map(|mean| (mean * 255.0) as u8)),
+            normalise: self.normalise(mean, CLIP_DEVIATION, backend),
         }))
     }
 

@@ -71,8 +71,8 @@ pub(crate) struct DecoderPlan {
     pub(crate) feed: Feed,
     /// What the graph calls the input that is fed.
     pub(crate) input: String,
-    /// What it calls the scores.
-    pub(crate) logits: String,
+    /// The output whose last row is taken: scores, or a hidden state that a head makes scores of.
+    pub(crate) output: String,
     pub(crate) indices: Vec<IndexPort>,
     /// What has a row a token beside the embeddings.
     pub(crate) sides: Vec<SidePort>,
@@ -113,7 +113,7 @@ fn present_of(past: &str) -> Option<(String, bool)> {
 }
 
 impl DecoderPlan {
-    /// Reads the plan from a decoder's signature.
+    /// Reads the plan from a decoder's signature. `hidden` is the output that heads go on from, where there are any.
     ///
     /// # Errors
     ///
@@ -124,6 +124,7 @@ impl DecoderPlan {
         signature: &Signature,
         shape: &DecoderShape,
         names: &DecoderNames,
+        hidden: Option<&str>,
     ) -> Result<Self, EngineError> {
         let reader = Reader { path, signature, shape, names };
         let (input, feed) = reader.feed()?;
@@ -157,19 +158,24 @@ impl DecoderPlan {
             return Err(reader.refused(format!("it has no input {PAST}N.key: it keeps no cache")));
         }
         reader.agree("num_hidden_layers", shape.layers, Some(layers.len()))?;
-        let logits = names.own(LOGITS);
-        let logits =
-            signature.output(&logits).ok_or_else(|| reader.refused(format!("it has no output {logits}")))?;
-        if !matches!(logits.element, Some(Element::F32 | Element::F16)) {
-            return Err(reader.refused(format!("its output {logits} isn't of floats")));
+        let output = names.own(hidden.unwrap_or(LOGITS)).into_owned();
+        let port =
+            signature.output(&output).ok_or_else(|| reader.refused(format!("it has no output {output}")))?;
+        if !matches!(port.element, Some(Element::F32 | Element::F16)) {
+            return Err(reader.refused(format!("its output {port} isn't of floats")));
         }
-        let declared = logits.shape.last().and_then(Dim::fixed);
-        reader.agree("vocab_size", shape.vocabulary, declared)?;
+        let declared = port.shape.last().and_then(Dim::fixed);
+        let (what, configured) = match hidden {
+            Some(_) => ("hidden_size", shape.hidden),
+            None => ("vocab_size", shape.vocabulary),
+        };
+        reader.agree(what, configured, declared)?;
+        let declared = declared.filter(|_| hidden.is_none());
         let looks = reader.looks()?;
         Ok(Self {
             feed,
             input,
-            logits: logits.name.clone(),
+            output,
             indices,
             sides,
             looks,

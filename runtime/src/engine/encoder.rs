@@ -5,7 +5,7 @@ use ort::{
     session::{NoSelectedOutputs, RunOptions, Session, SessionInputValue},
 };
 
-use super::{EngineError, RunSwitch, decoder::TOKENS};
+use super::{BesideTokens, EngineError, RunSwitch, decoder::TOKENS};
 use crate::{
     moved::{Crossing, MovedCounter, Purpose},
     signature::{Dim, Port, Signature},
@@ -84,18 +84,28 @@ impl Encoder {
     }
 }
 
-/// What an embedding graph is fed: the tokens, and where it puts features into the places of image tokens itself
+/// What embeddings are wanted of.
+pub(super) struct Asked<'a> {
+    pub(super) tokens: &'a [u32],
+    /// What goes into the places of image tokens.
+    pub(super) features: Option<HostTensor>,
+    /// What the graph is told beside, so that it does nothing else.
+    pub(super) beside: &'a [(String, BesideTokens)],
+}
+
+/// What an embedding graph is fed: the tokens, what it is told beside them, and where it puts features into the places of image tokens itself
 /// (onnxruntime-genai's folders: `input_ids`, `image_features`), these or none of them.
 pub(super) fn embedding_inputs(
     embedding: &Encoder,
-    tokens: &[u32],
-    features: Option<HostTensor>,
+    Asked { tokens, features, beside }: Asked<'_>,
     vocabulary: usize,
     hidden: Option<usize>,
 ) -> Result<Vec<(String, HostTensor)>, EngineError> {
     let is_number = |port: &&Port| matches!(port.element, Some(Element::I64 | Element::I32));
     let is_feature = |port: &&Port| matches!(port.element, Some(Element::F32 | Element::F16));
-    let (ids, others): (Vec<&Port>, Vec<&Port>) = embedding.signature.inputs.iter().partition(is_number);
+    let is_told = |port: &&Port| beside.iter().any(|(name, _)| *name == port.name);
+    let ports = embedding.signature.inputs.iter().filter(|port| !is_told(port));
+    let (ids, others): (Vec<&Port>, Vec<&Port>) = ports.partition(is_number);
     let (ids, element) = match ids.as_slice() {
         [port] => (port.name.clone(), port.element.unwrap_or(Element::I64)),
         _ => return Err(embedding.refused(TOKENS, "an embedding graph has one input of token ids")),
@@ -115,6 +125,7 @@ pub(super) fn embedding_inputs(
             return Err(embedding.refused(&last, "an embedding graph takes token ids and image features"));
         }
     }
+    inputs.extend(beside.iter().map(|(name, told)| (name.clone(), told.of(tokens.len()))));
     Ok(inputs)
 }
 

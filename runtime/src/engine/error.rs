@@ -82,6 +82,14 @@ pub enum EngineError {
         /// Those that there are.
         known: String,
     },
+    /// No head has this name.
+    #[error("there is no head {name}; there are: {known}")]
+    NoSuchHead {
+        /// The name.
+        name: String,
+        /// Those that there are.
+        known: String,
+    },
     /// The decoder reads token ids itself, so there are no embeddings.
     #[error("this model has no embedding graph: its decoder reads token ids")]
     NoEmbedding,

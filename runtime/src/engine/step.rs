@@ -12,6 +12,7 @@ use ort::{
 use super::{
     EngineError, RunSwitch,
     decoder::{DecoderPlan, Feed, Index, IndexPort},
+    heads::Heads,
     looking::{SEEN, STATES},
     reading::Reading,
 };
@@ -31,6 +32,8 @@ pub(super) struct Decoder {
     pub(super) plan: DecoderPlan,
     /// The most tokens that one run may read.
     pub(super) longest_run: usize,
+    /// What makes scores of hidden states, where the decoder doesn't.
+    pub(super) heads: Heads,
     pub(super) host: MemoryInfo<'static>,
     pub(super) moved: MovedCounter,
     pub(super) session: Session,
@@ -39,12 +42,13 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    /// Reads after what is in the cache, and gives the scores of the token after the last one. A run that fails or is
-    /// stopped leaves the cache as it was.
+    /// Reads after what is in the cache, and gives the scores of the token after the last one; `head` is which of its
+    /// heads scores, if it has any. A run that fails or is stopped leaves the cache as it was.
     pub(super) fn read(
         &mut self,
         cache: &mut Cache,
         reading: Reading,
+        head: usize,
         switch: &RunSwitch,
     ) -> Result<Vec<f32>, EngineError> {
         let mut before = None;
@@ -63,7 +67,11 @@ impl Decoder {
                 }
             };
         }
-        outcome
+        let scores = outcome.and_then(|last| self.heads.score(head, last, switch));
+        if let (Err(_), Some(before)) = (&scores, before) {
+            cache.restore(before);
+        }
+        scores
     }
 
     fn run(
@@ -88,10 +96,10 @@ impl Decoder {
                     }
                     EngineError::Run { graph: "decoder".to_owned(), source }
                 })?;
-            let logits = take_logits(&outputs, &plan.logits, layout, host, moved)?;
-            refuse_broken(&logits, path)?;
+            let last = take_last(&outputs, &plan.output, layout, host, moved)?;
+            refuse_broken(&last, path)?;
             let before = cache.take(layout, &mut outputs, more)?;
-            Ok((logits, before))
+            Ok((last, before))
         });
         // What is bound is held: a closed sequence's cache must not be.
         self.binding.clear();
@@ -120,7 +128,7 @@ impl Decoder {
             let (name, value) = (port.name.clone(), index(port, past, more, &positions)?);
             self.bind_from_host(&name, Purpose::Indices, value)?;
         }
-        self.binding.bind_output_to_device(self.plan.logits.as_str(), &self.host)?;
+        self.binding.bind_output_to_device(self.plan.output.as_str(), &self.host)?;
         cache.bind(&self.layout, &mut self.binding, more)
     }
 
@@ -184,8 +192,8 @@ fn rows(positions: &[RopePosition]) -> Vec<i64> {
     times.chain(heights).chain(positions.iter().map(|position| position.width)).collect()
 }
 
-/// The last token's scores, as 32-bit floats.
-fn take_logits(
+/// The last token's scores or hidden state, as 32-bit floats.
+fn take_last(
     outputs: &SessionOutputs<'_>,
     name: &str,
     layout: &CacheLayout,
@@ -196,18 +204,18 @@ fn take_logits(
         |reason: String| EngineError::Input { graph: "decoder".to_owned(), name: name.to_owned(), reason };
     let value = outputs.get(name).ok_or_else(|| broken("the run gave no such output".to_owned()))?;
     let shape = value.shape().to_vec();
-    let vocabulary = shape.last().copied().unwrap_or(0) as usize;
-    let (logits, total, element) = if let Ok((_, numbers)) = value.try_extract_tensor::<f32>() {
-        (last(numbers, vocabulary).to_vec(), numbers.len(), Element::F32)
+    let width = shape.last().copied().unwrap_or(0) as usize;
+    let (row, total, element) = if let Ok((_, numbers)) = value.try_extract_tensor::<f32>() {
+        (last(numbers, width).to_vec(), numbers.len(), Element::F32)
     } else {
         let (_, numbers) = value.try_extract_tensor::<f16>()?;
-        (last(numbers, vocabulary).iter().copied().map(f16::to_f32).collect(), numbers.len(), Element::F16)
+        (last(numbers, width).iter().copied().map(f16::to_f32).collect(), numbers.len(), Element::F16)
     };
-    if vocabulary == 0 || logits.len() != vocabulary {
-        return Err(broken(format!("a shape of {shape:?} holds no token's scores")));
+    if width == 0 || row.len() != width {
+        return Err(broken(format!("a shape of {shape:?} holds nothing of a token")));
     }
     moved.count(Purpose::Logits, Crossing::ToHost, host, &layout.home, total * element.bytes());
-    Ok(logits)
+    Ok(row)
 }
 
 /// A score that is no number, or is infinite upwards, comes of an overflow or of broken weights; whatever is then chosen
