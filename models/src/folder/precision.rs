@@ -245,3 +245,33 @@ pub(crate) fn notes(files: &[SessionFile], wanted: Option<&Precision>) -> Vec<St
     }
     notes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_set_of_sessions_that_is_there_is_taken() {
+        let sets = [vec!["model"], vec!["decoder_model_merged"]];
+        // The files of a repository, and the one that is taken or said to be missing.
+        let cases: [(&[&str], Result<&str, &str>); 6] = [
+            (&["onnx/model.onnx"], Ok("onnx/model.onnx")),
+            (&["onnx/model_q4.onnx"], Ok("onnx/model_q4.onnx")),
+            (&["onnx/decoder_model_merged.onnx"], Ok("onnx/decoder_model_merged.onnx")),
+            (&["onnx/decoder_model_merged.onnx", "onnx/model_q4.onnx"], Ok("onnx/model_q4.onnx")),
+            (&["model.onnx"], Ok("model.onnx")),
+            (&["onnx/embed_tokens.onnx"], Err("onnx/model.onnx")),
+        ];
+        for (files, expected) in cases {
+            let home = Path::new("home");
+            let graphs = Graphs::of_listing(home, files.iter().map(|&path| (path, 1)));
+            match (graphs.choose_set(&sets, None), expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found[0].path, home.join(expected), "{files:?}"),
+                (Err(ModelError::Folder { path, .. }), Err(expected)) => {
+                    assert_eq!(path, home.join(expected), "{files:?}");
+                }
+                (found, _) => unreachable!("{files:?}: {found:?}"),
+            }
+        }
+    }
+}
