@@ -73,7 +73,7 @@ async fn perform(command: Command, output: &Output) -> Result<u8, Failure> {
             Box::pin(watch::unless_interrupted(replay::replay(options, output))).await
         }
         Command::Eval(EvalCommand::Tasks(options)) => eval::tasks(options, output).await,
-        Command::Eval(EvalCommand::Miniwob(options)) => eval::miniwob(options, output).await,
+        Command::Eval(EvalCommand::Miniwob(options)) => Box::pin(eval::miniwob(options, output)).await,
         Command::Memory(command) => memory::memory(command, output),
         Command::Report(options) => report::report(&options, output),
         Command::Models(command) => watch::unless_interrupted(models::models(command, output)).await,

@@ -1,4 +1,4 @@
-"""Makes every folder under `models/tests/data`: `python make.py [smolvlm|llava|qwen2_vl|qwen2_5_vl|internvl|llava_next|llava_onevision|clip|siglip|processors|resize|templates …]`.
+"""Makes every folder under `models/tests/data`, or those that are named: `python make.py [NAME …]`.
 
 Each model is written, loaded back by transformers, recorded, and then run by ONNX Runtime, which
 must give the same; a folder that fails a check gets no goldens.
@@ -26,7 +26,19 @@ from folder import Folder  # noqa: E402
 
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data"
 # What converses, and what matches images and texts.
-FAMILIES = ["smolvlm", "llava", "qwen2_vl", "qwen2_5_vl", "internvl", "llava_next", "llava_onevision"]
+FAMILIES = [
+    "smolvlm",
+    "llava",
+    "qwen2_vl",
+    "qwen2_5_vl",
+    "internvl",
+    "llava_next",
+    "llava_onevision",
+    "llama",
+    "qwen2",
+    "qwen3",
+    "paligemma",
+]
 DUAL_ENCODERS = ["clip", "siglip"]
 # The most that a family may take in the repository.
 LARGEST = 1_000_000

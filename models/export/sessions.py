@@ -9,6 +9,10 @@ import onnxruntime
 import anyres
 
 
+# Families whose positions begin at 1; their prompts are read in one run, because all of one sees all of it.
+COUNTS_FROM_ONE = ["paligemma"]
+
+
 class Sessions:
     """The sessions of one folder. `suffix` picks the decoder's file, `device` an execution
     provider's device for it (none: the CPU)."""
@@ -16,9 +20,11 @@ class Sessions:
     def __init__(self, folder, suffix="", device=None):
         self.folder = folder.path
         self.config = json.loads((folder.path / "config.json").read_text())
-        self.vision = open_session(folder.graph("vision_encoder"))
-        self.embed = open_session(folder.graph("embed_tokens"))
-        self.decoder = open_session(folder.graph("decoder_model_merged", suffix), device)
+        self.reads_tokens = folder.decoder == "model"
+        if not self.reads_tokens:
+            self.vision = open_session(folder.graph("vision_encoder"))
+            self.embed = open_session(folder.graph("embed_tokens"))
+        self.decoder = open_session(folder.graph(folder.decoder, suffix), device)
         self.inputs = {value.name: value for value in self.decoder.get_inputs()}
         self.outputs = [value.name for value in self.decoder.get_outputs()]
 
@@ -56,8 +62,11 @@ class Sessions:
         return np.concatenate(rows)
 
     def embeddings(self, ids, features=None):
-        """Embeddings `[1, sequence, hidden]`, those of image tokens replaced by the features."""
+        """Embeddings `[1, sequence, hidden]`, those of image tokens replaced by the features; the
+        ids themselves for a decoder that reads them."""
         ids = np.array([ids], np.int64)
+        if self.reads_tokens:
+            return ids
         embeds = self.embed.run(["inputs_embeds"], {"input_ids": ids})[0].copy()
         if features is not None:
             image_token = self.config.get("image_token_id", self.config.get("image_token_index"))
@@ -80,11 +89,13 @@ class Sessions:
         `places` are the new positions' rows `[rows, positions]`; they are counted where none are given."""
         past = next(iter(cache.values())).shape[2]
         new = embeds.shape[1]
-        positions = np.arange(past, past + new, dtype=np.int64)[None]
+        first = past + (self.config["model_type"] in COUNTS_FROM_ONE)
+        positions = np.arange(first, first + new, dtype=np.int64)[None]
         if places is not None:
             positions = np.array(places, np.int64)[:, None]
         offered = {
             "inputs_embeds": embeds,
+            "input_ids": embeds,
             "attention_mask": np.ones((1, past + new), np.int64),
             "position_ids": positions,
             "num_logits_to_keep": np.array(1, np.int64),

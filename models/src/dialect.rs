@@ -5,6 +5,7 @@
 
 mod grid;
 mod json;
+mod located;
 mod native;
 mod places;
 mod schema;
@@ -14,6 +15,7 @@ use percept_runtime::{Grammar, Marker};
 
 use crate::{Call, Function, ModelError, Thought};
 pub use json::JsonDialect;
+pub use located::{Found, Located};
 pub(crate) use native::{Declared, NativeDialect, THOUGHT};
 pub(crate) use places::Places;
 

@@ -32,7 +32,7 @@ pub use address::ModelAddress;
 pub use bundled::{bundled_folder, bundled_names};
 pub use chat::{ChatModel, ModelCard};
 pub use conversation::{Content, ContentHash, Conversation, ImageContent, Message, Role};
-pub use dialect::{Dialect, JsonDialect};
+pub use dialect::{Dialect, Found, JsonDialect, Located};
 pub use dual_encoder::{
     Classification, Cut, DualEncoder, Embedding, EncoderCard, EncoderConfig, EncoderFamily, EncoderFolder,
     EncoderInspection, EncoderLayout, LabelScore, LocalDualEncoder, Scoring, Temperature, TemperatureSource,

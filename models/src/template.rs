@@ -53,7 +53,12 @@ impl ChatTemplate {
     ///
     /// [`ModelError::Folder`] if there is none, [`ModelError::Template`] if it isn't Jinja.
     pub fn of_folder(folder: &Path) -> Result<Self, ModelError> {
-        let source = source::read(folder)?;
+        Self::of_folder_or(folder, None)
+    }
+
+    /// The same, with a template for a folder that holds none.
+    pub(crate) fn of_folder_or(folder: &Path, otherwise: Option<&str>) -> Result<Self, ModelError> {
+        let source = source::read(folder, otherwise)?;
         Self::new(&source.text, source.special_tokens)
     }
 

@@ -149,10 +149,10 @@ async fn what_isnt_known_is_named() {
     let processor = "preprocessor_config.json";
     check(
         "llava-tiny",
-        set("config.json", "model_type", "paligemma".into()),
+        set("config.json", "model_type", "kosmos-2".into()),
         None,
         "config.json",
-        "`paligemma`",
+        "`kosmos-2`",
     )
     .await;
     let kind = set(processor, "image_processor_type", "DonutImageProcessor".into());

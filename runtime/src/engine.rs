@@ -57,6 +57,18 @@ pub struct EngineOptions {
     pub decoder: DecoderShape,
     /// The most tokens that a sequence may hold.
     pub context: usize,
+    /// How its positions count, and whether it may read a prompt piece by piece.
+    pub reading: ReadingOrder,
+}
+
+/// How a decoder is to read what it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReadingOrder {
+    /// The position of a sequence's first token, where positions have one row.
+    pub first_position: usize,
+    /// Whether the tokens of a sequence's first run see each other, later ones too (prefix attention: Raffel et al. 2020,
+    /// section 3.2.1). Then that run is never cut, and every token after it has a run of its own.
+    pub whole_prompt: bool,
 }
 
 impl EngineOptions {
@@ -68,6 +80,7 @@ impl EngineOptions {
             cache: CacheForm::Auto,
             decoder: DecoderShape::default(),
             context: 2048,
+            reading: ReadingOrder::default(),
         }
     }
 }

@@ -24,7 +24,7 @@ pub use self::{
     decode::{DecodeMilliseconds, DecodeOptions, DecodeStop, Decoded, DecodedToken, Decoding, Sampling},
     device::{Device, DeviceChoice, DeviceError, UnknownDevice},
     doctor::ProviderReport,
-    engine::{CacheForm, DecoderShape, Engine, EngineError, EngineGraphs, EngineOptions},
+    engine::{CacheForm, DecoderShape, Engine, EngineError, EngineGraphs, EngineOptions, ReadingOrder},
     library::{LibraryError, LibraryReport, LibrarySource, Runtime},
     moved::Moved,
     placement::{CPU_PROVIDER, PlacedNode, Placement},

@@ -87,8 +87,8 @@ struct GenerationWritten {
 pub struct ModelConfig {
     /// The family's name in `config.json`.
     pub model_type: String,
-    /// The token whose embedding an image feature replaces.
-    pub image_token_id: u32,
+    /// The token whose embedding an image feature replaces, of a model that sees.
+    pub image_token_id: Option<u32>,
     /// Image tokens of one image (LLaVA), where the configuration says.
     pub image_tokens: Option<usize>,
     /// By how much each side of the patch grid shrinks before the decoder (pixel shuffle).
@@ -143,10 +143,6 @@ impl ModelConfig {
         };
         let model_type =
             written.model_type.ok_or_else(|| bad(&path, "it doesn't say its `model_type`".into()))?;
-        let image_token_id = written
-            .image_token_id
-            .or(written.image_token_index)
-            .ok_or_else(|| bad(&path, "it has neither `image_token_id` nor `image_token_index`".into()))?;
         let flat_ends = written.flat.eos_token_id.clone();
         let text = written.text_config.unwrap_or(written.flat);
         let heads = text.num_attention_heads;
@@ -154,7 +150,7 @@ impl ModelConfig {
         let ends = generation.eos_token_id.or(flat_ends).or(text.eos_token_id);
         Ok(Self {
             model_type,
-            image_token_id,
+            image_token_id: written.image_token_id.or(written.image_token_index),
             image_tokens: written.image_seq_length,
             scale_factor: written.scale_factor,
             feature_selection: written.vision_feature_select_strategy,

@@ -63,7 +63,7 @@ impl LocalModel {
         let sessions = inner.folder.sessions.iter().map(|file| {
             let graph = match file.session.as_str() {
                 crate::family::EMBED_TOKENS => "embedding",
-                crate::family::DECODER => "decoder",
+                crate::family::DECODER | crate::family::MODEL => "decoder",
                 encoder => encoder,
             };
             inspected(&inner.engine, file, graph)
@@ -72,7 +72,10 @@ impl LocalModel {
             card: self.card().clone(),
             config: inner.folder.config.clone(),
             settings: inner.folder.settings.clone(),
-            processor: format!("{:?}", inner.folder.processor),
+            processor: match &inner.folder.processor {
+                Some(processor) => format!("{processor:?}"),
+                None => "none: it reads text alone".into(),
+            },
             end_tokens: inner.end_tokens.clone(),
             vocabulary: inner.folder.tokenizer.get_vocab_size(true),
             cache: inner.engine.cache_form(),

@@ -11,7 +11,7 @@ use super::{Inner, LocalModel, features::SeenImages, trouble::engine_error};
 use crate::{
     ModelCard, ModelError,
     dialect::{Dialect, JsonDialect},
-    family::{DECODER, EMBED_TOKENS, VISION_ENCODER},
+    family::{EMBED_TOKENS, VISION_ENCODER},
     folder::{DialectKind, ModelFolder, Precision},
     processor::ImageProcessor,
     template::{TemplateMessage, TemplatePart},
@@ -121,11 +121,12 @@ async fn open_engine(
     choice: &DeviceChoice,
     options: &LoadOptions,
 ) -> Result<Engine, ModelError> {
-    let graphs = EngineGraphs {
-        encoders: vec![(VISION_ENCODER.into(), folder.session(VISION_ENCODER)?.path.clone())],
-        embedding: Some(folder.session(EMBED_TOKENS)?.path.clone()),
-        decoder: Some(folder.session(DECODER)?.path.clone()),
-    };
+    let mut graphs =
+        EngineGraphs { decoder: Some(folder.decoder()?.path.clone()), ..EngineGraphs::default() };
+    if folder.family.sees() {
+        graphs.encoders = vec![(VISION_ENCODER.into(), folder.session(VISION_ENCODER)?.path.clone())];
+        graphs.embedding = Some(folder.session(EMBED_TOKENS)?.path.clone());
+    }
     let text = &folder.config.text;
     let options = EngineOptions {
         threads: options.threads,
@@ -138,6 +139,7 @@ async fn open_engine(
             vocabulary: text.vocabulary,
         },
         context: text.context,
+        reading: folder.family.reading(),
         ..EngineOptions::new(choice.clone())
     };
     Engine::load(runtime, graphs, options).await.map_err(engine_error)
@@ -147,7 +149,7 @@ async fn open_engine(
 fn json_dialect(folder: &ModelFolder, is_special: impl Fn(&str) -> bool) -> JsonDialect {
     let dialect = JsonDialect::new(&folder.settings, is_special);
     match &folder.processor {
-        ImageProcessor::Patched(patched) if folder.family.points_at_pixels() => {
+        Some(ImageProcessor::Patched(patched)) if folder.family.points_at_pixels() => {
             dialect.with_places_in(patched.resize.then_some(patched.size), &folder.settings)
         }
         _ => dialect,
@@ -179,7 +181,7 @@ fn check_positions(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelErr
         return Ok(());
     }
     Err(ModelError::Folder {
-        path: folder.session(DECODER)?.path.clone(),
+        path: folder.decoder()?.path.clone(),
         problem: format!(
             "a `{}` model's decoder takes `position_ids` in three rows [3, batch, tokens], this one doesn't",
             folder.family.name()
@@ -238,7 +240,7 @@ fn card(
         family: folder.family.name().into(),
         device: choice.device.to_string(),
         context: engine.context(),
-        max_images: shows_one_image(folder).then_some(1),
+        max_images: most_images(folder),
         screen: folder.settings.screen,
         thinks: folder.settings.thinking,
         tells_probabilities: true,
@@ -263,12 +265,16 @@ pub(crate) fn placement_notes(engine: &Engine) -> Vec<String> {
         .collect()
 }
 
-/// Whether the template shows one image whatever it is given: asked by giving it two.
-fn shows_one_image(folder: &ModelFolder) -> bool {
+/// The most images of a conversation: none without sight; one where the template shows one whatever it is given,
+/// which is asked by giving it two.
+fn most_images(folder: &ModelFolder) -> Option<usize> {
+    if !folder.family.sees() {
+        return Some(0);
+    }
     let image = || TemplatePart::Image;
     let text = |text: &str| TemplatePart::Text { text: text.into() };
     let message = |content| TemplateMessage { role: "user".into(), content };
     let token = folder.family.image_token();
     let rendered = folder.template.render(&[message(vec![image(), image(), text("?")])], token, None);
-    rendered.is_ok_and(|text| text.matches(token).count() == 1)
+    rendered.is_ok_and(|text| text.matches(token).count() == 1).then_some(1)
 }

@@ -97,7 +97,8 @@ pub(super) async fn read(
     prompt: &Prompt,
     usage: &mut Usage,
 ) -> Result<KeptSequence, ModelError> {
-    let mut kept = KeptSequence::for_prompt(inner.take_kept(), &prompt.tokens, &inner.engine).await?;
+    let whole = inner.folder.family.reading().whole_prompt;
+    let mut kept = KeptSequence::for_prompt(inner.take_kept(), &prompt.tokens, &inner.engine, whole).await?;
     let fresh = &prompt.tokens[kept.tokens.len()..];
     usage.cached_tokens = kept.tokens.len();
     usage.fresh_tokens = fresh.len();
@@ -105,16 +106,33 @@ pub(super) async fn read(
     let features = features(inner, prompt, fresh).await?;
     usage.stage.vision += begun.elapsed().as_secs_f64() * 1000.0;
     let begun = Instant::now();
-    let embeddings = embeddings(inner, fresh, &features).await?;
+    append(inner, &mut kept, prompt, fresh, &features).await?;
+    usage.stage.prefill = begun.elapsed().as_secs_f64() * 1000.0;
+    kept.tokens.extend_from_slice(fresh);
+    kept.prompt = kept.tokens.len();
+    Ok(kept)
+}
+
+/// Reads the fresh tokens: as they are where the decoder looks embeddings up itself, else embedded, with features at
+/// their places.
+async fn append(
+    inner: &Inner,
+    kept: &mut KeptSequence,
+    prompt: &Prompt,
+    fresh: &[PromptToken],
+    features: &[(ContentHash, SeenImage)],
+) -> Result<(), ModelError> {
+    if !inner.folder.family.sees() {
+        let ids: Vec<u32> = fresh.iter().map(|token| token.id).collect();
+        return kept.sequence.append_tokens(&ids).await.map_err(engine_error);
+    }
+    let embeddings = embeddings(inner, fresh, features).await?;
     let positions = prompt.positions.as_ref().and_then(|positions| positions.get(kept.tokens.len()..));
     let read = match positions {
         Some(positions) => kept.sequence.append_at(embeddings, positions.to_vec()).await,
         None => kept.sequence.append(embeddings).await,
     };
-    read.map_err(engine_error)?;
-    usage.stage.prefill = begun.elapsed().as_secs_f64() * 1000.0;
-    kept.tokens.extend_from_slice(fresh);
-    Ok(kept)
+    read.map_err(engine_error)
 }
 
 /// The features of every image that the fresh tokens need, remembered or encoded now.

@@ -54,8 +54,8 @@ pub(super) struct Source {
 }
 
 /// Reads `chat_template.jinja`, else `chat_template.json`, else the template in `tokenizer_config.json`, as
-/// transformers does.
-pub(super) fn read(folder: &Path) -> Result<Source, ModelError> {
+/// transformers does, or the one that the family has for folders without.
+pub(super) fn read(folder: &Path, otherwise: Option<&str>) -> Result<Source, ModelError> {
     let config_path = folder.join("tokenizer_config.json");
     let config: TokenizerConfig = match read_text(&config_path)? {
         Some(text) => parse(&config_path, &text)?,
@@ -70,7 +70,7 @@ pub(super) fn read(folder: &Path) -> Result<Source, ModelError> {
     } else {
         config.chat_template.and_then(Written::chosen)
     };
-    let text = text.ok_or_else(|| ModelError::Folder {
+    let text = text.or_else(|| otherwise.map(str::to_owned)).ok_or_else(|| ModelError::Folder {
         path: folder.to_owned(),
         problem: "it has no chat template".into(),
         remedy: "Add the `chat_template.jinja` of the model's own repository, or `chat_template` in \

@@ -101,11 +101,14 @@ impl Opened<'_> {
             form: kept,
             moved: self.moved.clone(),
         };
+        let reading = self.options.reading;
         let decoder = Decoder {
             binding: session.create_binding()?,
             layout,
             plan,
-            longest_run: longest_run(&self.options.device),
+            longest_run: longest_run(&self.options.device)
+                .filter(|_| !reading.whole_prompt || fuses_attention(&nodes)),
+            order: reading,
             host: MemoryInfo::default(),
             moved: self.moved.clone(),
             session,
@@ -156,6 +159,12 @@ impl Opened<'_> {
 /// (seen with plugin 0.4.0: scores off by 1 to 3, from exactly 32 tokens on). Below 32 it takes another one.
 fn longest_run(choice: &DeviceChoice) -> Option<usize> {
     choice.software.then_some(31)
+}
+
+/// Whether attention is an operator of ONNX Runtime's own, whose kernels depend on how much is read at once.
+fn fuses_attention(nodes: &[graph::GraphNode]) -> bool {
+    let fused = ["GroupQueryAttention", "MultiHeadAttention", "Attention"];
+    nodes.iter().any(|node| fused.contains(&node.operator.as_str()))
 }
 
 /// What makes a decoder's scores on this device doubtful.

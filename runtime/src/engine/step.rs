@@ -8,7 +8,7 @@ use ort::{
 };
 
 use super::{
-    EngineError, RunSwitch,
+    EngineError, ReadingOrder, RunSwitch,
     decoder::{DecoderPlan, EMBEDDINGS, Feed, Index, IndexPort, LOGITS, TOKENS},
 };
 use crate::{
@@ -27,6 +27,7 @@ pub(super) struct Decoder {
     pub(super) plan: DecoderPlan,
     /// The most tokens that one run may read. `None`: as many as there are.
     pub(super) longest_run: Option<usize>,
+    pub(super) order: ReadingOrder,
     pub(super) host: MemoryInfo<'static>,
     pub(super) moved: MovedCounter,
     pub(super) session: Session,
@@ -47,7 +48,8 @@ impl Decoder {
         let mut before = None;
         let mut positions = positions;
         let mut outcome = Err(EngineError::NoLogits { position: cache.length() });
-        for piece in input.into_pieces(self.longest_run.unwrap_or(usize::MAX)) {
+        let longest = self.longest_piece(cache.length(), input.shape().get(1).copied().unwrap_or(0))?;
+        for piece in input.into_pieces(longest) {
             let tokens = piece.shape().get(1).copied().unwrap_or(0);
             let (now, later) = positions.split_at(tokens.min(positions.len()));
             positions = later;
@@ -65,6 +67,23 @@ impl Decoder {
             };
         }
         outcome
+    }
+
+    /// The most tokens of one run, of so many after so many.
+    fn longest_piece(&self, past: usize, tokens: usize) -> Result<usize, EngineError> {
+        let longest = self.longest_run.unwrap_or(usize::MAX);
+        match (self.order.whole_prompt, past) {
+            (true, 0) if tokens > longest => Err(EngineError::Input {
+                graph: "decoder".to_owned(),
+                name: EMBEDDINGS.to_owned(),
+                reason: format!(
+                    "its {tokens} tokens see each other and must be read at once, this device reads {longest} rightly: take \
+                     another one"
+                ),
+            }),
+            (true, 1..) => Ok(1),
+            _ => Ok(longest),
+        }
     }
 
     fn run(
@@ -115,7 +134,8 @@ impl Decoder {
         self.bind_from_host(name, purpose, input)?;
         for place in 0..self.plan.indices.len() {
             let port = &self.plan.indices[place];
-            let (name, value) = (port.name.clone(), index(port, past, more, positions)?);
+            let (name, value) =
+                (port.name.clone(), index(port, past, more, positions, self.order.first_position)?);
             self.bind_from_host(&name, Purpose::Indices, value)?;
         }
         self.binding.bind_output_to_device(LOGITS, &self.host)?;
@@ -149,12 +169,13 @@ fn index(
     past: usize,
     more: usize,
     positions: &[RopePosition],
+    first: usize,
 ) -> Result<HostTensor, EngineError> {
     let total = (past + more) as i64;
     let (shape, numbers): (Vec<usize>, Vec<i64>) = match port.index {
         Index::AttentionMask => (vec![1, past + more], vec![1; past + more]),
         Index::PositionIds if port.rank == 3 => (vec![3, 1, more], rows(positions)),
-        Index::PositionIds => (vec![1, more], (past as i64..total).collect()),
+        Index::PositionIds => (vec![1, more], ((past + first) as i64..).take(more).collect()),
         Index::SeqlensK => (vec![1; port.rank], vec![total - 1]),
         Index::TotalSequenceLength => (vec![1; port.rank], vec![total]),
         Index::NumLogitsToKeep | Index::UseCacheBranch => (vec![1; port.rank], vec![1]),
@@ -235,7 +256,11 @@ mod tests {
         ];
         for (kind, element, rank, expected) in cases {
             let port = IndexPort { index: kind, name: "name".to_owned(), element, rank };
-            assert_eq!(index(&port, 3, 2, &positions).unwrap(), expected, "{kind:?}");
+            assert_eq!(index(&port, 3, 2, &positions, 0).unwrap(), expected, "{kind:?}");
         }
+        let port =
+            IndexPort { index: Index::PositionIds, name: "name".to_owned(), element: Element::I64, rank: 2 };
+        assert_eq!(index(&port, 0, 2, &[], 1).unwrap(), long(&[1, 2], &[1, 2]));
+        assert_eq!(index(&port, 3, 1, &[], 1).unwrap(), long(&[1, 1], &[4]));
     }
 }
