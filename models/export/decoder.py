@@ -43,12 +43,13 @@ class Builder:
         return self.node("Add", [product, self.weight(f"{name}.bias", bias)], [name])
 
 
-def build(text_model, head, keep_logits=False):
+def build(text_model, head, keep_logits=False, reads_tokens=False):
     """The ONNX decoder of a transformers `LlamaModel` or `Qwen2Model` and its output head; without a head it gives
     `hidden_states`.
 
     With `keep_logits` the graph takes the scalar `num_logits_to_keep`, and gives logits for that
-    many last positions only; 0 means all."""
+    many last positions only; 0 means all. With `reads_tokens` it takes `input_ids` and looks
+    embeddings up itself."""
     config = text_model.config
     state = {name: tensor.detach().numpy() for name, tensor in text_model.state_dict().items()}
     builder = Builder()
@@ -56,6 +57,9 @@ def build(text_model, head, keep_logits=False):
     rotation = rotary_tables(builder, config, text_model.rotary_emb.inv_freq.numpy())
 
     x = "inputs_embeds"
+    if reads_tokens:
+        table = builder.weight("embed_tokens.weight", state["embed_tokens.weight"])
+        builder.node("Gather", [table, "input_ids"], [x], axis=0)
     normed = builder.node(
         "SimplifiedLayerNormalization",
         [x, builder.weight("layers.0.input_norm", state["layers.0.input_layernorm.weight"])],
@@ -82,7 +86,7 @@ def build(text_model, head, keep_logits=False):
         builder.node("Identity", [normed], ["hidden_states"])
     else:
         builder.linear(normed, "logits", head.weight.detach().numpy())
-    return model(builder, config, keep_logits, has_head=head is not None)
+    return model(builder, config, keep_logits, reads_tokens, has_head=head is not None)
 
 
 def sequence_lengths(builder):
@@ -171,14 +175,15 @@ def last_positions(builder, x):
     return builder.node("Slice", [x, "keep.start", end, "axis_1"], ["kept"])
 
 
-def model(builder, config, keep_logits, has_head=True):
+def model(builder, config, keep_logits, reads_tokens=False, has_head=True):
     """The finished model, its inputs and outputs declared."""
     value = helper.make_tensor_value_info
     batch, new = "batch_size", "sequence_length"
     past, total = "past_sequence_length", "total_sequence_length"
     heads, size = config.num_key_value_heads, head_size(config)
+    embeddings = value("inputs_embeds", TensorProto.FLOAT, [batch, new, config.hidden_size])
     inputs = [
-        value("inputs_embeds", TensorProto.FLOAT, [batch, new, config.hidden_size]),
+        value("input_ids", TensorProto.INT64, [batch, new]) if reads_tokens else embeddings,
         value("attention_mask", TensorProto.INT64, [batch, total]),
     ]
     logits = "num_logits" if keep_logits else new

@@ -41,6 +41,10 @@ FAMILIES = [
     "llava_next",
     "llava_onevision",
     "janus",
+    "llama",
+    "qwen2",
+    "qwen3",
+    "paligemma",
 ]
 DUAL_ENCODERS = ["clip", "siglip"]
 # The most that a family may take in the repository.

@@ -11,6 +11,8 @@ import anyres
 
 # Names of what has one size however long the text is.
 STATES = ("past_conv.", "past_recurrent.")
+# Families whose positions begin at 1; their prompts are read in one run, because all of one sees all of it.
+COUNTS_FROM_ONE = ["paligemma"]
 
 
 class Sessions:
@@ -23,9 +25,11 @@ class Sessions:
     def __init__(self, folder, suffix="", device=None):
         self.folder = folder.path
         self.config = json.loads((folder.path / "config.json").read_text())
-        self.vision = open_session(folder.graph("vision_encoder"))
-        self.embed = open_session(folder.graph("embed_tokens"))
-        self.decoder = open_session(folder.graph("decoder_model_merged", suffix), device)
+        self.reads_tokens = folder.decoder == "model"
+        if not self.reads_tokens:
+            self.vision = open_session(folder.graph("vision_encoder"))
+            self.embed = open_session(folder.graph("embed_tokens"))
+        self.decoder = open_session(folder.graph(folder.decoder, suffix), device)
         self.inputs = {value.name: value for value in self.decoder.get_inputs()}
         self.outputs = [value.name for value in self.decoder.get_outputs()]
 
@@ -74,10 +78,13 @@ class Sessions:
         return np.concatenate(rows)
 
     def embeddings(self, ids, features=None):
-        """Embeddings `[1, sequence, hidden]`, those of image tokens replaced by the features.
+        """Embeddings `[1, sequence, hidden]`, those of image tokens replaced by the features; the
+        ids themselves for a decoder that reads them.
 
         Behind each lies what goes beside it into the decoder: zeros but for an image's tokens."""
         ids = np.array([ids], np.int64)
+        if self.reads_tokens:
+            return ids
         embeds = self.embed.run(["inputs_embeds"], {"input_ids": ids})[0]
         beside = np.zeros((*ids.shape, sum(self.inputs[name].shape[-1] for name in self.side_inputs())), np.float32)
         embeds = np.concatenate([embeds, beside], axis=-1)
@@ -108,13 +115,14 @@ class Sessions:
         `places` are the new positions' rows `[rows, positions]`; they are counted where none are given."""
         past = next(value.shape[2] for name, value in cache.items() if name.endswith(".key"))
         new = embeds.shape[1]
-        positions = np.arange(past, past + new, dtype=np.int64)[None]
+        first = past + (self.config["model_type"] in COUNTS_FROM_ONE)
+        positions = np.arange(first, first + new, dtype=np.int64)[None]
         if places is not None:
             positions = np.array(places, np.int64)[:, None]
-        parts = ["inputs_embeds", *self.side_inputs()]
+        parts = [] if self.reads_tokens else ["inputs_embeds", *self.side_inputs()]
         ends = np.cumsum([self.inputs[name].shape[-1] for name in parts])[:-1]
         offered = {
-            **dict(zip(parts, np.split(embeds, ends, axis=-1))),
+            **({"input_ids": embeds} if self.reads_tokens else dict(zip(parts, np.split(embeds, ends, axis=-1)))),
             "attention_mask": np.ones((1, past + new), np.int64),
             "position_ids": positions,
             "num_logits_to_keep": np.array(1, np.int64),

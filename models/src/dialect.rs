@@ -10,6 +10,7 @@ mod grid;
 mod holo;
 mod json;
 mod keys;
+mod located;
 mod native;
 mod places;
 mod python;
@@ -26,6 +27,7 @@ use crate::{Call, Function, ModelError, Thought};
 pub use choice::{ChosenDialect, DialectKind};
 pub(crate) use choice::{names, of_folder};
 pub use json::JsonDialect;
+pub use located::{Found, Located};
 pub(crate) use native::{Declared, NativeDialect, THOUGHT};
 pub(crate) use places::Places;
 

@@ -13,15 +13,17 @@ mod internvl;
 mod janus;
 mod lfm2_vl;
 mod llava;
+mod paligemma;
 mod parts;
 mod positions;
 mod qwen3_5;
 mod qwen_vl;
 mod smolvlm;
+mod text_only;
 
 use std::path::Path;
 
-use percept_runtime::{BesideTokens, HostTensor, RopePosition};
+use percept_runtime::{BesideTokens, HostTensor, ReadingOrder, RopePosition};
 
 pub use self::{
     drawing::{DrawingPlan, ImageTokens, Unconditional},
@@ -29,7 +31,7 @@ pub use self::{
     positions::Span,
 };
 use crate::{
-    ModelError,
+    Located, ModelError,
     folder::{ModelConfig, bad},
     processor::{ImageProcessor, ProcessedImage},
 };
@@ -40,6 +42,8 @@ pub const VISION_ENCODER: &str = "vision_encoder";
 pub const EMBED_TOKENS: &str = "embed_tokens";
 /// The name of the language decoder.
 pub const DECODER: &str = "decoder_model_merged";
+/// The name of a decoder that reads token ids itself.
+pub(crate) const MODEL: &str = "model";
 
 /// A family of models, with what it read from one folder.
 ///
@@ -55,6 +59,7 @@ pub trait Family: Send + Sync + std::fmt::Debug {
     fn name(&self) -> &'static str;
 
     /// The text of the token that stands for one image feature, and, in a template's output, for a whole image.
+    /// Empty for a family that sees nothing.
     fn image_token(&self) -> &str;
 
     /// The image processor as its prompt processor uses it: some ask for more than the folder's file says.
@@ -92,6 +97,27 @@ pub trait Family: Send + Sync + std::fmt::Debug {
         _outputs: Vec<(String, HostTensor)>,
     ) -> Result<Vec<f32>, ModelError> {
         Ok(features)
+    }
+
+    /// Whether it sees images. One that doesn't has a decoder alone, which reads token ids.
+    fn sees(&self) -> bool {
+        true
+    }
+
+    /// Whether a prompt is what the template wrote, and the tokenizer adds nothing to it.
+    fn writes_whole_prompts(&self) -> bool {
+        false
+    }
+
+    /// How its decoder is to read a prompt.
+    fn reading(&self) -> ReadingOrder {
+        ReadingOrder::default()
+    }
+
+    /// What a reply says is where, in pixels of an image of this width and height; `None` from a family, or about a
+    /// reply, that doesn't say it in tokens of its own.
+    fn located(&self, _reply: &str, _size: [u32; 2]) -> Option<Located> {
+        None
     }
 
     /// Whether its images come in patches ([`ProcessedImage::patches`]) and not as whole pictures.
@@ -171,6 +197,11 @@ pub trait Family: Send + Sync + std::fmt::Debug {
         &[]
     }
 
+    /// The sets of sessions that folders of this family come in, the usual one first.
+    fn session_sets(&self) -> Vec<Vec<&'static str>> {
+        vec![self.sessions()]
+    }
+
     /// Tokens that end a turn beside those that the folder's files name.
     fn end_tokens(&self) -> &'static [&'static str] {
         &[]
@@ -179,7 +210,8 @@ pub trait Family: Send + Sync + std::fmt::Debug {
 
 /// The families that are hosted, for the error that lists them.
 const KNOWN: &str = "smolvlm, idefics3, llava, llava_next, llava_onevision, internvl, blip-2, idefics, lfm2_vl, qwen2_vl, \
-                     qwen2_5_vl, qwen3_vl, qwen3_vl_moe, qwen3_5 and janus";
+                     qwen2_5_vl, qwen3_vl, qwen3_vl_moe, qwen3_5, paligemma and janus; llama, qwen2 and qwen3, which read \
+                     text alone";
 /// Those that draw.
 const DRAWING: &str = "janus";
 
@@ -204,6 +236,10 @@ pub(crate) fn of_folder(folder: &Path, config: &ModelConfig) -> Result<Box<dyn F
         "internvl" => internvl::read(folder, config),
         "llava_next" => anyres::next(folder, config),
         "llava_onevision" => anyres::onevision(folder, config),
+        "paligemma" => paligemma::read(folder, config),
+        "llama" => Ok(text_only::named("llama")),
+        "qwen2" => Ok(text_only::named("qwen2")),
+        "qwen3" => Ok(text_only::named("qwen3")),
         unknown => Err(ModelError::Folder {
             path: folder.join("config.json"),
             problem: format!("the family `{unknown}` isn't hosted in this version"),

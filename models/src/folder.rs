@@ -27,7 +27,7 @@ use crate::{
     ModelError,
     dialect::{ChosenDialect, names},
     dual_encoder,
-    family::{self, Family},
+    family::{self, Family, MODEL},
     processor::{Backend, ImageProcessor},
     template::ChatTemplate,
 };
@@ -56,8 +56,8 @@ pub struct ModelFolder {
     pub family: Box<dyn Family>,
     /// How the model writes a call, and why that is thought.
     pub dialect: ChosenDialect,
-    /// From images to pixels, where a conversation shows one ([`ModelFolder::processor_of`]).
-    pub processor: ImageProcessor,
+    /// From images to pixels, for a model that sees, where a conversation shows one ([`ModelFolder::processor_of`]).
+    pub processor: Option<ImageProcessor>,
     /// The same where it shows several, if that is another one.
     several: Option<ImageProcessor>,
     /// From messages to a prompt.
@@ -105,16 +105,17 @@ impl ModelFolder {
         let config = layout.config(path, &settings)?;
         config.check_context(path)?;
         let family = family::of_folder(path, &config)?;
-        let sessions = layout.sessions(path, &family.sessions(), precision)?;
+        let sessions = layout.sessions(path, &family.session_sets(), precision)?;
         let tokenizer = read_tokenizer(path)?;
-        let processor = family.processor(read_processor_with(path, settings.image_backend, replaced)?);
+        let read = || read_processor_with(path, settings.image_backend, replaced);
+        let processor = family.sees().then(read).transpose()?.map(|processor| family.processor(processor));
         let dialect = ChosenDialect::of(&settings, &names(path), family.name());
         let folder = Self {
             path: path.to_owned(),
             layout: layout.kind(),
             decoder_names: layout.decoder_names(),
             vision_names: layout.vision_names(),
-            several: family.processor_of_several(&processor),
+            several: processor.as_ref().and_then(|of_one| family.processor_of_several(of_one)),
             processor,
             settings,
             template: ChatTemplate::of_folder_or(path, family.template())?,
@@ -130,12 +131,10 @@ impl ModelFolder {
         Ok(folder)
     }
 
-    /// The image processor of a conversation that shows so many images.
-    pub fn processor_of(&self, images: usize) -> &ImageProcessor {
-        match &self.several {
-            Some(several) if images > 1 => several,
-            _ => &self.processor,
-        }
+    /// The image processor of a conversation that shows so many images, for a model that sees.
+    pub fn processor_of(&self, images: usize) -> Option<&ImageProcessor> {
+        let several = self.several.as_ref().filter(|_| images > 1);
+        several.or(self.processor.as_ref())
     }
 
     /// Whether each of so many images is seen otherwise than one alone.
@@ -145,7 +144,8 @@ impl ModelFolder {
 
     /// Pictures and patches are fed in different ways: a processor of the other kind would be noticed late.
     fn check_processor(&self) -> Result<(), ModelError> {
-        let gives_patches = matches!(self.processor, ImageProcessor::Patched(_) | ImageProcessor::Naflex(_));
+        let Some(processor) = &self.processor else { return Ok(()) };
+        let gives_patches = matches!(processor, ImageProcessor::Patched(_) | ImageProcessor::Naflex(_));
         if gives_patches == self.family.takes_patches() {
             return Ok(());
         }
@@ -164,6 +164,11 @@ impl ModelFolder {
     pub(crate) fn session(&self, name: &str) -> Result<&SessionFile, ModelError> {
         let found = self.sessions.iter().find(|file| file.session == name);
         found.ok_or_else(|| missing(&self.path.join("onnx").join(format!("{name}.onnx"))))
+    }
+
+    /// The decoder's file, whichever of its names it goes by.
+    pub(crate) fn decoder(&self) -> Result<&SessionFile, ModelError> {
+        self.session(self.family.parts().decoder).or_else(|missing| self.session(MODEL).map_err(|_| missing))
     }
 
     /// Every token that ends a reply: the configuration's, the tokenizer's and the family's.
@@ -190,14 +195,19 @@ impl ModelFolder {
             problem,
             remedy: "Take `tokenizer.json` and `config.json` from the same model".into(),
         };
-        let token = self.family.image_token();
-        let id = self.tokenizer.token_to_id(token);
-        if id != Some(self.config.image_token_id) {
-            return Err(contradiction(format!(
-                "its image token `{token}` has {}, `config.json` says {}",
-                id.map_or("no id".into(), |id| format!("the id {id}")),
-                self.config.image_token_id
-            )));
+        if self.family.sees() {
+            let token = self.family.image_token();
+            let id = self.tokenizer.token_to_id(token);
+            let Some(said) = self.config.image_token_id else {
+                let problem = "it has neither `image_token_id` nor `image_token_index`";
+                return Err(bad(&self.path.join("config.json"), problem.into()));
+            };
+            if id != Some(said) {
+                return Err(contradiction(format!(
+                    "its image token `{token}` has {}, `config.json` says {said}",
+                    id.map_or("no id".into(), |id| format!("the id {id}")),
+                )));
+            }
         }
         if let Some(end) = self.template.special_token("eos_token")
             && self.tokenizer.token_to_id(end).is_none()

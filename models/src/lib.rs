@@ -38,7 +38,7 @@ pub use bundled::{bundled_folder, bundled_names};
 pub use chat::{ChatModel, ModelCard};
 pub use compare::{Answers, ClickDifference, Comparison, Questions, ReplyDifference, Summary};
 pub use conversation::{Content, ContentHash, Conversation, ImageContent, Message, Role};
-pub use dialect::{ChosenDialect, Declaration, Dialect, DialectKind, JsonDialect};
+pub use dialect::{ChosenDialect, Declaration, Dialect, DialectKind, Found, JsonDialect, Located};
 pub use draw::{Draw, DrawProgress, Drawing, ImageModel};
 pub use dual_encoder::{
     Classification, Cut, DualEncoder, Embedding, EncoderCard, EncoderConfig, EncoderFamily, EncoderFolder,

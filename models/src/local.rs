@@ -40,8 +40,8 @@ pub use self::{
     measure::ReadPrompt,
 };
 use crate::{
-    Call, ChatModel, Conversation, Function, Generate, Generation, ModelCard, ModelError, Reply, Thought,
-    dialect::Dialect, folder::ModelFolder,
+    Call, ChatModel, Conversation, Function, Generate, Generation, Located, ModelCard, ModelError, Reply,
+    Thought, dialect::Dialect, folder::ModelFolder,
 };
 
 /// An exported model on a device of this machine; a handle that is cheap to clone.
@@ -107,6 +107,10 @@ impl ChatModel for LocalModel {
 
     fn written(&self, call: &Call, function: &Function) -> Option<Result<String, String>> {
         self.inner.dialect.write(call, function)
+    }
+
+    fn located(&self, reply: &str, size: [u32; 2]) -> Option<Located> {
+        self.inner.folder.family.located(reply, size)
     }
 
     async fn generate(

@@ -34,7 +34,7 @@ fn goldens_have_more_tiles_than_are_encoded_at_once() {
 #[test]
 fn tiles_are_cut_although_the_file_says_they_arent() {
     let open = |path: &std::path::Path| match ModelFolder::open(path, None).unwrap().processor {
-        ImageProcessor::Aspect(aspect) => aspect.cuts,
+        Some(ImageProcessor::Aspect(aspect)) => aspect.cuts,
         other => panic!("{other:?}"),
     };
     assert!(open(&data().join("internvl-tiny")));

@@ -94,6 +94,18 @@ pub struct EngineOptions {
     /// `tokens × vocabulary` numbers, 1.2 GB for 2,048 tokens of 150,000. `None`: everything in one run, for decoders
     /// whose tokens see what comes after them.
     pub longest_run: Option<NonZeroUsize>,
+    /// How its positions count, and whether it may read a prompt piece by piece.
+    pub reading: ReadingOrder,
+}
+
+/// How a decoder is to read what it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReadingOrder {
+    /// The position of a sequence's first token, where positions have one row.
+    pub first_position: usize,
+    /// Whether the tokens of a sequence's first run see each other, later ones too (prefix attention: Raffel et al. 2020,
+    /// section 3.2.1). Then that run is never cut, and every token after it has a run of its own.
+    pub whole_prompt: bool,
 }
 
 /// The usual bound on one run: long enough that a run's own cost doesn't show.
@@ -111,6 +123,7 @@ impl EngineOptions {
             names: DecoderNames::default(),
             context: 2048,
             longest_run: Some(LONGEST_RUN),
+            reading: ReadingOrder::default(),
         }
     }
 }

@@ -135,7 +135,7 @@ fn named(name: &str) -> Option<DialectKind> {
 /// The dialect of a folder, its places as the folder or else the family has them.
 pub(crate) fn of_folder(folder: &ModelFolder, is_special: impl Fn(&str) -> bool) -> Box<dyn Dialect> {
     let of_image = match &folder.processor {
-        ImageProcessor::Patched(patched) if folder.family.points_at_pixels() => {
+        Some(ImageProcessor::Patched(patched)) if folder.family.points_at_pixels() => {
             Some(patched.resize.then_some(patched.size))
         }
         _ => None,

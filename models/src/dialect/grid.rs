@@ -277,6 +277,13 @@ fn centre(bin: u64, bins: u32, pixels: u32) -> u64 {
     (2 * bin + 1) * u64::from(pixels) / (2 * u64::from(bins))
 }
 
+/// The pixel nearest to where a bin begins, for places that are lines between pixels and not pixels.
+pub(super) fn edge(bin: u32, bins: u32, pixels: u32) -> u32 {
+    let (bin, bins, pixels) = (u64::from(bin), u64::from(bins), u64::from(pixels));
+    // No more than `pixels`, because a bin is less than `bins`.
+    ((2 * bin * pixels + bins) / (2 * bins)) as u32
+}
+
 /// The first pixel of a bin.
 fn start(bin: u64, bins: u32, pixels: u32) -> u64 {
     bin * u64::from(pixels) / u64::from(bins)

@@ -85,7 +85,9 @@ pub(super) fn read(folder: &Path, config: &ModelConfig) -> Result<Box<dyn Family
     })?;
     Ok(Box::new(Janus {
         image_token: token("image_token", "<image_placeholder>"),
-        image_token_id: config.image_token_id,
+        image_token_id: config
+            .image_token_id
+            .ok_or_else(|| bad(&folder.join("config.json"), "it doesn't say its `image_token_id`".into()))?,
         around: [token("boi_token", "<begin_of_image>"), token("eoi_token", "<end_of_image>")],
         features: processor.num_image_tokens.unwrap_or(USUAL_TOKENS),
         side: side as usize,

@@ -89,8 +89,8 @@ struct GenerationWritten {
 pub struct ModelConfig {
     /// The family's name in `config.json`.
     pub model_type: String,
-    /// The token whose embedding an image feature replaces.
-    pub image_token_id: u32,
+    /// The token whose embedding an image feature replaces, of a model that sees.
+    pub image_token_id: Option<u32>,
     /// Image tokens of one image (LLaVA), where the configuration says.
     pub image_tokens: Option<usize>,
     /// Queries that a Q-Former puts to one image (BLIP-2), where the configuration says.
@@ -168,8 +168,6 @@ impl ModelConfig {
             // Idefics' configuration leaves it to the tokenizer.
             image_token_id = added_token(folder, "<image>")?;
         }
-        let image_token_id = image_token_id
-            .ok_or_else(|| bad(&path, "it has neither `image_token_id` nor `image_token_index`".into()))?;
         let flat_ends = written.flat.eos_token_id.clone();
         let text = written.text_config.unwrap_or(written.flat);
         // Tokens whose embeddings lie in a table of their own (Idefics).

@@ -88,7 +88,19 @@ impl Layout {
         Ok(config)
     }
 
-    /// The files of a family's sessions.
+    /// Which of a family's sets of sessions the folder has.
+    pub(crate) fn set<'a, 'b>(&self, folder: &Path, sets: &'a [Vec<&'b str>]) -> &'a [&'b str] {
+        let named = match self {
+            Self::Community => return Graphs::of_folder(folder).set(sets),
+            Self::Genai(_) => None,
+            Self::Manifest(named) => {
+                sets.iter().find(|set| set.iter().any(|session| named.contains_key(*session)))
+            }
+        };
+        named.or(sets.first()).map_or(&[], Vec::as_slice)
+    }
+
+    /// The files of a family's sessions, in the set that the folder has.
     ///
     /// # Errors
     ///
@@ -96,29 +108,25 @@ impl Layout {
     pub(crate) fn sessions(
         &self,
         folder: &Path,
-        sessions: &[&str],
+        sets: &[Vec<&str>],
         precision: Option<&Precision>,
     ) -> Result<Vec<SessionFile>, ModelError> {
+        let sessions = self.set(folder, sets);
         self.check_names(folder, sessions)?;
-        let Self::Community = self else {
-            let found: Vec<SessionFile> = sessions
-                .iter()
-                .map(|session| self.session(folder, session, precision))
-                .collect::<Result<_, _>>()?;
-            return match precision {
-                Some(wanted) if !found.iter().any(|file| file.precision == *wanted) => {
-                    Err(ModelError::Folder {
-                        path: folder.to_owned(),
-                        problem: format!("no session is there in `{wanted}`"),
-                        remedy:
-                            "Its files are named one by one, so there is one precision of each: ask for none"
-                                .into(),
-                    })
-                }
-                _ => Ok(found),
-            };
-        };
-        Graphs::of_folder(folder).choose(sessions, precision)
+        if matches!(self, Self::Community) {
+            return Graphs::of_folder(folder).choose(sessions, precision);
+        }
+        let named = sessions.iter().map(|session| self.session(folder, session, precision));
+        let found: Vec<SessionFile> = named.collect::<Result<_, _>>()?;
+        match precision {
+            Some(wanted) if !found.iter().any(|file| file.precision == *wanted) => Err(ModelError::Folder {
+                path: folder.to_owned(),
+                problem: format!("no session is there in `{wanted}`"),
+                remedy: "Its files are named one by one, so there is one precision of each: ask for none"
+                    .into(),
+            }),
+            _ => Ok(found),
+        }
     }
 
     /// The file of one session.

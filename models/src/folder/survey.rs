@@ -8,7 +8,11 @@ use super::{
     FolderSettings, LayoutKind, ModelFolder, Precision, SessionFile, Weights, check_folder, layout::Layout,
     read_processor, read_tokenizer,
 };
-use crate::{ModelError, dual_encoder, family, template::ChatTemplate};
+use crate::{
+    ModelError, dual_encoder,
+    family::{self, Family},
+    template::ChatTemplate,
+};
 
 /// What a folder is made of, read without a session.
 #[derive(Debug, Clone, Serialize)]
@@ -63,13 +67,16 @@ impl Survey {
         };
         let is_encoder = dual_encoder::belongs_here(path).is_ok_and(|family| family.is_some());
         let settings = survey.take(FolderSettings::of_folder(path)).unwrap_or_default();
+        let mut family = None;
         if let Some(layout) = survey.take(Layout::of_folder(path, &settings)) {
             survey.layout = Some(layout.kind());
-            survey.sessions(path, &layout, &settings, precision);
+            family = survey.sessions(path, &layout, &settings, precision);
         }
         survey.take(read_tokenizer(path));
-        survey.take(read_processor(path, settings.image_backend));
-        survey.take(ChatTemplate::of_folder(path));
+        if family.as_ref().is_none_or(|family| family.sees()) {
+            survey.take(read_processor(path, settings.image_backend));
+        }
+        survey.take(ChatTemplate::of_folder_or(path, family.as_ref().and_then(|family| family.template())));
         if survey.missing.is_empty() && !is_encoder {
             // Each file alone is there and whole: do they fit each other?
             survey.take(ModelFolder::open(path, precision));
@@ -88,7 +95,7 @@ impl Survey {
         layout: &Layout,
         settings: &FolderSettings,
         precision: Option<&Precision>,
-    ) {
+    ) -> Option<Box<dyn Family>> {
         let config = self.take(layout.config(path, settings));
         if let Some(config) = &config {
             self.take(config.check_context(path));
@@ -97,9 +104,10 @@ impl Survey {
         self.family = family.as_ref().map(|family| family.name().to_owned());
         // Without a family it isn't known which sessions there should be; these are in nearly all.
         let usual = vec![family::VISION_ENCODER, family::EMBED_TOKENS, family::DECODER];
-        let names = family.map_or(usual, |family| family.sessions());
-        self.take(layout.check_names(path, &names));
-        for name in &names {
+        let sets = family.as_ref().map_or(vec![usual], |family| family.session_sets());
+        let names = layout.set(path, &sets);
+        self.take(layout.check_names(path, names));
+        for name in names {
             let Some(file) = self.take(layout.session(path, name, precision)) else { continue };
             let Some(weights) = self.take(Weights::of_graph(&file.path)) else { continue };
             for data in weights.data.iter().filter(|data| !data.is_file()) {
@@ -107,6 +115,7 @@ impl Survey {
             }
             self.sessions.push(SurveyedSession { file, weights });
         }
+        family
     }
 
     /// What is there; what isn't is noted, once.

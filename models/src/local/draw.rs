@@ -218,8 +218,11 @@ async fn paint(inner: &Inner, plan: &DrawingPlan, codes: &[u32]) -> Result<RgbIm
             .into(),
         ));
     }
-    let normalise = inner.folder.processor.normalise();
-    normalise.image_of_planes(&values, height as u32, width as u32)
+    let processor = inner
+        .folder
+        .processor_of(1)
+        .ok_or_else(|| ModelError::Engine("a model that sees nothing has no colours to draw in".into()))?;
+    processor.normalise().image_of_planes(&values, height as u32, width as u32)
 }
 
 fn first_output(session: &str, outputs: Vec<(String, HostTensor)>) -> Result<HostTensor, ModelError> {

@@ -84,7 +84,7 @@ impl LocalModel {
         let sessions = inner.folder.sessions.iter().map(|file| {
             let graph = match file.session.as_str() {
                 embedding if embedding == parts.embedding => "embedding",
-                decoder if decoder == parts.decoder => "decoder",
+                decoder if decoder == parts.decoder || decoder == crate::family::MODEL => "decoder",
                 encoder => encoder,
             };
             inspected(&inner.engine, file, graph)
@@ -95,7 +95,10 @@ impl LocalModel {
             config: inner.folder.config.clone(),
             settings: inner.folder.settings.clone(),
             dialect: inner.folder.dialect.clone(),
-            processor: format!("{:?}", inner.folder.processor),
+            processor: match &inner.folder.processor {
+                Some(processor) => format!("{processor:?}"),
+                None => "none: it reads text alone".into(),
+            },
             end_tokens: inner.end_tokens.clone(),
             vocabulary: inner.folder.tokenizer.get_vocab_size(true),
             cache: inner.engine.cache_form(),

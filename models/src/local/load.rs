@@ -125,13 +125,14 @@ async fn open_engine(
     // Embeddings are looked up on the CPU. What also sees there needn't be opened twice.
     let sees_there = parts.vision == parts.embedding && choice.device == Device::Cpu;
     let encoders = Some(parts.vision).filter(|_| !sees_there).into_iter().chain(parts.others.iter().copied());
-    let graphs = EngineGraphs {
-        encoders: encoders.map(file).collect::<Result<_, ModelError>>()?,
-        embedding: Some(folder.session(parts.embedding)?.path.clone()),
-        decoder: Some(folder.session(parts.decoder)?.path.clone()),
-        heads: parts.heads.iter().copied().map(file).collect::<Result<_, ModelError>>()?,
-        beside_tokens: folder.family.beside_tokens(),
-    };
+    let mut graphs =
+        EngineGraphs { decoder: Some(folder.decoder()?.path.clone()), ..EngineGraphs::default() };
+    if folder.family.sees() {
+        graphs.encoders = encoders.map(file).collect::<Result<_, ModelError>>()?;
+        graphs.embedding = Some(folder.session(parts.embedding)?.path.clone());
+        graphs.heads = parts.heads.iter().copied().map(file).collect::<Result<_, ModelError>>()?;
+        graphs.beside_tokens = folder.family.beside_tokens();
+    }
     let text = &folder.config.text;
     let options = EngineOptions {
         threads: options.threads,
@@ -145,6 +146,7 @@ async fn open_engine(
         },
         names: folder.decoder_names.clone(),
         context: text.context,
+        reading: folder.family.reading(),
         ..EngineOptions::new(choice.clone())
     };
     Engine::load(runtime, graphs, options).await.map_err(engine_error)
@@ -183,7 +185,7 @@ fn card(
         family: folder.family.name().into(),
         device: choice.device.to_string(),
         context: engine.context(),
-        max_images: shows_one_image(folder).then_some(1),
+        max_images: most_images(folder),
         screen: folder.settings.screen,
         thinks: folder.settings.thinking,
         tells_probabilities: true,
@@ -208,12 +210,16 @@ pub(crate) fn placement_notes(engine: &Engine) -> Vec<String> {
         .collect()
 }
 
-/// Whether the template shows one image whatever it is given: asked by giving it two.
-fn shows_one_image(folder: &ModelFolder) -> bool {
+/// The most images of a conversation: none without sight; one where the template shows one whatever it is given,
+/// which is asked by giving it two.
+fn most_images(folder: &ModelFolder) -> Option<usize> {
+    if !folder.family.sees() {
+        return Some(0);
+    }
     let image = || TemplatePart::Image;
     let text = |text: &str| TemplatePart::Text { text: text.into() };
     let message = |content| TemplateMessage { role: "user".into(), content };
     let token = folder.family.image_token();
     let rendered = folder.template.render(&[message(vec![image(), image(), text("?")])], token, None);
-    rendered.is_ok_and(|text| text.matches(token).count() == 1)
+    rendered.is_ok_and(|text| text.matches(token).count() == 1).then_some(1)
 }

@@ -123,9 +123,16 @@ pub(super) async fn prepare_between(
     let folder = &inner.folder;
     let image_token = folder.family.image_token();
     let messages = messages(conversation, instructions, &inner.special_tokens, inner.dialect.as_ref());
-    let text = folder.template.render_with_tools(&messages, image_token, thinking, tools.as_ref())?;
     let shown = shown(folder, conversation);
-    let places = text.matches(image_token).count();
+    if !folder.family.sees() && !shown.is_empty() {
+        return Err(ModelError::Conversation(format!(
+            "a `{}` model reads text alone, the conversation has {} image(s): leave them out, or ask a model that sees",
+            folder.family.name(),
+            shown.len()
+        )));
+    }
+    let text = folder.template.render_with_tools(&messages, image_token, thinking, tools.as_ref())?;
+    let places = if folder.family.sees() { text.matches(image_token).count() } else { 0 };
     if places != shown.len() {
         return Err(ModelError::Conversation(format!(
             "the model's template shows {places} image(s), the conversation has {}: {}",
@@ -141,15 +148,7 @@ pub(super) async fn prepare_between(
         }
     }
     let milliseconds = begun.elapsed().as_secs_f64() * 1000.0;
-    let mut pieces = text.split(image_token);
-    let mut expanded = format!("{before}{}", pieces.next().unwrap_or_default());
-    for (image, piece) in shown.iter().zip(pieces) {
-        if let Some(known) = images.get(&image.key) {
-            expanded.push_str(known.expansion());
-        }
-        expanded.push_str(piece);
-    }
-    expanded.push_str(after);
+    let expanded = format!("{before}{}{after}", expand(&text, image_token, &shown, &images));
     let tokens = tokens(inner, &expanded, &shown, &images)?;
     let context = inner.engine.context();
     if tokens.len() >= context {
@@ -160,6 +159,27 @@ pub(super) async fn prepare_between(
     }
     let positions = folder.family.positions(&spans(&tokens, &images));
     Ok(Prompt { rendered: text, expanded, tokens, positions, images, milliseconds })
+}
+
+/// The prompt with each image's placeholder expanded.
+fn expand(
+    text: &str,
+    image_token: &str,
+    shown: &[ShownImage<'_>],
+    images: &HashMap<ContentHash, PromptImage>,
+) -> String {
+    let mut expanded = String::with_capacity(text.len());
+    let mut rest = text;
+    for image in shown {
+        let Some((before, after)) = rest.split_once(image_token) else { break };
+        expanded.push_str(before);
+        if let Some(known) = images.get(&image.key) {
+            expanded.push_str(known.expansion());
+        }
+        rest = after;
+    }
+    expanded.push_str(rest);
+    expanded
 }
 
 /// The prompt in stretches of text and images. The features of an image without a grid count as text.
@@ -282,7 +302,10 @@ async fn process(
     }
     let (inner, pixels) = (Arc::clone(inner), Arc::clone(shown.image.pixels()));
     let work = tokio::task::spawn_blocking(move || {
-        let image = inner.folder.processor_of(count).process(&pixels)?;
+        let Some(processor) = inner.folder.processor_of(count) else {
+            return Err(ModelError::Image("this model has no image processor".into()));
+        };
+        let image = processor.process(&pixels)?;
         let expansion = inner.folder.family.expand(&image);
         Ok(PromptImage::Processed { expansion: expansion.into(), image: Arc::new(image) })
     });
@@ -300,17 +323,19 @@ fn tokens(
     let image_token = folder.family.image_token();
     // As transformers' processors: a template that wrote the first token itself doesn't get it twice, also where an
     // image stands before it (BLIP-2).
-    let begins = text.trim_start_matches(image_token);
+    let begins = if image_token.is_empty() { text } else { text.trim_start_matches(image_token) };
     let has_first = folder.template.special_token("bos_token").is_some_and(|first| begins.starts_with(first));
-    let encoding = folder.tokenizer.encode_fast(text, !has_first).map_err(ModelError::Engine)?;
+    let adds_first = !has_first && !folder.family.writes_whole_prompts();
+    let encoding = folder.tokenizer.encode_fast(text, adds_first).map_err(ModelError::Engine)?;
     let mut features = shown.iter().flat_map(|image| {
         let rows = images.get(&image.key).map_or(0, |known| known.expansion().matches(image_token).count());
         (0..rows).map(|row| (image.key, row))
     });
     let mut tokens = Vec::with_capacity(encoding.len());
     for &id in encoding.get_ids() {
-        let feature = if id == folder.config.image_token_id { features.next() } else { None };
-        if id == folder.config.image_token_id && feature.is_none() {
+        let stands_for_one = folder.config.image_token_id == Some(id) && folder.family.sees();
+        let feature = if stands_for_one { features.next() } else { None };
+        if stands_for_one && feature.is_none() {
             return Err(ModelError::Template(
                 "the prompt has more image tokens than the images have features".into(),
             ));

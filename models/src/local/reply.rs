@@ -107,7 +107,8 @@ pub(super) async fn read(
     prompt: &Prompt,
     usage: &mut Usage,
 ) -> Result<KeptSequence, ModelError> {
-    let mut kept = KeptSequence::for_prompt(inner.take_kept(), &prompt.tokens, &inner.engine).await?;
+    let whole = inner.folder.family.reading().whole_prompt;
+    let mut kept = KeptSequence::for_prompt(inner.take_kept(), &prompt.tokens, &inner.engine, whole).await?;
     let fresh = &prompt.tokens[kept.tokens.len()..];
     usage.cached_tokens = kept.tokens.len();
     usage.fresh_tokens = fresh.len();
@@ -117,24 +118,55 @@ pub(super) async fn read(
     let features = features(inner, prompt, shown).await?;
     usage.stage.vision += begun.elapsed().as_secs_f64() * 1000.0;
     let begun = Instant::now();
+    append(inner, &mut kept, prompt, &features).await?;
+    usage.stage.prefill = begun.elapsed().as_secs_f64() * 1000.0;
+    kept.prompt = kept.tokens.len();
+    Ok(kept)
+}
+
+/// Reads what the kept sequence lacks of the prompt: as it is where the decoder looks embeddings up itself, else embedded,
+/// with features at their places.
+async fn append(
+    inner: &Inner,
+    kept: &mut KeptSequence,
+    prompt: &Prompt,
+    features: &[(ContentHash, SeenImage)],
+) -> Result<(), ModelError> {
+    let fresh = &prompt.tokens[kept.tokens.len()..];
     let lengths = if inner.engine.keeps_states() { pieces(fresh) } else { vec![fresh.len()] };
+    let mut rest = fresh;
     for length in lengths {
-        let (begun, held) = (kept.tokens.len() - usage.cached_tokens, kept.tokens.len());
-        let piece = &fresh[begun..begun + length];
-        let embeddings = embeddings(inner, piece, &features).await?;
-        let positions = prompt.positions.as_ref().and_then(|positions| positions.get(held..held + length));
-        let side_inputs = rows::beside(&inner.engine, piece, &features)?;
-        let looks_at = match inner.engine.looks_at() {
-            Some(width) => looks::looks_at(&prompt.tokens[..held + length], held, width, &features)?,
-            None => None,
-        };
-        let positions = positions.map(<[_]>::to_vec);
-        let tokens = EmbeddedTokens { embeddings, positions, side_inputs, looks_at };
-        kept.sequence.append(tokens).await.map_err(engine_error)?;
+        let (piece, later) = rest.split_at(length);
+        rest = later;
+        if inner.folder.family.sees() {
+            let tokens = embedded(inner, prompt, kept.tokens.len(), piece, features).await?;
+            kept.sequence.append(tokens).await.map_err(engine_error)?;
+        } else {
+            let ids: Vec<u32> = piece.iter().map(|token| token.id).collect();
+            kept.sequence.append_tokens(&ids).await.map_err(engine_error)?;
+        }
         kept.tokens.extend_from_slice(piece);
     }
-    usage.stage.prefill = begun.elapsed().as_secs_f64() * 1000.0;
-    Ok(kept)
+    Ok(())
+}
+
+/// A piece of the prompt, with so many tokens before it, as the decoder takes it.
+async fn embedded(
+    inner: &Inner,
+    prompt: &Prompt,
+    held: usize,
+    piece: &[PromptToken],
+    features: &[(ContentHash, SeenImage)],
+) -> Result<EmbeddedTokens, ModelError> {
+    let end = held + piece.len();
+    let embeddings = embeddings(inner, piece, features).await?;
+    let positions = prompt.positions.as_ref().and_then(|positions| positions.get(held..end));
+    let side_inputs = rows::beside(&inner.engine, piece, features)?;
+    let looks_at = match inner.engine.looks_at() {
+        Some(width) => looks::looks_at(&prompt.tokens[..end], held, width, features)?,
+        None => None,
+    };
+    Ok(EmbeddedTokens { embeddings, positions: positions.map(<[_]>::to_vec), side_inputs, looks_at })
 }
 
 /// The features of every image that the fresh tokens need, remembered or encoded now.

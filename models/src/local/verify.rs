@@ -77,8 +77,9 @@ impl LocalModel {
         let problem = |error: base64::DecodeError| bad(&folder.join("golden.json"), error.to_string());
         let bytes = BASE64_STANDARD.decode(&pixels.base64).map_err(problem)?;
         let mut found = Vec::new();
-        for image in conversation.images() {
-            found.extend(self.inner.folder.processor.process(image.pixels())?.values);
+        let processor = self.inner.folder.processor_of(conversation.images().count());
+        for (image, processor) in conversation.images().zip(processor.into_iter().cycle()) {
+            found.extend(processor.process(image.pixels())?.values);
         }
         let pairs = bytes.chunks_exact(4).zip(&found);
         let differing = pairs.filter(|(bytes, value)| **bytes != value.to_le_bytes()).count();

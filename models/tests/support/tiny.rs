@@ -170,7 +170,7 @@ impl Golden {
     pub(crate) fn check_pixels(&self, path: &Path, case: &str) {
         let Some(pixels) = &self.pixel_values else { return };
         let folder = ModelFolder::open(path, None).unwrap();
-        let processor = folder.processor_of(self.images.len());
+        let processor = folder.processor_of(self.images.len()).unwrap();
         let processed: Vec<_> =
             self.images.iter().map(|name| processor.process(self.image(name).pixels()).unwrap()).collect();
         let values: Vec<f32> = processed.iter().flat_map(|image| image.values.clone()).collect();

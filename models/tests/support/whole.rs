@@ -66,7 +66,7 @@ pub(crate) async fn cached_of_first(folder: &str, name: &str) -> (usize, usize) 
     let (earlier, all) = (first.images().count(), whole.images().count());
     assert!(whole.messages().len() == 3 && earlier > 0 && all > earlier, "{folder} {name}");
     let model = load(&data().join(folder), "cpu", CacheForm::Auto).await;
-    let image_token = ModelFolder::open(&data().join(folder), None).unwrap().config.image_token_id;
+    let image_token = ModelFolder::open(&data().join(folder), None).unwrap().config.image_token_id.unwrap();
     let beginning = model.prompt(&first).await.unwrap().tokens;
     let shown = beginning.iter().rposition(|token| *token == image_token).unwrap();
     reply(&model, &first).await;

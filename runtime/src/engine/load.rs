@@ -163,7 +163,8 @@ impl Opened<'_> {
             binding: session.create_binding()?,
             layout,
             plan,
-            longest_run: longest_run(self.options),
+            longest_run: longest_run(self.options, &nodes),
+            order: self.options.reading,
             heads,
             host: MemoryInfo::default(),
             moved: self.moved.clone(),
@@ -218,9 +219,17 @@ impl Opened<'_> {
 /// From 32 on, the WebGPU provider's `GroupQueryAttention` takes a kernel that assumes subgroups of at least 8
 /// invocations. A software device may have 4 (SwiftShader has); the kernel then counts keys twice and says nothing
 /// (seen with plugin 0.4.0: scores off by 1 to 3, from exactly 32 tokens on). Below 32 it takes another one.
-fn longest_run(options: &EngineOptions) -> usize {
-    let device = if options.device.software { 31 } else { usize::MAX };
-    options.longest_run.map_or(device, |asked| device.min(asked.get()))
+fn longest_run(options: &EngineOptions, nodes: &[graph::GraphNode]) -> usize {
+    let whole = options.reading.whole_prompt;
+    let is_limited = options.device.software && (!whole || fuses_attention(nodes));
+    let device = if is_limited { 31 } else { usize::MAX };
+    options.longest_run.filter(|_| !whole).map_or(device, |asked| device.min(asked.get()))
+}
+
+/// Whether attention is an operator of ONNX Runtime's own, whose kernels depend on how much is read at once.
+fn fuses_attention(nodes: &[graph::GraphNode]) -> bool {
+    let fused = ["GroupQueryAttention", "MultiHeadAttention", "Attention"];
+    nodes.iter().any(|node| fused.contains(&node.operator.as_str()))
 }
 
 /// What makes a decoder's scores on this device doubtful.

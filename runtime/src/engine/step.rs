@@ -10,7 +10,7 @@ use ort::{
 };
 
 use super::{
-    EngineError, RunSwitch,
+    EngineError, ReadingOrder, RunSwitch,
     decoder::{DecoderPlan, Feed, Index, IndexPort},
     heads::Heads,
     looking::{SEEN, STATES},
@@ -34,6 +34,8 @@ pub(super) struct Decoder {
     pub(super) longest_run: usize,
     /// What makes scores of hidden states, where the decoder doesn't.
     pub(super) heads: Heads,
+    /// How it is to be read.
+    pub(super) order: ReadingOrder,
     pub(super) host: MemoryInfo<'static>,
     pub(super) moved: MovedCounter,
     pub(super) session: Session,
@@ -53,7 +55,8 @@ impl Decoder {
     ) -> Result<Vec<f32>, EngineError> {
         let mut before = None;
         let mut outcome = Err(EngineError::NoLogits { position: cache.length() });
-        for piece in reading.into_pieces(self.longest_run) {
+        let longest = self.longest_piece(cache.length(), reading.tokens())?;
+        for piece in reading.into_pieces(longest) {
             outcome = match self.run(cache, piece, switch) {
                 Ok((logits, replaced)) => {
                     before.get_or_insert(replaced);
@@ -72,6 +75,23 @@ impl Decoder {
             cache.restore(before);
         }
         scores
+    }
+
+    /// The most tokens of one run, of so many after so many.
+    fn longest_piece(&self, past: usize, tokens: usize) -> Result<usize, EngineError> {
+        let longest = self.longest_run;
+        match (self.order.whole_prompt, past) {
+            (true, 0) if tokens > longest => Err(EngineError::Input {
+                graph: "decoder".to_owned(),
+                name: self.plan.input.clone(),
+                reason: format!(
+                    "its {tokens} tokens see each other and must be read at once, this device reads {longest} rightly: take \
+                     another one"
+                ),
+            }),
+            (true, 1..) => Ok(1),
+            _ => Ok(longest),
+        }
     }
 
     fn run(
@@ -125,7 +145,8 @@ impl Decoder {
         }
         for place in 0..self.plan.indices.len() {
             let port = &self.plan.indices[place];
-            let (name, value) = (port.name.clone(), index(port, past, more, &positions)?);
+            let first = self.order.first_position;
+            let (name, value) = (port.name.clone(), index(port, past, more, &positions, first)?);
             self.bind_from_host(&name, Purpose::Indices, value)?;
         }
         self.binding.bind_output_to_device(self.plan.output.as_str(), &self.host)?;
@@ -159,12 +180,13 @@ fn index(
     past: usize,
     more: usize,
     positions: &[RopePosition],
+    first: usize,
 ) -> Result<HostTensor, EngineError> {
     let total = (past + more) as i64;
     let (shape, numbers): (Vec<usize>, Vec<i64>) = match port.index {
         Index::AttentionMask => (vec![1, past + more], vec![1; past + more]),
         Index::PositionIds if port.rank == 3 => (vec![3, 1, more], rows(positions)),
-        Index::PositionIds => (vec![1, more], (past as i64..total).collect()),
+        Index::PositionIds => (vec![1, more], ((past + first) as i64..).take(more).collect()),
         Index::SeqlensK => (vec![1; port.rank], vec![total - 1]),
         Index::TotalSequenceLength => (vec![1; port.rank], vec![total]),
         Index::NumLogitsToKeep | Index::UseCacheBranch => (vec![1; port.rank], vec![1]),
@@ -256,7 +278,11 @@ mod tests {
         ];
         for (kind, element, rank, expected) in cases {
             let port = IndexPort { index: kind, name: "name".to_owned(), element, rank };
-            assert_eq!(index(&port, 3, 2, &positions).unwrap(), expected, "{kind:?}");
+            assert_eq!(index(&port, 3, 2, &positions, 0).unwrap(), expected, "{kind:?}");
         }
+        let port =
+            IndexPort { index: Index::PositionIds, name: "name".to_owned(), element: Element::I64, rank: 2 };
+        assert_eq!(index(&port, 0, 2, &[], 1).unwrap(), long(&[1, 2], &[1, 2]));
+        assert_eq!(index(&port, 3, 1, &[], 1).unwrap(), long(&[1, 1], &[4]));
     }
 }

@@ -42,7 +42,7 @@ fn check_side_inputs(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelE
     let (taken, family) = (engine.side_inputs().count(), folder.family.as_ref());
     if taken != family.side_inputs() {
         return Err(ModelError::Folder {
-            path: folder.session(folder.family.parts().decoder)?.path.clone(),
+            path: folder.decoder()?.path.clone(),
             problem: format!(
                 "it takes {taken} inputs beside the embeddings with a row a token, this `{}` model has {}: what its \
                  vision encoder found in earlier layers",
@@ -81,7 +81,7 @@ fn check_looks(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError> 
     let parts = family.parts();
     let bad = |session, problem: String| {
         Err(ModelError::Folder {
-            path: folder.session(session)?.path.clone(),
+            path: folder.session(session).or_else(|_| folder.decoder())?.path.clone(),
             problem,
             remedy: "Take all sessions and `config.json` from the same export".into(),
         })
@@ -120,7 +120,7 @@ fn check_positions(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelErr
         return Ok(());
     }
     Err(ModelError::Folder {
-        path: folder.session(folder.family.parts().decoder)?.path.clone(),
+        path: folder.decoder()?.path.clone(),
         problem: format!(
             "a `{}` model's decoder takes `position_ids` in three rows [3, batch, tokens], this one doesn't",
             folder.family.name()
