@@ -143,24 +143,27 @@ impl PatchedImage {
         let tables = self.normalise.tables();
         let (side, stride) = (self.patch as usize, 3 * image.width() as usize);
         let pixels = image.as_raw();
-        let mut values = Vec::with_capacity(pixels.len() * self.frames);
+        let mut values = vec![0.0; pixels.len() * self.frames];
         let [rows, columns] = grid.features();
         let features = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
-        for (row, column) in features {
-            let inside = (0..grid.merge).flat_map(|below| (0..grid.merge).map(move |right| (below, right)));
-            for (below, right) in inside {
-                let top = (row * grid.merge + below) * side;
-                let left = (column * grid.merge + right) * side;
-                for (channel, table) in tables.iter().enumerate() {
-                    let start = values.len();
-                    for y in top..top + side {
-                        let line = &pixels[y * stride + 3 * left..][..3 * side];
-                        values.extend(line.chunks_exact(3).map(|pixel| table[usize::from(pixel[channel])]));
-                    }
-                    for _ in 1..self.frames {
-                        values.extend_from_within(start..start + side * side);
+        let inside = (0..grid.merge).flat_map(|below| (0..grid.merge).map(move |right| (below, right)));
+        let corners = features.flat_map(|(row, column)| {
+            let corner = move |(below, right)| {
+                [(row * grid.merge + below) * side, (column * grid.merge + right) * side]
+            };
+            inside.clone().map(corner)
+        });
+        for ([top, left], patch) in corners.zip(values.chunks_exact_mut(3 * self.frames * side * side)) {
+            let channels = patch.chunks_exact_mut(self.frames * side * side);
+            for ((channel, table), values) in tables.iter().enumerate().zip(channels) {
+                let (first, others) = values.split_at_mut(side * side);
+                for (y, values) in (top..).zip(first.chunks_exact_mut(side)) {
+                    let line = &pixels[y * stride + 3 * left..][..3 * side];
+                    for (value, pixel) in values.iter_mut().zip(line.chunks_exact(3)) {
+                        *value = table[usize::from(pixel[channel])];
                     }
                 }
+                others.chunks_exact_mut(side * side).for_each(|other| other.copy_from_slice(first));
             }
         }
         values
