@@ -73,18 +73,18 @@ mod tests {
 
     #[test]
     fn features_are_what_is_named_so_or_all_that_there_is() {
-        let cases: [(&[&str], Option<&str>, Result<&str, &str>); 8] = [
-            (&["image_features"], None, Ok("image_features")),
-            (&["pooled", "image_features"], None, Ok("image_features")),
-            (&["hidden"], None, Ok("hidden")),
-            (&["side", "hidden"], None, Ok("hidden")),
-            (&["hidden", "image_features"], Some("hidden"), Ok("hidden")),
-            (&["image_features"], Some("hidden"), Err("no output `hidden`")),
-            (&["hidden", "pooled", "side"], None, Err("might be meant: hidden, pooled")),
-            (&["side"], None, Err("might be meant: none")),
+        let cases = [
+            (vec!["image_features"], None, Ok("image_features")),
+            (vec!["pooled", "image_features"], None, Ok("image_features")),
+            (vec!["hidden"], None, Ok("hidden")),
+            (vec!["side", "hidden"], None, Ok("hidden")),
+            (vec!["hidden", "image_features"], Some("hidden"), Ok("hidden")),
+            (vec!["image_features"], Some("hidden"), Err("no output `hidden`")),
+            (vec!["hidden", "pooled", "side"], None, Err("might be meant: hidden, pooled")),
+            (vec!["side"], None, Err("might be meant: none")),
         ];
         for (outputs, named, expected) in cases {
-            let found = chosen(outputs, named, |name| name == "side");
+            let found = chosen(&outputs, named, |name| name == "side");
             let is_expected = match (&found, expected) {
                 (Ok(found), Ok(expected)) => *found == expected,
                 (Err(found), Err(expected)) => found.contains(expected),
