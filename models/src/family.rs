@@ -33,7 +33,7 @@ pub use self::{
 use crate::{
     Located, ModelError,
     folder::{ModelConfig, bad},
-    processor::{ImageProcessor, ProcessedImage},
+    processor::{ImageForm, ImageProcessor, ProcessedImage},
 };
 
 /// The name of the vision session.
@@ -120,9 +120,9 @@ pub trait Family: Send + Sync + std::fmt::Debug {
         None
     }
 
-    /// Whether its images come in patches ([`ProcessedImage::patches`]) and not as whole pictures.
-    fn takes_patches(&self) -> bool {
-        false
+    /// The form in which its images come.
+    fn image_form(&self) -> ImageForm {
+        ImageForm::Pictures
     }
 
     /// Where every token of a prompt stands, given the prompt from its beginning. `None`, for nearly every family:

@@ -142,14 +142,13 @@ impl ModelFolder {
         images > 1 && self.several.is_some()
     }
 
-    /// Pictures and patches are fed in different ways: a processor of the other kind would be noticed late.
+    /// Pictures, patches and padded ones are fed in different ways: a processor of another kind would be noticed late.
     fn check_processor(&self) -> Result<(), ModelError> {
         let Some(processor) = &self.processor else { return Ok(()) };
-        let gives_patches = matches!(processor, ImageProcessor::Patched(_) | ImageProcessor::Naflex(_));
-        if gives_patches == self.family.takes_patches() {
+        let (gives, takes) = (processor.form(), self.family.image_form());
+        if gives == takes {
             return Ok(());
         }
-        let (gives, takes) = if gives_patches { ("patches", "pictures") } else { ("pictures", "patches") };
         Err(ModelError::Folder {
             path: self.path.join("preprocessor_config.json"),
             problem: format!(

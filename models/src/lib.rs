@@ -62,7 +62,7 @@ pub use images::LoadedImage;
 pub use local::{InspectedSession, Inspection, LoadOptions, LocalModel, Memory, PlacedOperator, ReadPrompt};
 pub use merge::{Merge, MergeMethod, Merged, MergedGraph};
 pub use processor::{
-    AnyresImage, AspectTiles, Backend, Filter, FirstSize, ImageProcessor, LongestEdge, MAX_PIXELS,
+    AnyresImage, AspectTiles, Backend, Filter, FirstSize, ImageForm, ImageProcessor, LongestEdge, MAX_PIXELS,
     NaflexImage, Normalise, PatchGrid, PatchedImage, ProcessedImage, SingleImage, SmartSize, SquaredImage,
     TargetSize, TileGrid, TiledImage, resize,
 };

@@ -118,6 +118,15 @@ async fn a_processor_or_a_decoder_of_another_kind_is_named() {
         fs::copy(qwen.join(processor), folder.join(processor)).unwrap();
     };
     check("llava-tiny", patches, None, processor, "gives patches, a `llava` model takes pictures").await;
+    // Patches are padded for one family and not for the other.
+    let lfm2 = |folder: &Path| {
+        let (_kept, lfm2) = copy("lfm2_vl-tiny");
+        fs::copy(lfm2.join(processor), folder.join(processor)).unwrap();
+    };
+    let says = "gives padded patches, a `qwen2_vl` model takes patches";
+    check("qwen2_vl-tiny", lfm2, None, processor, says).await;
+    let says = "gives patches, a `lfm2_vl` model takes padded patches";
+    check("lfm2_vl-tiny", patches, None, processor, says).await;
     // A folder that calls itself Qwen2-VL, around a decoder that counts its tokens.
     let counting = |folder: &Path| {
         patches(folder);

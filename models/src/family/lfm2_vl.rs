@@ -12,7 +12,7 @@ use super::{Family, pixel_values};
 use crate::{
     ModelError,
     folder::{bad, parse_required, read_text},
-    processor::{ProcessedImage, TileGrid},
+    processor::{ImageForm, ProcessedImage, TileGrid},
 };
 
 const IMAGE: &str = "<image>";
@@ -109,8 +109,8 @@ impl Family for Lfm2Vl {
         ]
     }
 
-    fn takes_patches(&self) -> bool {
-        true
+    fn image_form(&self) -> ImageForm {
+        ImageForm::PaddedPatches
     }
 
     fn end_tokens(&self) -> &'static [&'static str] {

@@ -6,7 +6,7 @@
 use percept_runtime::{HostTensor, RopePosition};
 
 use super::{Family, Span, pixel_values, positions};
-use crate::processor::{PatchGrid, ProcessedImage};
+use crate::processor::{ImageForm, PatchGrid, ProcessedImage};
 
 const IMAGE: &str = "<|image_pad|>";
 
@@ -41,8 +41,8 @@ impl Family for Qwen35 {
         ]
     }
 
-    fn takes_patches(&self) -> bool {
-        true
+    fn image_form(&self) -> ImageForm {
+        ImageForm::Patches
     }
 
     fn end_tokens(&self) -> &'static [&'static str] {

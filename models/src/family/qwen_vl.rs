@@ -15,7 +15,7 @@ use super::{Family, Span, pixel_values, positions};
 use crate::{
     ModelError,
     folder::{bad, part},
-    processor::{PatchGrid, ProcessedImage},
+    processor::{ImageForm, PatchGrid, ProcessedImage},
 };
 
 const IMAGE: &str = "<|image_pad|>";
@@ -128,8 +128,8 @@ impl Family for QwenVl {
         inputs
     }
 
-    fn takes_patches(&self) -> bool {
-        true
+    fn image_form(&self) -> ImageForm {
+        ImageForm::Patches
     }
 
     fn side_inputs(&self) -> usize {

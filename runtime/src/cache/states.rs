@@ -39,7 +39,7 @@ impl StateTensor {
 }
 
 /// All states at one position.
-type Snapshot = Rc<Vec<DynValue>>;
+pub(super) type Snapshot = Rc<Vec<DynValue>>;
 
 /// One sequence's states, and those that it carried earlier, as far as they are kept.
 pub(super) struct States {
@@ -98,14 +98,18 @@ impl States {
         self.checkpoints.latest(position).map_or(0, |(position, _)| position)
     }
 
-    /// Goes back to a position that is reachable, or to the beginning.
-    pub(super) fn rewind(&mut self, layout: &CacheLayout, position: usize) -> Result<(), EngineError> {
-        self.now = match self.checkpoints.latest(position) {
-            Some((found, kept)) if found == position => Rc::clone(kept),
-            _ => zeros(layout)?,
-        };
+    /// What was carried at a position that is reachable, or at the beginning.
+    pub(super) fn carried_at(&self, layout: &CacheLayout, position: usize) -> Result<Snapshot, EngineError> {
+        match self.checkpoints.latest(position) {
+            Some((found, kept)) if found == position => Ok(Rc::clone(kept)),
+            _ => zeros(layout),
+        }
+    }
+
+    /// Goes back to a position, with what was carried there.
+    pub(super) fn rewind(&mut self, position: usize, carried: Snapshot) {
+        self.now = carried;
         self.checkpoints.rewind(position);
-        Ok(())
     }
 }
 

@@ -11,9 +11,9 @@ use ort::{
 };
 
 use super::{
-    CacheForm, EngineError, EngineFacts, EngineGraphs, EngineOptions,
+    BesideTokens, CacheForm, EngineError, EngineFacts, EngineGraphs, EngineOptions,
     decoder::DecoderPlan,
-    encoder::Encoder,
+    encoder::{EmbeddingPorts, Encoder},
     graph,
     heads::{Head, Heads},
     lacking,
@@ -54,11 +54,8 @@ pub(super) fn load(
         decoder = Some(opened.decoder);
     }
 
-    let embedding = graphs
-        .embedding
-        .as_ref()
-        .map(|path| opened.encoder("embedding", path, Some(Device::Cpu)))
-        .transpose()?;
+    let embedding =
+        graphs.embedding.as_ref().map(|path| opened.embedding(path, &graphs.beside_tokens)).transpose()?;
     let encoders = graphs
         .encoders
         .iter()
@@ -173,6 +170,14 @@ impl Opened<'_> {
         };
         let doubt = doubt(&self.options.device.device, &nodes);
         Ok(OpenedDecoder { decoder, form, vocabulary, doubt })
+    }
+
+    fn embedding(&mut self, path: &Path, beside: &[(String, BesideTokens)]) -> Result<Encoder, EngineError> {
+        let embedding = self.encoder("embedding", path, Some(Device::Cpu))?;
+        match EmbeddingPorts::of(&embedding.signature, beside) {
+            Ok(_) => Ok(embedding),
+            Err(reason) => Err(EngineError::Graph { path: path.to_owned(), role: "an embedding", reason }),
+        }
     }
 
     /// A session, what it declares, and the memory that it computes in.
