@@ -161,7 +161,7 @@ mod tests {
         let cases = [
             (Some(port(Dim::Fixed(32))), None),
             (Some(port(Dim::Named(String::new()))), None),
-            (Some(port(Dim::Fixed(16))), Some("has 16 numbers a row, decoder_model_merged takes 32")),
+            (Some(port(Dim::Fixed(16))), Some("has 16 numbers a row, the decoder takes 32")),
             (None, Some("has no output `deepstack.0`")),
         ];
         for (output, expected) in cases {
