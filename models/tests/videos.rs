@@ -79,7 +79,7 @@ fn refused(path: &Path, says: &str) {
     assert!(error.contains(says) && error.contains(path.to_str().unwrap()), "{error}");
 }
 
-/// GIF89a with a logical screen of 1 × 1, and one frame that says it is larger.
+/// `GIF89a` with a logical screen of 1 × 1, and one frame that says it is larger.
 fn frame_beyond_its_screen() -> Vec<u8> {
     let header = b"GIF89a\x01\0\x01\0\x80\0\0";
     let colours = [0, 0, 0, 255, 255, 255];
