@@ -189,7 +189,7 @@ async fn what_isnt_known_is_named() {
 #[test]
 fn a_class_is_named_by_the_backend_that_is_meant() {
     let (_kept, path) = copy("smolvlm-tiny");
-    let backend = || match percept_models::ModelFolder::open(&path, None).unwrap().processor {
+    let backend = || match ModelFolder::open(&path, None).unwrap().processor {
         Some(percept_models::ImageProcessor::Tiled(tiled)) => tiled.backend,
         other => panic!("{other:?}"),
     };
