@@ -32,8 +32,9 @@ use crate::{
     template::ChatTemplate,
 };
 pub(crate) use added_tokens::added_token;
-pub(crate) use config::part;
 pub use config::{ModelConfig, TextConfig};
+pub(crate) use config::{config_path, part};
+pub(crate) use genai::FILE as GENAI_FILE;
 use layout::Layout;
 pub use layout::LayoutKind;
 pub use percept::FolderSettings;
@@ -199,7 +200,7 @@ impl ModelFolder {
             let id = self.tokenizer.token_to_id(token);
             let Some(said) = self.config.image_token_id else {
                 let problem = "it has neither `image_token_id` nor `image_token_index`";
-                return Err(bad(&self.path.join("config.json"), problem.into()));
+                return Err(bad(&config_path(&self.path), problem.into()));
             };
             if id != Some(said) {
                 return Err(contradiction(format!(
@@ -223,6 +224,17 @@ impl ModelFolder {
             _ => Ok(()),
         }
     }
+}
+
+/// The family of a folder, from its files of settings alone.
+///
+/// # Errors
+///
+/// [`ModelError::Folder`] naming the file that is missing or torn, or a family that isn't hosted.
+pub(crate) fn family_of_folder(path: &Path) -> Result<Box<dyn Family>, ModelError> {
+    let settings = FolderSettings::of_folder(path)?;
+    let config = Layout::of_folder(path, &settings)?.config(path, &settings)?;
+    family::of_folder(path, &config)
 }
 
 pub(crate) fn read_tokenizer(folder: &Path) -> Result<Tokenizer, ModelError> {

@@ -47,6 +47,35 @@ async fn each_answers_as_transformers_does() {
     }
 }
 
+#[tokio::test]
+async fn the_states_of_a_sequence_count_in_the_memory_that_a_model_needs() {
+    for folder in FOLDERS {
+        let model = load(&data().join(folder), "cpu", CacheForm::Auto).await;
+        let memory = model.inspect().memory;
+        let weights: u64 = memory.weights.iter().map(|(_, weights)| weights.bytes()).sum();
+        let cache = memory.cache_bytes_per_token * memory.context;
+        assert_eq!(memory.total_bytes, weights + cache + memory.state_bytes, "{folder}: {memory:?}");
+        // Those of each layer as the graph declares them (`[1, …]`, four bytes a number), and 16 times the earlier ones.
+        let shapes = state_shapes(&model);
+        assert!(!shapes.is_empty(), "{folder}");
+        let carried: u64 = shapes.iter().map(|shape| 4 * shape.iter().product::<u64>()).sum();
+        assert_eq!(memory.state_bytes, 17 * carried, "{folder}: {shapes:?}");
+    }
+}
+
+/// Shapes of the decoder's inputs that are states, which alone have no axis of so many tokens.
+fn state_shapes(model: &LocalModel) -> Vec<Vec<u64>> {
+    let sessions = model.inspect().sessions;
+    let decoder = sessions.iter().find(|session| session.file.session.starts_with("decoder")).unwrap();
+    let states = decoder.inputs.iter().filter(|port| port.contains("conv") || port.contains("recurrent"));
+    states.map(|port| numbers(port.split_once('[').unwrap().1.split(']').next().unwrap())).collect()
+}
+
+/// The fixed axes of a shape as it is told; the batch is one.
+fn numbers(shape: &str) -> Vec<u64> {
+    shape.split(',').filter_map(|axis| axis.trim().parse().ok()).collect()
+}
+
 /// The same words about the picture of another conversation.
 fn with_picture_of(words: &Conversation, other: &Conversation) -> Conversation {
     let picture = other.images().next().unwrap();

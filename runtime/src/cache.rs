@@ -15,7 +15,7 @@ use ort::{
     value::{DynTensor, DynTensorValueType, DynValue},
 };
 
-pub(crate) use self::states::StateTensor;
+pub(crate) use self::states::{StateTensor, most_bytes};
 use self::{growing::GrowingCache, shared::SharedCache, states::States};
 use crate::{
     engine::EngineError,

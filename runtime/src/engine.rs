@@ -208,6 +208,7 @@ struct EngineFacts {
     side_inputs: Vec<(String, usize)>,
     looks_at: Option<usize>,
     token_bytes: usize,
+    state_bytes: usize,
     embeds_features: bool,
     moved: MovedCounter,
     doubt: Option<String>,
@@ -269,6 +270,12 @@ impl Engine {
     /// Bytes that one token takes in the cache; 0 without a decoder.
     pub fn cache_bytes_per_token(&self) -> usize {
         self.inner.facts.token_bytes
+    }
+
+    /// The most bytes that one sequence's states of constant size take ([`Engine::keeps_states`]): those that it carries,
+    /// and the earlier ones that it keeps to go back to; 0 where it has none.
+    pub fn state_bytes(&self) -> usize {
+        self.inner.facts.state_bytes
     }
 
     /// How many tokens the decoder scores; 0 without one.

@@ -173,7 +173,7 @@ pub(crate) struct AskOptions {
 
     /// An image and the answer that is right for it, shown to the model before the question, which is put to it too; can be
     /// given several times.
-    #[arg(long = "shot", num_args = 2, value_names = ["IMAGE", "ANSWER"])]
+    #[arg(long = "shot", num_args = 2, value_names = ["IMAGE", "ANSWER"], allow_hyphen_values = true)]
     pub(crate) shots: Vec<String>,
 
     /// The device: auto, cpu, cuda:N, webgpu:N, and so on.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::{Family, pixel_values};
 use crate::{
     ModelError,
-    folder::{bad, parse_required, read_text},
+    folder::{bad, config_path, part, read_text},
     processor::{ImageForm, ProcessedImage, TileGrid},
 };
 
@@ -42,10 +42,9 @@ pub(super) struct Lfm2Vl {
 }
 
 pub(super) fn read(folder: &Path) -> Result<Box<dyn Family>, ModelError> {
-    let path = folder.join("config.json");
-    let factor = parse_required::<ConfigFile>(&path)?.downsample_factor.unwrap_or(USUAL_FACTOR);
+    let factor = part::<ConfigFile>(folder)?.downsample_factor.unwrap_or(USUAL_FACTOR);
     if factor == 0 {
-        return Err(bad(&path, "its `downsample_factor` is 0".into()));
+        return Err(bad(&config_path(folder), "its `downsample_factor` is 0".into()));
     }
     let path = folder.join("processor_config.json");
     let file: ProcessorFile = match read_text(&path)? {

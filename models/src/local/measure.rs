@@ -54,6 +54,11 @@ impl LocalModel {
         })
     }
 
+    /// How many tokens [`LocalModel::first_logits`] scores.
+    pub(crate) fn vocabulary(&self) -> usize {
+        self.inner.engine.vocabulary()
+    }
+
     /// The scores of each token of the vocabulary to come first after a conversation.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ use super::{
     thread::LoadedModel,
 };
 use crate::{
-    cache::{CacheLayout, CacheTensor, KeptForm},
+    cache::{CacheLayout, CacheTensor, KeptForm, most_bytes},
     device::{Device, DeviceChoice},
     library::Runtime,
     moved::{MovedCounter, is_host},
@@ -80,6 +80,7 @@ pub(super) fn load(
     let embeds_features = graphs.beside_tokens.is_empty()
         && embedding.as_ref().is_some_and(|embedding| embedding.signature.inputs.len() > 1);
     let caches = decoder.iter().flat_map(|decoder| &decoder.plan.caches);
+    let state_bytes = decoder.as_ref().map_or(0, |decoder| most_bytes(&decoder.plan.states));
     let token_bytes = caches.map(CacheTensor::bytes_per_token).sum();
     let sequences = HashMap::new();
     let model = LoadedModel {
@@ -100,6 +101,7 @@ pub(super) fn load(
         context,
         vocabulary,
         token_bytes,
+        state_bytes,
         embeds_features,
         side_inputs,
         looks_at,
