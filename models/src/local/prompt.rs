@@ -84,14 +84,17 @@ pub(super) struct Told {
     instructions: Option<String>,
     /// Functions, where the template has a place for them.
     tools: Option<serde_json::Value>,
-    /// Whether the reply is to begin with a thought, if it is a call.
+    /// Whether the reply is to begin with a thought, where the template asks.
     thinking: Option<bool>,
 }
 
 impl Told {
-    /// For a reply of this kind.
+    /// For a reply of this kind. Words and JSON are wanted as they are: a template that would have the model think first
+    /// (Qwen3's, unless it is told otherwise) is told not to.
     pub(super) fn of(inner: &Inner, reply: &Reply) -> Result<Self, ModelError> {
-        let Reply::Call { thought, functions } = reply else { return Ok(Self::default()) };
+        let Reply::Call { thought, functions } = reply else {
+            return Ok(Self { thinking: Some(false), ..Self::default() });
+        };
         let thinking = Some(*thought == Thought::Free);
         let declaration = inner.dialect.declaration(functions, *thought)?;
         if let Some(own) = declaration.filter(|own| inner.folder.template.declares(own.form)) {
