@@ -23,7 +23,8 @@ pub(in crate::dialect) struct WrittenAction {
 ///
 /// # Errors
 ///
-/// In words: none of the function's actions can say this, or a place lies outside the screenshot.
+/// In words: none of the function's actions can say this (what an action leaves unwritten must be what the call says), or a
+/// place lies outside the screenshot.
 pub(in crate::dialect) fn write(
     actions: &'static [Action],
     call: &Call,
@@ -50,7 +51,7 @@ impl Offered<'_> {
             _ => Map::new(),
         };
         left.retain(|_, value| !value.is_null());
-        let mut written = Map::new();
+        let (mut written, mut unwritten) = (Map::new(), Vec::new());
         for argument in self.action.arguments {
             let mut take = |name: &str| left.shift_remove(name);
             let mut put = |value: Value| written.insert(argument.name.into(), value);
@@ -63,7 +64,9 @@ impl Offered<'_> {
             };
             match argument.means {
                 Means::Word(word) => drop(put(json!(word))),
-                Means::Middle(name) | Means::Usual(name, _) | Means::Unsaid(name) => drop(take(name)),
+                Means::Middle(name) | Means::Usual(name, _) | Means::Unsaid(name) => {
+                    unwritten.push((argument.means, name, take(name)));
+                }
                 Means::Enter(_) => {
                     // The text before it ends with the line break, if any.
                     let text = written.values_mut().rev().find_map(|value| match value {
@@ -131,9 +134,35 @@ impl Offered<'_> {
                 }
             }
         }
-        match left.keys().next() {
-            Some(name) => Err(format!("`{}` has no word for `{name}`", self.action.name)),
-            None => Ok(written),
+        if let Some(name) = left.keys().next() {
+            return Err(format!("`{}` has no word for `{name}`", self.action.name));
         }
+        let read = self.read(written.clone(), scale)?.arguments;
+        for (means, name, value) in unwritten {
+            let meant = read.get(name).filter(|value| !value.is_null());
+            if !is_meant(means, value.as_ref(), meant) {
+                let value = value.map_or("nothing".into(), |value| value.to_string());
+                let name_of_action = self.action.name;
+                return Err(format!("`{name_of_action}` has no word for `{name}`, which is {value}"));
+            }
+        }
+        Ok(written)
+    }
+}
+
+/// Whether what an action means without a word is what the call says. The middle of a screenshot lies between pixels.
+fn is_meant(means: Means, said: Option<&Value>, meant: Option<&Value>) -> bool {
+    let (Some(said), Some(meant)) = (said, meant) else { return said == meant };
+    let near = |most: f64, said: &Value, meant: &Value| match (said.as_f64(), meant.as_f64()) {
+        (Some(said), Some(meant)) => (said - meant).abs() <= most,
+        _ => false,
+    };
+    match (means, said.as_array(), meant.as_array()) {
+        (Means::Middle(_), Some(said), Some(meant)) => {
+            said.len() == meant.len() && said.iter().zip(meant).all(|(said, meant)| near(1.0, said, meant))
+        }
+        // 5 and 5.0 are one number.
+        (Means::Usual(..), ..) => near(0.0, said, meant),
+        _ => said == meant,
     }
 }
