@@ -230,9 +230,9 @@ impl Assembly {
         let mut toolbox = allowed(task, model, task.tools.allow.as_deref(), own)?;
         for (name, choice) in &task.agents {
             let model = Box::pin(self.model(&choice.model, &task.device)).await?;
-            let sees = is_sighted(model.card());
-            let hands = allowed(task, model.as_ref(), choice.tools.as_deref(), veiled.filter(|_| sees))?;
-            let screen = plain.filter(|_| sees);
+            let has_eyes = is_sighted(model.card());
+            let hands = allowed(task, model.as_ref(), choice.tools.as_deref(), veiled.filter(|_| has_eyes))?;
+            let screen = plain.filter(|_| has_eyes);
             let (screen, secrets, rules, seed) = (screen.cloned(), secrets.clone(), task.rules(), task.seed);
             let (thinking, limits, prices) = (choice.thinking.thinking(), choice.limits, choice.prices);
             let (prompts, shown) = (choice.thinking.prompts()?, choice.thinking.shown()?);

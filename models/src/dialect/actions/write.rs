@@ -139,8 +139,8 @@ impl Offered<'_> {
         }
         let read = self.read(written.clone(), scale)?.arguments;
         for (means, name, value) in unwritten {
-            let meant = read.get(name).filter(|value| !value.is_null());
-            if !is_meant(means, value.as_ref(), meant) {
+            let known = read.get(name).filter(|value| !value.is_null());
+            if !is_meant(means, value.as_ref(), known) {
                 let value = value.map_or("nothing".into(), |value| value.to_string());
                 let name_of_action = self.action.name;
                 return Err(format!("`{name_of_action}` has no word for `{name}`, which is {value}"));
@@ -151,18 +151,18 @@ impl Offered<'_> {
 }
 
 /// Whether what an action means without a word is what the call says. The middle of a screenshot lies between pixels.
-fn is_meant(means: Means, said: Option<&Value>, meant: Option<&Value>) -> bool {
-    let (Some(said), Some(meant)) = (said, meant) else { return said == meant };
-    let near = |most: f64, said: &Value, meant: &Value| match (said.as_f64(), meant.as_f64()) {
-        (Some(said), Some(meant)) => (said - meant).abs() <= most,
+fn is_meant(means: Means, call: Option<&Value>, known: Option<&Value>) -> bool {
+    let (Some(call), Some(known)) = (call, known) else { return call == known };
+    let near = |most: f64, call: &Value, known: &Value| match (call.as_f64(), known.as_f64()) {
+        (Some(call), Some(known)) => (call - known).abs() <= most,
         _ => false,
     };
-    match (means, said.as_array(), meant.as_array()) {
-        (Means::Middle(_), Some(said), Some(meant)) => {
-            said.len() == meant.len() && said.iter().zip(meant).all(|(said, meant)| near(1.0, said, meant))
+    match (means, call.as_array(), known.as_array()) {
+        (Means::Middle(_), Some(call), Some(known)) => {
+            call.len() == known.len() && call.iter().zip(known).all(|(call, known)| near(1.0, call, known))
         }
         // 5 and 5.0 are one number.
-        (Means::Usual(..), ..) => near(0.0, said, meant),
-        _ => said == meant,
+        (Means::Usual(..), ..) => near(0.0, call, known),
+        _ => call == known,
     }
 }
