@@ -58,6 +58,11 @@ pub trait ChatModel: Send + Sync {
         false
     }
 
+    /// Whether it takes videos as such. Others refuse them; [`Conversation::with_frames`] makes images of one.
+    fn watches_videos(&self) -> bool {
+        false
+    }
+
     /// Starts a reply to the conversation; its events arrive through the [`Generation`].
     ///
     /// # Errors

@@ -18,8 +18,12 @@ use std::path::Path;
 
 use percept_runtime::{HostTensor, RopePosition};
 
-pub use self::positions::Span;
-use crate::{ModelError, folder::ModelConfig, processor::ProcessedImage};
+pub use self::positions::{Span, VideoTimes};
+use crate::{
+    ModelError,
+    folder::ModelConfig,
+    processor::{ProcessedImage, SampledVideo, VideoClass},
+};
 
 /// The name of the vision session.
 pub const VISION_ENCODER: &str = "vision_encoder";
@@ -62,6 +66,21 @@ pub trait Family: Send + Sync + std::fmt::Debug {
     /// A token's position must not depend on what comes after it: then a prompt may be read from wherever the cache
     /// still holds it.
     fn positions(&self, _prompt: &[Span]) -> Option<Vec<RopePosition>> {
+        None
+    }
+
+    /// How it takes videos; `None`, for most: it knows pictures alone.
+    fn video(&self) -> Option<VideoForm> {
+        None
+    }
+
+    /// What a video's placeholder becomes in the prompt; it holds the image token, or the video's, once a feature.
+    fn expand_video(&self, _video: &SampledVideo, _frames: &ProcessedImage) -> String {
+        String::new()
+    }
+
+    /// How the features of a video stand where they stand together; `None`: as text.
+    fn video_span(&self, _video: &SampledVideo, _frames: &ProcessedImage) -> Option<Span> {
         None
     }
 
@@ -108,6 +127,15 @@ pub trait Family: Send + Sync + std::fmt::Debug {
     fn end_tokens(&self) -> &'static [&'static str] {
         &[]
     }
+}
+
+/// How a family takes videos.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VideoForm {
+    /// What stands for a whole video in a template's output; where it is a token, it stands for a feature as well.
+    pub token: &'static str,
+    /// The class of its video processor, where the folder names none.
+    pub class: VideoClass,
 }
 
 /// The families that are hosted, for the error that lists them.

@@ -8,6 +8,7 @@ mod added_tokens;
 mod config;
 mod percept;
 mod precision;
+mod video;
 
 use std::{
     io::ErrorKind,
@@ -20,7 +21,7 @@ use tokenizers::Tokenizer;
 use crate::{
     ModelError, dual_encoder,
     family::{self, Family},
-    processor::{Backend, ImageProcessor},
+    processor::{Backend, ImageProcessor, VideoProcessor},
     template::ChatTemplate,
 };
 pub(crate) use added_tokens::added_token;
@@ -41,6 +42,8 @@ pub struct ModelFolder {
     pub family: Box<dyn Family>,
     /// From images to pixels.
     pub processor: ImageProcessor,
+    /// From videos to the pixels of some of their frames, where the family and the template know videos.
+    pub video: Option<VideoProcessor>,
     /// From messages to a prompt.
     pub template: ChatTemplate,
     /// From a prompt to tokens.
@@ -74,11 +77,13 @@ impl ModelFolder {
         let tokenizer = read_tokenizer(path)?;
         let settings = FolderSettings::of_folder(path)?;
         let processor = read_processor(path, settings.image_backend)?;
+        let template = ChatTemplate::of_folder_or(path, family.template())?;
         let folder = Self {
             path: path.to_owned(),
             processor,
+            video: video::read(path, family.as_ref(), &template)?,
             settings,
-            template: ChatTemplate::of_folder_or(path, family.template())?,
+            template,
             notes: notes(&sessions, precision),
             config,
             family,

@@ -32,7 +32,7 @@ mod video;
 pub use address::ModelAddress;
 pub use bundled::{bundled_folder, bundled_names};
 pub use chat::{ChatModel, ModelCard};
-pub use conversation::{Content, ContentHash, Conversation, ImageContent, Message, Role};
+pub use conversation::{Content, ContentHash, Conversation, ImageContent, Message, Role, VideoContent};
 pub use dialect::{Dialect, JsonDialect};
 pub use dual_encoder::{
     Classification, Cut, DualEncoder, Embedding, EncoderCard, EncoderConfig, EncoderFamily, EncoderFolder,
@@ -40,7 +40,7 @@ pub use dual_encoder::{
     TextEmbedding, ZeroShot, nearest,
 };
 pub use error::{Cause, ModelError};
-pub use family::{DECODER, EMBED_TOKENS, Family, Span, VISION_ENCODER};
+pub use family::{DECODER, EMBED_TOKENS, Family, Span, VISION_ENCODER, VideoForm, VideoTimes};
 pub use folder::{DialectKind, FolderSettings, ModelConfig, ModelFolder, Precision, SessionFile, TextConfig};
 pub use generate::{Function, Generate, Reply, Sampling, Thought};
 pub use generation::{Call, Completion, Generation, GenerationEvent, Stage, StopReason, TokenRecord, Usage};
@@ -50,8 +50,9 @@ pub use images::LoadedImage;
 pub use local::{InspectedSession, Inspection, LoadOptions, LocalModel, PlacedOperator, ReadPrompt};
 pub use merge::{Merge, MergeMethod, Merged, MergedGraph};
 pub use processor::{
-    Backend, Filter, FirstSize, ImageProcessor, MAX_PIXELS, NaflexImage, Normalise, PatchGrid, PatchedImage,
-    ProcessedImage, SingleImage, SmartSize, TargetSize, TileGrid, TiledImage, resize,
+    Backend, Filter, FirstSize, FrameProcessor, ImageProcessor, MAX_PIXELS, NaflexImage, Normalise,
+    PatchGrid, PatchedImage, ProcessedImage, SampledVideo, Sampling as FrameSampling, SingleImage, SmartSize,
+    TargetSize, TileGrid, TiledImage, VideoClass, VideoProcessor, resize,
 };
 pub use remote::{RemoteAddress, RemoteApi, RemoteError, RemoteModel, RemoteOptions};
 pub use scripted::{ScriptedCall, ScriptedError, ScriptedModel, ScriptedReply, ScriptedText};

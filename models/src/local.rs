@@ -16,6 +16,7 @@ mod prompt;
 mod reader;
 mod reply;
 mod rows;
+mod shown;
 mod trouble;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -91,6 +92,10 @@ impl ChatModel for LocalModel {
 
     fn captions(&self) -> bool {
         self.inner.folder.family.captions()
+    }
+
+    fn watches_videos(&self) -> bool {
+        self.inner.folder.video.is_some()
     }
 
     fn written(&self, call: &Call, function: &Function) -> Option<Result<String, String>> {

@@ -15,6 +15,7 @@ mod patches;
 mod resize;
 mod single;
 mod tiled;
+mod video;
 mod written;
 
 use image::RgbImage;
@@ -30,6 +31,7 @@ pub(crate) use resize::check_area;
 pub use resize::{MAX_PIXELS, resize};
 pub use single::{SingleImage, TargetSize};
 pub use tiled::{FirstSize, TiledImage};
+pub use video::{FrameProcessor, SampledVideo, Sampling, VideoClass, VideoProcessor};
 
 /// A folder's image processor as it is meant: every step decided.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,7 +89,7 @@ pub struct ProcessedImage {
     /// Columns of each, or of the whole.
     pub width: usize,
     /// `[tiles, 3, height, width]`, row-major; or, where there are `patches`, one after another, each
-    /// `[3, frames, side, side]`; of a [`NaflexImage`] `[tiles, patches, side, side, 3]`.
+    /// `[3, frames, side, side]`, layer by layer of a video; of a [`NaflexImage`] `[tiles, patches, side, side, 3]`.
     pub values: Vec<f32>,
     /// `[tiles, height, width]`: true where a pixel is the image's, false where it is padding. Empty where there are
     /// `patches`: they are never padded. Of a [`NaflexImage`] `[tiles, patches]`: true where a patch is the image's.

@@ -25,6 +25,8 @@ pub enum TemplatePart {
     },
     /// The place of an image.
     Image,
+    /// The place of a video. A template that knows no parts has none for it.
+    Video,
 }
 
 /// A message as a template sees it.
@@ -158,6 +160,7 @@ fn flat(message: &TemplateMessage, image_token: &str) -> Value {
         .map(|part| match part {
             TemplatePart::Text { text } => text.as_str(),
             TemplatePart::Image => image_token,
+            TemplatePart::Video => "",
         })
         .collect();
     Value::from_iter([("role", Value::from(message.role.as_str())), ("content", Value::from(content))])

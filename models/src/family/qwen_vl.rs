@@ -11,14 +11,15 @@ use std::path::Path;
 use percept_runtime::{HostTensor, RopePosition};
 use serde::Deserialize;
 
-use super::{Family, Span, pixel_values, positions};
+use super::{Family, Span, VideoForm, VideoTimes, pixel_values, positions};
 use crate::{
     ModelError,
     folder::{bad, parse_required},
-    processor::{PatchGrid, ProcessedImage},
+    processor::{PatchGrid, ProcessedImage, SampledVideo, VideoClass},
 };
 
 const IMAGE: &str = "<|image_pad|>";
+const VIDEO: &str = "<|video_pad|>";
 
 #[derive(Debug, Deserialize)]
 struct ConfigFile {
@@ -104,9 +105,9 @@ impl Family for QwenVl {
 
     fn encoder_inputs(&self, image: ProcessedImage) -> Vec<(String, HostTensor)> {
         let Some(patches) = image.patches else { return Vec::new() };
-        let count = patches.rows * patches.columns;
-        let grid =
-            HostTensor::I64 { shape: vec![1, 3], data: vec![1, patches.rows as i64, patches.columns as i64] };
+        let count = patches.patches();
+        let sides = [patches.layers, patches.rows, patches.columns].map(|side| side as i64);
+        let grid = HostTensor::I64 { shape: vec![1, 3], data: sides.to_vec() };
         let mut inputs = vec![
             pixel_values(vec![count, image.values.len() / count.max(1)], image.values),
             // Exports call the grid either way, or take in its place what is made of it.
@@ -130,6 +131,23 @@ impl Family for QwenVl {
 
     fn takes_patches(&self) -> bool {
         true
+    }
+
+    fn video(&self) -> Option<VideoForm> {
+        let knows = self.name == "qwen2_vl";
+        knows.then_some(VideoForm { token: VIDEO, class: VideoClass::Qwen2Vl })
+    }
+
+    fn expand_video(&self, _video: &SampledVideo, frames: &ProcessedImage) -> String {
+        let features =
+            frames.patches.map_or(0, |grid| grid.layers * grid.features().iter().product::<usize>());
+        VIDEO.repeat(features)
+    }
+
+    fn video_span(&self, _video: &SampledVideo, frames: &ProcessedImage) -> Option<Span> {
+        let grid = frames.patches?;
+        let [rows, columns] = grid.features();
+        Some(Span::Video { times: VideoTimes { layers: grid.layers, step: 1.0 }, rows, columns })
     }
 
     fn side_inputs(&self) -> usize {

@@ -8,10 +8,14 @@ use std::{
 
 use percept_runtime::RopePosition;
 
-use super::{Inner, features::SeenImage};
+use super::{
+    Inner,
+    features::SeenImage,
+    shown::{self, Shown},
+};
 use crate::{
-    Content, ContentHash, Conversation, ImageContent, ModelError, Role, Span,
-    processor::{PatchGrid, ProcessedImage},
+    Content, ContentHash, Conversation, ModelError, Role, Span,
+    processor::ProcessedImage,
     template::{TemplateMessage, TemplatePart},
 };
 
@@ -40,7 +44,7 @@ pub(super) enum PromptImage {
     /// Its features are remembered.
     Seen(SeenImage),
     /// It must be encoded, if the cache doesn't hold its tokens already.
-    Processed { expansion: Arc<str>, image: Arc<ProcessedImage> },
+    Processed { expansion: Arc<str>, image: Arc<ProcessedImage>, grid: Option<Span> },
 }
 
 impl PromptImage {
@@ -51,11 +55,11 @@ impl PromptImage {
         }
     }
 
-    /// Rows and columns of its features, where they keep the image's shape.
-    fn grid(&self) -> Option<[usize; 2]> {
+    /// How its features stand, where they keep the image's shape.
+    fn grid(&self) -> Option<Span> {
         match self {
             Self::Seen(image) => image.grid,
-            Self::Processed { image, .. } => image.patches.map(PatchGrid::features),
+            Self::Processed { grid, .. } => *grid,
         }
     }
 }
@@ -86,62 +90,111 @@ pub(super) async fn prepare(
     let image_token = folder.family.image_token();
     let messages = messages(conversation, instructions, &inner.special_tokens);
     let text = folder.template.render(&messages, image_token, thinking)?;
-    let shown: Vec<&ImageContent> = conversation.images().collect();
-    let places = text.matches(image_token).count();
-    if places != shown.len() {
-        return Err(ModelError::Conversation(format!(
-            "the model's template shows {places} image(s), the conversation has {}: {}",
-            shown.len(),
-            if places > shown.len() { "show it a screenshot" } else { "keep only the latest" }
-        )));
-    }
+    let shown = shown::shown(inner, conversation)?;
+    let pieces = placeholders(&text, image_token, folder.family.video().map(|form| form.token));
+    check_places(&shown, &pieces)?;
     let begun = Instant::now();
     let mut images = HashMap::new();
-    for image in &shown {
-        if let Entry::Vacant(place) = images.entry(image.hash()) {
-            place.insert(process(inner, image).await?);
+    for one in &shown {
+        if let Entry::Vacant(place) = images.entry(one.hash) {
+            place.insert(shown::process(inner, one).await?);
         }
     }
     let milliseconds = begun.elapsed().as_secs_f64() * 1000.0;
-    let mut pieces = text.split(image_token);
-    let mut expanded = pieces.next().unwrap_or_default().to_owned();
-    for (image, piece) in shown.iter().zip(pieces) {
-        if let Some(known) = images.get(&image.hash()) {
-            expanded.push_str(known.expansion());
+    let mut shows = shown.iter();
+    let mut expanded = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => expanded.push_str(text),
+            Piece::Place { .. } => {
+                let known = shows.next().and_then(|one| images.get(&one.hash));
+                expanded.push_str(known.map_or("", |known| known.expansion()));
+            }
         }
-        expanded.push_str(piece);
     }
     let tokens = tokens(inner, &expanded, &shown, &images)?;
     let context = inner.engine.context();
     if tokens.len() >= context {
         return Err(ModelError::Conversation(format!(
-            "the conversation has {} tokens, the model's context holds {context}: shorten it or show fewer images",
-            tokens.len()
+            "the conversation has {} tokens, the model's context holds {context}: shorten it or show fewer {}",
+            tokens.len(),
+            if shown.iter().any(Shown::is_video) { "frames" } else { "images" }
         )));
     }
     let positions = folder.family.positions(&spans(&tokens, &images));
     Ok(Prompt { rendered: text, expanded, tokens, positions, images, milliseconds })
 }
 
-/// The prompt in stretches of text and images. The features of an image without a grid count as text.
+/// A piece of a rendered prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Piece<'a> {
+    Text(&'a str),
+    /// The place of an image or a video.
+    Place {
+        is_video: bool,
+    },
+}
+
+/// The prompt cut at the places of images and videos.
+fn placeholders<'a>(text: &'a str, image: &str, video: Option<&str>) -> Vec<Piece<'a>> {
+    let (mut pieces, mut rest) = (Vec::new(), text);
+    loop {
+        let image = rest.find(image).map(|at| (at, false, image.len()));
+        let video = video.and_then(|token| rest.find(token).map(|at| (at, true, token.len())));
+        let Some((at, is_video, length)) = image.into_iter().chain(video).min() else { break };
+        pieces.extend([Piece::Text(&rest[..at]), Piece::Place { is_video }]);
+        rest = &rest[at + length..];
+    }
+    pieces.push(Piece::Text(rest));
+    pieces
+}
+
+/// Every image and every video must have a place of its kind, in the same order.
+fn check_places(shown: &[Shown], pieces: &[Piece<'_>]) -> Result<(), ModelError> {
+    let places: Vec<bool> = pieces
+        .iter()
+        .filter_map(|piece| match piece {
+            Piece::Place { is_video } => Some(*is_video),
+            Piece::Text(_) => None,
+        })
+        .collect();
+    for (kind, is_video, missing) in
+        [("image", false, "show it a screenshot"), ("video", true, "show it a video")]
+    {
+        let places = places.iter().filter(|place| **place == is_video).count();
+        let shown = shown.iter().filter(|one| one.is_video() == is_video).count();
+        if places != shown {
+            return Err(ModelError::Conversation(format!(
+                "the model's template shows {places} {kind}(s), the conversation has {shown}: {}",
+                if places > shown { missing } else { "keep only the latest" }
+            )));
+        }
+    }
+    if shown.iter().map(Shown::is_video).ne(places) {
+        return Err(ModelError::Conversation(
+            "the model's template shows images and videos in another order than the conversation: put the images first"
+                .into(),
+        ));
+    }
+    Ok(())
+}
+
+/// The prompt in stretches of text, images and videos. The features of an image without a grid count as text.
 fn spans(tokens: &[PromptToken], images: &HashMap<ContentHash, PromptImage>) -> Vec<Span> {
     let mut spans = Vec::new();
     let mut rest = tokens;
     while let Some(first) = rest.first() {
         let image = first.feature.and_then(|(hash, row)| {
-            let [rows, columns] = images.get(&hash)?.grid()?;
-            (row == 0).then_some(Span::Image { rows, columns })
+            let span = images.get(&hash)?.grid()?;
+            // A video's layers may each be a run of their own.
+            row.is_multiple_of(span.tokens().max(1)).then_some(span)
         });
-        let taken = match image {
-            Some(Span::Image { rows, columns }) => rows * columns,
-            _ => 1,
-        };
         match (image, spans.last_mut()) {
             (Some(image), _) => spans.push(image),
             (None, Some(Span::Text(count))) => *count += 1,
             (None, _) => spans.push(Span::Text(1)),
         }
-        rest = rest.get(taken.max(1)..).unwrap_or_default();
+        rest = rest.get(image.map_or(1, Span::tokens).max(1)..).unwrap_or_default();
     }
     spans
 }
@@ -163,6 +216,7 @@ fn messages(
                 .map(|content| match content {
                     Content::Text(text) => TemplatePart::Text { text: harmless(text, special_tokens) },
                     Content::Image(_) => TemplatePart::Image,
+                    Content::Video(_) => TemplatePart::Video,
                 })
                 .collect(),
         })
@@ -207,25 +261,11 @@ fn harmless(text: &str, special_tokens: &[String]) -> String {
     result
 }
 
-/// What is remembered of the image, or what its processor makes of it.
-async fn process(inner: &Arc<Inner>, image: &ImageContent) -> Result<PromptImage, ModelError> {
-    if let Some(seen) = inner.seen.get(image.hash()) {
-        return Ok(PromptImage::Seen(seen));
-    }
-    let (inner, pixels) = (Arc::clone(inner), Arc::clone(image.pixels()));
-    let work = tokio::task::spawn_blocking(move || {
-        let image = inner.folder.processor.process(&pixels)?;
-        let expansion = inner.folder.family.expand(&image);
-        Ok(PromptImage::Processed { expansion: expansion.into(), image: Arc::new(image) })
-    });
-    work.await.map_err(|error| ModelError::Engine(error.into()))?
-}
-
 /// The prompt's tokens, with the rows of the images' features counted off onto the image tokens.
 fn tokens(
     inner: &Inner,
     text: &str,
-    shown: &[&ImageContent],
+    shown: &[Shown],
     images: &HashMap<ContentHash, PromptImage>,
 ) -> Result<Vec<PromptToken>, ModelError> {
     let folder = &inner.folder;
@@ -235,15 +275,20 @@ fn tokens(
     let begins = text.trim_start_matches(image_token);
     let has_first = folder.template.special_token("bos_token").is_some_and(|first| begins.starts_with(first));
     let encoding = folder.tokenizer.encode_fast(text, !has_first).map_err(ModelError::Engine)?;
-    let mut features = shown.iter().flat_map(|image| {
-        let rows =
-            images.get(&image.hash()).map_or(0, |known| known.expansion().matches(image_token).count());
-        (0..rows).map(|row| (image.hash(), row))
+    let video_token = folder.family.video().map(|form| form.token);
+    let video_id = video_token.and_then(|token| folder.tokenizer.token_to_id(token));
+    let mut features = shown.iter().flat_map(|one| {
+        let counted = |text: &str| {
+            text.matches(image_token).count() + video_token.map_or(0, |token| text.matches(token).count())
+        };
+        let rows = images.get(&one.hash).map_or(0, |known| counted(known.expansion()));
+        (0..rows).map(|row| (one.hash, row))
     });
     let mut tokens = Vec::with_capacity(encoding.len());
     for &id in encoding.get_ids() {
-        let feature = if id == folder.config.image_token_id { features.next() } else { None };
-        if id == folder.config.image_token_id && feature.is_none() {
+        let is_features = id == folder.config.image_token_id || Some(id) == video_id;
+        let feature = if is_features { features.next() } else { None };
+        if is_features && feature.is_none() {
             return Err(ModelError::Template(
                 "the prompt has more image tokens than the images have features".into(),
             ));
@@ -263,6 +308,7 @@ mod tests {
     #[test]
     fn a_prompt_is_cut_where_images_with_a_shape_begin_and_end() {
         let image = |grid: Option<[usize; 2]>| {
+            let grid = grid.map(|[rows, columns]| Span::Image { rows, columns });
             PromptImage::Seen(SeenImage { expansion: "".into(), grid, features: Arc::default() })
         };
         let hash = |byte| ContentHash([byte; 32]);
@@ -279,6 +325,11 @@ mod tests {
             // The same image twice, and another right after it.
             ([first.to_vec(), first.to_vec(), vec![(2, 0)]].concat(), vec![one, one, two]),
             (vec![(0, 0), (3, 0), (3, 1), (0, 0)], vec![text(4)]),
+            // Two layers of a video, each with text before it.
+            (
+                [&[(0, 0)], &first[..], &[(0, 0), (1, 4), (1, 5), (1, 6), (1, 7)]].concat(),
+                vec![text(1), one, text(1), one],
+            ),
         ];
         for (tokens, expected) in cases {
             let tokens: Vec<PromptToken> = tokens.into_iter().map(token).collect();

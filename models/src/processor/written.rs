@@ -148,7 +148,7 @@ impl Written {
                 None => self.single(&squared(224), backend),
             },
             "Idefics3ImageProcessor" | "SmolVLMImageProcessor" => self.tiled(backend),
-            "Qwen2VLImageProcessor" => self.patched(backend),
+            "Qwen2VLImageProcessor" => self.patched(backend).map(ImageProcessor::Patched),
             "Lfm2VlImageProcessor" if chosen == Some(Backend::Pillow) => {
                 Err(format!("`{class}` has no way of Pillow's, only torchvision's"))
             }
@@ -226,7 +226,18 @@ impl Written {
         }))
     }
 
-    fn patched(&self, backend: Backend) -> Result<ImageProcessor, String> {
+    /// The steps for the frames of a video, with the areas that they have where none are written.
+    pub(super) fn patched_frames(&self, least: u32, most: u32) -> Result<PatchedImage, String> {
+        let usual = SizeWritten::Sides {
+            shortest_edge: Some(least),
+            longest_edge: Some(most),
+            height: None,
+            width: None,
+        };
+        Self { size: self.size.or(Some(usual)), ..self.clone() }.patched(Backend::Torchvision)
+    }
+
+    fn patched(&self, backend: Backend) -> Result<PatchedImage, String> {
         let positive = |name: &str, written: Option<u32>, usual: u32| match written {
             Some(0) => Err(format!("its `{name}` is 0")),
             written => Ok(written.unwrap_or(usual)),
@@ -249,7 +260,7 @@ impl Written {
         let (Some(least), Some(most)) = (least, most) else {
             return Err("neither `min_pixels` and `max_pixels` nor `size` says which areas it allows".into());
         };
-        Ok(ImageProcessor::Patched(PatchedImage {
+        Ok(PatchedImage {
             backend,
             resize: self.do_resize.unwrap_or(true),
             size: SmartSize { factor, least: least.into(), most: most.into() },
@@ -262,7 +273,7 @@ impl Written {
                 CLIP_DEVIATION,
                 backend,
             ),
-        }))
+        })
     }
 
     /// The filter, if the backend has arithmetic for it.
