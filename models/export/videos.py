@@ -12,6 +12,8 @@ import shutil
 import numpy as np
 import torch
 from PIL import Image, ImageSequence
+from transformers.models.smolvlm import processing_smolvlm
+from transformers.video_utils import VideoMetadata
 
 import goldens
 import seeds
@@ -20,8 +22,8 @@ from folder import Folder
 from pictures import picture
 from sessions import Sessions
 
-# Frames a second where the family's class names no rate.
-RATE = 2
+# What is sampled where neither the class nor the folder says it.
+SAMPLED = {"qwen2_vl": {"fps": 2}, "smolvlm": {"fps": 1, "num_frames": 64}}
 
 # By name: the videos' files, frames a second, and frames. The first is an animation, the rest are folders.
 VIDEOS = {
@@ -42,6 +44,7 @@ SETTINGS = {
         {"fps": 3, "min_frames": 8, "temporal_patch_size": 4},
         {"num_frames": 2},
     ],
+    "SmolVLMVideoProcessor": [{"fps": 1, "num_frames": 64}, {"fps": 2, "num_frames": 8}],
 }
 
 
@@ -72,6 +75,12 @@ CASES = {
         Case("pair", ["pair", "Which is the first?"]),
         Case("image_later", ["steps", "What happens?"], ["It moves."], ["small.png", "Is that in it?"]),
         Case("video_later", ["small.png", "What is this?"], ["A square."], ["run.gif", "pair", "And here?"]),
+    ],
+    "smolvlm": [
+        Case("animation", ["run.gif", "What changed?"]),
+        Case("folder", ["Look: ", "steps", "Where does it end? Ü, 語."]),
+        Case("pair", ["pair", "Which is the first?"]),
+        Case("video_later", ["Do you see well?"], ["Yes."], ["run.gif", "What changed?"]),
     ],
 }
 
@@ -119,18 +128,18 @@ def places(name, settings, total, rate):
     """Where the frames are that transformers samples; `None` if it can't."""
     module = importlib.import_module(f"transformers.models.{MODULES[name]}")
     processor = getattr(module, name)(**settings)
-    from transformers.video_utils import VideoMetadata
-
     try:
-        options = {} if "num_frames" in settings or name != "Qwen2VLVideoProcessor" else {"fps": settings["fps"]}
-        found = np.array(processor.sample_frames(VideoMetadata(**metadata(total, rate)), **options)).tolist()
+        found = np.array(processor.sample_frames(VideoMetadata(**metadata(total, rate)), **settings)).tolist()
         # Where rounding makes one step more, transformers asks for a frame after the last one, and fails.
         return [place for place in found if place < total]
     except (ValueError, ZeroDivisionError):
         return None
 
 
-MODULES = {"Qwen2VLVideoProcessor": "qwen2_vl.video_processing_qwen2_vl"}
+MODULES = {
+    "Qwen2VLVideoProcessor": "qwen2_vl.video_processing_qwen2_vl",
+    "SmolVLMVideoProcessor": "smolvlm.video_processing_smolvlm",
+}
 
 
 def sampling():
@@ -165,7 +174,7 @@ def same_model(family, name, folder, processor):
     raise RuntimeError(f"no seed gives what {folder.path.name} has")
 
 
-def record(case, folder, processor, model, read):
+def record(case, folder, processor, model, read, sampled):
     """The golden of one case."""
     pictures = [Image.open(folder.path / name).convert("RGB") for name in case.pictures]
     videos = [torch.from_numpy(read[name]).permute(0, 3, 1, 2) for name in case.videos]
@@ -178,10 +187,10 @@ def record(case, folder, processor, model, read):
         video_metadata=described,
         do_sample_frames=True,
         return_tensors="pt",
-        return_metadata=True,
-        **({"fps": RATE} if processor.video_processor.fps is None else {}),
+        **sampled,
     )
-    sampled = [list(map(int, one.frames_indices)) for one in inputs.pop("video_metadata")]
+    sample = processor.video_processor.sample_frames
+    seen = [[int(place) for place in sample(VideoMetadata(**one), **sampled)] for one in described]
     inputs = {key: value for key, value in inputs.items() if torch.is_tensor(value) or key == "second_per_grid_ts"}
     logits, tokens = goldens.reply(model, inputs)
     assert goldens.margin(logits) > seeds.MARGIN / 4, f"{case.name}: a margin of {goldens.margin(logits):.1e}"
@@ -191,7 +200,7 @@ def record(case, folder, processor, model, read):
         "videos": [{"file": name, "rate": VIDEOS[name][0]} for name in case.videos],
         "images": case.pictures,
         "messages": case.messages,
-        "sampled": sampled,
+        "sampled": seen,
         "pixels": {
             key: {"shape": list(value.shape), "sha256": hashlib.sha256(value.numpy().astype("<f4").tobytes()).hexdigest()}
             for key, value in inputs.items() if key.startswith("pixel_values")
@@ -237,11 +246,18 @@ def check(folder, golden, inputs, logits):
     assert np.abs(blind[-1] - found[0]).max() > verify.SEEN, f"{golden['name']}: the video isn't seen"
 
 
+def in_words(number):
+    """What SmolVLM's processor spells numbers of frames with, for those that are seen here."""
+    words = "zero one two three four five six seven eight nine ten eleven twelve"
+    return words.split()[number]
+
+
 def make(path):
     """Writes the videos, the places and every family's goldens."""
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
     read = write_videos(path)
+    processing_smolvlm.num2words = in_words
     rows = sampling()
     text = ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows)
     (path / "sampling.json").write_text(f"[\n{text}\n]\n")
@@ -253,6 +269,6 @@ def make(path):
         model = same_model(family, name, folder, processor)
         written = folder.load(processor)
         written.video_processor = type(written.video_processor).from_pretrained(folder.path)
-        recorded = [record(case, folder, written, model, read) for case in cases]
+        recorded = [record(case, folder, written, model, read, SAMPLED[name]) for case in cases]
         goldens.write(recorded, path / f"{name}.json")
         print(f"videos/{name}.json: {len(recorded)} cases")

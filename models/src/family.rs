@@ -74,6 +74,11 @@ pub trait Family: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// The chat template of conversations with a video, where it isn't the folder's own.
+    fn video_template(&self) -> Option<&str> {
+        None
+    }
+
     /// What a video's placeholder becomes in the prompt; it holds the image token, or the video's, once a feature.
     fn expand_video(&self, _video: &SampledVideo, _frames: &ProcessedImage) -> String {
         String::new()

@@ -64,6 +64,11 @@ impl ChatTemplate {
         Self::new(&source.text, source.special_tokens)
     }
 
+    /// Another template with this one's special tokens.
+    pub(crate) fn with_the_same_tokens(&self, text: &str) -> Result<Self, ModelError> {
+        Self::new(text, self.special_tokens.clone())
+    }
+
     /// Compiles a template; the special tokens are variables in it (`bos_token`).
     ///
     /// # Errors

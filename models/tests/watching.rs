@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use support::{change_json, copy, data, greatest_difference, load};
 
 /// The families, and whether theirs is a class that watches videos.
-const FAMILIES: [&str; 1] = ["qwen2_vl"];
+const FAMILIES: [&str; 2] = ["qwen2_vl", "smolvlm"];
 
 /// What transformers makes of a conversation; `models/export/README.md` tells the keys.
 #[derive(Debug, Deserialize)]

@@ -12,6 +12,7 @@ mod full_disk;
 mod merging;
 mod shots;
 mod waiting;
+mod watching;
 
 use std::{
     fs,

@@ -89,8 +89,10 @@ pub(super) async fn prepare(
     let folder = &inner.folder;
     let image_token = folder.family.image_token();
     let messages = messages(conversation, instructions, &inner.special_tokens);
-    let text = folder.template.render(&messages, image_token, thinking)?;
     let shown = shown::shown(inner, conversation)?;
+    let watches = shown.iter().any(Shown::is_video);
+    let template = folder.video_template.as_ref().filter(|_| watches).unwrap_or(&folder.template);
+    let text = template.render(&messages, image_token, thinking)?;
     let pieces = placeholders(&text, image_token, folder.family.video().map(|form| form.token));
     check_places(&shown, &pieces)?;
     let begun = Instant::now();
@@ -118,7 +120,7 @@ pub(super) async fn prepare(
         return Err(ModelError::Conversation(format!(
             "the conversation has {} tokens, the model's context holds {context}: shorten it or show fewer {}",
             tokens.len(),
-            if shown.iter().any(Shown::is_video) { "frames" } else { "images" }
+            if watches { "frames" } else { "images" }
         )));
     }
     let positions = folder.family.positions(&spans(&tokens, &images));

@@ -11,7 +11,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use image::RgbImage;
 
 pub use self::sampling::Sampling;
-use super::{PatchedImage, ProcessedImage, SmartSize};
+use super::{PatchedImage, ProcessedImage, SmartSize, TiledImage};
 use crate::{ModelError, Video};
 
 /// The classes of video processors that are known.
@@ -19,6 +19,8 @@ use crate::{ModelError, Video};
 pub enum VideoClass {
     /// Qwen2-VL's and Qwen2.5-VL's.
     Qwen2Vl,
+    /// `SmolVLM2`'s.
+    SmolVlm,
 }
 
 /// A folder's video processor as it is meant: every step decided.
@@ -41,6 +43,8 @@ pub enum FrameProcessor {
         /// The most features that all frames together may become, if that is bounded.
         most_features: Option<u64>,
     },
+    /// A picture each.
+    Whole(TiledImage),
 }
 
 /// The frames of a video that a model sees.
@@ -95,6 +99,7 @@ impl VideoProcessor {
         }
         match &self.frames {
             FrameProcessor::Patched { steps, most_features } => patched(steps, *most_features, frames),
+            FrameProcessor::Whole(steps) => whole(steps, frames),
         }
     }
 }
@@ -119,6 +124,23 @@ fn patched(
         layers.resize(layers.len().next_multiple_of(steps.frames), last);
     }
     steps.patched(&layers)
+}
+
+/// Frame after frame, each as one picture.
+fn whole(steps: &TiledImage, frames: &[Arc<RgbImage>]) -> Result<ProcessedImage, ModelError> {
+    let mut all: Option<ProcessedImage> = None;
+    for frame in frames {
+        let made = steps.process(frame)?;
+        match &mut all {
+            Some(all) => {
+                all.tiles += made.tiles;
+                all.values.extend(made.values);
+                all.mask.extend(made.mask);
+            }
+            None => all = Some(made),
+        }
+    }
+    all.ok_or_else(|| ModelError::Image("a video without a frame".into()))
 }
 
 /// The pixels of a frame when so many features, less a tenth for the text, are shared out evenly.

@@ -11,6 +11,14 @@ pub enum Sampling {
         /// Their number is a multiple of this.
         multiple: usize,
     },
+    /// Evenly from the first frame to the last, or, of a long video, without its first and last second
+    /// (`SmolVLMVideoProcessor.sample_frames`).
+    Centred {
+        /// Frames a second.
+        rate: f64,
+        /// The most.
+        most: usize,
+    },
 }
 
 /// How many frames are wanted.
@@ -35,11 +43,36 @@ impl Sampling {
     /// # Errors
     ///
     /// In words, that the video has too few frames.
-    pub fn places(self, total: usize, rate: f64, _seconds: f64) -> Result<Vec<usize>, String> {
+    pub fn places(self, total: usize, rate: f64, seconds: f64) -> Result<Vec<usize>, String> {
         match self {
             Self::Steps { wanted, multiple } => in_steps(wanted, multiple, total, rate),
+            Self::Centred { rate: wanted, most } => Ok(centred(wanted, most, total, rate, seconds)),
         }
     }
+}
+
+/// What `SmolVLM` leaves out at both ends, in seconds.
+const SKIPPED: f64 = 1.0;
+
+fn centred(wanted: f64, most: usize, total: usize, rate: f64, seconds: f64) -> Vec<usize> {
+    let count = ((wanted * seconds).round_ties_even() as usize).min(most).max(1);
+    let last = total.saturating_sub(1);
+    let (mut first, mut end) = (0, last);
+    // Seconds against frames times a rate: that is how the reference compares.
+    if seconds - 2.0 * SKIPPED > most as f64 * wanted {
+        first = (SKIPPED * rate) as usize;
+        end = ((total as f64 - SKIPPED * rate).max(0.0) as usize).min(last);
+    }
+    if first >= end {
+        (first, end) = (0, last);
+    }
+    let step = (end - first) as f64 / count.saturating_sub(1).max(1) as f64;
+    let place = |at: usize| {
+        if at > 0 && at + 1 == count { end } else { (at as f64 * step + first as f64).floor() as usize }
+    };
+    let mut places: Vec<usize> = (0..count).map(place).collect();
+    places.dedup();
+    places
 }
 
 fn in_steps(wanted: Wanted, multiple: usize, total: usize, rate: f64) -> Result<Vec<usize>, String> {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{FrameProcessor, Sampling, VideoClass, VideoProcessor, sampling::Wanted};
-use crate::processor::written::Written;
+use crate::processor::written::{SizeWritten, Written};
 
 /// How many frames a second are seen where neither the class nor the folder says it: what Qwen's own code takes
 /// (`qwen-vl-utils`).
@@ -18,9 +18,23 @@ struct VideoWritten {
     max_frames: Option<usize>,
     cap_pixels_per_frame: Option<bool>,
     max_video_tokens: Option<u64>,
+    video_sampling: Option<SamplingWritten>,
     #[serde(flatten)]
     frames: Written,
 }
+
+/// Where `SmolVLM2`'s folders have what they say of videos.
+#[derive(Debug, Deserialize)]
+struct SamplingWritten {
+    max_frames: Option<usize>,
+    fps: Option<f64>,
+    video_size: Option<SizeWritten>,
+}
+
+/// What `SmolVLM2`'s folders say: frames a second, and the most frames.
+const SPARSE: (f64, usize) = (1.0, 64);
+/// The most frames whose number a prompt can spell out.
+const SPELT: usize = 999;
 
 impl VideoProcessor {
     /// Reads the text of a `video_preprocessor_config.json`; older folders have only a `preprocessor_config.json`, whose
@@ -34,10 +48,12 @@ impl VideoProcessor {
         let class = match written.video_processor_type.as_deref() {
             None => class,
             Some("Qwen2VLVideoProcessor") => VideoClass::Qwen2Vl,
+            Some("SmolVLMVideoProcessor") => VideoClass::SmolVlm,
             Some(unknown) => return Err(format!("the video processor `{unknown}` isn't known")),
         };
         match class {
             VideoClass::Qwen2Vl => written.patched(),
+            VideoClass::SmolVlm => written.whole(),
         }
     }
 }
@@ -61,6 +77,20 @@ impl VideoWritten {
                 steps,
                 most_features: capped.then(|| self.max_video_tokens.unwrap_or(128_000)),
             },
+        })
+    }
+
+    fn whole(&self) -> Result<VideoProcessor, String> {
+        let sampling = self.video_sampling.as_ref();
+        let rate = positive(sampling.and_then(|own| own.fps).or(self.fps).unwrap_or(SPARSE.0))?;
+        let most = sampling.and_then(|own| own.max_frames).or(self.num_frames).unwrap_or(SPARSE.1);
+        if !(1..=SPELT).contains(&most) {
+            return Err(format!("it wants up to {most} frames; known are 1 to {SPELT}"));
+        }
+        let steps = self.frames.whole_frames(sampling.and_then(|own| own.video_size))?;
+        Ok(VideoProcessor {
+            sampling: Sampling::Centred { rate, most },
+            frames: FrameProcessor::Whole(steps),
         })
     }
 }
