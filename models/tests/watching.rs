@@ -7,17 +7,17 @@ mod support;
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use percept_models::{
-    ChatModel, Content, Conversation, Generate, ImageContent, LoadedImage, LocalModel, Message, ModelFolder,
-    Role, Usage, Video, VideoClass, VideoContent, VideoProcessor,
+    ChatModel, Content, Conversation, Generate, ImageContent, LoadOptions, LoadedImage, LocalModel, Message,
+    ModelFolder, Precision, Role, Usage, Video, VideoClass, VideoContent, VideoProcessor,
 };
-use percept_runtime::CacheForm;
+use percept_runtime::{CacheForm, Silent};
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use support::{change_json, copy, data, greatest_difference, load};
 
-/// The families, and whether theirs is a class that watches videos.
-const FAMILIES: [&str; 2] = ["qwen2_vl", "smolvlm"];
+/// The families that watch videos.
+const FAMILIES: [&str; 3] = ["qwen2_vl", "qwen2_5_vl", "smolvlm"];
 
 /// What transformers makes of a conversation; `models/export/README.md` tells the keys.
 #[derive(Debug, Deserialize)]
@@ -155,6 +155,27 @@ async fn answers_about_videos_are_those_of_transformers() {
         }
         eprintln!("{family}: first logits {furthest:e} of the largest off");
         assert!(furthest < 1e-5, "{family}: first logits {furthest} of the largest off");
+    }
+}
+
+/// A tower that is told where patches lie is told it layer by layer.
+#[tokio::test]
+async fn a_tower_that_is_told_where_patches_lie_watches_as_well() {
+    let options = LoadOptions {
+        device: "cpu".parse().unwrap(),
+        precision: Some(Precision::named("indexed").unwrap()),
+        ..LoadOptions::default()
+    };
+    let model = LocalModel::load(&folder("qwen2_5_vl"), options, Arc::new(Silent)).await.unwrap();
+    let notes = model.card().notes.join("\n");
+    assert!(notes.contains("vision_encoder is in indexed"), "{notes}");
+    for golden in goldens("qwen2_5_vl") {
+        assert_eq!(
+            reply(&model, &golden.conversation("qwen2_5_vl")).await.0,
+            golden.greedy,
+            "{}",
+            golden.name
+        );
     }
 }
 

@@ -27,7 +27,7 @@ struct ConfigFile {
     vision_config: VisionWritten,
 }
 
-/// In pixels, in pixels, and in patches; then places of a learnt square, and layers of the tower.
+/// In pixels, in pixels, and in patches; positions a second, and frames of a patch; then places of a learnt square, and layers of the tower.
 #[derive(Debug, Default, Deserialize)]
 struct VisionWritten {
     #[serde(rename = "window_size")]
@@ -36,6 +36,10 @@ struct VisionWritten {
     patch: Option<usize>,
     #[serde(rename = "spatial_merge_size")]
     merge: Option<usize>,
+    #[serde(rename = "tokens_per_second")]
+    pace: Option<f32>,
+    #[serde(rename = "temporal_patch_size")]
+    frames: Option<u32>,
     #[serde(rename = "num_position_embeddings")]
     positions: Option<usize>,
     #[serde(rename = "deepstack_visual_indexes")]
@@ -49,24 +53,57 @@ pub(super) struct QwenVl {
     window: Option<usize>,
     /// Side of the square on which positions are learnt, for a tower that stretches one over each image.
     square: Option<usize>,
+    /// How the layers of a video stand in time, for those that watch one.
+    time: Option<LayerTime>,
     /// How many of the tower's earlier layers give features of their own (deepstack).
     deepstack: usize,
 }
 
+/// How far the layers of a video are apart.
+#[derive(Debug, Clone, Copy)]
+enum LayerTime {
+    /// One position.
+    Counted,
+    /// So many positions a second; a layer has this many frames.
+    Paced { pace: f32, frames: u32 },
+}
+
+impl LayerTime {
+    fn step(self, video: &SampledVideo) -> f32 {
+        match self {
+            Self::Counted => 1.0,
+            Self::Paced { pace, frames } => {
+                // In this order and with these roundings, as the reference.
+                let sampled = video.places.len() as f64 / video.total as f64 * video.rate;
+                pace * (f64::from(frames) / sampled) as f32
+            }
+        }
+    }
+}
+
 /// Qwen2-VL.
 pub(super) fn second() -> Box<dyn Family> {
-    Box::new(QwenVl { name: "qwen2_vl", window: None, square: None, deepstack: 0 })
+    Box::new(QwenVl {
+        name: "qwen2_vl",
+        window: None,
+        square: None,
+        time: Some(LayerTime::Counted),
+        deepstack: 0,
+    })
 }
 
 /// Qwen2.5-VL, whose tower has windows.
 pub(super) fn second_and_a_half(folder: &Path) -> Result<Box<dyn Family>, ModelError> {
     let path = folder.join("config.json");
-    let VisionWritten { window, patch, merge, .. } = parse_required::<ConfigFile>(&path)?.vision_config;
+    let VisionWritten { window, patch, merge, pace, frames, .. } =
+        parse_required::<ConfigFile>(&path)?.vision_config;
     // What isn't written is as the class has it.
     let feature = patch.unwrap_or(14).saturating_mul(merge.unwrap_or(2));
     match window.unwrap_or(112).checked_div(feature) {
         Some(window) if window > 0 => {
-            Ok(Box::new(QwenVl { name: "qwen2_5_vl", window: Some(window), square: None, deepstack: 0 }))
+            let time = LayerTime::Paced { pace: pace.unwrap_or(4.0), frames: frames.unwrap_or(2) };
+            let (window, time) = (Some(window), Some(time));
+            Ok(Box::new(QwenVl { name: "qwen2_5_vl", window, square: None, time, deepstack: 0 }))
         }
         _ => Err(bad(
             &path,
@@ -83,7 +120,7 @@ pub(super) fn third(folder: &Path, name: &'static str) -> Result<Box<dyn Family>
     let (positions, deepstack) = (positions.unwrap_or(2304), deepstack.map_or(3, |layers| layers.len()));
     match positions.isqrt() {
         side if side > 0 && side * side == positions => {
-            Ok(Box::new(QwenVl { name, window: None, square: Some(side), deepstack }))
+            Ok(Box::new(QwenVl { name, window: None, square: Some(side), time: None, deepstack }))
         }
         _ => Err(bad(&path, format!("`num_position_embeddings` is {positions}, which is no square's"))),
     }
@@ -134,8 +171,7 @@ impl Family for QwenVl {
     }
 
     fn video(&self) -> Option<VideoForm> {
-        let knows = self.name == "qwen2_vl";
-        knows.then_some(VideoForm { token: VIDEO, class: VideoClass::Qwen2Vl })
+        self.time.map(|_| VideoForm { token: VIDEO, class: VideoClass::Qwen2Vl })
     }
 
     fn expand_video(&self, _video: &SampledVideo, frames: &ProcessedImage) -> String {
@@ -144,10 +180,11 @@ impl Family for QwenVl {
         VIDEO.repeat(features)
     }
 
-    fn video_span(&self, _video: &SampledVideo, frames: &ProcessedImage) -> Option<Span> {
+    fn video_span(&self, video: &SampledVideo, frames: &ProcessedImage) -> Option<Span> {
         let grid = frames.patches?;
         let [rows, columns] = grid.features();
-        Some(Span::Video { times: VideoTimes { layers: grid.layers, step: 1.0 }, rows, columns })
+        let times = VideoTimes { layers: grid.layers, step: self.time?.step(video) };
+        Some(Span::Video { times, rows, columns })
     }
 
     fn side_inputs(&self) -> usize {

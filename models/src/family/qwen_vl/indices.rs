@@ -145,4 +145,16 @@ mod tests {
         assert_eq!(numbers(places(grid)), [0, 0, 0, 1, 1, 0, 1, 1, 0, 2, 0, 3, 1, 2, 1, 3]);
         assert_eq!(numbers(bounds(grid)), [0, 8]);
     }
+
+    #[test]
+    fn each_layer_of_a_video_is_as_an_image_of_its_own() {
+        let still = PatchGrid { layers: 1, rows: 4, columns: 6, merge: 2 };
+        let film = PatchGrid { layers: 2, ..still };
+        assert_eq!(numbers(places(film)), numbers(places(still)).repeat(2));
+        assert_eq!(numbers(bounds(film)), [0, 24, 48]);
+        let (order, begins) = windows(film, 2);
+        assert_eq!(numbers(order), [0, 1, 3, 4, 2, 5, 6, 7, 9, 10, 8, 11]);
+        assert_eq!(numbers(begins), [0, 16, 24, 40, 48]);
+        assert_eq!(numbers(on_square(film, 3).0), numbers(on_square(still, 3).0).repeat(2));
+    }
 }
