@@ -9,7 +9,7 @@ use crate::{Event, JournalError, album, journal};
 /// No screenshot is shown for less.
 const SHORTEST: Duration = Duration::from_millis(1);
 /// Nor for more, whatever times a journal from elsewhere has.
-const LONGEST: Duration = Duration::from_secs(86_400);
+const LONGEST: Duration = Duration::from_hours(24);
 
 /// The screenshots of a run's folder, each shown until the next was taken, the last until the run's last word.
 ///

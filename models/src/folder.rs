@@ -43,9 +43,9 @@ pub struct ModelFolder {
     /// From images to pixels.
     pub processor: ImageProcessor,
     /// From videos to the pixels of some of their frames, where the family and the template know videos.
-    pub video: Option<VideoProcessor>,
+    pub video: Option<Box<VideoProcessor>>,
     /// The template of conversations with a video, where the family has one for them.
-    pub video_template: Option<ChatTemplate>,
+    pub video_template: Option<Box<ChatTemplate>>,
     /// From messages to a prompt.
     pub template: ChatTemplate,
     /// From a prompt to tokens.
@@ -80,12 +80,14 @@ impl ModelFolder {
         let settings = FolderSettings::of_folder(path)?;
         let processor = read_processor(path, settings.image_backend)?;
         let template = ChatTemplate::of_folder_or(path, family.template())?;
-        let video_template =
-            family.video_template().map(|text| template.with_the_same_tokens(text)).transpose()?;
+        let video_template = family
+            .video_template()
+            .map(|text| template.with_the_same_tokens(text).map(Box::new))
+            .transpose()?;
         let folder = Self {
             path: path.to_owned(),
             processor,
-            video: video::read(path, family.as_ref(), video_template.as_ref().unwrap_or(&template))?,
+            video: video::read(path, family.as_ref(), video_template.as_deref().unwrap_or(&template))?,
             video_template,
             settings,
             template,

@@ -110,7 +110,7 @@ impl Golden {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// A reply of 24 tokens, its text, and what it cost.
@@ -179,6 +179,17 @@ async fn a_tower_that_is_told_where_patches_lie_watches_as_well() {
     }
 }
 
+/// One test, because a software device compiles its shaders anew for every model.
+#[tokio::test]
+async fn a_device_answers_about_videos_as_the_cpu_does() {
+    for family in FAMILIES {
+        let model = load(&folder(family), "webgpu", CacheForm::Auto).await;
+        assert!(model.card().device.starts_with("webgpu"), "{}", model.card().device);
+        let golden = goldens(family).into_iter().find(|golden| golden.name == "folder").unwrap();
+        assert_eq!(reply(&model, &golden.conversation(family)).await.0, golden.greedy, "{family}");
+    }
+}
+
 /// A video is read from behind what the cache holds, and what the vision encoder made of it is remembered.
 #[tokio::test]
 async fn a_later_video_is_seen_as_if_each_turn_were_the_first() {
@@ -242,7 +253,8 @@ fn pictures(sizes: &[(u32, u32)]) -> (tempfile::TempDir, VideoContent) {
 
 #[tokio::test]
 async fn a_video_that_cannot_be_watched_is_refused_with_what_to_do() {
-    let cases: [(&str, Vec<(u32, u32)>, &str); 4] = [
+    type Case = (&'static str, Vec<(u32, u32)>, &'static str);
+    let cases: [Case; 4] = [
         ("qwen2_vl", vec![(40, 30)], "the video has 1 frame(s), and its model sees at least 2"),
         (
             "qwen2_vl",

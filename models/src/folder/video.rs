@@ -25,7 +25,7 @@ pub(super) fn read(
     folder: &Path,
     family: &dyn Family,
     template: &ChatTemplate,
-) -> Result<Option<VideoProcessor>, ModelError> {
+) -> Result<Option<Box<VideoProcessor>>, ModelError> {
     let Some(form) = family.video() else { return Ok(None) };
     if !shows(template, form.token) {
         return Ok(None);
@@ -45,7 +45,9 @@ pub(super) fn read(
         (None, Some(text)) => (own, text),
         (None, None) => processor_text(folder)?,
     };
-    VideoProcessor::from_json(&text, form.class).map(Some).map_err(|problem| bad(&path, problem))
+    VideoProcessor::from_json(&text, form.class)
+        .map(|meant| Some(Box::new(meant)))
+        .map_err(|problem| bad(&path, problem))
 }
 
 /// Whether the template has a place for a video: asked by giving it one.

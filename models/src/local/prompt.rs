@@ -91,7 +91,7 @@ pub(super) async fn prepare(
     let messages = messages(conversation, instructions, &inner.special_tokens);
     let shown = shown::shown(inner, conversation)?;
     let watches = shown.iter().any(Shown::is_video);
-    let template = folder.video_template.as_ref().filter(|_| watches).unwrap_or(&folder.template);
+    let template = folder.video_template.as_deref().filter(|_| watches).unwrap_or(&folder.template);
     let text = template.render(&messages, image_token, thinking)?;
     let pieces = placeholders(&text, image_token, folder.family.video().map(|form| form.token));
     check_places(&shown, &pieces)?;
@@ -103,13 +103,13 @@ pub(super) async fn prepare(
         }
     }
     let milliseconds = begun.elapsed().as_secs_f64() * 1000.0;
-    let mut shows = shown.iter();
+    let mut next = shown.iter();
     let mut expanded = String::new();
     for piece in pieces {
         match piece {
             Piece::Text(text) => expanded.push_str(text),
             Piece::Place { .. } => {
-                let known = shows.next().and_then(|one| images.get(&one.hash));
+                let known = next.next().and_then(|one| images.get(&one.hash));
                 expanded.push_str(known.map_or("", |known| known.expansion()));
             }
         }

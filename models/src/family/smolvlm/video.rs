@@ -69,7 +69,7 @@ fn in_words(number: usize) -> String {
         ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
     match number {
         0..20 => SMALL[number].into(),
-        20..100 if number % 10 == 0 => TENS[number / 10].into(),
+        20..100 if number.is_multiple_of(10) => TENS[number / 10].into(),
         20..100 => format!("{}-{}", TENS[number / 10], SMALL[number % 10]),
         _ => {
             let hundreds = format!("{} hundred", SMALL[(number / 100).min(19)]);
