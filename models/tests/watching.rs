@@ -179,17 +179,6 @@ async fn a_tower_that_is_told_where_patches_lie_watches_as_well() {
     }
 }
 
-/// One test, because a software device compiles its shaders anew for every model.
-#[tokio::test]
-async fn a_device_answers_about_videos_as_the_cpu_does() {
-    for family in FAMILIES {
-        let model = load(&folder(family), "webgpu", CacheForm::Auto).await;
-        assert!(model.card().device.starts_with("webgpu"), "{}", model.card().device);
-        let golden = goldens(family).into_iter().find(|golden| golden.name == "folder").unwrap();
-        assert_eq!(reply(&model, &golden.conversation(family)).await.0, golden.greedy, "{family}");
-    }
-}
-
 /// A video is read from behind what the cache holds, and what the vision encoder made of it is remembered.
 #[tokio::test]
 async fn a_later_video_is_seen_as_if_each_turn_were_the_first() {
