@@ -285,6 +285,12 @@ impl AgentBuilder {
         if self.evidence.judge.is_some() && style == Style::Direct {
             return Err(AgentError::NoWords { model: card.name.clone(), what: "judge the evidence" });
         }
+        if self.screen.is_some() && card.max_images == Some(0) {
+            return Err(AgentError::SeesNothing {
+                model: card.name.clone(),
+                what: "the run has a screen".into(),
+            });
+        }
         let shown: usize = self.demonstrations.iter().map(Demonstration::images).sum();
         if let Some(most) = card.max_images.filter(|most| shown > 0 && shown >= *most) {
             return Err(AgentError::TooManyImages { model: card.name.clone(), images: shown, most });

@@ -1,15 +1,18 @@
 //! Assembly: from a task to everything that works on it: the model loaded, the screen opened, the agent built.
 
+mod hands;
+
 use std::{
     collections::HashMap,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
+use self::hands::{allowed, seen_by};
 use percept_models::{ChatModel, LoadOptions, ModelAddress, ModelCard, ModelError};
 use percept_runtime::Device;
 use percept_tools::{
-    Browser, BrowserOptions, Input, Progress, Screen, ScreenError, ScreenSize, StillImage, Toolbox, builtin,
+    Browser, BrowserOptions, Input, Progress, Screen, ScreenError, ScreenSize, StillImage, Toolbox,
 };
 
 use crate::{
@@ -21,11 +24,6 @@ use crate::{
 
 /// The viewport for a model that has no opinion.
 const DEFAULT_SIZE: [u32; 2] = [1280, 800];
-
-/// What a screen that can't be acted on still allows.
-const LOOKING: [&str; 4] = ["answer", "finish", "wait", "zoom"];
-/// What needs no screen.
-const SCREENLESS: [&str; 2] = ["finish", "wait"];
 
 /// Puts agents together, and keeps the models that it loaded, so that several tasks share one.
 pub struct Assembly {
@@ -81,7 +79,14 @@ impl Assembly {
         if let Some(memory) = &task.memory {
             recollect(memory, &task.task, veiled.as_deref(), model.card(), &mut shown, &mut notes).await?;
         }
-        let toolbox = self.toolbox(&task, veiled.as_ref(), screen.as_ref(), &secrets).await?;
+        let own = seen_by(&task, model.as_ref(), screen.as_ref());
+        if screen.is_some() && own.is_none() {
+            notes.push(format!(
+                "{} reads text alone: only the agents that it calls see the screen",
+                model.card().name
+            ));
+        }
+        let toolbox = self.toolbox(&task, model.as_ref(), veiled.as_ref(), screen.as_ref(), &secrets).await?;
         // What is about another agent's tools is that one's to keep.
         let rules = task.rules().within(&toolbox);
         let mut builder = Agent::builder(model, toolbox)
@@ -98,7 +103,7 @@ impl Assembly {
         if let Some(prices) = task.prices {
             builder = builder.prices(prices);
         }
-        if let Some(screen) = &screen {
+        if let Some(screen) = own {
             builder = builder.screen(Arc::clone(screen));
         }
         for note in notes {
@@ -152,15 +157,17 @@ impl Assembly {
         let unhidden = secrets.clone();
         let (model, screen) = self.opened(task).await?;
         let veiled = screen.as_ref().map(|screen| secrets.veil(Arc::clone(screen)));
-        let toolbox = self.toolbox(task, veiled.as_ref(), screen.as_ref(), &secrets).await?;
+        let own = seen_by(task, model.as_ref(), screen.as_ref());
+        let toolbox = self.toolbox(task, model.as_ref(), veiled.as_ref(), screen.as_ref(), &secrets).await?;
         let mut builder = Agent::builder(model, toolbox).secrets(secrets);
-        if let Some(screen) = &screen {
+        if let Some(screen) = own {
             builder = builder.screen(Arc::clone(screen));
-            if let Some(lost) =
+        }
+        if let Some(screen) = &screen
+            && let Some(lost) =
                 back_to(screen.as_ref(), place.map(|place| unhidden.revealed_text(&place)).as_deref()).await?
-            {
-                builder = builder.note(unhidden.hidden(&lost));
-            }
+        {
+            builder = builder.note(unhidden.hidden(&lost));
         }
         Ok(Resumed { run: builder.take_up(cut, happened)?, screen })
     }
@@ -181,18 +188,23 @@ impl Assembly {
         Ok((model, screen))
     }
 
-    /// The tools that the task allows, and the agents that it names, which get the same screen.
+    /// The tools that the task allows the model, and the agents that it names, which get the same screen if they can
+    /// see it.
     async fn toolbox(
         &self,
         task: &Task,
+        model: &dyn ChatModel,
         veiled: Option<&Arc<dyn Screen>>,
         screen: Option<&Arc<dyn Screen>>,
         secrets: &Secrets,
     ) -> Result<Toolbox, AgentError> {
-        let mut toolbox = allowed(task, task.tools.allow.as_deref(), veiled)?;
+        let mut toolbox = allowed(task, model, task.tools.allow.as_deref(), seen_by(task, model, veiled))?;
         for (name, choice) in &task.agents {
             let model = Box::pin(self.model(&choice.model, &task.device)).await?;
-            let hands = allowed(task, choice.tools.as_deref(), veiled)?;
+            let is_sighted = model.card().max_images != Some(0);
+            let hands =
+                allowed(task, model.as_ref(), choice.tools.as_deref(), veiled.filter(|_| is_sighted))?;
+            let screen = screen.filter(|_| is_sighted);
             let (screen, secrets, rules, seed) = (screen.cloned(), secrets.clone(), task.rules(), task.seed);
             let (thinking, limits, prices) = (choice.thinking.thinking(), choice.limits, choice.prices);
             let (prompts, shown) = (choice.thinking.prompts()?, choice.thinking.shown()?);
@@ -313,29 +325,6 @@ fn settled(task: &Task, model: &dyn ChatModel) -> Task {
     let better = if card.thinks { Style::React } else { Style::Direct };
     task.thinking.style.get_or_insert(better);
     task
-}
-
-/// The tools that are allowed; without a word about it, those that the screen can take.
-fn allowed(
-    task: &Task,
-    allow: Option<&[String]>,
-    screen: Option<&Arc<dyn Screen>>,
-) -> Result<Toolbox, AgentError> {
-    // Tools that need no screen get one that is never looked at.
-    let nothing = || -> Arc<dyn Screen> { Arc::new(StillImage::new(image::RgbImage::new(1, 1))) };
-    let all = builtin::toolbox(&screen.map_or_else(nothing, Arc::clone));
-    if let Some(allow) = allow {
-        return Ok(all.only(allow)?);
-    }
-    Ok(match &task.screen {
-        ScreenChoice::Browser { .. } if task.policy.hosts.is_empty() => {
-            let names: Vec<_> = all.offered().into_iter().map(|tool| tool.card.name).collect();
-            all.only(&names.into_iter().filter(|name| name != "navigate").collect::<Vec<_>>())?
-        }
-        ScreenChoice::Browser { .. } => all,
-        ScreenChoice::Image { .. } => all.only(&LOOKING)?,
-        ScreenChoice::Nothing {} => all.only(&SCREENLESS)?,
-    })
 }
 
 /// Whether an error is about what was asked for, and not about what this machine did with it: a person can

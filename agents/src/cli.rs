@@ -3,12 +3,15 @@
 mod arguments;
 mod ask;
 mod classify;
+mod compare;
 mod demo;
 mod doctor;
+mod draw;
 mod embed;
 mod eval;
 mod failure;
 mod gallery;
+mod inspect;
 mod live;
 mod memory;
 mod merge;
@@ -23,6 +26,7 @@ mod report;
 mod resume;
 mod run;
 mod tools;
+mod verify;
 mod watch;
 
 use std::{process::ExitCode, time::Duration};
@@ -58,6 +62,7 @@ async fn perform(command: Command, output: &Output) -> Result<u8, Failure> {
         Command::Demo(options) => demo::demo(options, output).await,
         Command::Run(options) => run::run(options, output).await,
         Command::Ask(options) => watch::unless_interrupted(ask::ask(options, output)).await,
+        Command::Draw(options) => Box::pin(watch::unless_interrupted(draw::draw(options, output))).await,
         Command::Classify(options) => {
             Box::pin(watch::unless_interrupted(classify::classify(options, output))).await
         }
@@ -73,9 +78,11 @@ async fn perform(command: Command, output: &Output) -> Result<u8, Failure> {
             Box::pin(watch::unless_interrupted(replay::replay(options, output))).await
         }
         Command::Eval(EvalCommand::Tasks(options)) => eval::tasks(options, output).await,
-        Command::Eval(EvalCommand::Miniwob(options)) => eval::miniwob(options, output).await,
+        Command::Eval(EvalCommand::Miniwob(options)) => Box::pin(eval::miniwob(options, output)).await,
         Command::Memory(command) => memory::memory(command, output),
         Command::Report(options) => report::report(&options, output),
-        Command::Models(command) => watch::unless_interrupted(models::models(command, output)).await,
+        Command::Models(command) => {
+            Box::pin(watch::unless_interrupted(models::models(command, output))).await
+        }
     }
 }

@@ -89,6 +89,14 @@ pub enum AgentError {
         /// The most that the model takes.
         most: usize,
     },
+    /// A model that reads text alone is given what needs eyes.
+    #[error("{model} reads text alone, and {what}: leave it out, or take a model that sees")]
+    SeesNothing {
+        /// The model.
+        model: String,
+        /// What it was given.
+        what: String,
+    },
     /// A secret that can't be kept, or isn't there.
     #[error("the secret `{name}`: {why}")]
     Secret {

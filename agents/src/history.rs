@@ -177,11 +177,8 @@ fn demonstrated(conversation: &mut Conversation, demonstration: &Demonstration, 
 
 /// The model's own words.
 fn spoken(thought: &str, text: &str) -> Message {
-    if thought.is_empty() {
-        Message::text(Role::Assistant, text)
-    } else {
-        Message::text(Role::Assistant, format!("{thought}\n{text}"))
-    }
+    let said = Content::Said { thought: thought.to_owned(), text: text.to_owned() };
+    Message { role: Role::Assistant, content: vec![said] }
 }
 
 impl Record {
@@ -277,9 +274,8 @@ mod tests {
     fn told(conversation: &Conversation) -> String {
         let messages = conversation.messages().iter().map(|message| {
             let content = message.content.iter().map(|content| match content {
-                Content::Text(text) => text.clone(),
                 Content::Image(image) => format!("#{}", image.pixels().as_raw()[0]),
-                _ => "?".into(),
+                other => other.plain().unwrap().into_owned(),
             });
             format!("{:?}[{}]", message.role, content.collect::<Vec<_>>().join("|"))
         });

@@ -1,8 +1,8 @@
 //! A question about images: its answer, how certain that is, and where it is seen.
 
 use percept_models::{
-    ChatModel, Completion, Content, Conversation, Generate, Generation, GenerationEvent, Message, ModelCard,
-    ModelError, Role, Usage,
+    ChatModel, Completion, Content, Conversation, Generate, Generation, GenerationEvent, Located, Message,
+    ModelCard, ModelError, Role, Usage,
 };
 use percept_tools::PixelRegion;
 
@@ -38,7 +38,7 @@ pub struct Inquiry {
     /// How many replies are sampled and compared (self-consistency, Wang et al. 2022). The first is as [`Inquiry::options`]
     /// say, the others at a temperature of 0.7 at least; they share the prompt, which is read once.
     pub votes: usize,
-    /// Whether to ask where in the last image the answer is seen. The model's own word, bounded by the image, and not
+    /// Whether to ask where in the last image the answer is seen, unless the answer says it itself. The model's own word, bounded by the image, and not
     /// checked by anybody: it helps a person to check.
     pub boxes: bool,
     /// The least certainty, from 0 to 1, with which an answer is given; below it the model abstains.
@@ -62,6 +62,8 @@ pub struct Answer {
     pub likelihood: Option<f64>,
     /// Where in the last image it is seen, in its pixels; `None` if that wasn't asked.
     pub seen_at: Option<Vec<PixelRegion>>,
+    /// What the answer itself says is where in the last image, from a model that has tokens for places.
+    pub located: Option<Located>,
     /// What a reader must know before trusting it.
     pub notes: Vec<String>,
     /// What everything together took.
@@ -125,6 +127,7 @@ impl Inquiry {
             chosen,
             supporters,
             seen_at: None,
+            located: None,
             notes: Vec::new(),
             usage,
         };
@@ -137,7 +140,10 @@ impl Inquiry {
                 answer.text = None;
             }
         }
-        if let (true, Some(text)) = (self.boxes, answer.text.clone()) {
+        if let (Some(text), Some(size)) = (&answer.text, seen::last_size(&self.conversation)) {
+            answer.located = model.located(text, [size.width, size.height]);
+        }
+        if let (true, None, Some(text)) = (self.boxes, &answer.located, answer.text.clone()) {
             self.find(model, &text, &mut answer).await?;
         }
         Ok(answer)

@@ -16,8 +16,8 @@ use image::RgbImage;
 use percept::{
     Inquiry,
     models::{
-        Call, ChatModel, Completion, Conversation, Generate, Generation, GenerationEvent, Message, ModelCard,
-        ModelError, Reply, Role, StopReason, TokenRecord, Usage,
+        Call, ChatModel, Completion, Conversation, Found, Generate, Generation, GenerationEvent, Located,
+        Message, ModelCard, ModelError, Reply, Role, StopReason, TokenRecord, Usage,
     },
     tools::{PixelRegion, async_trait},
 };
@@ -52,6 +52,12 @@ impl Witness {
 impl ChatModel for Witness {
     fn card(&self) -> &ModelCard {
         &self.card
+    }
+
+    /// It has a token for places, and what it names fills the image.
+    fn located(&self, reply: &str, [width, height]: [u32; 2]) -> Option<Located> {
+        let label = reply.strip_prefix("<loc>")?.into();
+        Some(Located { found: vec![Found { label, corners: [0, 0, width, height] }], unread: Vec::new() })
     }
 
     async fn generate(
@@ -164,6 +170,16 @@ async fn where_an_answer_is_seen_lies_in_the_image_or_is_not_told() {
     let inquiry = Inquiry { boxes: true, least_certainty: Some(0.5), ..Inquiry::about(question(1)) };
     let answer = inquiry.put(&model, &mut |_| ()).await.unwrap();
     assert_eq!((answer.text, answer.seen_at, model.asked.lock().unwrap().len()), (None, None, 1));
+}
+
+#[tokio::test]
+async fn an_answer_that_names_its_places_is_not_asked_for_them() {
+    let model = Witness::new(&[("<loc>cat", None)], json!({ "regions": [[1, 2, 3, 4]] }));
+    let inquiry = Inquiry { boxes: true, ..Inquiry::about(question(1)) };
+    let answer = inquiry.put(&model, &mut |_| ()).await.unwrap();
+    let found = &answer.located.unwrap().found[0];
+    assert_eq!((found.label.as_str(), found.corners), ("cat", [0, 0, 100, 50]));
+    assert_eq!((answer.seen_at, model.asked.lock().unwrap().len()), (None, 1));
 }
 
 #[tokio::test]

@@ -69,7 +69,9 @@ fn told(conversation: &Conversation) -> String {
         };
         for content in &message.content {
             match content {
-                Content::Text(text) => told.extend([who, ": ", text, "\n"]),
+                Content::Text(_) | Content::Said { .. } => {
+                    told.extend([who, ": ", &content.plain().unwrap(), "\n"]);
+                }
                 Content::Image(image) => {
                     let (width, height) = image.pixels().dimensions();
                     told.extend([who, &format!(": [{width}x{height}]\n")]);

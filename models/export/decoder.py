@@ -1,4 +1,4 @@
-"""A Llama-type language decoder laid down operator by operator from a torch model's weights.
+"""A Llama-type or Qwen2 language decoder laid down operator by operator from a torch model's weights.
 
 Tracing gives `GroupQueryAttention` with a dense mask, and reads the past's length off the cache's
 shape: such a graph can't append to a buffer that is larger than the past. Here the operator gets
@@ -12,7 +12,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
-from graphs import IR_VERSION
+from graphs import IR_VERSION, head_size
 
 MICROSOFT = "com.microsoft"
 
@@ -35,16 +35,21 @@ class Builder:
         )
         return outputs[0]
 
-    def linear(self, x, name, weight):
-        """`x` times a torch `Linear` weight, which is stored `[out, in]`."""
-        return self.node("MatMul", [x, self.weight(f"{name}.weight", weight.T)], [name])
+    def linear(self, x, name, weight, bias=None):
+        """`x` times a torch `Linear` weight, which is stored `[out, in]`, plus its bias if it has one."""
+        if bias is None:
+            return self.node("MatMul", [x, self.weight(f"{name}.weight", weight.T)], [name])
+        product = self.node("MatMul", [x, self.weight(f"{name}.weight", weight.T)], [f"{name}.product"])
+        return self.node("Add", [product, self.weight(f"{name}.bias", bias)], [name])
 
 
-def build(text_model, head, keep_logits=False):
-    """The ONNX decoder of a transformers `LlamaModel` and its output head.
+def build(text_model, head, keep_logits=False, reads_tokens=False):
+    """The ONNX decoder of a transformers `LlamaModel` or `Qwen2Model` and its output head; without a head it gives
+    `hidden_states`.
 
     With `keep_logits` the graph takes the scalar `num_logits_to_keep`, and gives logits for that
-    many last positions only; 0 means all."""
+    many last positions only; 0 means all. With `reads_tokens` it takes `input_ids` and looks
+    embeddings up itself."""
     config = text_model.config
     state = {name: tensor.detach().numpy() for name, tensor in text_model.state_dict().items()}
     builder = Builder()
@@ -52,6 +57,9 @@ def build(text_model, head, keep_logits=False):
     rotation = rotary_tables(builder, config, text_model.rotary_emb.inv_freq.numpy())
 
     x = "inputs_embeds"
+    if reads_tokens:
+        table = builder.weight("embed_tokens.weight", state["embed_tokens.weight"])
+        builder.node("Gather", [table, "input_ids"], [x], axis=0)
     normed = builder.node(
         "SimplifiedLayerNormalization",
         [x, builder.weight("layers.0.input_norm", state["layers.0.input_layernorm.weight"])],
@@ -74,8 +82,11 @@ def build(text_model, head, keep_logits=False):
         )
     if keep_logits:
         normed = last_positions(builder, normed)
-    builder.linear(normed, "logits", head.weight.detach().numpy())
-    return model(builder, config, keep_logits)
+    if head is None:
+        builder.node("Identity", [normed], ["hidden_states"])
+    else:
+        builder.linear(normed, "logits", head.weight.detach().numpy())
+    return model(builder, config, keep_logits, reads_tokens, has_head=head is not None)
 
 
 def sequence_lengths(builder):
@@ -109,7 +120,11 @@ def attention(builder, config, state, layer, x, lengths, rotation):
     """Self-attention of one layer over its cache."""
     prefix = f"layers.{layer}."
     projected = [
-        builder.linear(x, f"{prefix}{name}", state[f"{prefix}self_attn.{name}.weight"])
+        builder.linear(
+            x, f"{prefix}{name}", state[f"{prefix}self_attn.{name}.weight"],
+            # Qwen2's projections have biases, Llama's don't.
+            state.get(f"{prefix}self_attn.{name}.bias"),
+        )
         for name in ("q_proj", "k_proj", "v_proj")
     ]
     past = [f"past_key_values.{layer}.key", f"past_key_values.{layer}.value"]
@@ -160,18 +175,20 @@ def last_positions(builder, x):
     return builder.node("Slice", [x, "keep.start", end, "axis_1"], ["kept"])
 
 
-def model(builder, config, keep_logits):
+def model(builder, config, keep_logits, reads_tokens=False, has_head=True):
     """The finished model, its inputs and outputs declared."""
     value = helper.make_tensor_value_info
     batch, new = "batch_size", "sequence_length"
     past, total = "past_sequence_length", "total_sequence_length"
-    heads, size = config.num_key_value_heads, config.head_dim
+    heads, size = config.num_key_value_heads, head_size(config)
+    embeddings = value("inputs_embeds", TensorProto.FLOAT, [batch, new, config.hidden_size])
     inputs = [
-        value("inputs_embeds", TensorProto.FLOAT, [batch, new, config.hidden_size]),
+        value("input_ids", TensorProto.INT64, [batch, new]) if reads_tokens else embeddings,
         value("attention_mask", TensorProto.INT64, [batch, total]),
     ]
     logits = "num_logits" if keep_logits else new
-    outputs = [value("logits", TensorProto.FLOAT, [batch, logits, config.vocab_size])]
+    scores = ("logits", config.vocab_size) if has_head else ("hidden_states", config.hidden_size)
+    outputs = [value(scores[0], TensorProto.FLOAT, [batch, logits, scores[1]])]
     if keep_logits:
         inputs.append(value("num_logits_to_keep", TensorProto.INT64, []))
     for layer in range(config.num_hidden_layers):

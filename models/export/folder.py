@@ -24,6 +24,11 @@ class Folder:
         """Where the graph of a session lies, e.g. `onnx/vision_encoder.onnx`."""
         return self.path / "onnx" / f"{session}{suffix}.onnx"
 
+    @property
+    def decoder(self):
+        """What the decoder's session is called: one that reads token ids itself is the `model`."""
+        return "model" if self.graph("model").exists() else "decoder_model_merged"
+
     def settings(self, model, processor, own_settings):
         """Writes everything but the graphs.
 
@@ -32,8 +37,10 @@ class Folder:
         model.config.save_pretrained(self.path)
         model.generation_config.save_pretrained(self.path)
         processor.tokenizer.save_pretrained(self.path)
-        if processor.chat_template:
+        if processor.chat_template and getattr(processor, "writes_template", True):
             self.text("chat_template.jinja", processor.chat_template)
+        if processor.image_processor is None:
+            return
         images = processor.image_processor.to_dict()
         images["processor_class"] = type(processor).__name__
         self.json("preprocessor_config.json", images)
@@ -50,9 +57,10 @@ class Folder:
     def load(self, processor):
         """Puts the image processor and the tokenizer that transformers reads from the folder into
         `processor`: what is recorded then is what the written files mean."""
-        processor.image_processor = type(processor.image_processor).from_pretrained(self.path)
+        if processor.image_processor is not None:
+            processor.image_processor = type(processor.image_processor).from_pretrained(self.path)
         processor.tokenizer = AutoTokenizer.from_pretrained(self.path)
-        if processor.chat_template:
+        if processor.chat_template and getattr(processor, "writes_template", True):
             processor.chat_template = (self.path / "chat_template.jinja").read_text(encoding="utf-8")
         return processor
 

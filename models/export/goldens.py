@@ -5,10 +5,13 @@ A golden is a dict; README.md lists its keys.
 
 import base64
 import json
+import math
 import re
 
 import numpy as np
 import torch
+
+import anyres
 
 # How many tokens every reply has. Nothing ends one early.
 REPLY = 24
@@ -43,9 +46,13 @@ def prepare(case, processor):
     if hasattr(processor, "asked"):
         return processor.asked(case)
     prompt = processor.apply_chat_template(case.messages, add_generation_prompt=True, tokenize=False)
+    images = list(case.pictures.values()) or None
+    # A conversation's images come as one list in a list from transformers' own chat template.
+    if images and "batch_num_images" in processor.image_processor.model_input_names:
+        images = [images]
     inputs = processor(
         text=prompt,
-        images=list(case.pictures.values()) or None,
+        images=images,
         return_tensors="pt",
         **case.processor,
     )
@@ -80,6 +87,9 @@ def record(case, processor, model):
     prompt, inputs = prepare(case, processor)
     logits, tokens = reply(model, inputs)
     ids = inputs["input_ids"][0].tolist()
+    pixels = inputs.get("pixel_values")
+    if "image_sizes" in inputs:
+        pixels = real_tiles(pixels, inputs, processor.image_processor)
     golden = {
         "name": case.name,
         "image": next(iter(case.pictures), None),
@@ -89,7 +99,7 @@ def record(case, processor, model):
         "prompt": prompt,
         "expanded_prompt": expanded(processor, prompt, ids),
         "input_ids": ids,
-        "pixel_values": tensor(inputs["pixel_values"]) if case.pictures else None,
+        "pixel_values": None if pixels is None or not case.pictures else tensor(pixels),
         "pixel_attention_mask": None,
         "first_logits": [float(f"{value:.9g}") for value in logits[0].tolist()],
         "greedy": tokens,
@@ -100,9 +110,21 @@ def record(case, processor, model):
         golden["pixel_attention_mask"] = {"shape": list(mask.shape), "ones": int(mask.sum())}
     if "spatial_shapes" in inputs:
         golden["spatial_shapes"] = inputs["spatial_shapes"].tolist()
+    if "image_sizes" in inputs:
+        golden["image_sizes"] = inputs["image_sizes"].tolist()
     if hasattr(getattr(model, "model", None), "get_rope_index"):
         golden.update(places(model, inputs))
     return golden
+
+
+def real_tiles(pixels, inputs, processor):
+    """The tiles `[tiles, 3, side, side]` of all images, without those that fill up an image that has fewer."""
+    if inputs.get("batch_num_images", torch.ones(1)).max() > 1:
+        # Each is seen as a whole.
+        return pixels.flatten(0, 1)
+    side, sizes = pixels.shape[-1], inputs["image_sizes"].tolist()
+    counts = [math.prod(anyres.tiles(size, processor.image_grid_pinpoints, side)) for size in sizes]
+    return torch.cat([tiles[:1 + count] for tiles, count in zip(pixels, counts)])
 
 
 def places(model, inputs):

@@ -37,6 +37,14 @@ FAMILIES = [
     "lfm2_vl",
     "blip_2",
     "idefics",
+    "internvl",
+    "llava_next",
+    "llava_onevision",
+    "janus",
+    "llama",
+    "qwen2",
+    "qwen3",
+    "paligemma",
 ]
 DUAL_ENCODERS = ["clip", "siglip"]
 # The most that a family may take in the repository.
@@ -74,8 +82,11 @@ def write_family(family, folder, processor, model, cases):
     written = folder.load(family.processor())
     recorded = [goldens.record(case, written, model) for case in cases]
     # A family that isn't merged into the prompt checks itself.
-    check = getattr(family, "check", verify.check)
+    kind = getattr(family, "Sessions", verify.Sessions)
+    check = getattr(family, "check", lambda *given, **least: verify.check(*given, **least, kind=kind))
     check(folder, recorded, least_margin=seeds.MARGIN / 4)
+    if hasattr(family, "draw"):
+        family.draw(folder, written, model, kind(folder))
     goldens.write(recorded, folder.path / "golden.json")
     texts = goldens.tokenizer_goldens(written.tokenizer)
     goldens.write(texts, folder.path / "tokenizer_golden.json")
@@ -88,7 +99,7 @@ def main(names):
     transformers.logging.set_verbosity_error()
     for chatty in ("torch", "onnxruntime", "onnx_ir", None):
         logging.getLogger(chatty).setLevel(logging.ERROR)
-    for name in names or [*FAMILIES, *DUAL_ENCODERS, "processors", "resize", "templates", "videos"]:
+    for name in names or [*FAMILIES, *DUAL_ENCODERS, "genai", "processors", "resize", "templates", "videos"]:
         if name in FAMILIES:
             make_family(name)
         elif name in DUAL_ENCODERS:

@@ -16,19 +16,27 @@ from PIL import Image
 from transformers import (
     BlipImageProcessor,
     CLIPImageProcessor,
+    GotOcr2ImageProcessor,
     Idefics3ImageProcessor,
     IdeficsImageProcessor,
+    JanusImageProcessor,
     Lfm2VlImageProcessor,
     LlavaImageProcessor,
+    LlavaNextImageProcessor,
+    LlavaOnevisionImageProcessor,
     Qwen2VLImageProcessor,
     SiglipImageProcessor,
     SmolVLMImageProcessor,
 )
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
 from transformers.models.idefics.image_processing_pil_idefics import IdeficsImageProcessorPil
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
+from transformers.models.janus.image_processing_pil_janus import JanusImageProcessorPil
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
+from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
+from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
@@ -89,6 +97,48 @@ OLDER = [
     ({"image_size": 56}, [(97, 61), (45, 83), (3, 40)]),
     ({"image_size": 42, "size": {"height": 30, "width": 44}}, [(97, 61)]),
 ]
+# For processors that cut tiles, with tiles as small: on every side of them, exact, one side only, extreme.
+FEW = [
+    (64, 64), (65, 64), (63, 64), (128, 64), (64, 129), (97, 61), (45, 83), (7, 5), (1, 1), (3, 40), (200, 9),
+    (112, 56), (168, 56), (56, 168), (113, 210), (300, 31), (150, 150), (96, 144), (31, 32), (220, 140), (129, 257),
+    (192, 192),
+]
+# Tiles by the picture's aspect: small ones for every size, the class's own, oblong ones, few and many, none.
+CUT = {"crop_to_patches": True}
+ASPECT = [
+    ({**CUT, "size": {"height": 64, "width": 64}}, FEW),
+    (CUT, [(97, 61), (45, 83)]),
+    ({**CUT, "size": {"height": 40, "width": 56}, "image_mean": [0.485, 0.456, 0.406]}, [(300, 301), (45, 83)]),
+    ({**CUT, "size": {"height": 64, "width": 64}, "min_patches": 4, "max_patches": 6}, [(64, 64), (1, 1), (3, 40)]),
+    ({**CUT, "size": {"height": 64, "width": 64}, "min_patches": 7, "max_patches": 3}, [(220, 140)]),
+    ({**CUT, "size": {"height": 64, "width": 64}, "max_patches": 40}, [(220, 140), (300, 31)]),
+    ({**CUT, "size": {"height": 64, "width": 64}, "max_patches": 1}, [(300, 301)]),
+    ({"size": {"height": 64, "width": 64}}, [(97, 61), (300, 31)]),
+    ({"do_resize": False}, [(97, 61)]),
+]
+# Tiles of a canvas: small ones for every size, and as the published checkpoints and the classes have them.
+NEXT = [
+    ({
+        "size": {"shortest_edge": 56}, "crop_size": {"height": 56, "width": 56},
+        "image_grid_pinpoints": [[56, 112], [112, 56], [112, 112], [168, 56], [56, 168]],
+    }, FEW),
+    ({"size": {"shortest_edge": 336}, "crop_size": {"height": 336, "width": 336}}, [(97, 61), (113, 900)]),
+]
+ONEVISION = [
+    ({
+        "size": {"height": 32, "width": 32},
+        "image_grid_pinpoints": [[32 * rows, 32 * columns] for rows in range(1, 7) for columns in range(1, 7)],
+    }, FEW),
+    ({}, [(384, 384), (97, 61)]),
+    ({"image_mean": [0.5] * 3, "image_std": [0.5] * 3}, [(45, 83)]),
+]
+# A short side that stays long enough, and one that isn't; a side that rounds half to even; as published; no steps.
+ON_SQUARES = [
+    ({"size": {"height": 30, "width": 30}, "min_size": 5}, [(97, 61), (45, 83), (200, 9), (3, 40), (1, 1), (60, 17)]),
+    ({"image_mean": [0.5] * 3, "image_std": [0.5] * 3}, [(97, 61), (1280, 720), (300, 301), (113, 900)]),
+    ({"do_pad": False}, [(97, 61)]),
+    ({"do_resize": False}, [(45, 83), (64, 64)]),
+]
 PADDED = [({"do_pad": True}, [(97, 61), (45, 83), (300, 301), (64, 64)])]
 
 
@@ -119,6 +169,10 @@ def make(folder):
         ("Idefics3ImageProcessor", (Idefics3ImageProcessorPil, Idefics3ImageProcessor), TILED),
         ("SmolVLMImageProcessor", (SmolVLMImageProcessorPil, SmolVLMImageProcessor), TILED),
         ("Qwen2VLImageProcessor", (Qwen2VLImageProcessorPil, Qwen2VLImageProcessor), everything + PATCHED),
+        ("GotOcr2ImageProcessor", (GotOcr2ImageProcessorPil, GotOcr2ImageProcessor), ASPECT),
+        ("LlavaNextImageProcessor", (LlavaNextImageProcessorPil, LlavaNextImageProcessor), NEXT),
+        ("LlavaOnevisionImageProcessor", (LlavaOnevisionImageProcessorPil, LlavaOnevisionImageProcessor), ONEVISION),
+        ("JanusImageProcessor", (JanusImageProcessorPil, JanusImageProcessor), everything + ON_SQUARES),
     ]:
         furthest = 0.0
         for settings, sizes in cases:
@@ -167,6 +221,8 @@ def values(processor, size):
         _, rows, columns = made["image_grid_thw"][0]
         side, frames = processor.patch_size, processor.temporal_patch_size
         values = made["pixel_values"].reshape(rows, columns, 3, frames, side, side)
+    elif "num_patches" in made:
+        values = np.asarray(made["pixel_values"])
     else:
         values = made["pixel_values"][0]
     return np.ascontiguousarray(values, "<f4")

@@ -6,20 +6,30 @@ import json
 import numpy as np
 import onnxruntime
 
+import anyres
+
 
 # Names of what has one size however long the text is.
 STATES = ("past_conv.", "past_recurrent.")
+# Families whose positions begin at 1; their prompts are read in one run, because all of one sees all of it.
+COUNTS_FROM_ONE = ["paligemma"]
 
 
 class Sessions:
     """The sessions of one folder. `suffix` picks the decoder's file, `device` an execution
     provider's device for it (none: the CPU)."""
 
+    # The graph of which there may be several.
+    decoder_name = "decoder_model_merged"
+
     def __init__(self, folder, suffix="", device=None):
+        self.folder = folder.path
         self.config = json.loads((folder.path / "config.json").read_text())
-        self.vision = open_session(folder.graph("vision_encoder"))
-        self.embed = open_session(folder.graph("embed_tokens"))
-        self.decoder = open_session(folder.graph("decoder_model_merged", suffix), device)
+        self.reads_tokens = folder.decoder == "model"
+        if not self.reads_tokens:
+            self.vision = open_session(folder.graph("vision_encoder"))
+            self.embed = open_session(folder.graph("embed_tokens"))
+        self.decoder = open_session(folder.graph(folder.decoder, suffix), device)
         self.inputs = {value.name: value for value in self.decoder.get_inputs()}
         self.outputs = [value.name for value in self.decoder.get_outputs()]
 
@@ -46,11 +56,35 @@ class Sessions:
         """The decoder's inputs that have a row a token beside the embeddings."""
         return [name for name in self.inputs if name.startswith("deepstack")]
 
+    def packed(self, features, sizes):
+        """The features of images in tiles, put together by the images' sizes (height, width)."""
+        settings = json.loads((self.folder / "preprocessor_config.json").read_text())
+        tile = settings["size"].get("height") or settings["size"]["shortest_edge"]
+        most = self.config.get("vision_aspect_ratio", "").removeprefix("anyres_max_")
+        side = self.config["vision_config"]["image_size"] // self.config["vision_config"]["patch_size"]
+        features = features.reshape(-1, side**2, features.shape[-1])
+        pixels = np.zeros((1, 3, tile, tile), np.float32)
+        newline = self.vision.run(["image_newline"], {"pixel_values": pixels})[0]
+        if len(features) == len(sizes):
+            # Each image as a whole, which is a line of its own.
+            return np.concatenate([part for whole in features for part in (whole, newline[None])])
+        rows, begin = [], 0
+        for size in sizes:
+            grid = anyres.tiles(size, settings["image_grid_pinpoints"], tile)
+            end = begin + 1 + grid[0] * grid[1]
+            limit = int(most) if most else None
+            rows.append(anyres.packed(features[begin:end], newline, size, grid, limit))
+            begin = end
+        return np.concatenate(rows)
+
     def embeddings(self, ids, features=None):
-        """Embeddings `[1, sequence, hidden]`, those of image tokens replaced by the features.
+        """Embeddings `[1, sequence, hidden]`, those of image tokens replaced by the features; the
+        ids themselves for a decoder that reads them.
 
         Behind each lies what goes beside it into the decoder: zeros but for an image's tokens."""
         ids = np.array([ids], np.int64)
+        if self.reads_tokens:
+            return ids
         embeds = self.embed.run(["inputs_embeds"], {"input_ids": ids})[0]
         beside = np.zeros((*ids.shape, sum(self.inputs[name].shape[-1] for name in self.side_inputs())), np.float32)
         embeds = np.concatenate([embeds, beside], axis=-1)
@@ -75,19 +109,20 @@ class Sessions:
         }
         return {**cache, **states}
 
-    def step(self, embeds, cache, places=None):
+    def step(self, embeds, cache, places=None, scores="logits"):
         """Appends embeddings to the cache: logits `[positions, vocabulary]`, and the new cache.
 
         `places` are the new positions' rows `[rows, positions]`; they are counted where none are given."""
         past = next(value.shape[2] for name, value in cache.items() if name.endswith(".key"))
         new = embeds.shape[1]
-        positions = np.arange(past, past + new, dtype=np.int64)[None]
+        first = past + (self.config["model_type"] in COUNTS_FROM_ONE)
+        positions = np.arange(first, first + new, dtype=np.int64)[None]
         if places is not None:
             positions = np.array(places, np.int64)[:, None]
-        parts = ["inputs_embeds", *self.side_inputs()]
+        parts = [] if self.reads_tokens else ["inputs_embeds", *self.side_inputs()]
         ends = np.cumsum([self.inputs[name].shape[-1] for name in parts])[:-1]
         offered = {
-            **dict(zip(parts, np.split(embeds, ends, axis=-1))),
+            **({"input_ids": embeds} if self.reads_tokens else dict(zip(parts, np.split(embeds, ends, axis=-1)))),
             "attention_mask": np.ones((1, past + new), np.int64),
             "position_ids": positions,
             "num_logits_to_keep": np.array(1, np.int64),
@@ -96,7 +131,7 @@ class Sessions:
         }
         feed = {name: offered[name] for name in self.inputs}
         output = dict(zip(self.outputs, self.decoder.run(None, feed)))
-        logits = output.pop("logits")[0]
+        logits = output.pop(scores)[0]
         return logits, {past_of(name): value for name, value in output.items()}
 
     def beside(self, past, new):

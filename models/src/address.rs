@@ -165,7 +165,8 @@ impl ModelAddress {
         options.notes.extend(note);
         options.name.get_or_insert_with(|| self.to_string());
         options.precision = precision.or(options.precision);
-        LocalModel::load(&path, options, progress).await
+        // Boxed: a loading holds all of its options, and callers hold it.
+        Box::pin(LocalModel::load(&path, options, progress)).await
     }
 
     /// Opens a model that puts images and texts into one space.
@@ -197,6 +198,16 @@ impl ModelAddress {
             Self::Scripted(_) | Self::Remote(_) => Ok(false),
             _ => Ok(dual_encoder::belongs_here(&self.place(None, progress).await?.path)?.is_some()),
         }
+    }
+
+    /// The folder on this machine, fetched first if it is the Hub's, and the precision that the address names.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Hub::obtain`] and [`bundled_folder`], and [`ModelError::Request`] for an address of another kind.
+    pub async fn folder(&self, progress: &dyn Progress) -> Result<(PathBuf, Option<Precision>), ModelError> {
+        let Place { path, precision, .. } = self.place(None, progress).await?;
+        Ok((path, precision))
     }
 
     /// Where it is, fetched first if it is the Hub's; `otherwise` is the precision that is meant if the address names none.

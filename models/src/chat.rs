@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{Call, Conversation, Function, Generate, Generation, ModelError};
+use crate::{Call, Conversation, Function, Generate, Generation, Located, ModelError};
 
 /// What a model says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,6 +61,12 @@ pub trait ChatModel: Send + Sync {
     /// Whether it takes videos as such. Others refuse them; [`Conversation::with_frames`] makes images of one.
     fn watches_videos(&self) -> bool {
         false
+    }
+
+    /// What a reply says is where, in pixels of the image, of this width and height, that it is about; `None` from a
+    /// model that doesn't say it in tokens of its own.
+    fn located(&self, _reply: &str, _size: [u32; 2]) -> Option<Located> {
+        None
     }
 
     /// Starts a reply to the conversation; its events arrive through the [`Generation`].

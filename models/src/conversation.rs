@@ -1,6 +1,6 @@
 //! What a model is told: messages of text and images, in order.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use image::RgbImage;
 
@@ -23,6 +23,15 @@ pub enum Role {
 /// The BLAKE3 hash of an image's size and pixels, which takes a fraction of a millisecond for a megapixel: equal images are equal wherever they came from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContentHash(pub [u8; 32]);
+
+impl ContentHash {
+    /// Another hash, by which the same image is remembered as a family sees it among several.
+    pub(crate) fn among_several(self) -> Self {
+        let mut bytes = self.0;
+        bytes[0] = !bytes[0];
+        Self(bytes)
+    }
+}
 
 impl fmt::Display for ContentHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -103,6 +112,26 @@ pub enum Content {
     Image(ImageContent),
     /// A video. A model that watches none refuses it: [`Conversation::with_frames`] makes images of it.
     Video(VideoContent),
+    /// What the model itself replied when it was asked for a call, in two parts as
+    /// [`Completion`](crate::Completion) has them. A model on this machine is shown it as it would have written it.
+    Said {
+        /// The thought; may be empty.
+        thought: String,
+        /// The call's text.
+        text: String,
+    },
+}
+
+impl Content {
+    /// The text that it is, in plain words: of a reply the thought and the call, a line each.
+    pub fn plain(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Text(text) => Some(text.into()),
+            Self::Image(_) | Self::Video(_) => None,
+            Self::Said { thought, text } if thought.is_empty() => Some(text.into()),
+            Self::Said { thought, text } => Some(format!("{thought}\n{text}").into()),
+        }
+    }
 }
 
 /// One turn.
@@ -230,7 +259,7 @@ impl Conversation {
     pub fn videos(&self) -> impl Iterator<Item = &VideoContent> {
         self.messages.iter().flat_map(|message| &message.content).filter_map(|content| match content {
             Content::Video(video) => Some(video),
-            Content::Text(_) | Content::Image(_) => None,
+            Content::Text(_) | Content::Said { .. } | Content::Image(_) => None,
         })
     }
 
@@ -238,7 +267,7 @@ impl Conversation {
     pub fn images(&self) -> impl Iterator<Item = &ImageContent> {
         self.messages.iter().flat_map(|message| &message.content).filter_map(|content| match content {
             Content::Image(image) => Some(image),
-            Content::Text(_) | Content::Video(_) => None,
+            Content::Text(_) | Content::Said { .. } | Content::Video(_) => None,
         })
     }
 }

@@ -42,6 +42,9 @@ pub enum ModelError {
     /// A model of the Hub can't be fetched.
     #[error(transparent)]
     Hub(HubError),
+    /// It was cancelled before its end.
+    #[error("cancelled")]
+    Cancelled,
     /// The reply ended without its end.
     #[error("the model stopped without finishing its reply")]
     Interrupted,

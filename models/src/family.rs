@@ -5,24 +5,35 @@
 //! [`of_folder`]. The rest is the same for all: features replace the embeddings of the image token, row by
 //! row, and their number must be the prompt's.
 
+mod anyres;
 mod blip_2;
+mod drawing;
 mod idefics;
+mod internvl;
+mod janus;
 mod lfm2_vl;
 mod llava;
+mod paligemma;
+mod parts;
 mod positions;
 mod qwen3_5;
 mod qwen_vl;
 mod smolvlm;
+mod text_only;
 
 use std::path::Path;
 
-use percept_runtime::{HostTensor, RopePosition};
+use percept_runtime::{BesideTokens, HostTensor, ReadingOrder, RopePosition};
 
-pub use self::positions::{Span, VideoTimes};
+pub use self::{
+    drawing::{DrawingPlan, ImageTokens, Unconditional},
+    parts::Parts,
+    positions::{Span, VideoTimes},
+};
 use crate::{
-    ModelError,
-    folder::ModelConfig,
-    processor::{ProcessedImage, SampledVideo, VideoClass},
+    Located, ModelError,
+    folder::{ModelConfig, bad},
+    processor::{ImageProcessor, ProcessedImage, SampledVideo, VideoClass},
 };
 
 /// The name of the vision session.
@@ -31,6 +42,8 @@ pub const VISION_ENCODER: &str = "vision_encoder";
 pub const EMBED_TOKENS: &str = "embed_tokens";
 /// The name of the language decoder.
 pub const DECODER: &str = "decoder_model_merged";
+/// The name of a decoder that reads token ids itself.
+pub(crate) const MODEL: &str = "model";
 
 /// A family of models, with what it read from one folder.
 ///
@@ -46,7 +59,18 @@ pub trait Family: Send + Sync + std::fmt::Debug {
     fn name(&self) -> &'static str;
 
     /// The text of the token that stands for one image feature, and, in a template's output, for a whole image.
+    /// Empty for a family that sees nothing.
     fn image_token(&self) -> &str;
+
+    /// The image processor as its prompt processor uses it: some ask for more than the folder's file says.
+    fn processor(&self, written: ImageProcessor) -> ImageProcessor {
+        written
+    }
+
+    /// The image processor of a conversation that shows several images, if it isn't that of one that shows one.
+    fn processor_of_several(&self, _of_one: &ImageProcessor) -> Option<ImageProcessor> {
+        None
+    }
 
     /// What an image's placeholder becomes in the prompt; it holds the image token once a feature.
     fn expand(&self, image: &ProcessedImage) -> String;
@@ -54,6 +78,47 @@ pub trait Family: Send + Sync + std::fmt::Debug {
     /// The inputs of the vision session for one image, by name. An input that the session doesn't declare is
     /// left out.
     fn encoder_inputs(&self, image: ProcessedImage) -> Vec<(String, HostTensor)>;
+
+    /// Outputs of the vision session that it can't do without, beside the features.
+    fn encoder_outputs(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// An image's features in the order in which the prompt has its tokens, made of those that the vision session gave for
+    /// its tiles one after another, and of [`Family::encoder_outputs`]. `image` is without its values.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Image`] if their number isn't the image's, [`ModelError::Engine`] if an output is of another kind.
+    fn arrange(
+        &self,
+        _image: &ProcessedImage,
+        features: Vec<f32>,
+        _outputs: Vec<(String, HostTensor)>,
+    ) -> Result<Vec<f32>, ModelError> {
+        Ok(features)
+    }
+
+    /// Whether it sees images. One that doesn't has a decoder alone, which reads token ids.
+    fn sees(&self) -> bool {
+        true
+    }
+
+    /// Whether a prompt is what the template wrote, and the tokenizer adds nothing to it.
+    fn writes_whole_prompts(&self) -> bool {
+        false
+    }
+
+    /// How its decoder is to read a prompt.
+    fn reading(&self) -> ReadingOrder {
+        ReadingOrder::default()
+    }
+
+    /// What a reply says is where, in pixels of an image of this width and height; `None` from a family, or about a
+    /// reply, that doesn't say it in tokens of its own.
+    fn located(&self, _reply: &str, _size: [u32; 2]) -> Option<Located> {
+        None
+    }
 
     /// Whether its images come in patches ([`ProcessedImage::patches`]) and not as whole pictures.
     fn takes_patches(&self) -> bool {
@@ -101,9 +166,33 @@ pub trait Family: Send + Sync + std::fmt::Debug {
         false
     }
 
+    /// Which of its sessions does what.
+    fn parts(&self) -> Parts {
+        Parts::default()
+    }
+
     /// The sessions of a folder of this family.
     fn sessions(&self) -> Vec<&'static str> {
-        vec![VISION_ENCODER, EMBED_TOKENS, DECODER]
+        self.parts().sessions()
+    }
+
+    /// What the session that looks tokens up is given beside them, where it could do more.
+    fn beside_tokens(&self) -> Vec<(String, BesideTokens)> {
+        Vec::new()
+    }
+
+    /// What its processor puts before and after every rendered prompt.
+    fn around_prompt(&self) -> [&str; 2] {
+        [""; 2]
+    }
+
+    /// How it draws.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't, in words.
+    fn drawing(&self) -> Result<&DrawingPlan, String> {
+        Err(format!("a `{}` model can't draw; {DRAWING} can", self.name()))
     }
 
     /// The chat template of folders that have none of their own. `None`, for nearly every family: without one there is
@@ -128,6 +217,11 @@ pub trait Family: Send + Sync + std::fmt::Debug {
         &[]
     }
 
+    /// The sets of sessions that folders of this family come in, the usual one first.
+    fn session_sets(&self) -> Vec<Vec<&'static str>> {
+        vec![self.sessions()]
+    }
+
     /// Tokens that end a turn beside those that the folder's files name.
     fn end_tokens(&self) -> &'static [&'static str] {
         &[]
@@ -144,8 +238,11 @@ pub struct VideoForm {
 }
 
 /// The families that are hosted, for the error that lists them.
-const KNOWN: &str = "smolvlm, idefics3, llava, blip-2, idefics, lfm2_vl, qwen2_vl, qwen2_5_vl, qwen3_vl, qwen3_vl_moe \
-                     and qwen3_5";
+const KNOWN: &str = "smolvlm, idefics3, llava, llava_next, llava_onevision, internvl, blip-2, idefics, lfm2_vl, qwen2_vl, \
+                     qwen2_5_vl, qwen3_vl, qwen3_vl_moe, qwen3_5, paligemma and janus; llama, qwen2 and qwen3, which read \
+                     text alone";
+/// Those that draw.
+const DRAWING: &str = "janus";
 
 /// The family of a folder.
 ///
@@ -159,17 +256,39 @@ pub(crate) fn of_folder(folder: &Path, config: &ModelConfig) -> Result<Box<dyn F
         "llava" => llava::read(folder, config),
         "idefics" => idefics::read(folder),
         "blip-2" => blip_2::read(folder, config),
+        "janus" => janus::read(folder, config),
         "qwen2_vl" => Ok(qwen_vl::second()),
         "qwen2_5_vl" => qwen_vl::second_and_a_half(folder),
         "qwen3_vl" => qwen_vl::third(folder, "qwen3_vl"),
         "qwen3_vl_moe" => qwen_vl::third(folder, "qwen3_vl_moe"),
         "qwen3_5" => Ok(Box::new(qwen3_5::Qwen35)),
+        "internvl" => internvl::read(folder, config),
+        "llava_next" => anyres::next(folder, config),
+        "llava_onevision" => anyres::onevision(folder, config),
+        "paligemma" => paligemma::read(folder, config),
+        "llama" => Ok(text_only::named("llama")),
+        "qwen2" => Ok(text_only::named("qwen2")),
+        "qwen3" => Ok(text_only::named("qwen3")),
         unknown => Err(ModelError::Folder {
             path: folder.join("config.json"),
             problem: format!("the family `{unknown}` isn't hosted in this version"),
             remedy: format!("Hosted are {KNOWN}"),
         }),
     }
+}
+
+/// The most features that a file may give one tile; published models have 729.
+const MOST_FEATURES: usize = 1 << 16;
+
+/// A tile's number of features as a file of the folder has it: a prompt is never made of an absurd one.
+fn countable(path: &Path, features: usize) -> Result<usize, ModelError> {
+    if features <= MOST_FEATURES {
+        return Ok(features);
+    }
+    Err(bad(
+        path,
+        format!("it gives a tile {features} features, more than the {MOST_FEATURES} that are taken"),
+    ))
 }
 
 fn pixel_values(shape: Vec<usize>, data: Vec<f32>) -> (String, HostTensor) {

@@ -1,47 +1,66 @@
-//! A model's folder: the community's layout, read into typed structs before any session is opened.
+//! A model's folder, read into typed structs before any session is opened.
 //!
-//! The layout is the one of transformers.js: `config.json`, `tokenizer.json`, a chat template, an image
-//! processor's configuration, and `onnx/<session><suffix>.onnx`. A `percept.toml` may add what only this
-//! program asks for.
+//! `tokenizer.json`, a chat template and an image processor's configuration are in every one. Where the graphs are and what
+//! they are called is the layout's: transformers.js's (`config.json`, `onnx/<session><suffix>.onnx`) or
+//! onnxruntime-genai's (`genai_config.json`, files anywhere). A `percept.toml` may name a family and files for folders that
+//! are neither, and add what only this program asks for.
 
 mod added_tokens;
 mod config;
+mod genai;
+mod layout;
 mod percept;
 mod precision;
+mod survey;
 mod video;
+mod weights;
 
 use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
 };
 
+use percept_runtime::DecoderNames;
 use serde::Deserialize;
 use tokenizers::Tokenizer;
 
 use crate::{
-    ModelError, dual_encoder,
-    family::{self, Family},
+    ModelError,
+    dialect::{ChosenDialect, names},
+    dual_encoder,
+    family::{self, Family, MODEL},
     processor::{Backend, ImageProcessor, VideoProcessor},
     template::ChatTemplate,
 };
 pub(crate) use added_tokens::added_token;
+pub(crate) use config::part;
 pub use config::{ModelConfig, TextConfig};
-pub use percept::{DialectKind, FolderSettings};
-pub(crate) use precision::{Graphs, choose, notes};
+use layout::Layout;
+pub use layout::LayoutKind;
+pub use percept::FolderSettings;
+pub(crate) use precision::{Graphs, notes};
 pub use precision::{Precision, SessionFile};
+pub use survey::{Missing, Survey, SurveyedSession};
+pub use weights::Weights;
 
 /// Everything of a model but its sessions.
 pub struct ModelFolder {
     /// Where it is.
     pub path: PathBuf,
+    /// How it is laid out.
+    pub layout: LayoutKind,
     /// `config.json`, as meant.
     pub config: ModelConfig,
     /// `percept.toml`, as meant.
     pub settings: FolderSettings,
     /// What its family knows.
     pub family: Box<dyn Family>,
-    /// From images to pixels.
-    pub processor: ImageProcessor,
+    /// How the model writes a call, and why that is thought.
+    pub dialect: ChosenDialect,
+    /// From images to pixels, for a model that sees, where a conversation shows one ([`ModelFolder::processor_of`]).
+    pub processor: Option<ImageProcessor>,
+    /// The same where it shows several, if that is another one.
+    several: Option<ImageProcessor>,
     /// From videos to the pixels of some of their frames, where the family and the template know videos.
     pub video: Option<Box<VideoProcessor>>,
     /// The template of conversations with a video, where the family has one for them.
@@ -54,6 +73,10 @@ pub struct ModelFolder {
     pub sessions: Vec<SessionFile>,
     /// What a user should know about the choice of files.
     pub notes: Vec<String>,
+    /// What the decoder calls its ports.
+    pub(crate) decoder_names: DecoderNames,
+    /// What the vision graph calls its ports: `(known, own)` where these differ.
+    pub(crate) vision_names: Vec<(String, String)>,
 }
 
 impl ModelFolder {
@@ -63,6 +86,15 @@ impl ModelFolder {
     ///
     /// [`ModelError::Folder`] naming the file that is missing, torn or contradicts another, and what to do.
     pub fn open(path: &Path, precision: Option<&Precision>) -> Result<Self, ModelError> {
+        Self::open_with(path, precision, &serde_json::Map::new())
+    }
+
+    /// The same with settings of the image processor that count in place of the folder's own.
+    pub(crate) fn open_with(
+        path: &Path,
+        precision: Option<&Precision>,
+        replaced: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Self, ModelError> {
         if let Some(family) = dual_encoder::belongs_here(path)? {
             return Err(ModelError::Folder {
                 path: path.join("config.json"),
@@ -73,12 +105,16 @@ impl ModelFolder {
                 remedy: "Use `percept classify`, `percept nearest` or `percept embed`".into(),
             });
         }
-        let config = ModelConfig::of_folder(path)?;
-        let family = family::of_folder(path, &config)?;
-        let sessions = choose(path, &family.sessions(), precision)?;
-        let tokenizer = read_tokenizer(path)?;
         let settings = FolderSettings::of_folder(path)?;
-        let processor = read_processor(path, settings.image_backend)?;
+        let layout = Layout::of_folder(path, &settings)?;
+        let config = layout.config(path, &settings)?;
+        config.check_context(path)?;
+        let family = family::of_folder(path, &config)?;
+        let sessions = layout.sessions(path, &family.session_sets(), precision)?;
+        let tokenizer = read_tokenizer(path)?;
+        let read = || read_processor_with(path, settings.image_backend, replaced);
+        let processor = family.sees().then(read).transpose()?.map(|processor| family.processor(processor));
+        let dialect = ChosenDialect::of(&settings, &names(path), family.name());
         let template = ChatTemplate::of_folder_or(path, family.template())?;
         let video_template = family
             .video_template()
@@ -86,14 +122,19 @@ impl ModelFolder {
             .transpose()?;
         let folder = Self {
             path: path.to_owned(),
+            layout: layout.kind(),
+            decoder_names: layout.decoder_names(),
+            vision_names: layout.vision_names(),
+            several: processor.as_ref().and_then(|of_one| family.processor_of_several(of_one)),
             processor,
             video: video::read(path, family.as_ref(), video_template.as_deref().unwrap_or(&template))?,
             video_template,
             settings,
             template,
-            notes: notes(&sessions, precision),
+            notes: notes(&sessions, precision).into_iter().chain(dialect.note()).collect(),
             config,
             family,
+            dialect,
             tokenizer,
             sessions,
         };
@@ -102,9 +143,21 @@ impl ModelFolder {
         Ok(folder)
     }
 
+    /// The image processor of a conversation that shows so many images, for a model that sees.
+    pub fn processor_of(&self, images: usize) -> Option<&ImageProcessor> {
+        let several = self.several.as_ref().filter(|_| images > 1);
+        several.or(self.processor.as_ref())
+    }
+
+    /// Whether each of so many images is seen otherwise than one alone.
+    pub(crate) fn sees_otherwise(&self, images: usize) -> bool {
+        images > 1 && self.several.is_some()
+    }
+
     /// Pictures and patches are fed in different ways: a processor of the other kind would be noticed late.
     fn check_processor(&self) -> Result<(), ModelError> {
-        let gives_patches = matches!(self.processor, ImageProcessor::Patched(_) | ImageProcessor::Naflex(_));
+        let Some(processor) = &self.processor else { return Ok(()) };
+        let gives_patches = matches!(processor, ImageProcessor::Patched(_) | ImageProcessor::Naflex(_));
         if gives_patches == self.family.takes_patches() {
             return Ok(());
         }
@@ -123,6 +176,11 @@ impl ModelFolder {
     pub(crate) fn session(&self, name: &str) -> Result<&SessionFile, ModelError> {
         let found = self.sessions.iter().find(|file| file.session == name);
         found.ok_or_else(|| missing(&self.path.join("onnx").join(format!("{name}.onnx"))))
+    }
+
+    /// The decoder's file, whichever of its names it goes by.
+    pub(crate) fn decoder(&self) -> Result<&SessionFile, ModelError> {
+        self.session(self.family.parts().decoder).or_else(|missing| self.session(MODEL).map_err(|_| missing))
     }
 
     /// Every token that ends a reply: the configuration's, the tokenizer's and the family's.
@@ -149,13 +207,25 @@ impl ModelFolder {
             problem,
             remedy: "Take `tokenizer.json` and `config.json` from the same model".into(),
         };
-        let token = self.family.image_token();
-        let id = self.tokenizer.token_to_id(token);
-        if id != Some(self.config.image_token_id) {
+        if self.family.sees() {
+            let token = self.family.image_token();
+            let id = self.tokenizer.token_to_id(token);
+            let Some(said) = self.config.image_token_id else {
+                let problem = "it has neither `image_token_id` nor `image_token_index`";
+                return Err(bad(&self.path.join("config.json"), problem.into()));
+            };
+            if id != Some(said) {
+                return Err(contradiction(format!(
+                    "its image token `{token}` has {}, `config.json` says {said}",
+                    id.map_or("no id".into(), |id| format!("the id {id}")),
+                )));
+            }
+        }
+        if let Some(end) = self.template.special_token("eos_token")
+            && self.tokenizer.token_to_id(end).is_none()
+        {
             return Err(contradiction(format!(
-                "its image token `{token}` has {}, `config.json` says {}",
-                id.map_or("no id".into(), |id| format!("the id {id}")),
-                self.config.image_token_id
+                "it has no `{end}`, which `tokenizer_config.json` names as `eos_token`: no reply would end"
             )));
         }
         let largest = self.tokenizer.get_vocab(true).into_values().max().unwrap_or(0) as usize;
@@ -180,14 +250,30 @@ pub(crate) fn read_tokenizer(folder: &Path) -> Result<Tokenizer, ModelError> {
 }
 
 /// Where newer folders keep what older ones have in `preprocessor_config.json`.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct ProcessorFile {
     image_processor: Option<serde_json::Value>,
+    /// What onnxruntime-genai's folders have in a file of this name.
+    processor: Option<serde_json::Value>,
 }
 
 /// The image processor.
 pub(crate) fn read_processor(folder: &Path, backend: Option<Backend>) -> Result<ImageProcessor, ModelError> {
-    let (path, text) = processor_text(folder)?;
+    read_processor_with(folder, backend, &serde_json::Map::new())
+}
+
+fn read_processor_with(
+    folder: &Path,
+    backend: Option<Backend>,
+    replaced: &serde_json::Map<String, serde_json::Value>,
+) -> Result<ImageProcessor, ModelError> {
+    let (path, mut text) = processor_text(folder)?;
+    if !replaced.is_empty() {
+        let mut settings: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(&text).map_err(|error| bad(&path, error.to_string()))?;
+        settings.extend(replaced.clone());
+        text = serde_json::Value::Object(settings).to_string();
+    }
     ImageProcessor::from_json_as(&text, backend).map_err(|problem| bad(&path, problem))
 }
 
@@ -198,16 +284,22 @@ fn processor_text(folder: &Path) -> Result<(PathBuf, String), ModelError> {
         return Ok((path, text));
     }
     let newer = folder.join("processor_config.json");
-    let nested = match read_text(&newer)? {
+    let file = match read_text(&newer)? {
         Some(text) => {
-            serde_json::from_str::<ProcessorFile>(&text)
-                .map_err(|error| bad(&newer, error.to_string()))?
-                .image_processor
+            serde_json::from_str::<ProcessorFile>(&text).map_err(|error| bad(&newer, error.to_string()))?
         }
-        None => None,
+        None => ProcessorFile::default(),
     };
-    let nested = nested.ok_or_else(|| missing(&path))?;
-    Ok((newer, nested.to_string()))
+    match file.image_processor {
+        Some(nested) => Ok((newer, nested.to_string())),
+        None if file.processor.is_some() => Err(ModelError::Folder {
+            path: newer,
+            problem: "it lists the steps of onnxruntime-extensions, whose resizing isn't the model's own"
+                .into(),
+            remedy: "Put the model's `preprocessor_config.json` beside it".into(),
+        }),
+        None => Err(missing(&path)),
+    }
 }
 
 /// A file's text; `None` if there is no such file.

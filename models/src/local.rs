@@ -5,6 +5,7 @@
 //! content) → embeddings, features in the rows of image tokens → prefill → decode under the dialect's grammar.
 
 mod detokenizer;
+mod draw;
 mod features;
 mod inspect;
 mod load;
@@ -18,26 +19,30 @@ mod reply;
 mod rows;
 mod shown;
 mod trouble;
+mod verify;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use percept_runtime::{Engine, Form, Grammar, Vocabulary};
 
-use self::{features::SeenImages, prefix::KeptSequence, reply::ReplyPlan, trouble::constraint_error};
+use self::{
+    features::SeenImages, prefix::KeptSequence, prompt::Told, reply::ReplyPlan, trouble::constraint_error,
+};
 pub(crate) use self::{
     inspect::inspected,
     load::{device_notes, placement_notes},
     trouble::engine_error,
+    verify::equal_beginning,
 };
 pub use self::{
-    inspect::{InspectedSession, Inspection, PlacedOperator},
+    inspect::{InspectedSession, Inspection, Memory, PlacedOperator},
     load::LoadOptions,
     measure::ReadPrompt,
 };
 use crate::{
-    Call, ChatModel, Conversation, Function, Generate, Generation, ModelCard, ModelError, Reply, Thought,
-    dialect::Dialect, folder::ModelFolder,
+    Call, ChatModel, Conversation, Function, Generate, Generation, Located, ModelCard, ModelError, Reply,
+    Thought, dialect::Dialect, folder::ModelFolder,
 };
 
 /// An exported model on a device of this machine; a handle that is cheap to clone.
@@ -63,6 +68,13 @@ struct Inner {
 impl Inner {
     fn take_kept(&self) -> Option<KeptSequence> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The name by which the engine knows the session that sees: where one session also looks tokens up, on a device
+    /// where both is done in one place, it is there once.
+    fn vision(&self) -> &'static str {
+        let vision = self.folder.family.parts().vision;
+        if self.engine.signature(vision).is_some() { vision } else { "embedding" }
     }
 
     fn keep(&self, kept: KeptSequence) {
@@ -102,30 +114,32 @@ impl ChatModel for LocalModel {
         self.inner.dialect.write(call, function)
     }
 
+    fn located(&self, reply: &str, size: [u32; 2]) -> Option<Located> {
+        self.inner.folder.family.located(reply, size)
+    }
+
     async fn generate(
         &self,
         conversation: &Conversation,
         options: &Generate,
     ) -> Result<Generation, ModelError> {
         let inner = &self.inner;
-        let (plan, instructions, thinking) = match &options.reply {
-            Reply::Text => (ReplyPlan { constraint: None, marker: None, functions: None }, None, None),
+        let mut plan = ReplyPlan { constraint: None, thinks: false, marker: None, functions: None };
+        match &options.reply {
+            Reply::Text => {}
             Reply::Json(schema) => {
-                let constraint = inner.compile(&Grammar::of(Form::Json(schema.clone())))?;
-                (ReplyPlan { constraint: Some(constraint), marker: None, functions: None }, None, None)
+                plan.constraint = Some(inner.compile(&Grammar::of(Form::Json(schema.clone())))?);
             }
             Reply::Call { thought, functions } => {
                 let grammar = inner.dialect.grammar(functions, *thought, options.max_thought_tokens)?;
-                let thinks = *thought == Thought::Free;
-                let plan = ReplyPlan {
-                    constraint: Some(inner.compile(&grammar)?),
-                    marker: thinks.then(|| inner.dialect.marker().clone()),
-                    functions: Some(functions.clone()),
-                };
-                (plan, Some(inner.dialect.instructions(functions, *thought)?), Some(thinks))
+                plan.constraint = Some(inner.compile(&grammar)?);
+                plan.thinks = *thought == Thought::Free;
+                plan.marker = inner.dialect.marker().filter(|_| plan.thinks).cloned();
+                plan.functions = Some(functions.clone());
             }
-        };
-        let prompt = prompt::prepare(inner, conversation, instructions, thinking).await?;
+        }
+        let prompt =
+            prompt::prepare(inner, conversation, Told::of(inner, conversation, &options.reply)?).await?;
         Ok(Generation::new(reply::stream(Arc::clone(inner), prompt, plan, options.clone())))
     }
 }

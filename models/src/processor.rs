@@ -2,9 +2,10 @@
 //!
 //! [`ImageProcessor::from_json`] reads a folder's `preprocessor_config.json`. Results equal those of
 //! transformers (5.23) bit for bit: with Pillow (11.3), or with torchvision (0.29) where the folder means that
-//! ([`Backend`]). The processors that cut tiles are known with
-//! Pillow only, LFM2-VL's with torchvision only.
+//! ([`Backend`]). LFM2-VL's processor is known with torchvision only.
 
+mod anyres;
+mod aspect;
 mod backend;
 mod crop;
 mod filter;
@@ -14,6 +15,7 @@ mod normalise;
 mod patches;
 mod resize;
 mod single;
+mod squared;
 mod tiled;
 mod video;
 mod written;
@@ -21,6 +23,8 @@ mod written;
 use image::RgbImage;
 
 use crate::ModelError;
+pub use anyres::AnyresImage;
+pub use aspect::AspectTiles;
 pub use backend::Backend;
 pub use filter::Filter;
 pub(crate) use fit::Fit;
@@ -30,6 +34,7 @@ pub use patches::{PatchGrid, PatchedImage, SmartSize};
 pub(crate) use resize::check_area;
 pub use resize::{MAX_PIXELS, resize};
 pub use single::{SingleImage, TargetSize};
+pub use squared::{LongestEdge, SquaredImage};
 pub use tiled::{FirstSize, TiledImage};
 pub use video::{FrameProcessor, SampledVideo, Sampling, VideoClass, VideoProcessor};
 
@@ -39,12 +44,18 @@ pub use video::{FrameProcessor, SampledVideo, Sampling, VideoClass, VideoProcess
 pub enum ImageProcessor {
     /// One picture of fixed size.
     Single(SingleImage),
+    /// One picture on the ground of a square.
+    Squared(SquaredImage),
     /// A grid of tiles and the whole.
     Tiled(TiledImage),
     /// Patches of a picture that keeps its shape.
     Patched(PatchedImage),
     /// Patches of one picture or of tiles, padded to one length.
     Naflex(NaflexImage),
+    /// The grid of tiles that is nearest to the image's aspect, and the whole.
+    Aspect(AspectTiles),
+    /// The whole, and tiles of the image on the canvas that fits it best.
+    Anyres(AnyresImage),
 }
 
 impl ImageProcessor {
@@ -63,9 +74,25 @@ impl ImageProcessor {
         }
         match self {
             Self::Single(single) => single.process(image),
+            Self::Squared(squared) => squared.process(image),
             Self::Tiled(tiled) => tiled.process(image),
             Self::Patched(patched) => patched.process(image),
             Self::Naflex(naflex) => naflex.process(image),
+            Self::Aspect(aspect) => aspect.process(image),
+            Self::Anyres(anyres) => anyres.process(image),
+        }
+    }
+
+    /// The arithmetic at its end.
+    pub(crate) fn normalise(&self) -> &Normalise {
+        match self {
+            Self::Single(single) => &single.normalise,
+            Self::Squared(squared) => &squared.normalise,
+            Self::Tiled(tiled) => &tiled.normalise,
+            Self::Patched(patched) => &patched.normalise,
+            Self::Naflex(naflex) => &naflex.normalise,
+            Self::Aspect(aspect) => &aspect.normalise,
+            Self::Anyres(anyres) => &anyres.normalise,
         }
     }
 }
@@ -98,9 +125,36 @@ pub struct ProcessedImage {
     pub grid: Option<TileGrid>,
     /// The patches, if `values` holds those.
     pub patches: Option<PatchGrid>,
+    /// Width and height of the image that came in, where it was padded to fill its tiles: by them the features of what is
+    /// padding are found.
+    pub original: Option<[u32; 2]>,
 }
 
 impl ProcessedImage {
+    /// All of it but its numbers.
+    pub(crate) fn layout(&self) -> Self {
+        Self { values: Vec::new(), mask: Vec::new(), ..*self }
+    }
+
+    /// The same in parts of at most so many tiles, for an encoder whose memory grows with them. Patches stay together,
+    /// padded ones too.
+    pub(crate) fn in_parts(self, most: usize) -> Vec<Self> {
+        let pixels = self.height * self.width;
+        let is_patches = self.patches.is_some() || self.mask.len() != self.tiles * pixels;
+        if is_patches || self.tiles <= most {
+            return vec![self];
+        }
+        let values = self.values.chunks((most * 3 * pixels).max(1));
+        let masks = self.mask.chunks((most * pixels).max(1));
+        let part = |(values, mask): (&[f32], &[bool])| Self {
+            tiles: mask.len() / pixels.max(1),
+            values: values.into(),
+            mask: mask.into(),
+            ..self.layout()
+        };
+        values.zip(masks).map(part).collect()
+    }
+
     /// Pads the pictures to one size, normalises them and puts them in a row.
     fn of_tiles(
         tiles: &[RgbImage],
@@ -121,6 +175,6 @@ impl ProcessedImage {
                 mask.extend((0..width).map(|column| column < inside));
             }
         }
-        Ok(Self { tiles: tiles.len(), height, width, values, mask, grid, patches: None })
+        Ok(Self { tiles: tiles.len(), height, width, values, mask, grid, patches: None, original: None })
     }
 }

@@ -11,6 +11,9 @@ use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
 use minijinja::{Environment, Error, ErrorKind, Value, value::Kwargs};
 use serde::Serialize;
+use serde_json::json;
+
+pub(crate) use source::special_tokens_of;
 
 use crate::ModelError;
 
@@ -120,6 +123,28 @@ impl ChatTemplate {
         image_token: &str,
         thinking: Option<bool>,
     ) -> Result<String, ModelError> {
+        self.render_with_tools(messages, image_token, thinking, None)
+    }
+
+    /// Whether the template declares functions, and writes this where it does.
+    pub(crate) fn declares(&self, form: &str) -> bool {
+        let text = TemplatePart::Text { text: "?".into() };
+        let messages = [TemplateMessage { role: "user".into(), content: vec![text] }];
+        let tool =
+            json!({ "name": "f", "description": "?", "parameters": { "type": "object", "properties": {} } });
+        let tools = json!([{ "type": "function", "function": tool }]);
+        self.render_with_tools(&messages, "", None, Some(&tools))
+            .is_ok_and(|rendered| rendered.contains(form))
+    }
+
+    /// The same with functions, for a template that has a place for them.
+    pub(crate) fn render_with_tools(
+        &self,
+        messages: &[TemplateMessage],
+        image_token: &str,
+        thinking: Option<bool>,
+        tools: Option<&serde_json::Value>,
+    ) -> Result<String, ModelError> {
         let messages = if self.takes_parts {
             Value::from_serialize(messages)
         } else {
@@ -127,7 +152,7 @@ impl ChatTemplate {
         };
         let mut variables = BTreeMap::from([
             ("messages", messages),
-            ("tools", Value::from(())),
+            ("tools", tools.map_or(Value::from(()), Value::from_serialize)),
             ("documents", Value::from(())),
             ("add_generation_prompt", Value::from(true)),
         ]);

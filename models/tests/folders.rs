@@ -149,10 +149,10 @@ async fn what_isnt_known_is_named() {
     let processor = "preprocessor_config.json";
     check(
         "llava-tiny",
-        set("config.json", "model_type", "paligemma".into()),
+        set("config.json", "model_type", "kosmos-2".into()),
         None,
         "config.json",
-        "`paligemma`",
+        "`kosmos-2`",
     )
     .await;
     let kind = set(processor, "image_processor_type", "DonutImageProcessor".into());
@@ -169,7 +169,7 @@ async fn what_isnt_known_is_named() {
 fn a_class_is_named_by_the_backend_that_is_meant() {
     let (_kept, path) = copy("smolvlm-tiny");
     let backend = || match percept_models::ModelFolder::open(&path, None).unwrap().processor {
-        percept_models::ImageProcessor::Tiled(tiled) => tiled.backend,
+        Some(percept_models::ImageProcessor::Tiled(tiled)) => tiled.backend,
         other => panic!("{other:?}"),
     };
     assert_eq!(backend(), percept_models::Backend::Pillow);

@@ -41,7 +41,11 @@ fn check(golden: &Golden) {
         }
         None => {
             let picture = [3, processed.height, processed.width];
-            let tiles = (golden.shape.len() == 4).then_some(processed.tiles);
+            let cuts = matches!(
+                processor,
+                ImageProcessor::Tiled(_) | ImageProcessor::Aspect(_) | ImageProcessor::Anyres(_)
+            );
+            let tiles = cuts.then_some(processed.tiles);
             (tiles.into_iter().chain(picture).collect(), processed.height * processed.width)
         }
         Some(patches) => {
@@ -74,8 +78,20 @@ fn every_pixel_value_is_the_references_in_the_backend_that_is_meant() {
     let class = |golden: &Golden| golden.settings["image_processor_type"].as_str().unwrap().to_owned();
     let rows = |name: &str| goldens.iter().filter(|golden| class(golden) == name).count();
     // LLaVA's differs from CLIP's where it pads, and is shown that alone.
-    for name in ["CLIP", "Siglip", "Blip", "Idefics", "Idefics3", "SmolVLM", "Qwen2VL"]
-        .map(|name| format!("{name}ImageProcessor"))
+    for name in [
+        "CLIP",
+        "Siglip",
+        "Blip",
+        "Idefics",
+        "Idefics3",
+        "SmolVLM",
+        "Qwen2VL",
+        "GotOcr2",
+        "LlavaNext",
+        "LlavaOnevision",
+        "Janus",
+    ]
+    .map(|name| format!("{name}ImageProcessor"))
     {
         assert!(rows(&name) > 20, "{name}");
         assert_eq!(rows(&name), rows(&format!("{name}Fast")), "{name}");
@@ -135,6 +151,42 @@ fn what_a_backend_lacks_is_refused() {
             r#"{"image_processor_type": "SmolVLMImageProcessor", "resample": 0}"#,
             Some(percept_models::Backend::Torchvision),
             "`resample` Nearest",
+        ),
+        (r#"{"image_processor_type": "GotOcr2ImageProcessorFast", "resample": 4}"#, None, "`resample` Box"),
+        (
+            r#"{"image_processor_type": "GotOcr2ImageProcessor", "size": {"height": 0, "width": 9}}"#,
+            None,
+            "`size` is 0",
+        ),
+        (
+            r#"{"image_processor_type": "GotOcr2ImageProcessor", "max_patches": 9999}"#,
+            None,
+            "known are up to 1024",
+        ),
+        (
+            r#"{"image_processor_type": "LlavaNextImageProcessor"}"#,
+            None,
+            "336×672, which isn't of whole tiles of 224×224",
+        ),
+        (
+            r#"{"image_processor_type": "LlavaNextImageProcessor", "size": {"shortest_edge": 300}}"#,
+            None,
+            "isn't of whole tiles of 300×300",
+        ),
+        (
+            r#"{"image_processor_type": "LlavaNextImageProcessor", "size": 300, "crop_size": 336}"#,
+            None,
+            "`size` and its `crop_size` differ",
+        ),
+        (
+            r#"{"image_processor_type": "LlavaOnevisionImageProcessor", "size": {"height": 384, "width": 336}}"#,
+            None,
+            "its `size` isn't a square",
+        ),
+        (
+            r#"{"image_processor_type": "LlavaOnevisionImageProcessor", "image_grid_pinpoints": []}"#,
+            None,
+            "are empty",
         ),
     ];
     for (text, backend, says) in cases {

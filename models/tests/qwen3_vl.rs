@@ -109,7 +109,7 @@ async fn a_folder_whose_tower_and_decoder_dont_belong_together_is_refused() {
         ),
         (
             |folder| replace(&folder.join("onnx/vision_encoder.onnx"), b"deepstack.1", b"deepstick.1"),
-            ["vision_encoder.onnx", "it has no output `deepstack.1`, which decoder_model_merged takes"],
+            ["vision_encoder.onnx", "it has no output `deepstack.1`, which the decoder takes"],
         ),
         (
             |folder| replace(&folder.join("onnx/decoder_model_merged.onnx"), b"deepstack.1", b"deepstick.1"),

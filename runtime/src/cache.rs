@@ -40,7 +40,7 @@ pub(crate) struct CacheTensor {
 
 impl CacheTensor {
     /// Bytes that one token takes.
-    fn bytes_per_token(&self) -> usize {
+    pub(crate) fn bytes_per_token(&self) -> usize {
         self.heads * self.head_dim * self.element.bytes()
     }
 

@@ -1,5 +1,6 @@
 //! Writing tokens one after another: what is asked for, what comes out, and why it ends.
 
+mod chooser;
 mod decoding;
 mod penalty;
 mod probability;
@@ -8,7 +9,7 @@ mod sampling;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-pub use self::{decoding::Decoding, sampling::Sampling};
+pub use self::{chooser::Chooser, decoding::Decoding, sampling::Sampling};
 
 /// One request for tokens.
 #[derive(Debug, Clone)]

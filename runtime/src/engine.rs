@@ -9,9 +9,11 @@ mod decoder;
 mod encoder;
 mod error;
 mod graph;
+mod heads;
 mod lacking;
 mod load;
 mod looking;
+mod names;
 mod positions;
 mod reading;
 mod side_inputs;
@@ -25,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use self::command::EngineLine;
 pub(crate) use self::command::{Chunk, Command, Extended, Reply, RunSwitch, StopOnDrop};
-pub use self::error::EngineError;
+pub use self::{error::EngineError, names::DecoderNames};
 use crate::{
     device::DeviceChoice,
     library::Runtime,
@@ -37,7 +39,7 @@ use crate::{
 };
 
 /// The files of one model.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct EngineGraphs {
     /// What turns pixels and the like into features, by name (`vision_encoder`).
     pub encoders: Vec<(String, PathBuf)>,
@@ -46,6 +48,30 @@ pub struct EngineGraphs {
     /// What turns embeddings, or token ids, and a cache into scores of the next token. `None` for a model that
     /// only encodes.
     pub decoder: Option<PathBuf>,
+    /// What turns the decoder's hidden states into scores, by name, where the decoder leaves that to others. The first
+    /// scores the tokens of text.
+    pub heads: Vec<(String, PathBuf)>,
+    /// What the embedding graph's inputs beside the token ids are given, by name, where it has any.
+    pub beside_tokens: Vec<(String, BesideTokens)>,
+}
+
+/// What an embedding graph that could do more than look tokens up is given so that it does only that.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BesideTokens {
+    /// Always this.
+    Always(HostTensor),
+    /// This of every token, `[1, tokens]`.
+    OfEach(bool),
+}
+
+impl BesideTokens {
+    /// What so many tokens come with.
+    fn of(&self, tokens: usize) -> HostTensor {
+        match self {
+            Self::Always(tensor) => tensor.clone(),
+            Self::OfEach(value) => HostTensor::Bool { shape: vec![1, tokens], data: vec![*value; tokens] },
+        }
+    }
 }
 
 /// How a model is loaded.
@@ -59,6 +85,8 @@ pub struct EngineOptions {
     pub cache: CacheForm,
     /// What the model's configuration says about its decoder.
     pub decoder: DecoderShape,
+    /// What the decoder calls its ports, where that isn't the usual.
+    pub names: DecoderNames,
     /// The most tokens that a sequence may hold.
     pub context: usize,
     /// The most tokens that one run of the decoder reads. What is longer is read in several runs, one after another, so
@@ -66,6 +94,18 @@ pub struct EngineOptions {
     /// `tokens × vocabulary` numbers, 1.2 GB for 2,048 tokens of 150,000. `None`: everything in one run, for decoders
     /// whose tokens see what comes after them.
     pub longest_run: Option<NonZeroUsize>,
+    /// How its positions count, and whether it may read a prompt piece by piece.
+    pub reading: ReadingOrder,
+}
+
+/// How a decoder is to read what it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReadingOrder {
+    /// The position of a sequence's first token, where positions have one row.
+    pub first_position: usize,
+    /// Whether the tokens of a sequence's first run see each other, later ones too (prefix attention: Raffel et al. 2020,
+    /// section 3.2.1). Then that run is never cut, and every token after it has a run of its own.
+    pub whole_prompt: bool,
 }
 
 /// The usual bound on one run: long enough that a run's own cost doesn't show.
@@ -80,8 +120,10 @@ impl EngineOptions {
             threads: None,
             cache: CacheForm::Auto,
             decoder: DecoderShape::default(),
+            names: DecoderNames::default(),
             context: 2048,
             longest_run: Some(LONGEST_RUN),
+            reading: ReadingOrder::default(),
         }
     }
 }
@@ -164,6 +206,8 @@ struct EngineFacts {
     vocabulary: usize,
     side_inputs: Vec<(String, usize)>,
     looks_at: Option<usize>,
+    token_bytes: usize,
+    embeds_features: bool,
     moved: MovedCounter,
     doubt: Option<String>,
 }
@@ -188,7 +232,7 @@ impl Engine {
         Ok(Engine { inner: Arc::new(Inner { line, facts }) })
     }
 
-    /// What a graph declares: an encoder by its name, `"embedding"` or `"decoder"`.
+    /// What a graph declares: an encoder or a head by its name, `"embedding"` or `"decoder"`.
     pub fn signature(&self, graph: &str) -> Option<&Signature> {
         self.inner.facts.signatures.iter().find(|(name, _)| name == graph).map(|(_, signature)| signature)
     }
@@ -220,6 +264,11 @@ impl Engine {
         self.inner.facts.context
     }
 
+    /// Bytes that one token takes in the cache; 0 without a decoder.
+    pub fn cache_bytes_per_token(&self) -> usize {
+        self.inner.facts.token_bytes
+    }
+
     /// How many tokens the decoder scores; 0 without one.
     pub fn vocabulary(&self) -> usize {
         self.inner.facts.vocabulary
@@ -242,7 +291,7 @@ impl Engine {
         self.inner.facts.moved.read()
     }
 
-    /// Runs an encoder. Floats are widened or narrowed to what it declares. Dropping the future stops the run.
+    /// Runs an encoder, or the embedding graph under the name `"embedding"`. Floats are widened or narrowed to what it declares. Dropping the future stops the run.
     ///
     /// # Errors
     ///
@@ -265,7 +314,27 @@ impl Engine {
     /// beyond the vocabulary.
     pub async fn embed(&self, tokens: &[u32]) -> Result<HostTensor, EngineError> {
         let tokens = tokens.to_vec();
-        self.ask(|switch, reply| Command::Embed { tokens, switch, reply }).await
+        self.ask(|switch, reply| Command::Embed { tokens, features: None, switch, reply }).await
+    }
+
+    /// The embeddings of one image's tokens, `[1, tokens, hidden]`, by an embedding graph that puts features,
+    /// `[tokens, hidden]`, into the places of image tokens itself ([`Engine::embeds_features`]).
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::embed`], and [`EngineError::Input`] where the graph doesn't take the features.
+    pub async fn embed_features(
+        &self,
+        tokens: &[u32],
+        features: HostTensor,
+    ) -> Result<HostTensor, EngineError> {
+        let tokens = tokens.to_vec();
+        self.ask(|switch, reply| Command::Embed { tokens, features: Some(features), switch, reply }).await
+    }
+
+    /// Whether the embedding graph takes features beside tokens, as those of onnxruntime-genai's folders do.
+    pub fn embeds_features(&self) -> bool {
+        self.inner.facts.embeds_features
     }
 
     /// A new sequence, with nothing read yet.
@@ -275,7 +344,18 @@ impl Engine {
     /// [`EngineError::NoDecoder`] where the model only encodes, [`EngineError::Gone`] if the engine's thread has
     /// died, or what the device says where it has no memory left.
     pub async fn sequence(&self) -> Result<Sequence, EngineError> {
-        let id = self.ask(|_, reply| Command::Open { reply }).await?;
+        let id = self.ask(|_, reply| Command::Open { head: None, reply }).await?;
+        Ok(Sequence::new(self.clone(), id))
+    }
+
+    /// A new sequence whose next tokens are scored by this head of the model.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Engine::sequence`], and [`EngineError::NoSuchHead`].
+    pub async fn sequence_scored_by(&self, head: &str) -> Result<Sequence, EngineError> {
+        let head = Some(head.to_owned());
+        let id = self.ask(|_, reply| Command::Open { head, reply }).await?;
         Ok(Sequence::new(self.clone(), id))
     }
 

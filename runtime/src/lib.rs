@@ -22,11 +22,16 @@ mod tensor;
 
 pub use self::{
     constraint::{Constraint, ConstraintError, Form, Grammar, Marker, Prelude, TokenMask, Vocabulary},
-    decode::{DecodeMilliseconds, DecodeOptions, DecodeStop, Decoded, DecodedToken, Decoding, Sampling},
+    decode::{
+        Chooser, DecodeMilliseconds, DecodeOptions, DecodeStop, Decoded, DecodedToken, Decoding, Sampling,
+    },
     device::{Device, DeviceChoice, DeviceError, UnknownDevice},
     doctor::ProviderReport,
     embedded_tokens::{EmbeddedTokens, LooksAt},
-    engine::{CacheForm, DecoderShape, Engine, EngineError, EngineGraphs, EngineOptions},
+    engine::{
+        BesideTokens, CacheForm, DecoderNames, DecoderShape, Engine, EngineError, EngineGraphs,
+        EngineOptions, ReadingOrder,
+    },
     library::{LibraryError, LibraryReport, LibrarySource, Runtime},
     moved::Moved,
     placement::{CPU_PROVIDER, PlacedNode, Placement},

@@ -277,7 +277,7 @@ fn digest(conversation: &Conversation, options: &Generate) -> String {
             match content {
                 Content::Text(text) => take(1, text.as_bytes()),
                 Content::Image(image) => take(2, &image.hash().0),
-                _ => {}
+                other => other.plain().iter().for_each(|text| take(1, text.as_bytes())),
             }
         }
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use percept::{Reflect, Style, models::ModelAddress, runtime::Device, tools::ScreenSize};
 
-use super::merge::MergeOptions;
+use super::{compare::CompareOptions, merge::MergeOptions, verify::VerifyOptions};
 
 /// Agents that see: a vision-language model on your own machine looks at a screen, thinks, and acts.
 #[derive(Debug, Parser)]
@@ -47,6 +47,13 @@ pub(crate) enum Command {
                       percept ask openai:http://127.0.0.1:8000/v1#qwen shot.png \"What is on it?\""
     )]
     Ask(AskOptions),
+
+    /// Draw a picture from words: Janus.
+    #[command(
+        after_help = "Examples:\n  percept draw models/janus \"A red circle on a white page.\" -o circle.png\n  percept draw \
+                      models/janus \"A house by the sea.\" -o house.png --seed 7 --guidance 7.5 --json"
+    )]
+    Draw(DrawOptions),
 
     /// Say which of some labels in words fits each image best: CLIP and SigLIP.
     #[command(
@@ -211,6 +218,39 @@ pub(crate) struct AskOptions {
     /// Save the last image with these places drawn on it.
     #[arg(long, value_name = "FILE.png", requires = "boxes")]
     pub(crate) draw: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DrawOptions {
+    /// The model: a folder of Janus's.
+    pub(crate) model: ModelAddress,
+
+    /// What the picture shows, in words.
+    pub(crate) prompt: String,
+
+    /// The file that the picture is written to. A PNG picture that is there already gives way to it, nothing else does.
+    #[arg(short, long, value_name = "FILE.png")]
+    pub(crate) out: PathBuf,
+
+    /// By how much the words count more than none: 1 leaves guidance out. As much as the family's reference if it isn't said.
+    #[arg(long, value_name = "W")]
+    pub(crate) guidance: Option<f32>,
+
+    /// 0 always takes the likeliest token; 1 samples from the guided distribution.
+    #[arg(long, value_name = "T", default_value_t = 1.0)]
+    pub(crate) temperature: f32,
+
+    /// Sample from the likeliest tokens alone that have this much probability together.
+    #[arg(long, value_name = "P", default_value_t = 1.0)]
+    pub(crate) top_p: f32,
+
+    /// Where sampling begins: the same seed draws the same picture.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+
+    /// The device: auto, cpu, cuda:N, webgpu:N, and so on.
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub(crate) device: Device,
 }
 
 #[derive(Debug, Args)]
@@ -552,7 +592,7 @@ pub(crate) enum ModelsCommand {
         #[arg(long, value_name = "PRECISION")]
         precision: Option<String>,
     },
-    /// What a model is made of: family, sessions, sizes, and where its nodes run.
+    /// What a model's folder is: family, layout, sessions, memory, where its nodes run, and everything that is missing.
     Inspect {
         /// The model: bundled:NAME, hub:ORGANISATION/NAME or a folder.
         model: ModelAddress,
@@ -561,6 +601,14 @@ pub(crate) enum ModelsCommand {
         #[arg(long, value_name = "DEVICE", default_value = "cpu")]
         device: Device,
     },
+    /// Hold a folder to its goldens: what its reference implementation made of conversations (golden.json).
+    Verify(VerifyOptions),
+    /// Say how far one export of a model is from another: first scores, replies, and where it would click.
+    #[command(
+        after_help = "Examples:\n  percept models compare llava --precision q4 --images shots --ask \"What is shown?\"\n  \
+                      percept models compare tuned merged --images shot.png --click \"the Log in button\""
+    )]
+    Compare(CompareOptions),
     /// Make one model of two, on their exported graphs.
     #[command(
         after_help = "Examples:\n  percept models merge llava-a llava-b -o both --weight 0.3\n  percept models merge \

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::anyhow;
 use percept::{
     Answer, Inquiry,
-    models::{Generate, LoadOptions, ModelCard, ModelError, Sampling},
+    models::{Found, Generate, LoadOptions, ModelCard, ModelError, Sampling},
     tools::{
         PixelRegion,
         image::{ImageFormat, Rgb, RgbImage},
@@ -78,8 +78,8 @@ pub(crate) async fn ask(options: AskOptions, output: &Output) -> Result<u8, Fail
         output.say(&output.ink(Ink::Soft, &cost(&answer, card)));
     }
     // The answer is told by now: a picture that can't be saved costs nothing of it.
-    match (&options.draw, request.last_image, &answer.seen_at) {
-        (Some(path), Some(image), Some(regions)) => drawn(&image, regions)
+    match (&options.draw, request.last_image, boxes(&answer)) {
+        (Some(path), Some(image), Some(regions)) => drawn(&image, &regions)
             .save(path)
             .map_err(|error| Failure::bad_input(anyhow!("{}: {error}", path.display())))?,
         (Some(_), _, None) => {
@@ -90,6 +90,16 @@ pub(crate) async fn ask(options: AskOptions, output: &Output) -> Result<u8, Fail
         _ => {}
     }
     Ok(if answer.text.is_some() { 0 } else { ABSTAINED })
+}
+
+/// Where the answer is seen, as the model was asked or as the answer itself says.
+fn boxes(answer: &Answer) -> Option<Vec<PixelRegion>> {
+    let region = |found: &Found| {
+        let [left, top, right, bottom] = found.corners;
+        PixelRegion { left, top, right, bottom }
+    };
+    let located = || Some(answer.located.as_ref()?.found.iter().map(region).collect());
+    answer.seen_at.clone().or_else(located)
 }
 
 /// Whether a picture can have this name, before a model is asked for what is drawn in it.
@@ -122,6 +132,7 @@ fn document(answer: &Answer, card: &ModelCard) -> serde_json::Value {
         "votes": answer.replies.iter().map(|reply| reply.text.as_str()).collect::<Vec<_>>(),
         "agreeing": answer.supporters,
         "seen_at": boxes,
+        "located": answer.located,
         "tokens": tokens,
         "stop": reply.map(|reply| reply.stop),
         "usage": answer.usage,
@@ -153,6 +164,14 @@ fn spoken(answer: &Answer, is_told: bool, output: &Output) -> Result<(), Failure
             .collect();
         let told = if places.is_empty() { "nowhere, it says".into() } else { places.join(", ") };
         output.say(&output.ink(Ink::Soft, &format!("seen at: {told}")));
+    }
+    if let Some(located) = &answer.located {
+        for Found { label, corners } in &located.found {
+            output.say(&output.ink(Ink::Soft, &format!("{label} at {corners:?}")));
+        }
+        for piece in &located.unread {
+            output.say(&output.ink(Ink::Warn, &format!("note: this names no box: {piece}")));
+        }
     }
     for note in &answer.notes {
         output.say(&output.ink(Ink::Warn, &format!("note: {note}")));

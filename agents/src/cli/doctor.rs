@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{
     arguments::{DoctorOptions, Fetchable},
     failure::Failure,
-    models::{Inspected, placement},
+    inspect::{Inspected, placement},
     output::{Ink, Output},
     progress::Bars,
 };

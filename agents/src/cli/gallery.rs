@@ -70,6 +70,11 @@ impl Gallery {
         Ok(Self { files })
     }
 
+    /// The files, each with whether it was named itself, so that it must be readable.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&Path, bool)> {
+        self.files.iter().map(|named| (named.path.as_path(), named.itself))
+    }
+
     /// Embeds every picture; what can't be read of a folder is said and left out.
     pub(crate) async fn embed(&self, model: &dyn DualEncoder, output: &Output) -> Result<Embedded, Failure> {
         let mut embedded = Embedded { pictures: Vec::new(), left_out: Vec::new() };

@@ -69,7 +69,8 @@ enum Method {
     Dare,
 }
 
-fn precision(name: &str) -> Result<Precision, String> {
+/// Reads a precision's name.
+pub(super) fn precision(name: &str) -> Result<Precision, String> {
     Precision::named(name).map_err(|error| error.to_string())
 }
 

@@ -1,67 +1,27 @@
-//! `percept models`: the models that are there, fetching one, and a look inside one.
-
-use std::sync::Arc;
+//! `percept models`: the models that are there, fetching one, and what is done with their folders.
 
 use anyhow::anyhow;
 use percept::models::{
-    EncoderInspection, FileSource, Hub, HubAddress, HubSettings, InspectedSession, Inspection, LoadOptions,
-    ModelAddress, ModelError, Precision, PulledFile, bundled_names,
+    FileSource, Hub, HubAddress, HubSettings, ModelError, Precision, PulledFile, bundled_names,
 };
-use serde::Serialize;
 use serde_json::json;
 
-use super::{arguments::ModelsCommand, failure::Failure, merge::merge, output::Output, progress::Bars};
+use super::{
+    arguments::ModelsCommand, compare::compare, failure::Failure, inspect::inspect, merge::merge,
+    output::Output, progress::Bars, verify::verify,
+};
 
-/// Lists, fetches or inspects.
+/// Lists, fetches, looks inside, holds to goldens, compares or merges.
 pub(crate) async fn models(command: ModelsCommand, output: &Output) -> Result<u8, Failure> {
     match command {
         ModelsCommand::List => list(output)?,
         ModelsCommand::Pull { model, precision } => pull(&model, precision, output).await?,
         ModelsCommand::Merge(options) => return merge(options, output).await,
-        ModelsCommand::Inspect { model, device } => {
-            let load = LoadOptions { device, ..LoadOptions::default() };
-            let inspected = Inspected::open(&model, load, Bars::new(&output.bars)).await?;
-            match &inspected {
-                _ if output.json => output.document(&inspected)?,
-                Inspected::Chat(inspection) => told(inspection, output)?,
-                Inspected::DualEncoder(inspection) => encoder_told(inspection, output)?,
-            }
-        }
+        ModelsCommand::Inspect { model, device } => return Box::pin(inspect(&model, device, output)).await,
+        ModelsCommand::Verify(options) => return Box::pin(verify(options, output)).await,
+        ModelsCommand::Compare(options) => return Box::pin(compare(options, output)).await,
     }
     Ok(0)
-}
-
-/// A look inside a model of either kind.
-#[derive(Serialize)]
-#[serde(untagged)]
-pub(crate) enum Inspected {
-    /// One that converses.
-    Chat(Box<Inspection>),
-    /// One that puts images and texts into one space.
-    DualEncoder(Box<EncoderInspection>),
-}
-
-impl Inspected {
-    /// Opens the model and looks.
-    pub(crate) async fn open(
-        address: &ModelAddress,
-        load: LoadOptions,
-        bars: Arc<Bars>,
-    ) -> Result<Self, ModelError> {
-        if address.is_dual_encoder(&*bars).await? {
-            let model = address.open_encoder(load, bars).await?;
-            return Ok(Self::DualEncoder(Box::new(model.inspect().await)));
-        }
-        Ok(Self::Chat(Box::new(address.open_local(load, bars).await?.inspect())))
-    }
-
-    /// Its sessions.
-    pub(crate) fn sessions(&self) -> &[InspectedSession] {
-        match self {
-            Self::Chat(inspection) => &inspection.sessions,
-            Self::DualEncoder(inspection) => &inspection.sessions,
-        }
-    }
 }
 
 fn list(output: &Output) -> Result<(), Failure> {
@@ -76,7 +36,7 @@ fn list(output: &Output) -> Result<(), Failure> {
         return output.document(&json!({ "models": names }));
     }
     names.iter().try_for_each(|name| output.print(name))?;
-    output.print("Any folder in the transformers.js layout is a model too: percept models inspect FOLDER")
+    output.print("Any folder in the layout of transformers.js or onnxruntime-genai is a model too: percept models inspect FOLDER")
 }
 
 /// Fetches a model, as it is on the Hub now.
@@ -104,62 +64,4 @@ async fn pull(model: &str, precision: Option<String>, output: &Output) -> Result
         output.print(&format!("{source:<9} {bytes:>13}  {path}"))?;
     }
     output.print(&format!("{} is in {}", pulled.model, pulled.folder.display()))
-}
-
-fn told(inspection: &Inspection, output: &Output) -> Result<(), Failure> {
-    let card = &inspection.card;
-    output.print(&format!("{}: {} on {}", card.name, card.family, card.device))?;
-    output.print(&format!("context: {} tokens, vocabulary: {}", card.context, inspection.vocabulary))?;
-    if let Some([width, height]) = card.screen {
-        output.print(&format!("screen: {width}×{height}"))?;
-    }
-    output.print(&format!("thinks before it acts: {}", if card.thinks { "yes" } else { "no" }))?;
-    output.print(&format!("processor: {}", inspection.processor))?;
-    for note in &card.notes {
-        output.print(&format!("note: {note}"))?;
-    }
-    sessions(&inspection.sessions, output)
-}
-
-fn encoder_told(inspection: &EncoderInspection, output: &Output) -> Result<(), Failure> {
-    let card = &inspection.card;
-    output.print(&format!("{}: {} on {}", card.name, card.family, card.device))?;
-    output.print("images and texts in one space; it doesn't converse")?;
-    let dimensions = card.dimensions.map_or("?".into(), |dimensions| dimensions.to_string());
-    output.print(&format!("an embedding: {dimensions} numbers"))?;
-    output.print(&format!("a text: {} tokens, vocabulary: {}", card.context, inspection.vocabulary))?;
-    match (&inspection.temperature, &inspection.no_temperature) {
-        (Some(temperature), _) => output.print(&format!("probabilities: {temperature}"))?,
-        (None, problem) => {
-            output.print(&format!("probabilities: none: {}", problem.as_deref().unwrap_or_default()))?;
-        }
-    }
-    output.print(&format!("processor: {}", inspection.processor))?;
-    for note in &card.notes {
-        output.print(&format!("note: {note}"))?;
-    }
-    sessions(&inspection.sessions, output)
-}
-
-fn sessions(sessions: &[InspectedSession], output: &Output) -> Result<(), Failure> {
-    for session in sessions {
-        output.print(&format!("\n{} ({})", session.file.session, session.file.path.display()))?;
-        session.inputs.iter().try_for_each(|port| output.print(&format!("  in   {port}")))?;
-        session.outputs.iter().try_for_each(|port| output.print(&format!("  out  {port}")))?;
-    }
-    placement(sessions, output)
-}
-
-/// Which nodes run where.
-pub(crate) fn placement(sessions: &[InspectedSession], output: &Output) -> Result<(), Failure> {
-    for session in sessions {
-        output.print(&format!(
-            "\n{}: {} floating-point nodes on the CPU",
-            session.file.session, session.floating_on_cpu
-        ))?;
-        for placed in &session.placement {
-            output.print(&format!("  {:>4} × {:<28} {}", placed.nodes, placed.operator, placed.provider))?;
-        }
-    }
-    Ok(())
 }

@@ -281,7 +281,9 @@ fn told(conversation: &Conversation) -> String {
         };
         for content in &message.content {
             match content {
-                Content::Text(text) => told.extend([who, ": ", text, "\n"]),
+                Content::Text(_) | Content::Said { .. } => {
+                    told.extend([who, ": ", &content.plain().unwrap(), "\n"]);
+                }
                 Content::Image(image) => {
                     told.extend([who, ": [image ", &image.pixels().as_raw()[0].to_string(), "]\n"]);
                 }

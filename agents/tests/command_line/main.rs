@@ -9,6 +9,8 @@
 
 mod evaluating;
 mod full_disk;
+mod inspecting;
+mod measuring;
 mod merging;
 mod shots;
 mod waiting;

@@ -9,27 +9,109 @@ use crate::processor::SmartSize;
 
 /// What the numbers of a model's places count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scale {
+pub(crate) enum Scale {
     /// The bins of one grid, whatever the screenshot's size.
     Grid(Grid),
     /// The pixels of the image that the screenshot was brought to for the model (Qwen2.5-VL).
     Resized(SmartSize),
     /// The pixels of the screenshot itself.
     Pixels,
+    /// Fractions of its width and height, from 0 to 1, in steps of a ten-thousandth.
+    Fractions,
 }
 
+/// How many steps there are from 0 to 1: four digits after the point.
+const STEPS: u32 = 10_000;
+
 impl Scale {
+    /// From 0 at the left or top edge to 1000 at the right or bottom one: the convention of Qwen2-VL, Qwen3-VL, Gemini and
+    /// most models that ground at all.
+    pub(super) const THOUSANDTHS: Self = Self::Grid(Grid { columns: 1001, rows: 1001 });
+
     /// The grid on the screenshot that a mark is about.
     pub(super) fn of(self, mark: Mark) -> Result<Grid, String> {
         match self {
             Self::Grid(grid) => Ok(grid),
             Self::Pixels => Ok(Grid { columns: mark.width, rows: mark.height }),
+            Self::Fractions => Ok(Grid { columns: STEPS + 1, rows: STEPS + 1 }),
             Self::Resized(size) => {
                 let (columns, rows) = size.of(mark.width, mark.height).map_err(|error| error.to_string())?;
                 Ok(Grid { columns, rows })
             }
         }
     }
+
+    /// The schema of a place as the model writes it: one outside of the screenshot can't be written.
+    pub(super) fn schema(self, mark: Mark) -> Result<Value, String> {
+        if self != Self::Fractions {
+            return Ok(self.of(mark)?.schema(mark.kind));
+        }
+        let count = mark.kind.numbers();
+        let side = json!({ "type": "number", "minimum": 0, "maximum": 1 });
+        Ok(json!({ "type": "array", "items": side, "minItems": count, "maxItems": count }))
+    }
+
+    /// A place in pixels as the model writes it.
+    ///
+    /// # Errors
+    ///
+    /// In words: it isn't a place, or lies outside the screenshot.
+    pub(super) fn of_pixels(self, mark: Mark, place: &Value) -> Result<Value, String> {
+        let bins = self.of(mark)?.of_pixels(mark, place)?;
+        match bins {
+            Value::Array(bins) if self == Self::Fractions => {
+                let fraction = |bin: &Value| json!(bin.as_f64().unwrap_or(0.0) / f64::from(STEPS));
+                Ok(bins.iter().map(fraction).collect())
+            }
+            bins => Ok(bins),
+        }
+    }
+
+    /// A length down the screen in the model's own numbers, in pixels of the screenshot; a pixel at least.
+    pub(super) fn length_to_pixels(self, mark: Mark, length: u64) -> Result<u64, String> {
+        let rows = u64::from(self.of(mark)?.rows);
+        Ok(((2 * length * u64::from(mark.height) + rows) / (2 * rows)).max(1))
+    }
+
+    /// The other way round.
+    pub(super) fn length_of_pixels(self, mark: Mark, pixels: u64) -> Result<u64, String> {
+        let height = u64::from(mark.height);
+        Ok(((2 * pixels * u64::from(self.of(mark)?.rows) + height) / (2 * height)).max(1))
+    }
+}
+
+/// A point as a model may write one without a grammar, in whole numbers: with a fraction of a bin, or as the box
+/// `[left, top, right, bottom]` whose middle is meant. Anything else comes back as it is, to be refused by its reader.
+pub(super) fn middle(place: &Value, scale: Scale) -> Value {
+    let numbers = place.as_array().and_then(|all| all.iter().map(Value::as_f64).collect::<Option<Vec<_>>>());
+    let point = match numbers.as_deref() {
+        Some([x, y]) => [*x, *y],
+        Some([left, top, right, bottom]) => [f64::midpoint(*left, *right), f64::midpoint(*top, *bottom)],
+        _ => return place.clone(),
+    };
+    if scale == Scale::Fractions {
+        return json!(point);
+    }
+    #[allow(clippy::cast_possible_truncation, reason = "whole by then, and no grid is that large")]
+    let whole = point.map(|number| number.round() as i64);
+    json!(whole)
+}
+
+/// Fractions in steps from 0 on.
+fn steps(place: &Value) -> Result<Value, String> {
+    let step = |number: &Value| match number.as_f64() {
+        Some(number) if (0.0..=1.0).contains(&number) => {
+            #[allow(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "from 0 to the last step"
+            )]
+            let step = (number * f64::from(STEPS)).round() as u64;
+            Ok(json!(step))
+        }
+        _ => Err(format!("{number} isn't a fraction from 0 to 1")),
+    };
+    place.as_array().ok_or_else(|| format!("{place} isn't a list of fractions"))?.iter().map(step).collect()
 }
 
 /// The key of the mark that a schema carries where it wants a place on the screenshot.
@@ -47,7 +129,7 @@ pub(super) trait Ruler {
 
 /// Columns and rows laid over a screenshot, whatever its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Grid {
+pub(crate) struct Grid {
     pub(super) columns: u32,
     pub(super) rows: u32,
 }
@@ -60,6 +142,16 @@ pub(super) enum PlaceKind {
     Point,
     /// `[left, top, right, bottom]`, the last two just outside in pixels, the last bin in a grid.
     Region,
+}
+
+impl PlaceKind {
+    /// How many numbers it has.
+    fn numbers(self) -> usize {
+        match self {
+            Self::Point => 2,
+            Self::Region => 4,
+        }
+    }
 }
 
 /// A schema's mark.
@@ -173,6 +265,9 @@ impl Ruler for Grid {
 
 impl Ruler for Scale {
     fn to_pixels(&self, mark: Mark, place: &Value) -> Result<Value, String> {
+        if *self == Self::Fractions {
+            return self.of(mark)?.to_pixels(mark, &steps(place)?);
+        }
         self.of(mark)?.to_pixels(mark, place)
     }
 }
@@ -180,6 +275,13 @@ impl Ruler for Scale {
 /// The pixel at the middle of a bin, which always lies inside the image.
 fn centre(bin: u64, bins: u32, pixels: u32) -> u64 {
     (2 * bin + 1) * u64::from(pixels) / (2 * u64::from(bins))
+}
+
+/// The pixel nearest to where a bin begins, for places that are lines between pixels and not pixels.
+pub(super) fn edge(bin: u32, bins: u32, pixels: u32) -> u32 {
+    let (bin, bins, pixels) = (u64::from(bin), u64::from(bins), u64::from(pixels));
+    // No more than `pixels`, because a bin is less than `bins`.
+    ((2 * bin * pixels + bins) / (2 * bins)) as u32
 }
 
 /// The first pixel of a bin.
@@ -295,6 +397,36 @@ mod tests {
         let mark = json!({ "x-percept": { "kind": "point", "width": 1000, "height": 2 } });
         let why = resized.of(Mark::of(&mark).unwrap().unwrap()).unwrap_err();
         assert!(why.contains("more than 200 times"), "{why}");
+    }
+
+    #[test]
+    fn each_familys_places_come_to_the_same_pixel() {
+        let point = json!({ "x-percept": { "kind": "point", "width": 1000, "height": 500 } });
+        let region = json!({ "x-percept": { "kind": "region", "width": 1000, "height": 500 } });
+        let [point, region] = [point, region].map(|mark| Mark::of(&mark).unwrap().unwrap());
+        let thousandths = Scale::THOUSANDTHS;
+        // 1008×504 pixels are shown.
+        let resized = Scale::Resized(SmartSize { factor: 28, least: 56 * 56, most: 28 * 28 * 1280 });
+        let cases = [
+            (thousandths, point, json!([250, 500]), Ok(json!([250, 250]))),
+            (thousandths, point, json!([240, 490, 260, 510]), Ok(json!([250, 250]))),
+            (thousandths, point, json!([249.7, 500.2]), Ok(json!([250, 250]))),
+            (resized, point, json!([252, 252]), Ok(json!([250, 250]))),
+            (resized, point, json!([242, 242, 262, 262]), Ok(json!([250, 250]))),
+            (resized, point, json!([1008, 0]), Err("x is 1008, the grid ends at 1007")),
+            (Scale::Pixels, point, json!([250, 250]), Ok(json!([250, 250]))),
+            (Scale::Fractions, point, json!([0.25, 0.5]), Ok(json!([250, 250]))),
+            (Scale::Fractions, point, json!([0.2, 0.4, 0.3, 0.6]), Ok(json!([250, 250]))),
+            (Scale::Fractions, point, json!([1, 1.0]), Ok(json!([999, 499]))),
+            (Scale::Fractions, point, json!([1.5, 0]), Err("1.5 isn't a fraction from 0 to 1")),
+            (Scale::Fractions, region, json!([0, 0, 1, 1]), Ok(json!([0, 0, 1000, 500]))),
+            (thousandths, region, json!([0, 0, 1000, 1000]), Ok(json!([0, 0, 1000, 500]))),
+            (thousandths, point, json!([1, 2, 3]), Err("[1,2,3] isn't a point [x, y]")),
+        ];
+        for (scale, mark, place, expected) in cases {
+            let asked = if mark.kind == PlaceKind::Point { middle(&place, scale) } else { place.clone() };
+            assert_eq!(scale.to_pixels(mark, &asked), expected.map_err(str::to_owned), "{scale:?} {place}");
+        }
     }
 
     #[test]

@@ -15,10 +15,6 @@ use super::{
 };
 use crate::{Call, Function, ModelError, Thought, folder::FolderSettings, processor::SmartSize};
 
-/// Columns and rows of the grid of a model that says nothing of itself: points in thousandths of the screenshot (0 to
-/// 1000), the convention of Qwen2-VL, Gemini and most models that ground at all.
-const THOUSANDTHS: [u32; 2] = [1001, 1001];
-
 /// The JSON dialect with a folder's own marker and its model's scale of places.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonDialect {
@@ -31,8 +27,8 @@ impl JsonDialect {
     pub fn new(settings: &FolderSettings, is_special: impl Fn(&str) -> bool) -> Self {
         let text = settings.marker.clone();
         let marker = if is_special(&text) { Marker::Special(text) } else { Marker::Text(text) };
-        let [columns, rows] = settings.grid.unwrap_or(THOUSANDTHS);
-        Self { marker, scale: Scale::Grid(Grid { columns, rows }) }
+        let own = settings.grid.map(|[columns, rows]| Scale::Grid(Grid { columns, rows }));
+        Self { marker, scale: own.unwrap_or(Scale::THOUSANDTHS) }
     }
 
     /// The same for a model whose places are pixels of the image that it was shown, in this size or as it is, unless the
@@ -66,7 +62,7 @@ impl Dialect for JsonDialect {
     ) -> Result<Grammar, ModelError> {
         let mut calls = resolved(functions)?
             .iter()
-            .map(|(function, schema)| call(function, schema, self.scale))
+            .map(|(function, schema)| call(function, schema, self.scale, "tool"))
             .collect::<Result<Vec<_>, _>>()?;
         let schema = if calls.len() == 1 { calls.remove(0) } else { json!({ "anyOf": calls }) };
         let prelude = match thought {
@@ -78,8 +74,8 @@ impl Dialect for JsonDialect {
         Ok(Grammar { prelude, form: Form::Json(schema) })
     }
 
-    fn marker(&self) -> &Marker {
-        &self.marker
+    fn marker(&self) -> Option<&Marker> {
+        Some(&self.marker)
     }
 
     fn read(&self, reply: &str, functions: &[Function]) -> Result<Call, String> {
@@ -100,15 +96,9 @@ impl Dialect for JsonDialect {
     fn write(&self, call: &Call, function: &Function) -> Option<Result<String, String>> {
         let written = || {
             let schema = resolve(function).map_err(|error| error.to_string())?;
-            let arguments = schema::write(&schema, call.arguments.clone(), self.scale)?;
-            // In the order in which the grammar has them.
-            let mut text = json!({ "tool": call.function });
-            for (name, _) in schema::properties(&schema) {
-                if let Some(value) = arguments.get(name) {
-                    text[name] = value.clone();
-                }
-            }
-            Ok(text.to_string())
+            let arguments = schema::write_in_order(&schema, &call.arguments, self.scale)?;
+            let name = std::iter::once(("tool".to_owned(), json!(call.function)));
+            Ok(Value::Object(name.chain(arguments).collect()).to_string())
         };
         Some(written())
     }

@@ -90,7 +90,7 @@ impl NativeDialect {
     /// A schema as an API takes it: places in its convention, nothing that it may not know.
     pub(crate) fn written(self, schema: &Value) -> Result<Value, String> {
         if let Some(mark) = Mark::of(schema) {
-            let mut place = self.places.schema(mark?);
+            let mut place = self.places.schema(mark?)?;
             let words = [schema.get("description"), place.get("description")];
             let words: Vec<&str> = words.into_iter().flatten().filter_map(Value::as_str).collect();
             place["description"] = json!(words.join(" "));

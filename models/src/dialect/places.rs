@@ -8,7 +8,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::grid::{Mark, PlaceKind, Ruler};
+use super::grid::{Mark, PlaceKind, Ruler, Scale};
 use crate::processor::Fit;
 
 /// How an API's models give places.
@@ -18,12 +18,23 @@ pub(crate) enum Places {
     Pixels(Fit),
     /// In thousandths of its sides, vertical first.
     Thousandths,
+    /// As a model of one's own gives them.
+    Own(Scale),
 }
 
 impl Places {
     /// The schema of a place, with what it means in words.
-    pub(super) fn schema(self, mark: Mark) -> Value {
-        match self {
+    pub(super) fn schema(self, mark: Mark) -> Result<Value, String> {
+        Ok(match self {
+            Self::Own(scale) => {
+                let mut schema = scale.schema(mark)?;
+                let words = match mark.kind {
+                    PlaceKind::Point => "A point [x, y] on the screen.",
+                    PlaceKind::Region => "A region [left, top, right, bottom] of the screen.",
+                };
+                schema["description"] = json!(words);
+                schema
+            }
             Self::Pixels(fit) => {
                 let [width, height] = fit.size(mark.width, mark.height);
                 let side = |most: u32| json!({ "type": "integer", "minimum": 0, "maximum": most });
@@ -61,13 +72,14 @@ impl Places {
                 json!({ "type": "array", "description": words, "minItems": count, "maxItems": count,
                         "items": { "type": "integer", "minimum": 0, "maximum": 1000 } })
             }
-        }
+        })
     }
 }
 
 impl Ruler for Places {
     fn to_pixels(&self, mark: Mark, place: &Value) -> Result<Value, String> {
         match self {
+            Self::Own(scale) => scale.to_pixels(mark, place),
             Self::Pixels(fit) => {
                 let shown = fit.size(mark.width, mark.height);
                 let number =

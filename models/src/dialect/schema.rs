@@ -72,15 +72,33 @@ pub(super) fn is_required(schema: &Value, name: &str) -> bool {
     required.is_some_and(|required| required.iter().any(|required| required == name))
 }
 
-/// The schema of a whole call: one flat object, its name first, then the arguments in their order.
-pub(super) fn call(function: &Function, schema: &Value, scale: Scale) -> Result<Value, ModelError> {
-    let mut arguments = Map::new();
-    arguments.insert("tool".into(), json!({ "const": function.name }));
-    let mut required = vec![json!("tool")];
+/// The schema of a whole call: one flat object, its name first under this key, then the arguments in their order.
+pub(super) fn call(
+    function: &Function,
+    schema: &Value,
+    scale: Scale,
+    key: &str,
+) -> Result<Value, ModelError> {
+    let mut call = arguments(function, schema, scale)?;
+    if properties(schema).any(|(name, _)| name == key) {
+        return Err(refused(
+            function,
+            &format!("an argument can't be called `{key}`, which names the function"),
+        ));
+    }
+    if let Some(arguments) = call["properties"].as_object_mut() {
+        arguments.shift_insert(0, key.into(), json!({ "const": function.name }));
+    }
+    if let Some(required) = call["required"].as_array_mut() {
+        required.insert(0, json!(key));
+    }
+    Ok(call)
+}
+
+/// The schema of a function's arguments alone, as a model writes them.
+pub(super) fn arguments(function: &Function, schema: &Value, scale: Scale) -> Result<Value, ModelError> {
+    let (mut arguments, mut required) = (Map::new(), Vec::new());
     for (name, property) in properties(schema) {
-        if name == "tool" {
-            return Err(refused(function, "an argument can't be called `tool`, which names the function"));
-        }
         places_can_be_read_back(property)
             .map_err(|problem| refused(function, &format!("{name}: {problem}")))?;
         arguments
@@ -95,10 +113,10 @@ pub(super) fn call(function: &Function, schema: &Value, scale: Scale) -> Result<
 }
 
 /// What a model writes for a value of this schema: places in its grid, nothing that only people read.
-fn written(schema: &Value, scale: Scale) -> Result<Value, String> {
+pub(super) fn written(schema: &Value, scale: Scale) -> Result<Value, String> {
     if let Some(mark) = Mark::of(schema) {
         let mark = mark?;
-        return Ok(scale.of(mark)?.schema(mark.kind));
+        return scale.schema(mark);
     }
     let Value::Object(object) = schema else {
         return Ok(schema.clone());
@@ -164,7 +182,19 @@ pub(super) fn read(schema: &Value, value: Value, ruler: &impl Ruler) -> Result<V
 
 /// The other way round: a value with its places brought from pixels to the grid.
 pub(super) fn write(schema: &Value, value: Value, scale: Scale) -> Result<Value, String> {
-    brought(schema, value, &|mark, place| scale.of(mark)?.of_pixels(mark, place))
+    brought(schema, value, &|mark, place| scale.of_pixels(mark, place))
+}
+
+/// The arguments of a call as the model writes them, in the order in which the grammar has them.
+pub(super) fn write_in_order(
+    schema: &Value,
+    value: &Value,
+    scale: Scale,
+) -> Result<Map<String, Value>, String> {
+    let written = write(schema, value.clone(), scale)?;
+    let in_order =
+        properties(schema).filter_map(|(name, _)| Some((name.clone(), written.get(name)?.clone())));
+    Ok(in_order.collect())
 }
 
 /// A value with its places brought to something else.

@@ -1,5 +1,12 @@
 //! The dialect tried on functions of every kind: words, grammars, replies read back.
 
+mod computer_use;
+mod holo;
+mod offered;
+mod smol;
+mod ui_tars;
+mod written;
+
 use serde_json::json;
 
 use super::*;

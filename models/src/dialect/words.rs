@@ -36,13 +36,7 @@ pub(super) fn instructions(
             [true, false] => "A point is [x, y]",
             _ => "A region is [left, top, right, bottom]",
         };
-        let _ = writeln!(
-            text,
-            "{what}, in whole numbers on the latest screenshot: from 0 at its left edge to {} at its right, from 0 \
-             at its top to {} at its bottom.",
-            grid.columns - 1,
-            grid.rows - 1
-        );
+        let _ = writeln!(text, "{}", self::grid(grid, &format!("{what},")));
     }
     let example = match functions.first() {
         Some((function, schema)) => example(function, schema, scale)?,
@@ -61,8 +55,18 @@ pub(super) fn instructions(
     Ok(text)
 }
 
+/// What the numbers of a place count.
+pub(super) fn grid(grid: Grid, what: &str) -> String {
+    format!(
+        "{what} in whole numbers on the latest screenshot: from 0 at its left edge to {} at its right, from 0 at its top to \
+         {} at its bottom.",
+        grid.columns - 1,
+        grid.rows - 1
+    )
+}
+
 /// One function in one line: `scroll(point, direction, amount?): Scrolls. direction: "up" or "down".`
-fn line(function: &Function, schema: &Value) -> String {
+pub(super) fn line(function: &Function, schema: &Value) -> String {
     let names: Vec<String> = properties(schema)
         .map(|(name, _)| if is_required(schema, name) { name.clone() } else { format!("{name}?") })
         .collect();

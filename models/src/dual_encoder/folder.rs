@@ -8,7 +8,7 @@ use super::{config::EncoderConfig, family::EncoderFamily, local::TextReader};
 use crate::{
     ModelError,
     folder::{
-        FolderSettings, Graphs, Precision, SessionFile, check_folder, notes, parse_required, read_processor,
+        FolderSettings, Graphs, Precision, SessionFile, check_folder, notes, part, read_processor,
         read_tokenizer,
     },
     processor::ImageProcessor,
@@ -70,7 +70,7 @@ pub(crate) fn belongs_here(path: &Path) -> Result<Option<EncoderFamily>, ModelEr
 
 fn model_type(path: &Path) -> Result<Option<String>, ModelError> {
     check_folder(path)?;
-    Ok(parse_required::<Kind>(&path.join("config.json"))?.model_type)
+    Ok(part::<Kind>(path)?.model_type)
 }
 
 impl EncoderFolder {

@@ -152,6 +152,7 @@ mod tests {
             mask,
             grid: Some(TileGrid { rows: 1, columns: 2 }),
             patches: None,
+            original: None,
         }
     }
 

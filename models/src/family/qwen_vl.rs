@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::{Family, Span, VideoForm, VideoTimes, pixel_values, positions};
 use crate::{
     ModelError,
-    folder::{bad, parse_required},
+    folder::{bad, part},
     processor::{PatchGrid, ProcessedImage, SampledVideo, VideoClass},
 };
 
@@ -95,8 +95,7 @@ pub(super) fn second() -> Box<dyn Family> {
 /// Qwen2.5-VL, whose tower has windows.
 pub(super) fn second_and_a_half(folder: &Path) -> Result<Box<dyn Family>, ModelError> {
     let path = folder.join("config.json");
-    let VisionWritten { window, patch, merge, pace, frames, .. } =
-        parse_required::<ConfigFile>(&path)?.vision_config;
+    let VisionWritten { window, patch, merge, pace, frames, .. } = part::<ConfigFile>(folder)?.vision_config;
     // What isn't written is as the class has it.
     let feature = patch.unwrap_or(14).saturating_mul(merge.unwrap_or(2));
     match window.unwrap_or(112).checked_div(feature) {
@@ -116,7 +115,7 @@ pub(super) fn second_and_a_half(folder: &Path) -> Result<Box<dyn Family>, ModelE
 /// features are added within the decoder.
 pub(super) fn third(folder: &Path, name: &'static str) -> Result<Box<dyn Family>, ModelError> {
     let path = folder.join("config.json");
-    let VisionWritten { positions, deepstack, .. } = parse_required::<ConfigFile>(&path)?.vision_config;
+    let VisionWritten { positions, deepstack, .. } = part::<ConfigFile>(folder)?.vision_config;
     let (positions, deepstack) = (positions.unwrap_or(2304), deepstack.map_or(3, |layers| layers.len()));
     match positions.isqrt() {
         side if side > 0 && side * side == positions => {

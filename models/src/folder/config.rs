@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{added_token, bad, parse_required, read_text};
+use super::{added_token, bad, genai::GenaiConfig, parse_required, read_text};
 use crate::ModelError;
 
 /// `config.json` as written; keys of other purposes are left aside.
@@ -71,7 +71,7 @@ pub(super) enum Tokens {
 }
 
 impl Tokens {
-    fn all(&self) -> Vec<u32> {
+    pub(super) fn all(&self) -> Vec<u32> {
         match self {
             Self::One(token) => vec![*token],
             Self::Several(tokens) => tokens.clone(),
@@ -89,8 +89,8 @@ struct GenerationWritten {
 pub struct ModelConfig {
     /// The family's name in `config.json`.
     pub model_type: String,
-    /// The token whose embedding an image feature replaces.
-    pub image_token_id: u32,
+    /// The token whose embedding an image feature replaces, of a model that sees.
+    pub image_token_id: Option<u32>,
     /// Image tokens of one image (LLaVA), where the configuration says.
     pub image_tokens: Option<usize>,
     /// Queries that a Q-Former puts to one image (BLIP-2), where the configuration says.
@@ -126,6 +126,22 @@ pub struct TextConfig {
     pub context: usize,
 }
 
+/// A part of `config.json`, or where there is none, of what `genai_config.json` says in its place.
+///
+/// # Errors
+///
+/// [`ModelError::Folder`] if neither is there, or it is torn.
+pub(crate) fn part<T: for<'a> Deserialize<'a>>(folder: &Path) -> Result<T, ModelError> {
+    let path = folder.join("config.json");
+    if !path.exists()
+        && let Some(genai) = GenaiConfig::of_folder(folder)?
+    {
+        let problem = |error: serde_json::Error| bad(&folder.join(super::genai::FILE), error.to_string());
+        return serde_json::from_value(genai.as_config()).map_err(problem);
+    }
+    parse_required(&path)
+}
+
 /// The context of a model that doesn't say how long it is.
 const USUAL_CONTEXT: usize = 2048;
 
@@ -137,7 +153,7 @@ impl ModelConfig {
     /// [`ModelError::Folder`] if a file is missing, torn, or lacks what no family can do without.
     pub fn of_folder(folder: &Path) -> Result<Self, ModelError> {
         let path = folder.join("config.json");
-        let written: Written = parse_required(&path)?;
+        let written: Written = part(folder)?;
         let generation_path = folder.join("generation_config.json");
         let generation: GenerationWritten = match read_text(&generation_path)? {
             Some(text) => {
@@ -152,8 +168,6 @@ impl ModelConfig {
             // Idefics' configuration leaves it to the tokenizer.
             image_token_id = added_token(folder, "<image>")?;
         }
-        let image_token_id = image_token_id
-            .ok_or_else(|| bad(&path, "it has neither `image_token_id` nor `image_token_index`".into()))?;
         let flat_ends = written.flat.eos_token_id.clone();
         let text = written.text_config.unwrap_or(written.flat);
         // Tokens whose embeddings lie in a table of their own (Idefics).
@@ -179,6 +193,28 @@ impl ModelConfig {
                 context: text.max_position_embeddings.unwrap_or(USUAL_CONTEXT),
             },
             end_tokens: ends.map(|tokens| tokens.all()).unwrap_or_default(),
+        })
+    }
+
+    /// Lengths and positions are counted in 32 bits by `GroupQueryAttention`; a longer context is a slip of the pen, and
+    /// memory is planned by it.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Folder`] for a context of no token, or of more than can be counted.
+    pub(crate) fn check_context(&self, folder: &Path) -> Result<(), ModelError> {
+        let most = i32::MAX as usize;
+        if (1..=most).contains(&self.text.context) {
+            return Ok(());
+        }
+        Err(ModelError::Folder {
+            path: folder.join("config.json"),
+            problem: format!(
+                "it says that the model takes {} tokens (`max_position_embeddings`, or `context_length` of \
+                 `genai_config.json`), which is no length from 1 to {most}",
+                self.text.context
+            ),
+            remedy: "Compare it with the file in the model's own repository".into(),
         })
     }
 }

@@ -1,11 +1,11 @@
 //! `percept.toml`: what a folder may say to this program alone, as written and as meant.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
 use super::{bad, read_text};
-use crate::{ModelError, processor::Backend};
+use crate::{ModelError, dialect::DialectKind, processor::Backend};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -17,6 +17,16 @@ struct Written {
     #[serde(default)]
     images: ImagesWritten,
     r#match: Option<MatchWritten>,
+    #[serde(default)]
+    model: ModelWritten,
+    #[serde(default)]
+    sessions: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ModelWritten {
+    family: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -48,20 +58,12 @@ struct ScreenWritten {
     thinking: Option<bool>,
 }
 
-/// How a model writes a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DialectKind {
-    /// A marker, then one JSON object.
-    Json,
-}
-
 /// A folder's own settings as they are meant.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FolderSettings {
-    /// How the model writes a call.
-    pub dialect: DialectKind,
-    /// What stands between a thought and the call.
+    /// How the model writes a call, where the folder says so; [`ModelFolder::dialect`](crate::ModelFolder) has what is chosen.
+    pub dialect: Option<DialectKind>,
+    /// What stands between a thought and the call in the dialect `json`.
     pub marker: String,
     /// Columns and rows of the grid that the model gives points in. `None`: as its family does, in thousandths of the
     /// screenshot (0 to 1000) if that says nothing.
@@ -74,19 +76,25 @@ pub struct FolderSettings {
     pub image_backend: Option<Backend>,
     /// Scale and bias of a dual encoder's logits (`[match]`).
     pub temperature: Option<[f32; 2]>,
+    /// The family, in `config.json`'s words, where that names another one or none (`[model]`).
+    pub family: Option<String>,
+    /// The files of sessions, by their paths in the folder (`[sessions]`).
+    pub sessions: BTreeMap<String, String>,
 }
 
 impl Default for FolderSettings {
     /// For a model that says nothing of itself.
     fn default() -> Self {
         Self {
-            dialect: DialectKind::Json,
+            dialect: None,
             marker: "Action:".into(),
             grid: None,
             screen: None,
             thinking: true,
             image_backend: None,
             temperature: None,
+            family: None,
+            sessions: BTreeMap::new(),
         }
     }
 }
@@ -105,14 +113,23 @@ impl FolderSettings {
         let written: Written = toml::from_str(&text).map_err(|error| bad(&path, error.to_string()))?;
         let usual = Self::default();
         let settings = Self {
-            dialect: written.dialect.kind.unwrap_or(usual.dialect),
+            // A marker of its own is that of a model that writes JSON.
+            dialect: written.dialect.kind.or(written.dialect.marker.as_ref().map(|_| DialectKind::Json)),
             marker: written.dialect.marker.unwrap_or(usual.marker),
             grid: written.dialect.grid,
             screen: written.screen.size,
             thinking: written.screen.thinking.unwrap_or(usual.thinking),
             image_backend: written.images.backend,
             temperature: written.r#match.map(|temperature| [temperature.scale, temperature.bias]),
+            family: written.model.family,
+            sessions: written.sessions,
         };
+        if settings.dialect != Some(DialectKind::Json) && settings.marker != Self::default().marker {
+            return Err(bad(
+                &path,
+                "`dialect.marker` is the dialect `json`'s alone: the others have their own".into(),
+            ));
+        }
         if settings.marker.is_empty() {
             return Err(bad(&path, "`dialect.marker` is empty: a thought needs an end".into()));
         }

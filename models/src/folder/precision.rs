@@ -18,7 +18,7 @@ const PREFERRED: [&str; 9] = ["fp32", "fp16", "int8", "uint8", "quantized", "q4"
 /// A session's precision by the name that file names carry: `fp32` (no suffix), `fp16`, `q4`, ….
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Precision(String);
+pub struct Precision(pub(super) String);
 
 impl Precision {
     /// Full precision, whose files carry no suffix.
@@ -158,11 +158,32 @@ impl Graphs {
                 remedy: format!(
                     "There is {}; files of `{wanted}` would be named like {}",
                     there.join(", "),
-                    wanted.file(sessions[0])
+                    wanted.file(sessions.first().unwrap_or(&"model"))
                 ),
             });
         }
         Ok(found)
+    }
+
+    /// The files of the first of these sets of sessions that is there.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Graphs::choose`], about the first set where none is there.
+    pub(crate) fn choose_set(
+        &self,
+        sets: &[Vec<&str>],
+        wanted: Option<&Precision>,
+    ) -> Result<Vec<SessionFile>, ModelError> {
+        self.choose(self.set(sets), wanted)
+    }
+
+    /// The first set of sessions that is there whole, or else the usual one, whose missing files are then named.
+    pub(crate) fn set<'a, 'b>(&self, sets: &'a [Vec<&'b str>]) -> &'a [&'b str] {
+        let is_there = |set: &&Vec<&str>| {
+            set.iter().all(|session| self.files.keys().any(|name| precision_of(name, session).is_some()))
+        };
+        sets.iter().find(is_there).or(sets.first()).map_or(&[], Vec::as_slice)
     }
 
     /// The files that a choice takes, data included, as paths beneath the model's folder.
@@ -203,15 +224,6 @@ fn precision_of<'a>(name: &'a str, session: &str) -> Option<&'a str> {
     }
 }
 
-/// Chooses among the files of a folder as [`Graphs::choose`] does.
-pub(crate) fn choose(
-    folder: &Path,
-    sessions: &[&str],
-    wanted: Option<&Precision>,
-) -> Result<Vec<SessionFile>, ModelError> {
-    Graphs::of_folder(folder).choose(sessions, wanted)
-}
-
 /// What a user should know about the choice: anything but full precision, and a wish that wasn't fulfilled.
 pub(crate) fn notes(files: &[SessionFile], wanted: Option<&Precision>) -> Vec<String> {
     let mut notes = Vec::new();
@@ -227,4 +239,34 @@ pub(crate) fn notes(files: &[SessionFile], wanted: Option<&Precision>) -> Vec<St
         }
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_set_of_sessions_that_is_there_is_taken() {
+        let sets = [vec!["model"], vec!["decoder_model_merged"]];
+        // The files of a repository, and the one that is taken or said to be missing.
+        let cases: [(&[&str], Result<&str, &str>); 6] = [
+            (&["onnx/model.onnx"], Ok("onnx/model.onnx")),
+            (&["onnx/model_q4.onnx"], Ok("onnx/model_q4.onnx")),
+            (&["onnx/decoder_model_merged.onnx"], Ok("onnx/decoder_model_merged.onnx")),
+            (&["onnx/decoder_model_merged.onnx", "onnx/model_q4.onnx"], Ok("onnx/model_q4.onnx")),
+            (&["model.onnx"], Ok("model.onnx")),
+            (&["onnx/embed_tokens.onnx"], Err("onnx/model.onnx")),
+        ];
+        for (files, expected) in cases {
+            let home = Path::new("home");
+            let graphs = Graphs::of_listing(home, files.iter().map(|&path| (path, 1)));
+            match (graphs.choose_set(&sets, None), expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found[0].path, home.join(expected), "{files:?}"),
+                (Err(ModelError::Folder { path, .. }), Err(expected)) => {
+                    assert_eq!(path, home.join(expected), "{files:?}");
+                }
+                (found, _) => unreachable!("{files:?}: {found:?}"),
+            }
+        }
+    }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{bad, processor_text, read_text};
 use crate::{
-    ModelError,
+    Conversation, ModelError, ModelFolder,
     family::Family,
     processor::VideoProcessor,
     template::{ChatTemplate, TemplateMessage, TemplatePart},
@@ -15,6 +15,14 @@ use crate::{
 #[derive(Deserialize)]
 struct ProcessorFile {
     video_processor: Option<serde_json::Value>,
+}
+
+impl ModelFolder {
+    /// The template of this conversation: the one with places for videos, where it shows one and the family has it.
+    pub(crate) fn template_of(&self, conversation: &Conversation) -> &ChatTemplate {
+        let watches = conversation.videos().next().is_some();
+        self.video_template.as_deref().filter(|_| watches).unwrap_or(&self.template)
+    }
 }
 
 /// The video processor; `None` if the family or the template knows no videos.

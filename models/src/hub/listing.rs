@@ -158,7 +158,7 @@ impl Listing {
                 return dual_encoder::graphs_of(graphs, family, precision);
             }
             let config = ModelConfig::of_folder(folder)?;
-            graphs.choose(&family::of_folder(folder, &config)?.sessions(), precision)
+            graphs.choose_set(&family::of_folder(folder, &config)?.session_sets(), precision)
         };
         let there = (local && precision.is_none()).then(|| wanted(&Graphs::of_folder(folder)).ok()).flatten();
         let chosen = there.map_or_else(|| wanted(&remote), Ok)?;

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::LocalModel;
 use crate::{
-    ChatModel, ModelCard,
-    folder::{FolderSettings, ModelConfig, SessionFile},
+    ChatModel, ChosenDialect, ModelCard,
+    folder::{FolderSettings, LayoutKind, ModelConfig, SessionFile, Weights},
 };
 
 /// A loaded model's parts.
@@ -14,10 +14,14 @@ use crate::{
 pub struct Inspection {
     /// What it says of itself.
     pub card: ModelCard,
+    /// How its folder is laid out.
+    pub layout: LayoutKind,
     /// Its configuration, as meant.
     pub config: ModelConfig,
     /// Its own settings for this program, as meant.
     pub settings: FolderSettings,
+    /// How it writes a call, and why that is thought.
+    pub dialect: ChosenDialect,
     /// Its image processor, in words.
     pub processor: String,
     /// Tokens that end a reply.
@@ -26,8 +30,24 @@ pub struct Inspection {
     pub vocabulary: usize,
     /// The form that the key-value cache takes.
     pub cache: CacheForm,
+    /// The memory that it will need.
+    pub memory: Memory,
     /// Its sessions.
     pub sessions: Vec<InspectedSession>,
+}
+
+/// The memory that a model will need: its weights, and the cache of one sequence at its longest. What runs need for their
+/// own results comes on top, and depends on the prompt.
+#[derive(Debug, Clone, Serialize)]
+pub struct Memory {
+    /// Each session's weights, wherever they are stored.
+    pub weights: Vec<(String, Weights)>,
+    /// Bytes of the cache for one token.
+    pub cache_bytes_per_token: u64,
+    /// The most tokens.
+    pub context: u64,
+    /// Bytes in all.
+    pub total_bytes: u64,
 }
 
 /// A session and what its graph declares.
@@ -60,24 +80,43 @@ impl LocalModel {
     /// What the model is made of.
     pub fn inspect(&self) -> Inspection {
         let inner = &self.inner;
+        let parts = inner.folder.family.parts();
         let sessions = inner.folder.sessions.iter().map(|file| {
             let graph = match file.session.as_str() {
-                crate::family::EMBED_TOKENS => "embedding",
-                crate::family::DECODER => "decoder",
+                embedding if embedding == parts.embedding => "embedding",
+                decoder if decoder == parts.decoder || decoder == crate::family::MODEL => "decoder",
                 encoder => encoder,
             };
             inspected(&inner.engine, file, graph)
         });
         Inspection {
             card: self.card().clone(),
+            layout: inner.folder.layout,
             config: inner.folder.config.clone(),
             settings: inner.folder.settings.clone(),
-            processor: format!("{:?}", inner.folder.processor),
+            dialect: inner.folder.dialect.clone(),
+            processor: match &inner.folder.processor {
+                Some(processor) => format!("{processor:?}"),
+                None => "none: it reads text alone".into(),
+            },
             end_tokens: inner.end_tokens.clone(),
             vocabulary: inner.folder.tokenizer.get_vocab_size(true),
             cache: inner.engine.cache_form(),
+            memory: self.memory(),
             sessions: sessions.collect(),
         }
+    }
+
+    fn memory(&self) -> Memory {
+        let files = &self.inner.folder.sessions;
+        // A graph that was opened can be read; if it is gone meanwhile, its weights aren't counted.
+        let weigh = |file: &SessionFile| Weights::of_graph(&file.path).unwrap_or_default();
+        let weights: Vec<_> = files.iter().map(|file| (file.session.clone(), weigh(file))).collect();
+        let engine = &self.inner.engine;
+        let (each, context) = (engine.cache_bytes_per_token() as u64, engine.context() as u64);
+        let graphs = weights.iter().map(|(_, weights)| weights.bytes());
+        let total_bytes = graphs.fold(each.saturating_mul(context), u64::saturating_add);
+        Memory { weights, cache_bytes_per_token: each, context, total_bytes }
     }
 
     /// Bytes that crossed between host and device since the model was loaded.

@@ -2,8 +2,13 @@
 
 use percept_runtime::RopePosition;
 
-use super::{LocalModel, prompt, reply, trouble::engine_error};
-use crate::{Conversation, ModelError, Usage};
+use super::{
+    LocalModel,
+    prompt::{self, Told},
+    reply,
+    trouble::engine_error,
+};
+use crate::{Conversation, ModelError, Reply, Usage};
 
 /// A conversation as a model reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +30,21 @@ impl LocalModel {
     ///
     /// Those of [`ChatModel::generate`](crate::ChatModel::generate).
     pub async fn prompt(&self, conversation: &Conversation) -> Result<ReadPrompt, ModelError> {
-        let prompt = prompt::prepare(&self.inner, conversation, None, None).await?;
+        self.prompt_for(conversation, &Reply::Text).await
+    }
+
+    /// The prompt of a conversation, for a reply of any kind.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ChatModel::generate`](crate::ChatModel::generate).
+    pub async fn prompt_for(
+        &self,
+        conversation: &Conversation,
+        reply: &Reply,
+    ) -> Result<ReadPrompt, ModelError> {
+        let told = Told::of(&self.inner, conversation, reply)?;
+        let prompt = prompt::prepare(&self.inner, conversation, told).await?;
         Ok(ReadPrompt {
             rendered: prompt.rendered,
             expanded: prompt.expanded,
@@ -40,7 +59,7 @@ impl LocalModel {
     ///
     /// Those of [`ChatModel::generate`](crate::ChatModel::generate).
     pub async fn first_logits(&self, conversation: &Conversation) -> Result<Vec<f32>, ModelError> {
-        let prompt = prompt::prepare(&self.inner, conversation, None, None).await?;
+        let prompt = prompt::prepare(&self.inner, conversation, Told::default()).await?;
         let mut kept = reply::read(&self.inner, &prompt, &mut Usage::default()).await?;
         let logits = kept.sequence.last_logits().await.map_err(engine_error)?;
         self.inner.keep(kept);

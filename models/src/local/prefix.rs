@@ -10,6 +10,8 @@ use crate::ModelError;
 pub(super) struct KeptSequence {
     pub(super) sequence: Sequence,
     pub(super) tokens: Vec<PromptToken>,
+    /// How many of them were a prompt's; the reply came after.
+    pub(super) prompt: usize,
 }
 
 impl KeptSequence {
@@ -17,14 +19,17 @@ impl KeptSequence {
     /// to be read for what comes after it.
     ///
     /// A cache that can't be cut back to that beginning is cut to the nearest place before it where its states were
-    /// kept, or given up for a new one: then more is read, or everything, and the usage says so.
+    /// kept, or given up for a new one: then more is read, or everything, and the usage says so. Where the tokens of a
+    /// prompt see those after them (`whole`), what is kept of another prompt is no beginning of this one.
     pub(super) async fn for_prompt(
         kept: Option<Self>,
         prompt: &[PromptToken],
         engine: &Engine,
+        whole: bool,
     ) -> Result<Self, ModelError> {
         if let Some(mut kept) = kept {
             let common = common_length(&kept.tokens, prompt);
+            let common = if whole && !is_same(&kept.tokens, kept.prompt, prompt) { 0 } else { common };
             let reached = match common {
                 0 => 0,
                 _ if common == kept.sequence.position() => common,
@@ -36,8 +41,13 @@ impl KeptSequence {
             }
         }
         let sequence = engine.sequence().await.map_err(engine_error)?;
-        Ok(Self { sequence, tokens: Vec::new() })
+        Ok(Self { sequence, tokens: Vec::new(), prompt: 0 })
     }
+}
+
+/// Whether the prompt is the one that was read, from its first token to its last.
+fn is_same(kept: &[PromptToken], read: usize, prompt: &[PromptToken]) -> bool {
+    kept.get(..read).is_some_and(|read| read == prompt)
 }
 
 fn common_length(kept: &[PromptToken], prompt: &[PromptToken]) -> usize {
@@ -49,6 +59,22 @@ fn common_length(kept: &[PromptToken], prompt: &[PromptToken]) -> usize {
 mod tests {
     use super::*;
     use crate::ContentHash;
+
+    #[test]
+    fn a_prompt_that_sees_all_of_itself_is_kept_whole_or_not_at_all() {
+        let text = |ids: &[u32]| ids.iter().copied().map(PromptToken::text).collect::<Vec<_>>();
+        // Kept tokens, how many of them were the prompt's, the prompt wanted, and whether it is the same.
+        let cases = [
+            (vec![1, 2, 3], 2, vec![1, 2], true),
+            (vec![1, 2, 3], 2, vec![1, 2, 3], false),
+            (vec![1, 2, 3], 3, vec![1, 2], false),
+            (vec![1, 2], 2, vec![1, 3], false),
+            (vec![1], 2, vec![1, 2], false),
+        ];
+        for (kept, read, prompt, expected) in cases {
+            assert_eq!(is_same(&text(&kept), read, &text(&prompt)), expected, "{kept:?} {read} {prompt:?}");
+        }
+    }
 
     #[test]
     fn the_common_beginning_ends_where_a_token_or_an_image_differs() {

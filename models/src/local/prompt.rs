@@ -14,7 +14,8 @@ use super::{
     shown::{self, Shown},
 };
 use crate::{
-    Content, ContentHash, Conversation, ModelError, Role, Span,
+    Content, ContentHash, Conversation, ModelError, Reply, Role, Span, Thought,
+    dialect::Dialect,
     processor::ProcessedImage,
     template::{TemplateMessage, TemplatePart},
 };
@@ -79,41 +80,69 @@ pub(super) struct Prompt {
     pub(super) milliseconds: f64,
 }
 
-/// Conversation, functions in words and template made into tokens.
+/// What a prompt says beside its conversation.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// At the end of the system message.
+    instructions: Option<String>,
+    /// Functions, where the template has a place for them.
+    tools: Option<serde_json::Value>,
+    /// Whether the reply is to begin with a thought, if it is a call.
+    thinking: Option<bool>,
+}
+
+impl Told {
+    /// For a reply of this kind, as the template of such a conversation takes it.
+    pub(super) fn of(inner: &Inner, conversation: &Conversation, reply: &Reply) -> Result<Self, ModelError> {
+        let Reply::Call { thought, functions } = reply else { return Ok(Self::default()) };
+        let thinking = Some(*thought == Thought::Free);
+        let declaration = inner.dialect.declaration(functions, *thought)?;
+        let template = inner.folder.template_of(conversation);
+        if let Some(own) = declaration.filter(|own| template.declares(own.form)) {
+            return Ok(Self { instructions: own.beside, tools: Some(own.tools), thinking });
+        }
+        let instructions = Some(inner.dialect.instructions(functions, *thought)?);
+        Ok(Self { instructions, tools: None, thinking })
+    }
+}
+
+/// Conversation, functions and template made into tokens.
 pub(super) async fn prepare(
     inner: &Arc<Inner>,
     conversation: &Conversation,
-    instructions: Option<String>,
-    thinking: Option<bool>,
+    told: Told,
 ) -> Result<Prompt, ModelError> {
+    let around = inner.folder.family.around_prompt();
+    prepare_between(inner, around, conversation, told).await
+}
+
+/// The same with these texts before and after the rendered prompt.
+pub(super) async fn prepare_between(
+    inner: &Arc<Inner>,
+    [before, after]: [&str; 2],
+    conversation: &Conversation,
+    told: Told,
+) -> Result<Prompt, ModelError> {
+    let Told { instructions, tools, thinking } = told;
     let folder = &inner.folder;
     let image_token = folder.family.image_token();
-    let messages = messages(conversation, instructions, &inner.special_tokens);
+    let messages = messages(conversation, instructions, &inner.special_tokens, inner.dialect.as_ref());
     let shown = shown::shown(inner, conversation)?;
     let watches = shown.iter().any(Shown::is_video);
-    let template = folder.video_template.as_deref().filter(|_| watches).unwrap_or(&folder.template);
-    let text = template.render(&messages, image_token, thinking)?;
-    let pieces = placeholders(&text, image_token, folder.family.video().map(|form| form.token));
+    let template = folder.template_of(conversation);
+    let text = template.render_with_tools(&messages, image_token, thinking, tools.as_ref())?;
+    let sees = folder.family.sees().then_some(image_token);
+    let pieces = placeholders(&text, sees, folder.family.video().map(|form| form.token));
     check_places(&shown, &pieces)?;
     let begun = Instant::now();
     let mut images = HashMap::new();
     for one in &shown {
-        if let Entry::Vacant(place) = images.entry(one.hash) {
+        if let Entry::Vacant(place) = images.entry(one.key) {
             place.insert(shown::process(inner, one).await?);
         }
     }
     let milliseconds = begun.elapsed().as_secs_f64() * 1000.0;
-    let mut next = shown.iter();
-    let mut expanded = String::new();
-    for piece in pieces {
-        match piece {
-            Piece::Text(text) => expanded.push_str(text),
-            Piece::Place { .. } => {
-                let known = next.next().and_then(|one| images.get(&one.hash));
-                expanded.push_str(known.map_or("", |known| known.expansion()));
-            }
-        }
-    }
+    let expanded = format!("{before}{}{after}", expand(&pieces, &shown, &images));
     let tokens = tokens(inner, &expanded, &shown, &images)?;
     let context = inner.engine.context();
     if tokens.len() >= context {
@@ -137,12 +166,14 @@ enum Piece<'a> {
     },
 }
 
-/// The prompt cut at the places of images and videos.
-fn placeholders<'a>(text: &'a str, image: &str, video: Option<&str>) -> Vec<Piece<'a>> {
+/// The prompt cut at the places of images and videos, each where the family has a token for it.
+fn placeholders<'a>(text: &'a str, image: Option<&str>, video: Option<&str>) -> Vec<Piece<'a>> {
     let (mut pieces, mut rest) = (Vec::new(), text);
     loop {
-        let image = rest.find(image).map(|at| (at, false, image.len()));
-        let video = video.and_then(|token| rest.find(token).map(|at| (at, true, token.len())));
+        let first = |token: Option<&str>, is_video| {
+            token.and_then(|token| rest.find(token).map(|at| (at, is_video, token.len())))
+        };
+        let (image, video) = (first(image, false), first(video, true));
         let Some((at, is_video, length)) = image.into_iter().chain(video).min() else { break };
         pieces.extend([Piece::Text(&rest[..at]), Piece::Place { is_video }]);
         rest = &rest[at + length..];
@@ -181,6 +212,22 @@ fn check_places(shown: &[Shown], pieces: &[Piece<'_>]) -> Result<(), ModelError>
     Ok(())
 }
 
+/// The prompt with the expansion of each image and video at its place.
+fn expand(pieces: &[Piece<'_>], shown: &[Shown], images: &HashMap<ContentHash, PromptImage>) -> String {
+    let mut next = shown.iter();
+    let mut expanded = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => expanded.push_str(text),
+            Piece::Place { .. } => {
+                let known = next.next().and_then(|one| images.get(&one.key));
+                expanded.push_str(known.map_or("", |known| known.expansion()));
+            }
+        }
+    }
+    expanded
+}
+
 /// The prompt in stretches of text, images and videos. The features of an image without a grid count as text.
 fn spans(tokens: &[PromptToken], images: &HashMap<ContentHash, PromptImage>) -> Vec<Span> {
     let mut spans = Vec::new();
@@ -206,7 +253,12 @@ fn messages(
     conversation: &Conversation,
     instructions: Option<String>,
     special_tokens: &[String],
+    dialect: &dyn Dialect,
 ) -> Vec<TemplateMessage> {
+    // A reply may have tokens that are names anywhere else.
+    let own = dialect.special_tokens();
+    let foreign: Vec<String> =
+        special_tokens.iter().filter(|token| !own.contains(&token.as_str())).cloned().collect();
     let mut messages: Vec<TemplateMessage> = conversation
         .messages()
         .iter()
@@ -217,6 +269,9 @@ fn messages(
                 .iter()
                 .map(|content| match content {
                     Content::Text(text) => TemplatePart::Text { text: harmless(text, special_tokens) },
+                    Content::Said { thought, text } => {
+                        TemplatePart::Text { text: harmless(&dialect.said(thought, text), &foreign) }
+                    }
                     Content::Image(_) => TemplatePart::Image,
                     Content::Video(_) => TemplatePart::Video,
                 })
@@ -274,23 +329,25 @@ fn tokens(
     let image_token = folder.family.image_token();
     // As transformers' processors: a template that wrote the first token itself doesn't get it twice, also where an
     // image stands before it (BLIP-2).
-    let begins = text.trim_start_matches(image_token);
+    let begins = if image_token.is_empty() { text } else { text.trim_start_matches(image_token) };
     let has_first = folder.template.special_token("bos_token").is_some_and(|first| begins.starts_with(first));
-    let encoding = folder.tokenizer.encode_fast(text, !has_first).map_err(ModelError::Engine)?;
+    let adds_first = !has_first && !folder.family.writes_whole_prompts();
+    let encoding = folder.tokenizer.encode_fast(text, adds_first).map_err(ModelError::Engine)?;
     let video_token = folder.family.video().map(|form| form.token);
     let video_id = video_token.and_then(|token| folder.tokenizer.token_to_id(token));
     let mut features = shown.iter().flat_map(|one| {
         let counted = |text: &str| {
             text.matches(image_token).count() + video_token.map_or(0, |token| text.matches(token).count())
         };
-        let rows = images.get(&one.hash).map_or(0, |known| counted(known.expansion()));
-        (0..rows).map(|row| (one.hash, row))
+        let rows = images.get(&one.key).map_or(0, |known| counted(known.expansion()));
+        (0..rows).map(|row| (one.key, row))
     });
     let mut tokens = Vec::with_capacity(encoding.len());
     for &id in encoding.get_ids() {
-        let is_features = id == folder.config.image_token_id || Some(id) == video_id;
-        let feature = if is_features { features.next() } else { None };
-        if is_features && feature.is_none() {
+        let stands_for_one =
+            folder.family.sees() && [folder.config.image_token_id, video_id].contains(&Some(id));
+        let feature = if stands_for_one { features.next() } else { None };
+        if stands_for_one && feature.is_none() {
             return Err(ModelError::Template(
                 "the prompt has more image tokens than the images have features".into(),
             ));

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     Completion, ContentHash, Function, Generate, GenerationEvent, ModelError, Reply, Stage, StopReason,
-    TokenRecord, Usage, family::VISION_ENCODER,
+    TokenRecord, Usage,
 };
 
 /// What a reply is, decided before it begins.
@@ -29,11 +29,16 @@ use crate::{
 pub(super) struct ReplyPlan {
     /// What it may be; `None` for free text.
     pub(super) constraint: Option<Constraint>,
+    /// Whether it is a call with a thought.
+    pub(super) thinks: bool,
     /// What ends its thought, if it may begin with one.
     pub(super) marker: Option<Marker>,
     /// The functions on offer, if it is to be a call.
     pub(super) functions: Option<Vec<Function>>,
 }
+
+/// What the vision session's features are known by.
+const FEATURES: &str = "image_features";
 
 /// The reply as it comes.
 pub(super) fn stream(
@@ -86,7 +91,7 @@ pub(super) fn stream(
             StopReason::StopText | StopReason::Cancelled => Err("the reply was broken off".into()),
         });
         yield GenerationEvent::Done(Box::new(Completion {
-            thought: reader.thought.trim().to_owned(),
+            thought: if plan.thinks { inner.dialect.thought(&reader.thought, &reader.text) } else { String::new() },
             text: reader.text,
             call,
             stop,
@@ -102,7 +107,8 @@ pub(super) async fn read(
     prompt: &Prompt,
     usage: &mut Usage,
 ) -> Result<KeptSequence, ModelError> {
-    let mut kept = KeptSequence::for_prompt(inner.take_kept(), &prompt.tokens, &inner.engine).await?;
+    let whole = inner.folder.family.reading().whole_prompt;
+    let mut kept = KeptSequence::for_prompt(inner.take_kept(), &prompt.tokens, &inner.engine, whole).await?;
     let fresh = &prompt.tokens[kept.tokens.len()..];
     usage.cached_tokens = kept.tokens.len();
     usage.fresh_tokens = fresh.len();
@@ -112,24 +118,55 @@ pub(super) async fn read(
     let features = features(inner, prompt, shown).await?;
     usage.stage.vision += begun.elapsed().as_secs_f64() * 1000.0;
     let begun = Instant::now();
+    append(inner, &mut kept, prompt, &features).await?;
+    usage.stage.prefill = begun.elapsed().as_secs_f64() * 1000.0;
+    kept.prompt = kept.tokens.len();
+    Ok(kept)
+}
+
+/// Reads what the kept sequence lacks of the prompt: as it is where the decoder looks embeddings up itself, else embedded,
+/// with features at their places.
+async fn append(
+    inner: &Inner,
+    kept: &mut KeptSequence,
+    prompt: &Prompt,
+    features: &[(ContentHash, SeenImage)],
+) -> Result<(), ModelError> {
+    let fresh = &prompt.tokens[kept.tokens.len()..];
     let lengths = if inner.engine.keeps_states() { pieces(fresh) } else { vec![fresh.len()] };
+    let mut rest = fresh;
     for length in lengths {
-        let (begun, held) = (kept.tokens.len() - usage.cached_tokens, kept.tokens.len());
-        let piece = &fresh[begun..begun + length];
-        let embeddings = embeddings(inner, piece, &features).await?;
-        let positions = prompt.positions.as_ref().and_then(|positions| positions.get(held..held + length));
-        let side_inputs = rows::beside(&inner.engine, piece, &features)?;
-        let looks_at = match inner.engine.looks_at() {
-            Some(width) => looks::looks_at(&prompt.tokens[..held + length], held, width, &features)?,
-            None => None,
-        };
-        let positions = positions.map(<[_]>::to_vec);
-        let tokens = EmbeddedTokens { embeddings, positions, side_inputs, looks_at };
-        kept.sequence.append(tokens).await.map_err(engine_error)?;
+        let (piece, later) = rest.split_at(length);
+        rest = later;
+        if inner.folder.family.sees() {
+            let tokens = embedded(inner, prompt, kept.tokens.len(), piece, features).await?;
+            kept.sequence.append(tokens).await.map_err(engine_error)?;
+        } else {
+            let ids: Vec<u32> = piece.iter().map(|token| token.id).collect();
+            kept.sequence.append_tokens(&ids).await.map_err(engine_error)?;
+        }
         kept.tokens.extend_from_slice(piece);
     }
-    usage.stage.prefill = begun.elapsed().as_secs_f64() * 1000.0;
-    Ok(kept)
+    Ok(())
+}
+
+/// A piece of the prompt, with so many tokens before it, as the decoder takes it.
+async fn embedded(
+    inner: &Inner,
+    prompt: &Prompt,
+    held: usize,
+    piece: &[PromptToken],
+    features: &[(ContentHash, SeenImage)],
+) -> Result<EmbeddedTokens, ModelError> {
+    let end = held + piece.len();
+    let embeddings = embeddings(inner, piece, features).await?;
+    let positions = prompt.positions.as_ref().and_then(|positions| positions.get(held..end));
+    let side_inputs = rows::beside(&inner.engine, piece, features)?;
+    let looks_at = match inner.engine.looks_at() {
+        Some(width) => looks::looks_at(&prompt.tokens[..end], held, width, features)?,
+        None => None,
+    };
+    Ok(EmbeddedTokens { embeddings, positions: positions.map(<[_]>::to_vec), side_inputs, looks_at })
 }
 
 /// The features of every image that the fresh tokens need, remembered or encoded now.
@@ -162,21 +199,55 @@ async fn features(
     Ok(needed)
 }
 
-/// Runs the vision encoder on one image.
+/// Tiles that the vision encoder is given at once. Its memory grows with their number, and on a CPU four together take
+/// hardly less time than one after another.
+const TILES_AT_ONCE: usize = 4;
+
+/// Runs the vision encoder on one image, tile after tile, and puts together what it found.
 async fn encode(inner: &Inner, image: crate::ProcessedImage) -> Result<Features, ModelError> {
+    let layout = image.layout();
+    let (mut rows, mut others) = (Vec::new(), Vec::new());
+    let mut beside: Vec<(String, Vec<f32>)> = Vec::new();
+    for part in image.in_parts(TILES_AT_ONCE) {
+        let (found, rest) = encode_part(inner, part).await?;
+        rows.extend(found);
+        let is_beside = |name: &str| inner.engine.side_inputs().any(|(input, _)| input == name);
+        let (sides, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(|(name, _)| is_beside(name));
+        for (name, tensor) in sides {
+            let found = numbers(tensor)?;
+            match beside.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, rows)) => rows.extend(found),
+                None => beside.push((name, found)),
+            }
+        }
+        others = rest;
+    }
+    Ok(Features { rows: inner.folder.family.arrange(&layout, rows, others)?, beside })
+}
+
+/// Runs the vision encoder once: the features, and its other outputs.
+async fn encode_part(
+    inner: &Inner,
+    image: crate::ProcessedImage,
+) -> Result<(Vec<f32>, Vec<(String, HostTensor)>), ModelError> {
+    let names = &inner.folder.vision_names;
     let mut inputs = inner.folder.family.encoder_inputs(image);
-    if let Some(signature) = inner.engine.signature(VISION_ENCODER) {
+    for (name, _) in &mut inputs {
+        if let Some((_, own)) = names.iter().find(|(known, _)| known == name) {
+            name.clone_from(own);
+        }
+    }
+    if let Some(signature) = inner.engine.signature(inner.vision()) {
         inputs.retain(|(name, _)| signature.input(name).is_some());
     }
-    let mut outputs = inner.engine.encode(VISION_ENCODER, inputs).await.map_err(engine_error)?;
-    let place = outputs.iter().position(|(name, _)| name == "image_features").unwrap_or(0);
+    let mut outputs = inner.engine.encode(inner.vision(), inputs).await.map_err(engine_error)?;
+    let known = names.iter().find(|(known, _)| known == FEATURES).map_or(FEATURES, |(_, own)| own);
+    let place = outputs.iter().position(|(name, _)| name == known).unwrap_or(0);
     if outputs.is_empty() {
         return Err(ModelError::Engine("the vision encoder has no output".into()));
     }
     let rows = numbers(outputs.swap_remove(place).1)?;
-    outputs.retain(|(name, _)| inner.engine.side_inputs().any(|(input, _)| input == name));
-    let beside = outputs.into_iter().map(|(name, tensor)| Ok((name, numbers(tensor)?)));
-    Ok(Features { rows, beside: beside.collect::<Result<_, ModelError>>()? })
+    Ok((rows, outputs))
 }
 
 fn numbers(tensor: HostTensor) -> Result<Vec<f32>, ModelError> {
@@ -191,6 +262,20 @@ async fn embeddings(
     features: &[(ContentHash, SeenImage)],
 ) -> Result<HostTensor, ModelError> {
     let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
+    if inner.engine.embeds_features() && tokens.iter().any(|token| token.feature.is_some()) {
+        let width = inner.engine.signature("embedding").and_then(|embedding| embedding.outputs.first());
+        let width =
+            width.and_then(|port| port.shape.last()?.fixed()).or(inner.folder.config.text.hidden_size);
+        let hidden = width.ok_or_else(|| {
+            ModelError::Engine("neither the embedding graph nor the configuration tells `hidden_size`".into())
+        })?;
+        let seeing: Vec<PromptToken> =
+            tokens.iter().filter(|token| token.feature.is_some()).copied().collect();
+        let mut data = vec![0.0; seeing.len() * hidden];
+        rows::place(&mut data, hidden, &seeing, features, |image| Some(image.rows.as_slice()))?;
+        let taken = HostTensor::F32 { shape: vec![seeing.len(), hidden], data };
+        return inner.engine.embed_features(&ids, taken).await.map_err(engine_error);
+    }
     let embedded = inner.engine.embed(&ids).await.map_err(engine_error)?;
     let (shape, mut data) = embedded.into_f32().map_err(|error| ModelError::Engine(error.into()))?;
     let hidden = shape.last().copied().unwrap_or(0);

@@ -12,14 +12,15 @@ use crate::{
 /// An image or a video, by what the model sees of it.
 #[derive(Debug, Clone)]
 pub(super) struct Shown {
-    /// Equal where the same is seen.
-    pub(super) hash: ContentHash,
+    /// By what it is remembered: equal where the same is seen in the same way.
+    pub(super) key: ContentHash,
     source: Source,
 }
 
 #[derive(Debug, Clone)]
 enum Source {
-    Image(Arc<RgbImage>),
+    /// With how many images the conversation shows.
+    Image(Arc<RgbImage>, usize),
     Video(Arc<Video>, SampledVideo),
 }
 
@@ -31,24 +32,36 @@ impl Shown {
 
 /// Everything that is shown, the frames of each video chosen.
 pub(super) fn shown(inner: &Inner, conversation: &Conversation) -> Result<Vec<Shown>, ModelError> {
+    let folder = &inner.folder;
+    let (count, videos) = (conversation.images().count(), conversation.videos().count());
+    if !folder.family.sees() && count + videos > 0 {
+        let counted = if videos == 0 { String::new() } else { format!(" and {videos} video(s)") };
+        return Err(ModelError::Conversation(format!(
+            "a `{}` model reads text alone, the conversation has {count} image(s){counted}: leave them out, or ask a \
+             model that sees",
+            folder.family.name(),
+        )));
+    }
+    let among_several = folder.sees_otherwise(count);
     let contents = conversation.messages().iter().flat_map(|message| &message.content);
     let mut all = Vec::new();
     for content in contents {
         match content {
-            Content::Text(_) => {}
+            Content::Text(_) | Content::Said { .. } => {}
             Content::Image(image) => {
-                all.push(Shown { hash: image.hash(), source: Source::Image(Arc::clone(image.pixels())) });
+                let key = if among_several { image.hash().among_several() } else { image.hash() };
+                all.push(Shown { key, source: Source::Image(Arc::clone(image.pixels()), count) });
             }
             Content::Video(video) => {
-                let processor = inner.folder.video.as_ref().ok_or_else(|| {
+                let processor = folder.video.as_ref().ok_or_else(|| {
                     ModelError::Conversation(format!(
                         "a `{}` model with this folder's template watches no videos: make images of one with `with_frames`",
-                        inner.folder.family.name()
+                        folder.family.name()
                     ))
                 })?;
                 let sampled = processor.sample(video.video())?;
-                let hash = seen(video.hash(), &sampled.places);
-                all.push(Shown { hash, source: Source::Video(Arc::clone(video.video()), sampled) });
+                let key = seen(video.hash(), &sampled.places);
+                all.push(Shown { key, source: Source::Video(Arc::clone(video.video()), sampled) });
             }
         }
     }
@@ -68,7 +81,7 @@ fn seen(video: ContentHash, places: &[usize]) -> ContentHash {
 
 /// What is remembered of it, or what its processor makes of it.
 pub(super) async fn process(inner: &Arc<Inner>, shown: &Shown) -> Result<PromptImage, ModelError> {
-    if let Some(seen) = inner.seen.get(shown.hash) {
+    if let Some(seen) = inner.seen.get(shown.key) {
         return Ok(PromptImage::Seen(seen));
     }
     let (inner, source) = (Arc::clone(inner), shown.source.clone());
@@ -79,8 +92,11 @@ pub(super) async fn process(inner: &Arc<Inner>, shown: &Shown) -> Result<PromptI
                 let image = processor.process(&video.frames(&sampled.places)?)?;
                 (family.expand_video(&sampled, &image), family.video_span(&sampled, &image), image)
             }
-            (Source::Image(pixels), _) => {
-                let image = folder.processor.process(&pixels)?;
+            (Source::Image(pixels, count), _) => {
+                let Some(processor) = folder.processor_of(count) else {
+                    return Err(ModelError::Image("this model has no image processor".into()));
+                };
+                let image = processor.process(&pixels)?;
                 let features = image.patches.map(PatchGrid::features);
                 let grid = features.map(|[rows, columns]| Span::Image { rows, columns });
                 (family.expand(&image), grid, image)

@@ -25,6 +25,11 @@ pub(crate) fn engine_error(error: EngineError) -> ModelError {
             remedy: "Take a newer ONNX Runtime (`ORT_DYLIB_PATH` names one), another device, or an export without it"
                 .into(),
         },
+        EngineError::NotFinite { path, broken, of } => ModelError::Folder {
+            path,
+            problem: format!("this graph gave {broken} scores of {of} that are no numbers (NaN or infinite)"),
+            remedy: "Fetch or export it again, or take another precision or device".into(),
+        },
         // Where the file itself is whole, its external data may not be.
         EngineError::Device(DeviceError::Graph { path, device, reason }) => ModelError::Folder {
             path,

@@ -2,7 +2,18 @@
 
 use image::{Rgb, RgbImage, imageops};
 
-use super::backend::Backend;
+use super::{TileGrid, backend::Backend};
+
+/// The tiles of an image that a grid of them fills, row by row; `tile` is width and height of one.
+pub(super) fn cut_tiles(image: &RgbImage, grid: TileGrid, tile: (u32, u32)) -> Vec<RgbImage> {
+    let (width, height) = tile;
+    (0..grid.rows)
+        .flat_map(|row| (0..grid.columns).map(move |column| (row, column)))
+        .map(|(row, column)| {
+            imageops::crop_imm(image, column * width, row * height, width, height).to_image()
+        })
+        .collect()
+}
 
 /// The middle `width`×`height` of the image, on black where the image is smaller: transformers'
 /// `center_crop`, odd remainders included.

@@ -140,7 +140,8 @@ impl NaflexImage {
             mask.extend((0..length.max(patches)).map(|patch| patch < patches));
             values.resize(begun + length.max(patches) * numbers, 0.0);
         }
-        Ok(ProcessedImage { tiles: pictures.len(), height, width, values, mask, grid, patches: None })
+        let tiles = pictures.len();
+        Ok(ProcessedImage { tiles, height, width, values, mask, grid, patches: None, original: None })
     }
 }
 

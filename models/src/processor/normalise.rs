@@ -1,8 +1,9 @@
 //! From bytes to the numbers that a vision encoder takes: rescaled, normalised, planes instead of pixels.
 
-use image::RgbImage;
+use image::{Rgb, RgbImage};
 
-use super::backend::Backend;
+use super::{backend::Backend, resize::check_area};
+use crate::ModelError;
 
 /// The two arithmetic steps of a processor. The order of operations and the precision of each are the
 /// reference's (`rescale` and `normalize` of transformers' `image_transforms.py`, or `rescale_and_normalize` of its
@@ -52,6 +53,40 @@ impl Normalise {
             Some([mean, deviation]) => (rescaled - mean[channel]) / deviation[channel],
             None => rescaled,
         }
+    }
+
+    /// The picture that three planes of normalised values are: the way back, as transformers' torchvision backend goes it
+    /// (`postprocess` of `image_processing_janus.py`), whatever the backend of the way in. Fractions of a level are
+    /// dropped, and what lies beyond black and white is black or white.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Image`] if the planes aren't three of this size.
+    pub(crate) fn image_of_planes(
+        &self,
+        planes: &[f32],
+        height: u32,
+        width: u32,
+    ) -> Result<RgbImage, ModelError> {
+        check_area(width, height, "the picture")?;
+        let area = width as usize * height as usize;
+        if planes.len() != 3 * area {
+            return Err(ModelError::Image(format!(
+                "{} numbers aren't three planes of {width}×{height}",
+                planes.len()
+            )));
+        }
+        let [mean, deviation] = self.mean_and_deviation.unwrap_or([[0.0; 3], [1.0; 3]]);
+        let levels = self.rescale.map_or(1.0, |factor| 1.0 / factor);
+        let byte = |channel: usize, value: f32| {
+            let (mean, deviation) = (f64::from(mean[channel]), f64::from(deviation[channel]));
+            let (shift, scale) = ((-mean / deviation) as f32, (1.0 / deviation / levels) as f32);
+            ((value - shift) / scale).clamp(0.0, 255.0) as u8
+        };
+        Ok(RgbImage::from_fn(width, height, |x, y| {
+            let at = y as usize * width as usize + x as usize;
+            Rgb([0, 1, 2].map(|channel| byte(channel, planes[channel * area + at])))
+        }))
     }
 
     /// Appends the image as three planes of `height`×`width`, padded with zeros below and to the right.

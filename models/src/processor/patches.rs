@@ -156,6 +156,7 @@ impl PatchedImage {
             mask: Vec::new(),
             grid: None,
             patches: Some(grid),
+            original: None,
         })
     }
 

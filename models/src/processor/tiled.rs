@@ -2,9 +2,12 @@
 //!
 //! Reference: transformers' `image_processing_pil_idefics3.py` and `image_processing_idefics3.py`, step by step.
 
-use image::{RgbImage, imageops};
+use image::RgbImage;
 
-use super::{Backend, ProcessedImage, TileGrid, filter::Filter, normalise::Normalise, resize::resize_as};
+use super::{
+    Backend, ProcessedImage, TileGrid, crop::cut_tiles, filter::Filter, normalise::Normalise,
+    resize::resize_as,
+};
 use crate::ModelError;
 
 /// No image becomes longer than this on the way.
@@ -68,13 +71,7 @@ impl TiledImage {
             return ProcessedImage::of_tiles(&[enlarged], None, &self.normalise);
         }
         let grid = TileGrid { rows: height / self.tile, columns: width / self.tile };
-        let mut tiles: Vec<RgbImage> = (0..grid.rows)
-            .flat_map(|row| (0..grid.columns).map(move |column| (row, column)))
-            .map(|(row, column)| {
-                imageops::crop_imm(&enlarged, column * self.tile, row * self.tile, self.tile, self.tile)
-                    .to_image()
-            })
-            .collect();
+        let mut tiles = cut_tiles(&enlarged, grid, (self.tile, self.tile));
         // The whole is made of the enlarged image, not of the one that came in.
         tiles.push(self.resized(&enlarged, self.tile, self.tile)?);
         ProcessedImage::of_tiles(&tiles, Some(grid), &self.normalise)

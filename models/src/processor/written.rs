@@ -4,13 +4,14 @@
 //! transformers has it.
 
 mod naflex;
+mod tiles;
 
 use serde::Deserialize;
 
-use self::naflex::NaflexWritten;
+use self::{naflex::NaflexWritten, tiles::AnyresDefaults};
 use super::{
-    Backend, Filter, FirstSize, ImageProcessor, Normalise, PatchedImage, SingleImage, SmartSize, TargetSize,
-    TiledImage,
+    Backend, Filter, FirstSize, ImageProcessor, LongestEdge, Normalise, PatchedImage, SingleImage, SmartSize,
+    SquaredImage, TargetSize, TiledImage,
 };
 
 const CLIP_MEAN: [f64; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
@@ -18,8 +19,8 @@ const CLIP_DEVIATION: [f64; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
 const HALF: [f64; 3] = [0.5; 3];
 
 /// The classes that are known, for the error that lists them.
-const KNOWN: &str =
-    "CLIP, Llava, Siglip, ViT, Blip, Idefics, Idefics3, SmolVLM, Qwen2VL and Lfm2Vl image processors";
+const KNOWN: &str = "CLIP, Llava, Siglip, ViT, Blip, Idefics, Idefics3, SmolVLM, Qwen2VL, Lfm2Vl, GotOcr2, LlavaNext, \
+                     LlavaOnevision and Janus image processors";
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Written {
@@ -44,6 +45,11 @@ pub(super) struct Written {
     patch_size: Option<u32>,
     merge_size: Option<u32>,
     temporal_patch_size: Option<usize>,
+    crop_to_patches: Option<bool>,
+    min_patches: Option<u32>,
+    max_patches: Option<u32>,
+    image_grid_pinpoints: Option<Vec<[u32; 2]>>,
+    min_size: Option<u32>,
     #[serde(flatten)]
     naflex: NaflexWritten,
 }
@@ -155,6 +161,10 @@ impl Written {
                 Err(format!("`{class}` has no way of Pillow's, only torchvision's"))
             }
             "Lfm2VlImageProcessor" => self.naflex(),
+            "GotOcr2ImageProcessor" => self.aspect(backend),
+            "LlavaNextImageProcessor" => self.anyres(&AnyresDefaults::next(), backend),
+            "LlavaOnevisionImageProcessor" => self.anyres(&AnyresDefaults::onevision(), backend),
+            "JanusImageProcessor" => self.squared(backend),
             unknown => Err(format!("the image processor `{unknown}` isn't known; known are the {KNOWN}")),
         }
     }
@@ -243,6 +253,26 @@ impl Written {
     pub(super) fn whole_frames(&self, size: Option<SizeWritten>) -> Result<TiledImage, String> {
         let written = Self { size: self.size.or(size), do_image_splitting: Some(false), ..self.clone() };
         written.tiled(Backend::Torchvision)
+    }
+
+    fn squared(&self, backend: Backend) -> Result<ImageProcessor, String> {
+        let edge = match self.size {
+            None => 384,
+            Some(SizeWritten::Edge(edge)) => edge,
+            Some(SizeWritten::Sides { height: Some(height), width: Some(width), .. }) if height == width => {
+                height
+            }
+            Some(size) => return Err(format!("its `size` isn't the same height and width: {size:?}")),
+        };
+        let mean = self.image_mean.map_or(CLIP_MEAN, Channels::each);
+        let least = self.min_size.unwrap_or(14);
+        let filter = self.filter_in(Filter::Bicubic, backend)?;
+        Ok(ImageProcessor::Squared(SquaredImage {
+            backend,
+            resize: self.do_resize.unwrap_or(true).then_some((LongestEdge { edge, least }, filter)),
+            pad: self.do_pad.unwrap_or(true).then(|| mean.map(|mean| (mean * 255.0) as u8)),
+            normalise: self.normalise(mean, CLIP_DEVIATION, backend),
+        }))
     }
 
     fn patched(&self, backend: Backend) -> Result<PatchedImage, String> {

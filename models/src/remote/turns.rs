@@ -62,8 +62,10 @@ impl Turns {
             let mut parts = Vec::new();
             for content in &message.content {
                 match content {
-                    Content::Text(text) if text.trim().is_empty() => {}
-                    Content::Text(text) => parts.push(Part::Text(text.clone())),
+                    Content::Text(_) | Content::Said { .. } => {
+                        let text = content.plain().filter(|text| !text.trim().is_empty());
+                        parts.extend(text.map(|text| Part::Text(text.into_owned())));
+                    }
                     Content::Image(_) if is_model || message.role == Role::System => {
                         return Err(refused("an image can only be the user's or a tool's"));
                     }

@@ -80,6 +80,20 @@ pub(super) fn read(folder: &Path, otherwise: Option<&str>) -> Result<Source, Mod
     Ok(Source { text, special_tokens })
 }
 
+/// The special tokens that a folder names by their roles (`bos_token` → `<s>`).
+///
+/// # Errors
+///
+/// [`ModelError::Folder`] if `tokenizer_config.json` can't be read.
+pub(crate) fn special_tokens_of(folder: &Path) -> Result<BTreeMap<String, String>, ModelError> {
+    let path = folder.join("tokenizer_config.json");
+    let config: TokenizerConfig = match read_text(&path)? {
+        Some(text) => parse(&path, &text)?,
+        None => TokenizerConfig::default(),
+    };
+    Ok(special_tokens(&config))
+}
+
 fn parse<T: for<'a> Deserialize<'a>>(path: &Path, text: &str) -> Result<T, ModelError> {
     serde_json::from_str(text).map_err(|error| ModelError::Folder {
         path: path.to_owned(),

@@ -9,7 +9,7 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use percept_models::{
-    Content, Conversation, ImageContent, ImageProcessor, LoadOptions, LoadedImage, LocalModel, Message, Role,
+    Content, Conversation, ImageContent, LoadOptions, LoadedImage, LocalModel, Message, ModelFolder, Role,
 };
 use percept_runtime::{CacheForm, RopePosition, Silent};
 use serde::Deserialize;
@@ -122,6 +122,11 @@ pub(crate) fn change_json(path: &Path, change: impl FnOnce(&mut Value)) {
     fs::write(path, value.to_string()).unwrap();
 }
 
+/// Sets one key of a JSON file.
+pub(crate) fn set_json(path: &Path, key: &str, value: Value) {
+    change_json(path, |config| config[key] = value);
+}
+
 /// Loads a folder on a device.
 pub(crate) async fn load(path: &Path, device: &str, cache: CacheForm) -> LocalModel {
     let options =
@@ -151,11 +156,21 @@ impl Golden {
         ImageContent::new(LoadedImage::open(&data().join(&self.folder).join(name)).unwrap().pixels)
     }
 
+    /// How many pictures the pixel values hold, if there are any.
+    pub(crate) fn pictures(&self) -> Option<usize> {
+        self.pixel_values.as_ref()?.shape.first().copied()
+    }
+
+    /// Whether its image processor is the folder's own.
+    pub(crate) fn has_usual_processor(&self) -> bool {
+        self.processor.is_empty()
+    }
+
     /// Pixel values are equal bit for bit, the mask too.
     pub(crate) fn check_pixels(&self, path: &Path, case: &str) {
         let Some(pixels) = &self.pixel_values else { return };
-        let config = fs::read_to_string(path.join("preprocessor_config.json")).unwrap();
-        let processor = ImageProcessor::from_json(&config).unwrap();
+        let folder = ModelFolder::open(path, None).unwrap();
+        let processor = folder.processor_of(self.images.len()).unwrap();
         let processed: Vec<_> =
             self.images.iter().map(|name| processor.process(self.image(name).pixels()).unwrap()).collect();
         let values: Vec<f32> = processed.iter().flat_map(|image| image.values.clone()).collect();

@@ -62,7 +62,8 @@ pub enum Marker {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Form {
     /// JSON that fits this schema: compact (no white space outside strings), keys in the schema's order,
-    /// `minimum` and `maximum` of numbers kept.
+    /// `minimum` and `maximum` of numbers kept. Other white space is a schema's own affair, in `llguidance`'s keyword
+    /// `x-guidance` at its root.
     Json(Value),
     /// Exactly these characters.
     Text(String),
@@ -74,6 +75,8 @@ pub enum Form {
     Sequence(Vec<Form>),
     /// One of these.
     Choice(Vec<Form>),
+    /// This or nothing.
+    Optional(Box<Form>),
     /// A grammar in `llguidance`'s Lark dialect, with a rule `start`. It stands alone: no prelude, nothing around it.
     Lark(String),
 }

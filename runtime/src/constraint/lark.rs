@@ -55,6 +55,7 @@ impl Rules<'_> {
                 return Err(refused("a choice needs something to choose from"));
             }
             Form::Choice(parts) => self.forms(parts)?.join(" | "),
+            Form::Optional(part) => format!("{}?", self.form(part)?),
             Form::Lark(_) => return Err(refused("a Lark form stands alone: it can't be part of another")),
         };
         let name = format!("form{}", self.count);
@@ -68,15 +69,14 @@ impl Rules<'_> {
     }
 }
 
-/// The schema with the compiler's own switch for white space in it: none.
+/// The schema with the compiler's own switch for white space in it: none, unless the schema has its own.
 fn compact(schema: &Value) -> Result<String, ConstraintError> {
     let Value::Object(schema) = schema else {
         return Err(refused("a JSON schema is an object"));
     };
     let mut schema = schema.clone();
-    schema.insert(
-        "x-guidance".to_owned(),
-        json!({ "whitespace_flexible": false, "item_separator": ",", "key_separator": ":" }),
+    schema.entry("x-guidance").or_insert_with(
+        || json!({ "whitespace_flexible": false, "item_separator": ",", "key_separator": ":" }),
     );
     Ok(Value::Object(schema).to_string())
 }
@@ -98,7 +98,8 @@ fn regex_escape(text: &str) -> String {
             '\r' => escaped.push_str("\\r"),
             '\t' => escaped.push_str("\\t"),
             _ => {
-                if "\\.+*?()|[]{}^$#&-~/<>".contains(character) {
+                // Not `<` and `>`: escaped they are the edges of words.
+                if "\\.+*?()|[]{}^$#&-~/".contains(character) {
                     escaped.push('\\');
                 }
                 escaped.push(character);

@@ -28,10 +28,10 @@ pub(crate) enum Command {
         switch: Arc<RunSwitch>,
         reply: Reply<Vec<(String, HostTensor)>>,
     },
-    /// Look embeddings up.
-    Embed { tokens: Vec<u32>, switch: Arc<RunSwitch>, reply: Reply<HostTensor> },
-    /// Begin a sequence.
-    Open { reply: Reply<u64> },
+    /// Look embeddings up, features in the places of image tokens.
+    Embed { tokens: Vec<u32>, features: Option<HostTensor>, switch: Arc<RunSwitch>, reply: Reply<HostTensor> },
+    /// Begin a sequence, scored by a head of this name or by the first.
+    Open { head: Option<String>, reply: Reply<u64> },
     /// Read chunks, in one run of the decoder. Where that ends is a place to come back to, or isn't.
     Extend {
         sequence: u64,

@@ -9,7 +9,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use super::{
-    DecoderShape, EngineError,
+    DecoderNames, DecoderShape, EngineError,
     looking::{LookPorts, SEEN, STATES},
     side_inputs::{SidePort, is_side_input},
 };
@@ -69,6 +69,10 @@ pub(crate) struct IndexPort {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DecoderPlan {
     pub(crate) feed: Feed,
+    /// What the graph calls the input that is fed.
+    pub(crate) input: String,
+    /// The output whose last row is taken: scores, or a hidden state that a head makes scores of.
+    pub(crate) output: String,
     pub(crate) indices: Vec<IndexPort>,
     /// What has a row a token beside the embeddings.
     pub(crate) sides: Vec<SidePort>,
@@ -109,7 +113,7 @@ fn present_of(past: &str) -> Option<(String, bool)> {
 }
 
 impl DecoderPlan {
-    /// Reads the plan from a decoder's signature.
+    /// Reads the plan from a decoder's signature. `hidden` is the output that heads go on from, where there are any.
     ///
     /// # Errors
     ///
@@ -119,27 +123,31 @@ impl DecoderPlan {
         path: &Path,
         signature: &Signature,
         shape: &DecoderShape,
+        names: &DecoderNames,
+        hidden: Option<&str>,
     ) -> Result<Self, EngineError> {
-        let reader = Reader { path, signature, shape };
-        let feed = reader.feed()?;
+        let reader = Reader { path, signature, shape, names };
+        let (input, feed) = reader.feed()?;
         let mut indices = Vec::new();
         let (mut sides, mut caches, mut states) = (Vec::new(), Vec::new(), Vec::new());
         let mut layers = BTreeSet::new();
         for port in &signature.inputs {
-            if [EMBEDDINGS, TOKENS, STATES, SEEN].contains(&port.name.as_str()) {
+            let known = names.known(&port.name);
+            if [EMBEDDINGS, TOKENS, STATES, SEEN].contains(&&*known) {
                 continue;
             }
-            if let Some((present, is_state)) = present_of(&port.name) {
-                layers.extend(port.name.split('.').nth(1));
+            if let Some((present, is_state)) = present_of(&known) {
+                layers.extend(known.split('.').nth(1).map(str::to_owned));
+                let present = names.own(&present).into_owned();
                 if is_state {
                     states.push(reader.state(port, present)?);
                 } else {
                     caches.push(reader.cache(port, present)?);
                 }
-            } else if let Some((name, index)) = INDICES.into_iter().find(|(name, _)| *name == port.name) {
+            } else if let Some((_, index)) = INDICES.into_iter().find(|(name, _)| *name == known) {
                 let element = reader.element(port)?;
                 reader.check_rows(port, index)?;
-                indices.push(IndexPort { index, name: name.to_owned(), element, rank: port.shape.len() });
+                indices.push(IndexPort { index, name: port.name.clone(), element, rank: port.shape.len() });
             } else if is_side_input(&port.name) {
                 sides.push(reader.side(port, feed)?);
             } else {
@@ -150,15 +158,39 @@ impl DecoderPlan {
             return Err(reader.refused(format!("it has no input {PAST}N.key: it keeps no cache")));
         }
         reader.agree("num_hidden_layers", shape.layers, Some(layers.len()))?;
-        let logits =
-            signature.output(LOGITS).ok_or_else(|| reader.refused(format!("it has no output {LOGITS}")))?;
-        if !matches!(logits.element, Some(Element::F32 | Element::F16)) {
-            return Err(reader.refused(format!("its output {logits} isn't of floats")));
+        let output = names.own(hidden.unwrap_or(LOGITS)).into_owned();
+        let port =
+            signature.output(&output).ok_or_else(|| reader.refused(format!("it has no output {output}")))?;
+        if !matches!(port.element, Some(Element::F32 | Element::F16)) {
+            return Err(reader.refused(format!("its output {port} isn't of floats")));
         }
-        let declared = logits.shape.last().and_then(Dim::fixed);
-        reader.agree("vocab_size", shape.vocabulary, declared)?;
+        let declared = port.shape.last().and_then(Dim::fixed);
+        let (what, configured) = match hidden {
+            Some(_) => ("hidden_size", shape.hidden),
+            None => ("vocab_size", shape.vocabulary),
+        };
+        reader.agree(what, configured, declared)?;
+        let declared = declared.filter(|_| hidden.is_none());
         let looks = reader.looks()?;
-        Ok(Self { feed, indices, sides, looks, caches, states, vocabulary: declared.or(shape.vocabulary) })
+        Ok(Self {
+            feed,
+            input,
+            output,
+            indices,
+            sides,
+            looks,
+            caches,
+            states,
+            vocabulary: declared.or(shape.vocabulary),
+        })
+    }
+
+    /// Numbers in one token's embedding, where they are fed and somebody says how many.
+    pub(crate) fn hidden(&self) -> Option<usize> {
+        match self.feed {
+            Feed::Embeddings { hidden, .. } => hidden,
+            Feed::Tokens { .. } => None,
+        }
     }
 
     /// Whether a token's position is three numbers: time, height and width.
@@ -171,6 +203,7 @@ struct Reader<'a> {
     path: &'a Path,
     signature: &'a Signature,
     shape: &'a DecoderShape,
+    names: &'a DecoderNames,
 }
 
 impl Reader<'_> {
@@ -182,18 +215,21 @@ impl Reader<'_> {
         port.element.ok_or_else(|| self.refused(format!("its input {port} isn't carried by this engine")))
     }
 
-    fn feed(&self) -> Result<Feed, EngineError> {
-        if let Some(port) = self.signature.input(EMBEDDINGS) {
+    /// The input that is fed and what it takes.
+    fn feed(&self) -> Result<(String, Feed), EngineError> {
+        let (embeddings, tokens) = (self.names.own(EMBEDDINGS), self.names.own(TOKENS));
+        if let Some(port) = self.signature.input(&embeddings) {
             let element = self.element(port)?;
             let hidden = port.shape.last().and_then(Dim::fixed);
             self.agree("hidden_size", self.shape.hidden, hidden)?;
-            return Ok(Feed::Embeddings { element, hidden: hidden.or(self.shape.hidden) });
+            let feed = Feed::Embeddings { element, hidden: hidden.or(self.shape.hidden) };
+            return Ok((port.name.clone(), feed));
         }
         let port = self
             .signature
-            .input(TOKENS)
-            .ok_or_else(|| self.refused(format!("it has neither an input {EMBEDDINGS} nor {TOKENS}")))?;
-        Ok(Feed::Tokens { element: self.element(port)? })
+            .input(&tokens)
+            .ok_or_else(|| self.refused(format!("it has neither an input {embeddings} nor {tokens}")))?;
+        Ok((port.name.clone(), Feed::Tokens { element: self.element(port)? }))
     }
 
     /// Positions with a dimension more have three rows. A fourth, for text, is in no published export.

@@ -5,10 +5,10 @@ use ort::{
     session::{NoSelectedOutputs, RunOptions, Session, SessionInputValue},
 };
 
-use super::{EngineError, RunSwitch};
+use super::{BesideTokens, EngineError, RunSwitch, decoder::TOKENS};
 use crate::{
     moved::{Crossing, MovedCounter, Purpose},
-    signature::Signature,
+    signature::{Dim, Port, Signature},
     tensor::{Element, HostTensor},
 };
 
@@ -82,6 +82,51 @@ impl Encoder {
     fn refused(&self, input: &str, reason: &str) -> EngineError {
         EngineError::Input { graph: self.name.clone(), name: input.to_owned(), reason: reason.to_owned() }
     }
+}
+
+/// What embeddings are wanted of.
+pub(super) struct Asked<'a> {
+    pub(super) tokens: &'a [u32],
+    /// What goes into the places of image tokens.
+    pub(super) features: Option<HostTensor>,
+    /// What the graph is told beside, so that it does nothing else.
+    pub(super) beside: &'a [(String, BesideTokens)],
+}
+
+/// What an embedding graph is fed: the tokens, what it is told beside them, and where it puts features into the places of image tokens itself
+/// (onnxruntime-genai's folders: `input_ids`, `image_features`), these or none of them.
+pub(super) fn embedding_inputs(
+    embedding: &Encoder,
+    Asked { tokens, features, beside }: Asked<'_>,
+    vocabulary: usize,
+    hidden: Option<usize>,
+) -> Result<Vec<(String, HostTensor)>, EngineError> {
+    let is_number = |port: &&Port| matches!(port.element, Some(Element::I64 | Element::I32));
+    let is_feature = |port: &&Port| matches!(port.element, Some(Element::F32 | Element::F16));
+    let is_told = |port: &&Port| beside.iter().any(|(name, _)| *name == port.name);
+    let ports = embedding.signature.inputs.iter().filter(|port| !is_told(port));
+    let (ids, others): (Vec<&Port>, Vec<&Port>) = ports.partition(is_number);
+    let (ids, element) = match ids.as_slice() {
+        [port] => (port.name.clone(), port.element.unwrap_or(Element::I64)),
+        _ => return Err(embedding.refused(TOKENS, "an embedding graph has one input of token ids")),
+    };
+    let mut inputs = vec![(ids, token_ids(tokens, element, vocabulary)?)];
+    match (others.as_slice(), features) {
+        ([], None) => {}
+        ([], Some(_)) => return Err(embedding.refused(TOKENS, "the embedding graph takes no features")),
+        ([port], features) if is_feature(port) => {
+            let width = port.shape.last().and_then(Dim::fixed).or(hidden);
+            let none = || HostTensor::F32 { shape: vec![0, width.unwrap_or(0)], data: Vec::new() };
+            let features = features.unwrap_or_else(none);
+            inputs.push((port.name.clone(), features));
+        }
+        (others, _) => {
+            let last = others.last().map_or_else(String::new, ToString::to_string);
+            return Err(embedding.refused(&last, "an embedding graph takes token ids and image features"));
+        }
+    }
+    inputs.extend(beside.iter().map(|(name, told)| (name.clone(), told.of(tokens.len()))));
+    Ok(inputs)
 }
 
 /// Token ids as a graph declares them, `[1, tokens]`; a token beyond the vocabulary is an error here, because what a

@@ -82,6 +82,14 @@ pub enum EngineError {
         /// Those that there are.
         known: String,
     },
+    /// No head has this name.
+    #[error("there is no head {name}; there are: {known}")]
+    NoSuchHead {
+        /// The name.
+        name: String,
+        /// Those that there are.
+        known: String,
+    },
     /// The decoder reads token ids itself, so there are no embeddings.
     #[error("this model has no embedding graph: its decoder reads token ids")]
     NoEmbedding,
@@ -153,6 +161,20 @@ pub enum EngineError {
     /// No token that may come next has a finite score: the weights, or the precision, are broken.
     #[error("the decoder gave no finite score to any token that may come next")]
     NoToken,
+    /// The decoder gave scores that are no numbers: its arithmetic overflowed, or its weights are broken.
+    #[error(
+        "{} gave {broken} scores of {of} that are no numbers (NaN or infinite): fetch or export it again, or take another \
+         precision or device",
+        path.display()
+    )]
+    NotFinite {
+        /// The graph's file.
+        path: PathBuf,
+        /// How many.
+        broken: usize,
+        /// Of how many.
+        of: usize,
+    },
     /// The reply left its grammar.
     #[error(transparent)]
     Constraint(#[from] ConstraintError),

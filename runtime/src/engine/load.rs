@@ -1,6 +1,9 @@
 //! Loading a model: its files checked, its graphs opened on the device, its decoder's plan and cache decided.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use ort::{
     memory::{Allocator, MemoryInfo},
@@ -8,11 +11,17 @@ use ort::{
 };
 
 use super::{
-    CacheForm, EngineError, EngineFacts, EngineGraphs, EngineOptions, decoder::DecoderPlan, encoder::Encoder,
-    graph, lacking, step::Decoder, thread::LoadedModel,
+    CacheForm, EngineError, EngineFacts, EngineGraphs, EngineOptions,
+    decoder::DecoderPlan,
+    encoder::Encoder,
+    graph,
+    heads::{Head, Heads},
+    lacking,
+    step::Decoder,
+    thread::LoadedModel,
 };
 use crate::{
-    cache::{CacheLayout, KeptForm},
+    cache::{CacheLayout, CacheTensor, KeptForm},
     device::{Device, DeviceChoice},
     library::Runtime,
     moved::{MovedCounter, is_host},
@@ -39,7 +48,8 @@ pub(super) fn load(
     // Without a decoder nothing is kept, and the form means nothing.
     let (mut decoder, mut form, mut vocabulary, mut doubt) = (None, CacheForm::Growing, 0, None);
     if let Some(path) = &graphs.decoder {
-        let opened = opened.decoder(path)?;
+        let heads = opened.heads(&graphs.heads)?;
+        let opened = opened.decoder(path, heads)?;
         (form, vocabulary, doubt) = (opened.form, opened.vocabulary, opened.doubt);
         decoder = Some(opened.decoder);
     }
@@ -69,8 +79,22 @@ pub(super) fn load(
     tracing::debug!(?form, context, vocabulary, "loaded");
     // Nothing says how many rows a table has that no decoder's scores go with.
     let known = if decoder.is_some() { vocabulary } else { usize::MAX };
+    // What is told what to do beside looking tokens up, does nothing else.
+    let embeds_features = graphs.beside_tokens.is_empty()
+        && embedding.as_ref().is_some_and(|embedding| embedding.signature.inputs.len() > 1);
+    let caches = decoder.iter().flat_map(|decoder| &decoder.plan.caches);
+    let token_bytes = caches.map(CacheTensor::bytes_per_token).sum();
     let sequences = HashMap::new();
-    let model = LoadedModel { sequences, next: 0, decoder, embedding, encoders, context, vocabulary: known };
+    let model = LoadedModel {
+        sequences,
+        next: 0,
+        decoder,
+        embedding,
+        beside_tokens: graphs.beside_tokens.clone(),
+        encoders,
+        context,
+        vocabulary: known,
+    };
     let facts = EngineFacts {
         signatures,
         placement,
@@ -78,6 +102,8 @@ pub(super) fn load(
         keeps_states,
         context,
         vocabulary,
+        token_bytes,
+        embeds_features,
         side_inputs,
         looks_at,
         moved,
@@ -104,11 +130,17 @@ struct OpenedDecoder {
 }
 
 impl Opened<'_> {
-    fn decoder(&mut self, path: &Path) -> Result<OpenedDecoder, EngineError> {
+    fn heads(&mut self, files: &[(String, PathBuf)]) -> Result<Heads, EngineError> {
+        let opened = files.iter().map(|(name, path)| Head::new(path, self.encoder(name, path, None)?));
+        Ok(Heads::new(opened.collect::<Result<_, _>>()?))
+    }
+
+    fn decoder(&mut self, path: &Path, heads: Heads) -> Result<OpenedDecoder, EngineError> {
         let nodes = graph::nodes(path)?;
         let (session, signature, home) = self.open("decoder", path, &self.options.device)?;
-        let plan = DecoderPlan::read(path, &signature, &self.options.decoder)?;
-        let vocabulary = plan.vocabulary.ok_or_else(|| EngineError::Graph {
+        let (shape, names) = (&self.options.decoder, &self.options.names);
+        let plan = DecoderPlan::read(path, &signature, shape, names, heads.input())?;
+        let vocabulary = heads.vocabulary().or(plan.vocabulary).ok_or_else(|| EngineError::Graph {
             path: path.to_owned(),
             role: "a decoder",
             reason: "it doesn't say how many tokens it scores, and neither does the model's configuration"
@@ -131,10 +163,13 @@ impl Opened<'_> {
             binding: session.create_binding()?,
             layout,
             plan,
-            longest_run: longest_run(self.options),
+            longest_run: longest_run(self.options, &nodes),
+            order: self.options.reading,
+            heads,
             host: MemoryInfo::default(),
             moved: self.moved.clone(),
             session,
+            path: path.to_owned(),
         };
         let doubt = doubt(&self.options.device.device, &nodes);
         Ok(OpenedDecoder { decoder, form, vocabulary, doubt })
@@ -184,9 +219,17 @@ impl Opened<'_> {
 /// From 32 on, the WebGPU provider's `GroupQueryAttention` takes a kernel that assumes subgroups of at least 8
 /// invocations. A software device may have 4 (SwiftShader has); the kernel then counts keys twice and says nothing
 /// (seen with plugin 0.4.0: scores off by 1 to 3, from exactly 32 tokens on). Below 32 it takes another one.
-fn longest_run(options: &EngineOptions) -> usize {
-    let device = if options.device.software { 31 } else { usize::MAX };
-    options.longest_run.map_or(device, |asked| device.min(asked.get()))
+fn longest_run(options: &EngineOptions, nodes: &[graph::GraphNode]) -> usize {
+    let whole = options.reading.whole_prompt;
+    let is_limited = options.device.software && (!whole || fuses_attention(nodes));
+    let device = if is_limited { 31 } else { usize::MAX };
+    options.longest_run.filter(|_| !whole).map_or(device, |asked| device.min(asked.get()))
+}
+
+/// Whether attention is an operator of ONNX Runtime's own, whose kernels depend on how much is read at once.
+fn fuses_attention(nodes: &[graph::GraphNode]) -> bool {
+    let fused = ["GroupQueryAttention", "MultiHeadAttention", "Attention"];
+    nodes.iter().any(|node| fused.contains(&node.operator.as_str()))
 }
 
 /// What makes a decoder's scores on this device doubtful.

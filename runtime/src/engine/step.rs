@@ -1,5 +1,7 @@
 //! One run of the decoder: everything bound, run, and the last token's scores taken.
 
+use std::path::{Path, PathBuf};
+
 use half::f16;
 use ort::{
     memory::MemoryInfo,
@@ -8,8 +10,9 @@ use ort::{
 };
 
 use super::{
-    EngineError, RunSwitch,
-    decoder::{DecoderPlan, EMBEDDINGS, Feed, Index, IndexPort, LOGITS, TOKENS},
+    EngineError, ReadingOrder, RunSwitch,
+    decoder::{DecoderPlan, Feed, Index, IndexPort},
+    heads::Heads,
     looking::{SEEN, STATES},
     reading::Reading,
 };
@@ -29,23 +32,31 @@ pub(super) struct Decoder {
     pub(super) plan: DecoderPlan,
     /// The most tokens that one run may read.
     pub(super) longest_run: usize,
+    /// What makes scores of hidden states, where the decoder doesn't.
+    pub(super) heads: Heads,
+    /// How it is to be read.
+    pub(super) order: ReadingOrder,
     pub(super) host: MemoryInfo<'static>,
     pub(super) moved: MovedCounter,
     pub(super) session: Session,
+    /// Its file, for errors.
+    pub(super) path: PathBuf,
 }
 
 impl Decoder {
-    /// Reads after what is in the cache, and gives the scores of the token after the last one. A run that fails or is
-    /// stopped leaves the cache as it was.
+    /// Reads after what is in the cache, and gives the scores of the token after the last one; `head` is which of its
+    /// heads scores, if it has any. A run that fails or is stopped leaves the cache as it was.
     pub(super) fn read(
         &mut self,
         cache: &mut Cache,
         reading: Reading,
+        head: usize,
         switch: &RunSwitch,
     ) -> Result<Vec<f32>, EngineError> {
         let mut before = None;
         let mut outcome = Err(EngineError::NoLogits { position: cache.length() });
-        for piece in reading.into_pieces(self.longest_run) {
+        let longest = self.longest_piece(cache.length(), reading.tokens())?;
+        for piece in reading.into_pieces(longest) {
             outcome = match self.run(cache, piece, switch) {
                 Ok((logits, replaced)) => {
                     before.get_or_insert(replaced);
@@ -59,7 +70,28 @@ impl Decoder {
                 }
             };
         }
-        outcome
+        let scores = outcome.and_then(|last| self.heads.score(head, last, switch));
+        if let (Err(_), Some(before)) = (&scores, before) {
+            cache.restore(before);
+        }
+        scores
+    }
+
+    /// The most tokens of one run, of so many after so many.
+    fn longest_piece(&self, past: usize, tokens: usize) -> Result<usize, EngineError> {
+        let longest = self.longest_run;
+        match (self.order.whole_prompt, past) {
+            (true, 0) if tokens > longest => Err(EngineError::Input {
+                graph: "decoder".to_owned(),
+                name: self.plan.input.clone(),
+                reason: format!(
+                    "its {tokens} tokens see each other and must be read at once, this device reads {longest} rightly: take \
+                     another one"
+                ),
+            }),
+            (true, 1..) => Ok(1),
+            _ => Ok(longest),
+        }
     }
 
     fn run(
@@ -76,7 +108,7 @@ impl Decoder {
         let _entered = span.enter();
         self.binding.clear();
         let outcome = self.bind(reading, cache).and_then(|()| {
-            let Self { binding, layout, session, host, moved, .. } = self;
+            let Self { binding, layout, session, host, moved, plan, path, .. } = self;
             let mut outputs =
                 session.run_binding_with_options(binding, switch.options()).map_err(|source| {
                     if switch.is_thrown() {
@@ -84,9 +116,10 @@ impl Decoder {
                     }
                     EngineError::Run { graph: "decoder".to_owned(), source }
                 })?;
-            let logits = take_logits(&outputs, layout, host, moved)?;
+            let last = take_last(&outputs, &plan.output, layout, host, moved)?;
+            refuse_broken(&last, path)?;
             let before = cache.take(layout, &mut outputs, more)?;
-            Ok((logits, before))
+            Ok((last, before))
         });
         // What is bound is held: a closed sequence's cache must not be.
         self.binding.clear();
@@ -96,11 +129,12 @@ impl Decoder {
     fn bind(&mut self, reading: Reading, cache: &mut Cache) -> Result<(), EngineError> {
         let (past, more) = (cache.length(), reading.tokens());
         let Reading { input, sides, positions, looking } = reading;
-        let (name, purpose) = match self.plan.feed {
-            Feed::Embeddings { .. } => (EMBEDDINGS, Purpose::Embeddings),
-            Feed::Tokens { .. } => (TOKENS, Purpose::Indices),
+        let purpose = match self.plan.feed {
+            Feed::Embeddings { .. } => Purpose::Embeddings,
+            Feed::Tokens { .. } => Purpose::Indices,
         };
-        self.bind_from_host(name, purpose, input)?;
+        let name = self.plan.input.clone();
+        self.bind_from_host(&name, purpose, input)?;
         for (place, rows) in sides.into_iter().enumerate() {
             let name = self.plan.sides.get(place).map(|port| port.name.clone()).unwrap_or_default();
             self.bind_from_host(&name, Purpose::Embeddings, rows)?;
@@ -111,10 +145,11 @@ impl Decoder {
         }
         for place in 0..self.plan.indices.len() {
             let port = &self.plan.indices[place];
-            let (name, value) = (port.name.clone(), index(port, past, more, &positions)?);
+            let first = self.order.first_position;
+            let (name, value) = (port.name.clone(), index(port, past, more, &positions, first)?);
             self.bind_from_host(&name, Purpose::Indices, value)?;
         }
-        self.binding.bind_output_to_device(LOGITS, &self.host)?;
+        self.binding.bind_output_to_device(self.plan.output.as_str(), &self.host)?;
         cache.bind(&self.layout, &mut self.binding, more)
     }
 
@@ -145,12 +180,13 @@ fn index(
     past: usize,
     more: usize,
     positions: &[RopePosition],
+    first: usize,
 ) -> Result<HostTensor, EngineError> {
     let total = (past + more) as i64;
     let (shape, numbers): (Vec<usize>, Vec<i64>) = match port.index {
         Index::AttentionMask => (vec![1, past + more], vec![1; past + more]),
         Index::PositionIds if port.rank == 3 => (vec![3, 1, more], rows(positions)),
-        Index::PositionIds => (vec![1, more], (past as i64..total).collect()),
+        Index::PositionIds => (vec![1, more], ((past + first) as i64..).take(more).collect()),
         Index::SeqlensK => (vec![1; port.rank], vec![total - 1]),
         Index::TotalSequenceLength => (vec![1; port.rank], vec![total]),
         Index::NumLogitsToKeep | Index::UseCacheBranch => (vec![1; port.rank], vec![1]),
@@ -178,29 +214,40 @@ fn rows(positions: &[RopePosition]) -> Vec<i64> {
     times.chain(heights).chain(positions.iter().map(|position| position.width)).collect()
 }
 
-/// The last token's scores, as 32-bit floats.
-fn take_logits(
+/// The last token's scores or hidden state, as 32-bit floats.
+fn take_last(
     outputs: &SessionOutputs<'_>,
+    name: &str,
     layout: &CacheLayout,
     host: &MemoryInfo<'static>,
     moved: &MovedCounter,
 ) -> Result<Vec<f32>, EngineError> {
     let broken =
-        |reason: String| EngineError::Input { graph: "decoder".to_owned(), name: LOGITS.to_owned(), reason };
-    let value = outputs.get(LOGITS).ok_or_else(|| broken("the run gave no such output".to_owned()))?;
+        |reason: String| EngineError::Input { graph: "decoder".to_owned(), name: name.to_owned(), reason };
+    let value = outputs.get(name).ok_or_else(|| broken("the run gave no such output".to_owned()))?;
     let shape = value.shape().to_vec();
-    let vocabulary = shape.last().copied().unwrap_or(0) as usize;
-    let (logits, total, element) = if let Ok((_, numbers)) = value.try_extract_tensor::<f32>() {
-        (last(numbers, vocabulary).to_vec(), numbers.len(), Element::F32)
+    let width = shape.last().copied().unwrap_or(0) as usize;
+    let (row, total, element) = if let Ok((_, numbers)) = value.try_extract_tensor::<f32>() {
+        (last(numbers, width).to_vec(), numbers.len(), Element::F32)
     } else {
         let (_, numbers) = value.try_extract_tensor::<f16>()?;
-        (last(numbers, vocabulary).iter().copied().map(f16::to_f32).collect(), numbers.len(), Element::F16)
+        (last(numbers, width).iter().copied().map(f16::to_f32).collect(), numbers.len(), Element::F16)
     };
-    if vocabulary == 0 || logits.len() != vocabulary {
-        return Err(broken(format!("a shape of {shape:?} holds no token's scores")));
+    if width == 0 || row.len() != width {
+        return Err(broken(format!("a shape of {shape:?} holds nothing of a token")));
     }
     moved.count(Purpose::Logits, Crossing::ToHost, host, &layout.home, total * element.bytes());
-    Ok(logits)
+    Ok(row)
+}
+
+/// A score that is no number, or is infinite upwards, comes of an overflow or of broken weights; whatever is then chosen
+/// means nothing. Minus infinity is how graphs forbid a token.
+fn refuse_broken(logits: &[f32], path: &Path) -> Result<(), EngineError> {
+    let is_broken = |score: &&f32| score.is_nan() || **score == f32::INFINITY;
+    match logits.iter().filter(is_broken).count() {
+        0 => Ok(()),
+        broken => Err(EngineError::NotFinite { path: path.to_owned(), broken, of: logits.len() }),
+    }
 }
 
 fn last<T>(numbers: &[T], count: usize) -> &[T] {
@@ -231,7 +278,11 @@ mod tests {
         ];
         for (kind, element, rank, expected) in cases {
             let port = IndexPort { index: kind, name: "name".to_owned(), element, rank };
-            assert_eq!(index(&port, 3, 2, &positions).unwrap(), expected, "{kind:?}");
+            assert_eq!(index(&port, 3, 2, &positions, 0).unwrap(), expected, "{kind:?}");
         }
+        let port =
+            IndexPort { index: Index::PositionIds, name: "name".to_owned(), element: Element::I64, rank: 2 };
+        assert_eq!(index(&port, 0, 2, &[], 1).unwrap(), long(&[1, 2], &[1, 2]));
+        assert_eq!(index(&port, 3, 1, &[], 1).unwrap(), long(&[1, 1], &[4]));
     }
 }

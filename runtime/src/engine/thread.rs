@@ -5,10 +5,10 @@ use std::{collections::HashMap, sync::mpsc, thread};
 use tokio::sync::oneshot;
 
 use super::{
-    Chunk, Command, EngineError, EngineFacts, EngineGraphs, EngineOptions, Extended, RunSwitch,
+    BesideTokens, Chunk, Command, EngineError, EngineFacts, EngineGraphs, EngineOptions, Extended, RunSwitch,
     command::EngineLine,
-    decoder::{EMBEDDINGS, Feed, TOKENS},
-    encoder::{Encoder, token_ids},
+    decoder::{EMBEDDINGS, Feed},
+    encoder::{Asked, Encoder, embedding_inputs, token_ids},
     load,
     looking::{self, Looking},
     positions::{ReadPositions, refuse_given},
@@ -24,6 +24,8 @@ pub(super) struct OpenSequence {
     cache: Cache,
     positions: ReadPositions,
     looking: Looking,
+    /// Which head scores what comes next.
+    head: usize,
 }
 
 /// A loaded model, as its thread sees it. Caches are dropped before the sessions whose memory they lie in.
@@ -32,6 +34,8 @@ pub(super) struct LoadedModel {
     pub(super) next: u64,
     pub(super) decoder: Option<Decoder>,
     pub(super) embedding: Option<Encoder>,
+    /// What it is given beside tokens.
+    pub(super) beside_tokens: Vec<(String, BesideTokens)>,
     pub(super) encoders: Vec<Encoder>,
     pub(super) context: usize,
     pub(super) vocabulary: usize,
@@ -82,10 +86,10 @@ impl LoadedModel {
                 Command::Encode { encoder, inputs, switch, reply } => {
                     let _ = reply.send(self.encode(&encoder, inputs, &switch));
                 }
-                Command::Embed { tokens, switch, reply } => {
-                    let _ = reply.send(self.embed(&tokens, &switch));
+                Command::Embed { tokens, features, switch, reply } => {
+                    let _ = reply.send(self.embed(&tokens, features, &switch));
                 }
-                Command::Open { reply } => self.open(reply),
+                Command::Open { head, reply } => self.open(head.as_deref(), reply),
                 Command::Extend { sequence, chunks, checkpoint, switch, reply } => {
                     let _ = reply.send(self.extend(sequence, chunks, checkpoint, &switch));
                 }
@@ -105,38 +109,42 @@ impl LoadedModel {
         inputs: Vec<(String, HostTensor)>,
         switch: &RunSwitch,
     ) -> Result<Vec<(String, HostTensor)>, EngineError> {
-        if let Some(encoder) = self.encoders.iter_mut().find(|encoder| encoder.name == name) {
+        let mut graphs = self.encoders.iter_mut().chain(&mut self.embedding);
+        if let Some(encoder) = graphs.find(|encoder| encoder.name == name) {
             return encoder.run(inputs, switch);
         }
         let known: Vec<&str> = self.encoders.iter().map(|encoder| encoder.name.as_str()).collect();
         Err(EngineError::NoSuchEncoder { name: name.to_owned(), known: known.join(", ") })
     }
 
-    fn embed(&mut self, tokens: &[u32], switch: &RunSwitch) -> Result<HostTensor, EngineError> {
+    fn embed(
+        &mut self,
+        tokens: &[u32],
+        features: Option<HostTensor>,
+        switch: &RunSwitch,
+    ) -> Result<HostTensor, EngineError> {
+        let hidden = self.decoder.as_ref().and_then(|decoder| decoder.plan.hidden());
         let embedding = self.embedding.as_mut().ok_or(EngineError::NoEmbedding)?;
-        let port = embedding.signature.inputs.first().filter(|_| embedding.signature.inputs.len() == 1);
-        let (name, element) =
-            port.and_then(|port| Some((port.name.clone(), port.element?))).ok_or_else(|| {
-                EngineError::Input {
-                    graph: embedding.name.clone(),
-                    name: TOKENS.to_owned(),
-                    reason: "an embedding graph has this one input".to_owned(),
-                }
-            })?;
-        let ids = token_ids(tokens, element, self.vocabulary)?;
-        let outputs = embedding.run(vec![(name, ids)], switch)?;
+        let asked = Asked { tokens, features, beside: &self.beside_tokens };
+        let inputs = embedding_inputs(embedding, asked, self.vocabulary, hidden)?;
+        let outputs = embedding.run(inputs, switch)?;
         let (_, embeddings) = outputs.into_iter().next().ok_or(EngineError::NoEmbedding)?;
         Ok(embeddings)
     }
 
-    fn open(&mut self, reply: super::Reply<u64>) {
+    fn open(&mut self, head: Option<&str>, reply: super::Reply<u64>) {
         let decoder = self.decoder.as_ref().ok_or(EngineError::NoDecoder);
-        let opened = decoder.and_then(|decoder| Cache::empty(&decoder.layout)).map(|cache| {
+        let opened = decoder.and_then(|decoder| {
+            Ok(OpenSequence {
+                head: decoder.heads.place(head)?,
+                cache: Cache::empty(&decoder.layout)?,
+                positions: ReadPositions::default(),
+                looking: Looking::default(),
+            })
+        });
+        let opened = opened.map(|sequence| {
             self.next += 1;
-            self.sequences.insert(
-                self.next,
-                OpenSequence { cache, positions: ReadPositions::default(), looking: Looking::default() },
-            );
+            self.sequences.insert(self.next, sequence);
             self.next
         });
         // If nobody took it, nobody will close it.
@@ -172,7 +180,7 @@ impl LoadedModel {
         let sides = side_inputs::take(&decoder.plan.sides, &mut chunks)?;
         let input = self.input(chunks, switch)?;
         let context = self.context;
-        let OpenSequence { cache, positions, looking } =
+        let OpenSequence { cache, positions, looking, head } =
             self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
         let (position, more) = (cache.length(), input.shape().get(1).copied().unwrap_or(0));
         if more == 0 {
@@ -186,11 +194,8 @@ impl LoadedModel {
             return Err(EngineError::ContextFull { position, more, context });
         }
         let decoder = self.decoder.as_mut().ok_or(EngineError::NoDecoder)?;
-        let logits = decoder.read(
-            cache,
-            Reading { input, sides, positions: fresh.clone(), looking: looks.clone() },
-            switch,
-        )?;
+        let reading = Reading { input, sides, positions: fresh.clone(), looking: looks.clone() };
+        let logits = decoder.read(cache, reading, *head, switch)?;
         positions.extend(&fresh);
         looking.extend(looks);
         if checkpoint {
@@ -224,7 +229,7 @@ impl LoadedModel {
                     match chunk {
                         Chunk::Tokens(tokens) if tokens.is_empty() => {}
                         Chunk::Tokens(tokens) => {
-                            parts.push(self.embed(&tokens, switch)?.into_element(element)?);
+                            parts.push(self.embed(&tokens, None, switch)?.into_element(element)?);
                         }
                         Chunk::Embedded(given) => parts.push(given.embeddings.into_element(element)?),
                     }
@@ -247,7 +252,7 @@ impl LoadedModel {
     }
 
     fn rewind(&mut self, sequence: u64, position: usize, near: bool) -> Result<Extended, EngineError> {
-        let OpenSequence { cache, positions, looking } =
+        let OpenSequence { cache, positions, looking, .. } =
             self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
         let decoder = self.decoder.as_ref().ok_or(EngineError::NoDecoder)?;
         let position = if near { cache.reachable(position) } else { position };

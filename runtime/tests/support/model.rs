@@ -81,6 +81,7 @@ pub(crate) fn graphs(decoder: &str) -> EngineGraphs {
         encoders: vec![("vision_encoder".to_owned(), data("encoder.onnx"))],
         embedding: reads_embeddings.then(|| data("embedding.onnx")),
         decoder: Some(data(decoder)),
+        ..EngineGraphs::default()
     }
 }
 

@@ -1,0 +1,94 @@
+//! `percept draw`, as a person or a script uses it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what fails in a test's own helpers fails the test")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+fn model(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/data").join(name)
+}
+
+fn draw(name: &str, arguments: &[&str], folder: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_percept"))
+        .arg("draw")
+        .arg(model(name))
+        .args(arguments)
+        .args(["--device", "cpu"])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The names in a folder, so that nothing is left lying about.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_picture_is_written_as_the_reference_draws_it_and_its_cost_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let golden = fs::read(model("janus-tiny").join("drawn.json")).unwrap();
+    let golden = &serde_json::from_slice::<Value>(&golden).unwrap()[0];
+    let guidance = golden["guidance"].to_string();
+    let prompt = golden["prompt"].as_str().unwrap();
+    let arguments = [prompt, "-o", "drawn.png", "--temperature", "0", "--guidance", &guidance, "--json"];
+    // A second time over the first.
+    for _ in 0..2 {
+        let output = draw("janus-tiny", &arguments, folder.path());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(told["tokens"], golden["tokens"]);
+        assert_eq!((&told["width"], &told["height"]), (&golden["width"], &golden["height"]));
+        assert_eq!(told["file"], "drawn.png");
+        assert_eq!(told["usage"]["output_tokens"], 16);
+        let picture = image::open(folder.path().join("drawn.png")).unwrap().to_rgb8();
+        assert_eq!(picture.width(), golden["width"].as_u64().unwrap() as u32);
+        assert_eq!(names(folder.path()), ["drawn.png"]);
+    }
+    let plain = draw("janus-tiny", &[prompt, "-o", "drawn.png", "--seed", "3"], folder.path());
+    assert_eq!(text(&plain.stdout), "drawn.png\n");
+    assert!(text(&plain.stderr).contains("guidance 5 · seed 3"), "{}", text(&plain.stderr));
+}
+
+#[test]
+fn what_cant_be_drawn_or_written_is_refused_and_nothing_is_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let notes = folder.path().join("notes.png");
+    fs::write(&notes, "no picture").unwrap();
+    let cases: [(&str, &[&str], &str); 6] = [
+        ("janus-tiny", &["A house.", "-o", "notes.png"], "it is there already, and it is no picture"),
+        ("janus-tiny", &["A house.", "-o", "house.jpg"], "the picture is a PNG file"),
+        ("janus-tiny", &["A house.", "-o", "nowhere/house.png"], "there is no such folder"),
+        ("janus-tiny", &["A house.", "-o", "house.png", "--guidance", "0.2"], "guidance is 0.2"),
+        ("llava-tiny", &["A house.", "-o", "house.png"], "a `llava` model can't draw; janus"),
+        ("clip-tiny", &["A house.", "-o", "house.png"], "it doesn't converse"),
+    ];
+    for (name, arguments, says) in cases {
+        let output = draw(name, arguments, folder.path());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(says), "{}", text(&output.stderr));
+        assert_eq!(text(&output.stdout), "");
+    }
+    assert_eq!(fs::read_to_string(&notes).unwrap(), "no picture");
+    assert_eq!(names(folder.path()), ["notes.png"]);
+}
+
+#[test]
+fn the_help_tells_it_all() {
+    let output = Command::new(env!("CARGO_BIN_EXE_percept")).args(["draw", "--help"]).output().unwrap();
+    insta::assert_snapshot!("help_of_draw", text(&output.stdout));
+}

@@ -1,0 +1,75 @@
+//! `InternVL` 3 (Zhu et al. 2025) in transformers' form: an image in tiles, their features one after another.
+//!
+//! Reference: transformers' `processing_internvl.py`. Its processor asks for tiles even where the image processor's
+//! file says `"crop_to_patches": false`, as published ones do.
+
+use std::path::Path;
+
+use percept_runtime::HostTensor;
+use serde::Deserialize;
+
+use super::{Family, countable, pixel_values};
+use crate::{
+    ModelError,
+    folder::{ModelConfig, bad, read_text},
+    processor::{AspectTiles, ImageProcessor, ProcessedImage},
+};
+
+const FEATURE: &str = "<IMG_CONTEXT>";
+const BEGIN: &str = "<img>";
+const END: &str = "</img>";
+
+/// Features of a tile where no file says it: the class's.
+const USUAL_FEATURES: usize = 256;
+
+#[derive(Debug, Default, Deserialize)]
+struct ProcessorFile {
+    image_seq_length: Option<usize>,
+}
+
+#[derive(Debug)]
+pub(super) struct InternVl {
+    /// Features of one tile.
+    tile_tokens: usize,
+}
+
+pub(super) fn read(folder: &Path, config: &ModelConfig) -> Result<Box<dyn Family>, ModelError> {
+    let path = folder.join("processor_config.json");
+    let file: ProcessorFile = match read_text(&path)? {
+        Some(text) => serde_json::from_str(&text).map_err(|error| bad(&path, error.to_string()))?,
+        None => ProcessorFile::default(),
+    };
+    let tile_tokens = file.image_seq_length.or(config.image_tokens).unwrap_or(USUAL_FEATURES);
+    Ok(Box::new(InternVl { tile_tokens: countable(&path, tile_tokens)? }))
+}
+
+impl Family for InternVl {
+    fn name(&self) -> &'static str {
+        "internvl"
+    }
+
+    fn image_token(&self) -> &str {
+        FEATURE
+    }
+
+    fn processor(&self, written: ImageProcessor) -> ImageProcessor {
+        match written {
+            ImageProcessor::Aspect(aspect) => ImageProcessor::Aspect(AspectTiles { cuts: true, ..aspect }),
+            other => other,
+        }
+    }
+
+    fn expand(&self, image: &ProcessedImage) -> String {
+        let features = FEATURE.repeat(self.tile_tokens * image.tiles);
+        format!("{BEGIN}{features}{END}")
+    }
+
+    fn encoder_inputs(&self, image: ProcessedImage) -> Vec<(String, HostTensor)> {
+        let shape = vec![image.tiles, 3, image.height, image.width];
+        vec![pixel_values(shape, image.values)]
+    }
+
+    fn end_tokens(&self) -> &'static [&'static str] {
+        &["<|im_end|>", "<|endoftext|>"]
+    }
+}

@@ -1,0 +1,186 @@
+//! `genai_config.json`: what onnxruntime-genai's folders say of themselves, as written and as meant.
+//!
+//! Reference: `make_genai_config` of onnxruntime-genai 0.18's builder, and its documentation of the file.
+
+use std::{collections::BTreeMap, path::Path};
+
+use percept_runtime::DecoderNames;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{ModelConfig, bad, config::Tokens, read_text};
+use crate::{ModelError, family};
+
+/// The file's name.
+pub(super) const FILE: &str = "genai_config.json";
+
+#[derive(Debug, Deserialize)]
+struct Written {
+    model: ModelWritten,
+}
+
+#[derive(Debug, Deserialize)]
+struct ModelWritten {
+    r#type: String,
+    context_length: Option<usize>,
+    eos_token_id: Option<Tokens>,
+    vocab_size: Option<usize>,
+    image_token_id: Option<u32>,
+    decoder: DecoderWritten,
+    vision: Option<GraphWritten>,
+    embedding: Option<GraphWritten>,
+}
+
+#[derive(Debug, Deserialize)]
+struct DecoderWritten {
+    head_size: Option<usize>,
+    hidden_size: Option<usize>,
+    num_attention_heads: Option<usize>,
+    num_key_value_heads: Option<usize>,
+    num_hidden_layers: Option<usize>,
+    #[serde(flatten)]
+    graph: GraphWritten,
+}
+
+#[derive(Debug, Deserialize)]
+struct GraphWritten {
+    filename: Option<String>,
+    /// A graph cut in several for an accelerator.
+    pipeline: Option<Value>,
+    #[serde(default)]
+    inputs: BTreeMap<String, String>,
+    #[serde(default)]
+    outputs: BTreeMap<String, String>,
+    patch_size: Option<usize>,
+    spatial_merge_size: Option<usize>,
+    window_size: Option<usize>,
+}
+
+/// The file's keys for ports, and the names that these are known by.
+const DECODER_PORTS: [(&str, &str); 9] = [
+    ("input_ids", "input_ids"),
+    ("inputs_embeds", "inputs_embeds"),
+    ("attention_mask", "attention_mask"),
+    ("position_ids", "position_ids"),
+    ("past_key_names", "past_key_values.%d.key"),
+    ("past_value_names", "past_key_values.%d.value"),
+    ("logits", "logits"),
+    ("present_key_names", "present.%d.key"),
+    ("present_value_names", "present.%d.value"),
+];
+
+/// Model types that another program calls otherwise.
+const TYPES: [(&str, &str); 2] = [("phi3v", "phi3_v"), ("fara", "qwen2_5_vl")];
+
+/// The file as it is meant.
+#[derive(Debug)]
+pub(crate) struct GenaiConfig(ModelWritten);
+
+impl GenaiConfig {
+    /// That of a folder, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Folder`] if it is torn, or names a graph that is cut in pieces.
+    pub(super) fn of_folder(folder: &Path) -> Result<Option<Self>, ModelError> {
+        let path = folder.join(FILE);
+        let Some(text) = read_text(&path)? else { return Ok(None) };
+        let Written { model } = serde_json::from_str(&text).map_err(|error| bad(&path, error.to_string()))?;
+        let graphs = [Some(("decoder", &model.decoder.graph)), model.vision.as_ref().map(|g| ("vision", g))];
+        for (name, graph) in graphs.into_iter().flatten() {
+            if graph.pipeline.is_some() {
+                return Err(ModelError::Folder {
+                    path,
+                    problem: format!(
+                        "its `model.{name}` is a pipeline of several graphs, which isn't hosted"
+                    ),
+                    remedy: "Take an export for cpu or a GPU, whose graphs are whole".into(),
+                });
+            }
+        }
+        Ok(Some(Self(model)))
+    }
+
+    /// The same in the words of `config.json`, for folders without one.
+    pub(super) fn as_config(&self) -> Value {
+        let Self(model) = self;
+        let kind = TYPES.iter().find(|(theirs, _)| *theirs == model.r#type);
+        let decoder = &model.decoder;
+        let mut config = json!({
+            "model_type": kind.map_or(model.r#type.as_str(), |(_, ours)| ours),
+            "text_config": {
+                "hidden_size": decoder.hidden_size,
+                "num_hidden_layers": decoder.num_hidden_layers,
+                "num_attention_heads": decoder.num_attention_heads,
+                "num_key_value_heads": decoder.num_key_value_heads,
+                "head_dim": decoder.head_size,
+                "vocab_size": model.vocab_size,
+                "max_position_embeddings": model.context_length,
+            },
+        });
+        if let Some(token) = model.image_token_id {
+            config["image_token_id"] = token.into();
+        }
+        if let Some(vision) = &model.vision {
+            let sizes = [
+                ("patch_size", vision.patch_size),
+                ("spatial_merge_size", vision.spatial_merge_size),
+                ("window_size", vision.window_size),
+            ];
+            let written = sizes.into_iter().filter_map(|(key, size)| Some((key.to_owned(), size?.into())));
+            config["vision_config"] = Value::Object(written.collect());
+        }
+        config
+    }
+
+    /// What it says about a model that `config.json` tells of too: how long a sequence its graphs take, and what ends
+    /// a reply.
+    pub(super) fn lay_over(&self, config: &mut ModelConfig) {
+        if let Some(context) = self.0.context_length {
+            config.text.context = context;
+        }
+        if let Some(ends) = &self.0.eos_token_id {
+            config.end_tokens = ends.all();
+        }
+    }
+
+    /// The file of a session, as far as it names one.
+    pub(super) fn file(&self, session: &str) -> Option<&str> {
+        self.graph(session).and_then(|graph| graph.filename.as_deref())
+    }
+
+    /// Its key for a session.
+    pub(super) fn key(session: &str) -> &'static str {
+        match session {
+            family::VISION_ENCODER => "vision",
+            family::EMBED_TOKENS => "embedding",
+            _ => "decoder",
+        }
+    }
+
+    /// What the decoder calls its ports.
+    pub(super) fn decoder_names(&self) -> DecoderNames {
+        let GraphWritten { inputs, outputs, .. } = &self.0.decoder.graph;
+        DECODER_PORTS.iter().fold(DecoderNames::default(), |names, (key, known)| {
+            match inputs.get(*key).or_else(|| outputs.get(*key)) {
+                Some(own) if own != known => names.with(known, own),
+                _ => names,
+            }
+        })
+    }
+
+    /// What the vision graph calls the inputs and outputs that are known by the file's keys: `(known, own)`.
+    pub(super) fn vision_names(&self) -> Vec<(String, String)> {
+        let Some(GraphWritten { inputs, outputs, .. }) = &self.0.vision else { return Vec::new() };
+        let all = inputs.iter().chain(outputs).map(|(known, own)| (known.clone(), own.clone()));
+        all.filter(|(known, own)| known != own).collect()
+    }
+
+    fn graph(&self, session: &str) -> Option<&GraphWritten> {
+        match Self::key(session) {
+            "vision" => self.0.vision.as_ref(),
+            "embedding" => self.0.embedding.as_ref(),
+            _ => Some(&self.0.decoder.graph),
+        }
+    }
+}

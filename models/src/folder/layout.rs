@@ -1,0 +1,212 @@
+//! How a folder is laid out: who wrote it, and so where its graphs are and what these call their ports.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Component, Path, PathBuf},
+};
+
+use percept_runtime::DecoderNames;
+use serde::Serialize;
+
+use super::{
+    FolderSettings, Graphs, ModelConfig, Precision, SessionFile, Weights,
+    genai::{self, GenaiConfig},
+    missing,
+};
+use crate::ModelError;
+
+/// Who wrote a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LayoutKind {
+    /// The community's, as transformers.js reads it: `onnx/<session><suffix>.onnx`.
+    Community,
+    /// onnxruntime-genai's: `genai_config.json` names the graphs and their ports.
+    Genai,
+    /// `[sessions]` in `percept.toml` names some graphs; the others are the community's.
+    Manifest,
+}
+
+impl fmt::Display for LayoutKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Community => "transformers.js",
+            Self::Genai => "onnxruntime-genai",
+            Self::Manifest => "percept.toml",
+        })
+    }
+}
+
+/// A layout with what it says.
+#[derive(Debug)]
+pub(crate) enum Layout {
+    Community,
+    Genai(Box<GenaiConfig>),
+    Manifest(BTreeMap<String, String>),
+}
+
+impl Layout {
+    /// The layout of a folder: what `percept.toml` names counts first; a folder that has an `onnx/` beside
+    /// `genai_config.json` is the community's.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Folder`] if `genai_config.json` is torn.
+    pub(crate) fn of_folder(folder: &Path, settings: &FolderSettings) -> Result<Self, ModelError> {
+        if !settings.sessions.is_empty() {
+            return Ok(Self::Manifest(settings.sessions.clone()));
+        }
+        if folder.join("onnx").is_dir() {
+            return Ok(Self::Community);
+        }
+        Ok(GenaiConfig::of_folder(folder)?.map_or(Self::Community, |genai| Self::Genai(Box::new(genai))))
+    }
+
+    /// Who wrote it.
+    pub(crate) fn kind(&self) -> LayoutKind {
+        match self {
+            Self::Community => LayoutKind::Community,
+            Self::Genai(_) => LayoutKind::Genai,
+            Self::Manifest(_) => LayoutKind::Manifest,
+        }
+    }
+
+    /// The model's configuration, where this layout has its say in it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ModelConfig::of_folder`].
+    pub(crate) fn config(&self, folder: &Path, settings: &FolderSettings) -> Result<ModelConfig, ModelError> {
+        let mut config = ModelConfig::of_folder(folder)?;
+        if let Self::Genai(genai) = self {
+            genai.lay_over(&mut config);
+        }
+        if let Some(family) = &settings.family {
+            config.model_type.clone_from(family);
+        }
+        Ok(config)
+    }
+
+    /// Which of a family's sets of sessions the folder has.
+    pub(crate) fn set<'a, 'b>(&self, folder: &Path, sets: &'a [Vec<&'b str>]) -> &'a [&'b str] {
+        let named = match self {
+            Self::Community => return Graphs::of_folder(folder).set(sets),
+            Self::Genai(_) => None,
+            Self::Manifest(named) => {
+                sets.iter().find(|set| set.iter().any(|session| named.contains_key(*session)))
+            }
+        };
+        named.or(sets.first()).map_or(&[], Vec::as_slice)
+    }
+
+    /// The files of a family's sessions, in the set that the folder has.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Folder`] naming the first session that has no file, or a session that the family doesn't know.
+    pub(crate) fn sessions(
+        &self,
+        folder: &Path,
+        sets: &[Vec<&str>],
+        precision: Option<&Precision>,
+    ) -> Result<Vec<SessionFile>, ModelError> {
+        let sessions = self.set(folder, sets);
+        self.check_names(folder, sessions)?;
+        if matches!(self, Self::Community) {
+            return Graphs::of_folder(folder).choose(sessions, precision);
+        }
+        let named = sessions.iter().map(|session| self.session(folder, session, precision));
+        let found: Vec<SessionFile> = named.collect::<Result<_, _>>()?;
+        match precision {
+            Some(wanted) if !found.iter().any(|file| file.precision == *wanted) => Err(ModelError::Folder {
+                path: folder.to_owned(),
+                problem: format!("no session is there in `{wanted}`"),
+                remedy: "Its files are named one by one, so there is one precision of each: ask for none"
+                    .into(),
+            }),
+            _ => Ok(found),
+        }
+    }
+
+    /// The file of one session.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Folder`] if there is none.
+    pub(crate) fn session(
+        &self,
+        folder: &Path,
+        session: &str,
+        precision: Option<&Precision>,
+    ) -> Result<SessionFile, ModelError> {
+        let named = match self {
+            Self::Community => None,
+            Self::Genai(genai) => Some(genai.file(session).ok_or_else(|| ModelError::Folder {
+                path: folder.join(genai::FILE),
+                problem: format!("it names no graph for `{session}`"),
+                remedy: format!("It would be `model.{}.filename`", GenaiConfig::key(session)),
+            })?),
+            Self::Manifest(sessions) => sessions.get(session).map(String::as_str),
+        };
+        if let Some(file) = named {
+            return explicit(folder, session, file);
+        }
+        let graphs = Graphs::of_folder(folder);
+        // A session that isn't there in the precision that is asked for is there in another.
+        let chosen = graphs.choose(&[session], precision).or_else(|_| graphs.choose(&[session], None))?;
+        chosen.into_iter().next().ok_or_else(|| missing(&graphs.home().join(format!("{session}.onnx"))))
+    }
+
+    /// A session that the family doesn't have would be left aside in silence.
+    pub(crate) fn check_names(&self, folder: &Path, sessions: &[&str]) -> Result<(), ModelError> {
+        let Self::Manifest(named) = self else { return Ok(()) };
+        match named.keys().find(|name| !sessions.contains(&name.as_str())) {
+            Some(unknown) => Err(ModelError::Folder {
+                path: folder.join("percept.toml"),
+                problem: format!("`[sessions]` names `{unknown}`, which this family doesn't have"),
+                remedy: format!("Its sessions are {}", sessions.join(", ")),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// What the decoder calls its ports.
+    pub(crate) fn decoder_names(&self) -> DecoderNames {
+        match self {
+            Self::Genai(genai) => genai.decoder_names(),
+            _ => DecoderNames::default(),
+        }
+    }
+
+    /// What the vision graph calls its ports: `(known, own)` where these differ.
+    pub(crate) fn vision_names(&self) -> Vec<(String, String)> {
+        match self {
+            Self::Genai(genai) => genai.vision_names(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// A file that is named, in the precision that its weights are in.
+fn explicit(folder: &Path, session: &str, file: &str) -> Result<SessionFile, ModelError> {
+    let path = folder.join(inside(folder, session, file)?);
+    let Ok(graph) = std::fs::metadata(&path) else { return Err(missing(&path)) };
+    let weights = Weights::of_graph(&path)?;
+    let data = weights.data.iter().filter_map(|path| std::fs::metadata(path).ok());
+    let bytes = graph.len() + data.map(|data| data.len()).sum::<u64>();
+    Ok(SessionFile { session: session.into(), path, precision: weights.precision(), bytes })
+}
+
+/// The path of a file in the folder. A folder may come from anywhere: it names no file outside of itself.
+fn inside<'a>(folder: &Path, session: &str, file: &'a str) -> Result<&'a Path, ModelError> {
+    let path = Path::new(file);
+    if !file.is_empty() && path.components().all(|part| matches!(part, Component::Normal(_))) {
+        return Ok(path);
+    }
+    Err(ModelError::Folder {
+        path: folder.join(PathBuf::from(file)),
+        problem: format!("the file of `{session}` lies outside of the model's folder"),
+        remedy: "Name a file in the folder, by its path from there".into(),
+    })
+}

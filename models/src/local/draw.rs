@@ -1,0 +1,231 @@
+//! Drawing: the prompt read with its words and without, image tokens written by what both say of the next one, and
+//! pixels made of the tokens.
+
+use std::{sync::Arc, time::Instant};
+
+use async_trait::async_trait;
+use image::RgbImage;
+use percept_runtime::{Chooser, HostTensor, Sampling, Sequence};
+
+use super::{
+    Inner, LocalModel,
+    prompt::{self, Told},
+    trouble::engine_error,
+};
+use crate::{
+    Conversation, Draw, Drawing, DrawingPlan, ImageModel, ImageTokens, Message, ModelError, Role, Usage,
+};
+
+#[async_trait]
+impl ImageModel for LocalModel {
+    async fn draw(&self, prompt: &str, options: &Draw) -> Result<Drawing, ModelError> {
+        let cancel = options.cancel.clone();
+        // A future that is dropped stops the run that it waits for.
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(ModelError::Cancelled),
+            drawing = draw(&self.inner, prompt, options) => drawing,
+        }
+    }
+}
+
+impl LocalModel {
+    /// The scores of each image token to come first in a drawing, guided; for goldens.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ImageModel::draw`].
+    pub async fn first_drawing_scores(&self, prompt: &str, guidance: f32) -> Result<Vec<f32>, ModelError> {
+        let plan = self.inner.folder.family.drawing().map_err(ModelError::Request)?;
+        let mut easel = Easel::new(&self.inner, plan, prompt, Some(guidance)).await?;
+        easel.scores().await
+    }
+}
+
+async fn draw(inner: &Arc<Inner>, prompt: &str, options: &Draw) -> Result<Drawing, ModelError> {
+    let plan = inner.folder.family.drawing().map_err(ModelError::Request)?;
+    let sampling = Sampling {
+        temperature: options.temperature,
+        top_p: options.top_p,
+        seed: options.seed,
+        ..Sampling::default()
+    };
+    let mut chooser = Chooser::new(sampling).map_err(engine_error)?;
+    let mut usage = Usage::default();
+    let begun = Instant::now();
+    let mut easel = Easel::new(inner, plan, prompt, options.guidance).await?;
+    usage.fresh_tokens = easel.read;
+    usage.stage.prefill = begun.elapsed().as_secs_f64() * 1000.0;
+    let begun = Instant::now();
+    let mut tokens = Vec::with_capacity(plan.count);
+    while tokens.len() < plan.count {
+        let token = chooser.choose(&easel.scores().await?).map_err(engine_error)?;
+        tokens.push(token);
+        if tokens.len() < plan.count {
+            easel.write(token).await?;
+        }
+        if let Some(progress) = &options.progress {
+            progress.tell(tokens.len(), plan.count);
+        }
+    }
+    usage.output_tokens = tokens.len();
+    usage.stage.decode = begun.elapsed().as_secs_f64() * 1000.0;
+    let begun = Instant::now();
+    let image = paint(inner, plan, &tokens).await?;
+    usage.stage.vision = begun.elapsed().as_secs_f64() * 1000.0;
+    Ok(Drawing { image: Arc::new(image), tokens, guidance: easel.guidance, usage })
+}
+
+/// A picture in the making: the sequence that has the prompt, and the one that has none.
+struct Easel<'a> {
+    inner: &'a Inner,
+    plan: &'a DrawingPlan,
+    guidance: f32,
+    with_words: Sequence,
+    without: Option<Sequence>,
+    /// Tokens read for both.
+    read: usize,
+}
+
+impl<'a> Easel<'a> {
+    /// Reads the prompt.
+    async fn new(
+        inner: &'a Arc<Inner>,
+        plan: &'a DrawingPlan,
+        words: &str,
+        guidance: Option<f32>,
+    ) -> Result<Self, ModelError> {
+        let guidance = guidance_of(plan, guidance)?;
+        let conversation: Conversation = [Message::text(Role::User, words)].into_iter().collect();
+        let prompt = prompt::prepare_between(inner, [""; 2], &conversation, Told::default()).await?;
+        let mut ids: Vec<u32> = prompt.tokens.iter().map(|token| token.id).collect();
+        ids.push(plan.begin);
+        // The last token is never read back.
+        let (needed, context) = (ids.len() + plan.count - 1, inner.engine.context());
+        if needed > context {
+            return Err(ModelError::Conversation(format!(
+                "the prompt has {} tokens and the picture {}, the model's context holds {context}: shorten the prompt",
+                ids.len(),
+                plan.count
+            )));
+        }
+        let with_words = read(inner, plan, &ids).await?;
+        let without = match &plan.unconditional {
+            Some(unconditional) if guidance > 1.0 => Some(read(inner, plan, &unconditional.of(&ids)).await?),
+            _ => None,
+        };
+        let read = ids.len() * if without.is_some() { 2 } else { 1 };
+        Ok(Self { inner, plan, guidance, with_words, without, read })
+    }
+
+    /// The scores of each code of the image's to come next, guided.
+    async fn scores(&mut self) -> Result<Vec<f32>, ModelError> {
+        let mut scores = codes(self.plan, self.with_words.last_logits().await.map_err(engine_error)?)?;
+        if let Some(without) = &mut self.without {
+            let blind = codes(self.plan, without.last_logits().await.map_err(engine_error)?)?;
+            for (score, blind) in scores.iter_mut().zip(blind) {
+                *score = blind + self.guidance * (*score - blind);
+            }
+        }
+        Ok(scores)
+    }
+
+    /// Writes a code after both.
+    async fn write(&mut self, code: u32) -> Result<(), ModelError> {
+        let sequences = std::iter::once(&mut self.with_words).chain(&mut self.without);
+        match &self.plan.tokens {
+            ImageTokens::Own { embedding, .. } => {
+                let embedded = embed(self.inner, embedding, code).await?;
+                for sequence in sequences {
+                    sequence.append(embedded.clone()).await.map_err(engine_error)?;
+                }
+            }
+            ImageTokens::OfText(tokens) => {
+                let token = tokens.get(code as usize).copied().ok_or_else(|| no_such_code(code))?;
+                for sequence in sequences {
+                    sequence.append_tokens(&[token]).await.map_err(engine_error)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// By how much the prompt is to count.
+fn guidance_of(plan: &DrawingPlan, asked: Option<f32>) -> Result<f32, ModelError> {
+    match (&plan.unconditional, asked) {
+        (_, Some(asked)) if !(asked.is_finite() && asked >= 1.0) => {
+            Err(ModelError::Request(format!("guidance is {asked}, but must be 1 (none) or more")))
+        }
+        (None, Some(asked)) if asked > 1.0 => Err(ModelError::Request(format!(
+            "this model was trained without guidance: leave {asked} out, or say 1"
+        ))),
+        (None, _) => Ok(1.0),
+        (Some(unconditional), asked) => Ok(asked.unwrap_or(unconditional.guidance)),
+    }
+}
+
+async fn read(inner: &Inner, plan: &DrawingPlan, tokens: &[u32]) -> Result<Sequence, ModelError> {
+    let opened = match plan.tokens {
+        ImageTokens::Own { head, .. } => inner.engine.sequence_scored_by(head).await,
+        ImageTokens::OfText(_) => inner.engine.sequence().await,
+    };
+    let mut sequence = opened.map_err(engine_error)?;
+    sequence.append_tokens(tokens).await.map_err(engine_error)?;
+    Ok(sequence)
+}
+
+/// The scores of the image's codes among those of all tokens.
+fn codes(plan: &DrawingPlan, scores: Vec<f32>) -> Result<Vec<f32>, ModelError> {
+    match &plan.tokens {
+        ImageTokens::Own { .. } => Ok(scores),
+        ImageTokens::OfText(tokens) => tokens
+            .iter()
+            .map(|token| scores.get(*token as usize).copied().ok_or_else(|| no_such_code(*token)))
+            .collect(),
+    }
+}
+
+fn no_such_code(code: u32) -> ModelError {
+    ModelError::Engine(format!("the model has no image token {code}").into())
+}
+
+async fn embed(inner: &Inner, session: &str, code: u32) -> Result<HostTensor, ModelError> {
+    let ids = HostTensor::I64 { shape: vec![1, 1], data: vec![i64::from(code)] };
+    let outputs = inner.engine.encode(session, vec![("image_ids".into(), ids)]).await;
+    first_output(session, outputs.map_err(engine_error)?)
+}
+
+/// Pixels of a whole picture's codes.
+async fn paint(inner: &Inner, plan: &DrawingPlan, codes: &[u32]) -> Result<RgbImage, ModelError> {
+    let data = codes.iter().map(|code| i64::from(*code)).collect();
+    let ids = HostTensor::I64 { shape: vec![1, codes.len()], data };
+    let outputs = inner.engine.encode(plan.decoder, vec![("generated_tokens".into(), ids)]).await;
+    let (shape, values) = first_output(plan.decoder, outputs.map_err(engine_error)?)?
+        .into_f32()
+        .map_err(|error| ModelError::Engine(error.into()))?;
+    let [1, 3, height, width] = shape[..] else {
+        return Err(ModelError::Engine(
+            format!("{} gave {shape:?}, which is no picture [1, 3, height, width]", plan.decoder).into(),
+        ));
+    };
+    if values.iter().any(|value| !value.is_finite()) {
+        return Err(ModelError::Engine(
+            format!(
+                "{} gave a number that isn't finite: its weights, or its precision, are broken",
+                plan.decoder
+            )
+            .into(),
+        ));
+    }
+    let processor = inner
+        .folder
+        .processor_of(1)
+        .ok_or_else(|| ModelError::Engine("a model that sees nothing has no colours to draw in".into()))?;
+    processor.normalise().image_of_planes(&values, height as u32, width as u32)
+}
+
+fn first_output(session: &str, outputs: Vec<(String, HostTensor)>) -> Result<HostTensor, ModelError> {
+    let first = outputs.into_iter().next().map(|(_, tensor)| tensor);
+    first.ok_or_else(|| ModelError::Engine(format!("{session} has no output").into()))
+}

@@ -1,0 +1,173 @@
+//! Whether a folder's sessions belong together: told at loading, as far as their graphs declare it.
+
+use percept_runtime::{Dim, Engine, Port};
+
+use crate::{ModelError, folder::ModelFolder};
+
+/// Refuses sessions that don't fit each other or the family.
+///
+/// # Errors
+///
+/// [`ModelError::Folder`] naming the session, what is wrong with it, and what to do.
+pub(super) fn check(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError> {
+    check_widths(folder, engine)?;
+    check_positions(folder, engine)?;
+    check_side_inputs(folder, engine)?;
+    check_looks(folder, engine)?;
+    check_outputs(folder, engine)
+}
+
+/// Image features must be as long as embeddings; noticed at loading where both graphs declare it.
+fn check_widths(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError> {
+    let width = |graph: &str| engine.signature(graph)?.outputs.first()?.shape.last()?.fixed();
+    let parts = folder.family.parts();
+    match (width(parts.vision), width("embedding")) {
+        // What is looked at needn't be as long as what is read.
+        _ if folder.family.looks_at_images() => Ok(()),
+        (Some(features), Some(embeddings)) if features != embeddings => Err(ModelError::Folder {
+            path: folder.session(parts.vision)?.path.clone(),
+            problem: format!(
+                "its features have {features} numbers each, the embeddings of {} {embeddings}",
+                parts.embedding
+            ),
+            remedy: "Take all sessions from the same export".into(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// What the decoder takes beside the embeddings must be as many things as the family has, and come out of the vision
+/// encoder under the same names; noticed at loading as far as the graphs declare it.
+fn check_side_inputs(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError> {
+    let (taken, family) = (engine.side_inputs().count(), folder.family.as_ref());
+    if taken != family.side_inputs() {
+        return Err(ModelError::Folder {
+            path: folder.decoder()?.path.clone(),
+            problem: format!(
+                "it takes {taken} inputs beside the embeddings with a row a token, this `{}` model has {}: what its \
+                 vision encoder found in earlier layers",
+                family.name(),
+                family.side_inputs()
+            ),
+            remedy: "Export the decoder with an input for each, or take `config.json` from the same export"
+                .into(),
+        });
+    }
+    let encoder = engine.signature(folder.family.parts().vision);
+    let mut problems = engine
+        .side_inputs()
+        .filter_map(|(name, width)| apart(name, width, encoder.and_then(|encoder| encoder.output(name))));
+    let Some(problem) = problems.next() else { return Ok(()) };
+    Err(ModelError::Folder {
+        path: folder.session(folder.family.parts().vision)?.path.clone(),
+        problem,
+        remedy: "Take all sessions from the same export".into(),
+    })
+}
+
+/// What is wrong with the output that goes into the decoder's input of this name, with so many numbers a row.
+fn apart(name: &str, width: usize, output: Option<&Port>) -> Option<String> {
+    let Some(output) = output else {
+        return Some(format!("it has no output `{name}`, which the decoder takes beside the embeddings"));
+    };
+    let found = output.shape.last().and_then(Dim::fixed).filter(|found| *found != width)?;
+    Some(format!("its output `{name}` has {found} numbers a row, the decoder takes {width}"))
+}
+
+/// A family that looks at images needs a decoder that does, at states as long as its vision encoder's; and the other way
+/// round.
+fn check_looks(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError> {
+    let (family, width) = (folder.family.as_ref(), engine.looks_at());
+    let parts = family.parts();
+    let bad = |session, problem: String| {
+        Err(ModelError::Folder {
+            path: folder.session(session).or_else(|_| folder.decoder())?.path.clone(),
+            problem,
+            remedy: "Take all sessions and `config.json` from the same export".into(),
+        })
+    };
+    match (family.looks_at_images(), width) {
+        (true, None) => bad(
+            parts.decoder,
+            format!("a `{}` model's decoder takes `image_hidden_states`, this one doesn't", family.name()),
+        ),
+        (false, Some(_)) => bad(
+            parts.decoder,
+            format!("it takes `image_hidden_states`, which a `{}` model hasn't", family.name()),
+        ),
+        (true, Some(width)) => {
+            let states =
+                engine.signature(folder.family.parts().vision).and_then(|encoder| encoder.outputs.first());
+            match states.and_then(|port| port.shape.last()?.fixed()).filter(|found| *found != width) {
+                Some(found) => bad(
+                    parts.vision,
+                    format!("its states have {found} numbers each, the decoder looks at states of {width}"),
+                ),
+                None => Ok(()),
+            }
+        }
+        (false, None) => Ok(()),
+    }
+}
+
+/// A family that tells time, height and width apart needs a decoder that does.
+fn check_positions(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError> {
+    let rank = engine
+        .signature("decoder")
+        .and_then(|decoder| decoder.input("position_ids"))
+        .map(|port| port.shape.len());
+    if folder.family.positions(&[]).is_none() || rank == Some(3) {
+        return Ok(());
+    }
+    Err(ModelError::Folder {
+        path: folder.decoder()?.path.clone(),
+        problem: format!(
+            "a `{}` model's decoder takes `position_ids` in three rows [3, batch, tokens], this one doesn't",
+            folder.family.name()
+        ),
+        remedy: "Export it with its own positions, as the transformers.js layout has them".into(),
+    })
+}
+
+/// What a family needs of its vision encoder beside features must be there.
+fn check_outputs(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError> {
+    let given = |name: &str| {
+        engine.signature(folder.family.parts().vision).is_some_and(|graph| graph.output(name).is_some())
+    };
+    match folder.family.encoder_outputs().iter().find(|name| !given(name)) {
+        None => Ok(()),
+        Some(name) => Err(ModelError::Folder {
+            path: folder.session(folder.family.parts().vision)?.path.clone(),
+            problem: format!(
+                "it has no output `{name}`, without which a `{}` image can't be read",
+                folder.family.name()
+            ),
+            remedy: "Export it with that output, as `models/export` does".into(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_beside_the_embeddings_is_as_wide_as_the_decoder_takes_it() {
+        let port = |last| Port {
+            name: "deepstack.0".into(),
+            element: Some(percept_runtime::Element::F32),
+            shape: vec![Dim::Named("features".into()), last],
+        };
+        let cases = [
+            (Some(port(Dim::Fixed(32))), None),
+            (Some(port(Dim::Named(String::new()))), None),
+            (Some(port(Dim::Fixed(16))), Some("has 16 numbers a row, the decoder takes 32")),
+            (None, Some("has no output `deepstack.0`")),
+        ];
+        for (output, expected) in cases {
+            let problem = apart("deepstack.0", 32, output.as_ref());
+            assert_eq!(problem.is_some(), expected.is_some(), "{output:?}");
+            assert!(problem.unwrap_or_default().contains(expected.unwrap_or_default()), "{output:?}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! A model's own pixels, prompt, scores and tokens beside those of a golden.
+
+use std::path::Path;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use percept_runtime::RopePosition;
+
+use super::LocalModel;
+use crate::{
+    ChatModel, Conversation, Generate, ModelError,
+    family::DECODER,
+    folder::bad,
+    golden::{Golden, GoldenPixels, Verdict},
+};
+
+impl LocalModel {
+    /// Compares what this model makes of a golden's conversation.
+    pub(crate) async fn held_to(&self, golden: &Golden, folder: &Path) -> Result<Verdict, ModelError> {
+        let conversation = golden.conversation(folder)?;
+        let pixels_differing = match &golden.pixel_values {
+            Some(pixels) => Some(self.differing_pixels(pixels, &conversation, folder)?),
+            None => None,
+        };
+        let prompt = self.prompt(&conversation).await?;
+        let places = prompt.positions.as_ref().map(|all| {
+            let row = |of: fn(&RopePosition) -> i64| all.iter().map(of).collect::<Vec<_>>();
+            [row(|place| place.time), row(|place| place.height), row(|place| place.width)]
+        });
+        let decoder = self.inner.folder.sessions.iter().rfind(|file| file.session == DECODER);
+        let decoder = decoder.or(self.inner.folder.sessions.last());
+        let precision = decoder.map(|file| file.precision.to_string()).unwrap_or_default();
+        let (expected, against) = golden.expected(&precision);
+        let logits = self.first_logits(&conversation).await?;
+        if logits.len() != expected.first_logits.len() {
+            let problem = format!(
+                "`{}` has {} scores, the model {}",
+                golden.name,
+                expected.first_logits.len(),
+                logits.len()
+            );
+            return Err(bad(&folder.join("golden.json"), problem));
+        }
+        let pairs = logits.iter().zip(&expected.first_logits);
+        let tokens = self.greedy(&conversation, expected.greedy.len(), false).await?.0;
+        Ok(Verdict {
+            name: golden.name.clone(),
+            pixels_differing,
+            prompt_equal: golden.prompt.as_ref().map(|expected| *expected == prompt.rendered),
+            ids_equal: golden.input_ids.as_ref().map(|expected| *expected == prompt.tokens),
+            positions_equal: golden.position_ids.as_ref().map(|expected| Some(expected) == places.as_ref()),
+            logits_difference: pairs.map(|(found, expected)| (found - expected).abs()).fold(0.0, f32::max),
+            largest_logit: expected.first_logits.iter().map(|logit| logit.abs()).fold(0.0, f32::max),
+            tokens_equal: equal_beginning(&tokens, &expected.greedy),
+            tokens: expected.greedy.len(),
+            against,
+        })
+    }
+
+    /// The likeliest tokens one after another, and their text.
+    pub(crate) async fn greedy(
+        &self,
+        conversation: &Conversation,
+        max_tokens: usize,
+        stop_at_end: bool,
+    ) -> Result<(Vec<u32>, String), ModelError> {
+        let options = Generate { max_tokens, stop_at_end, log_probabilities: true, ..Generate::default() };
+        let completion = self.generate(conversation, &options).await?.complete().await?;
+        Ok((completion.tokens.iter().map(|token| token.id).collect(), completion.text))
+    }
+
+    fn differing_pixels(
+        &self,
+        pixels: &GoldenPixels,
+        conversation: &Conversation,
+        folder: &Path,
+    ) -> Result<[usize; 2], ModelError> {
+        let problem = |error: base64::DecodeError| bad(&folder.join("golden.json"), error.to_string());
+        let bytes = BASE64_STANDARD.decode(&pixels.base64).map_err(problem)?;
+        let mut found = Vec::new();
+        let processor = self.inner.folder.processor_of(conversation.images().count());
+        for (image, processor) in conversation.images().zip(processor.into_iter().cycle()) {
+            found.extend(processor.process(image.pixels())?.values);
+        }
+        let pairs = bytes.chunks_exact(4).zip(&found);
+        let differing = pairs.filter(|(bytes, value)| **bytes != value.to_le_bytes()).count();
+        Ok([differing + (bytes.len() / 4).abs_diff(found.len()), bytes.len() / 4])
+    }
+}
+
+/// How many tokens are equal until the first that isn't.
+pub(crate) fn equal_beginning(one: &[u32], other: &[u32]) -> usize {
+    one.iter().zip(other).take_while(|(one, other)| one == other).count()
+}

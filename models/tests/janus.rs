@@ -1,0 +1,189 @@
+//! Janus against goldens of transformers: what it sees and says, and what it draws.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what fails in a test's own helpers fails the test")]
+
+#[path = "support/tiny.rs"]
+mod support;
+
+use std::sync::{Arc, Mutex};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use percept_models::{
+    ChatModel, Conversation, Draw, DrawProgress, Generate, ImageModel, LocalModel, Message, ModelError, Role,
+    Usage,
+};
+use percept_runtime::CacheForm;
+use serde::Deserialize;
+use support::{Golden, change_json, copy, data, goldens, greatest_difference, load};
+use tokio_util::sync::CancellationToken;
+
+const FOLDER: &str = "janus-tiny";
+
+/// What transformers draws; `models/export/README.md` tells the keys.
+#[derive(Debug, Deserialize)]
+struct GoldenDrawing {
+    prompt: String,
+    guidance: f32,
+    input_ids: Vec<u32>,
+    first_scores: Vec<f32>,
+    tokens: Vec<u32>,
+    width: u32,
+    height: u32,
+    rgb: String,
+}
+
+fn drawings() -> Vec<GoldenDrawing> {
+    let text = std::fs::read_to_string(data().join(FOLDER).join("drawn.json")).unwrap();
+    let drawings: Vec<GoldenDrawing> = serde_json::from_str(&text).unwrap();
+    assert!(drawings.len() > 1);
+    drawings
+}
+
+async fn reply(model: &LocalModel, conversation: &Conversation) -> (Vec<u32>, String, Usage) {
+    let options =
+        Generate { max_tokens: 24, stop_at_end: false, log_probabilities: true, ..Generate::default() };
+    let completion = model.generate(conversation, &options).await.unwrap().complete().await.unwrap();
+    (completion.tokens.iter().map(|token| token.id).collect(), completion.text, completion.usage)
+}
+
+/// The greatest difference of a logit from transformers', as a share of the largest.
+async fn check(model: &LocalModel, golden: &Golden) -> f32 {
+    let case = &golden.name;
+    golden.check_prompt(model, case).await;
+    let conversation = golden.conversation();
+    let (tokens, text, usage) = reply(model, &conversation).await;
+    assert_eq!((&tokens, &text), (&golden.greedy, &golden.text), "{case}");
+    assert_eq!(usage.fresh_tokens + usage.cached_tokens, golden.input_ids.len(), "{case}");
+    let logits = model.first_logits(&conversation).await.unwrap();
+    let largest = golden.first_logits.iter().fold(0.0_f32, |largest, logit| largest.max(logit.abs()));
+    // The same again: everything but the last token of the prompt is still in the cache.
+    let (tokens, _, usage) = reply(model, &conversation).await;
+    assert_eq!(tokens, golden.greedy, "{case}");
+    assert_eq!((usage.fresh_tokens, usage.cached_tokens), (1, golden.input_ids.len() - 1), "{case}");
+    greatest_difference(&logits, &golden.first_logits) / largest
+}
+
+async fn check_drawings(model: &LocalModel, tolerance: f32) -> f32 {
+    let mut furthest = 0.0_f32;
+    for golden in drawings() {
+        let case = &golden.prompt;
+        let options = Draw { temperature: 0.0, guidance: Some(golden.guidance), ..Draw::default() };
+        let drawing = model.draw(&golden.prompt, &options).await.unwrap();
+        assert_eq!(drawing.tokens, golden.tokens, "{case}");
+        assert_eq!(drawing.usage.fresh_tokens, 2 * golden.input_ids.len(), "{case}");
+        assert_eq!(drawing.usage.output_tokens, golden.tokens.len(), "{case}");
+        assert_eq!(drawing.image.dimensions(), (golden.width, golden.height), "{case}");
+        let expected = BASE64_STANDARD.decode(&golden.rgb).unwrap();
+        let levels = drawing.image.as_raw().iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max();
+        assert!(levels <= Some(1), "{case}: {levels:?} grey levels off");
+        let scores = model.first_drawing_scores(&golden.prompt, golden.guidance).await.unwrap();
+        let largest = golden.first_scores.iter().fold(0.0_f32, |largest, score| largest.max(score.abs()));
+        let off = greatest_difference(&scores, &golden.first_scores) / largest;
+        assert!(off < tolerance, "{case}: guided scores {off} off");
+        furthest = furthest.max(off);
+    }
+    furthest
+}
+
+#[tokio::test]
+async fn it_answers_and_draws_as_transformers_does() {
+    let mut furthest = 0.0_f32;
+    for cache in [CacheForm::Auto, CacheForm::Growing] {
+        let model = load(&data().join(FOLDER), "cpu", cache).await;
+        for golden in goldens(FOLDER) {
+            golden.check_pixels(&data().join(FOLDER), &golden.name);
+            furthest = furthest.max(check(&model, &golden).await);
+        }
+        let drawn = check_drawings(&model, 1e-4).await;
+        println!("{cache:?}: guided scores {drawn:.1e} of the largest off");
+    }
+    println!("logits {furthest:.1e} of the largest off");
+    assert!(furthest < 1e-4, "{furthest}");
+}
+
+/// An image in the first turn and another in a later one, read onto whatever the cache still holds; with a drawing between,
+/// which has sequences of its own.
+#[tokio::test]
+async fn a_conversation_goes_on_from_its_cache_whatever_is_drawn_meanwhile() {
+    let goldens = goldens(FOLDER);
+    let whole = goldens.iter().find(|golden| golden.name == "later_turn").unwrap();
+    let turns = whole.conversation();
+    let first: Conversation = turns.messages()[..1].iter().cloned().collect();
+    let model = load(&data().join(FOLDER), "cpu", CacheForm::Auto).await;
+    let beginning = model.prompt(&first).await.unwrap().tokens.len();
+    reply(&model, &first).await;
+    check_drawings(&model, 1e-4).await;
+    let (tokens, text, usage) = reply(&model, &turns).await;
+    assert_eq!((&tokens, &text), (&whole.greedy, &whole.text));
+    assert!(usage.cached_tokens + 1 >= beginning, "{} of {beginning}", usage.cached_tokens);
+}
+
+#[tokio::test]
+async fn a_seed_draws_the_same_picture_again_and_another_seed_another() {
+    let model = load(&data().join(FOLDER), "cpu", CacheForm::Auto).await;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let progress = {
+        let told = Arc::clone(&told);
+        DrawProgress::new(move |done, of| told.lock().unwrap().push((done, of)))
+    };
+    let options = |seed| Draw { seed, progress: Some(progress.clone()), ..Draw::default() };
+    let first = model.draw("A house.", &options(3)).await.unwrap();
+    let told: Vec<_> = std::mem::take(&mut told.lock().unwrap());
+    assert_eq!(told, (1..=16).map(|done| (done, 16)).collect::<Vec<_>>());
+    assert!((first.guidance - 5.0).abs() < f32::EPSILON, "the reference's own: {}", first.guidance);
+    let again = model.draw("A house.", &options(3)).await.unwrap();
+    assert_eq!((&first.tokens, &first.image), (&again.tokens, &again.image));
+    let other = model.draw("A house.", &options(4)).await.unwrap();
+    assert_ne!(first.tokens, other.tokens);
+    // Without guidance only the prompt itself is read.
+    let plain = model.draw("A house.", &Draw { guidance: Some(1.0), ..options(3) }).await.unwrap();
+    assert_eq!(2 * plain.usage.fresh_tokens, first.usage.fresh_tokens);
+    assert_ne!(plain.tokens, first.tokens);
+}
+
+#[tokio::test]
+async fn the_marks_of_an_image_in_the_words_are_only_words() {
+    let model = load(&data().join(FOLDER), "cpu", CacheForm::Auto).await;
+    for text in ["<image_placeholder>", "<begin_of_image>"] {
+        let conversation: Conversation = [Message::text(Role::User, text)].into_iter().collect();
+        let tokens = model.prompt(&conversation).await.unwrap().tokens;
+        let marks = [324, 325];
+        assert!(!tokens.iter().any(|token| marks.contains(token)), "{text}: {tokens:?}");
+        model.draw(text, &Draw::default()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_cant_be_drawn_is_refused_with_the_reason() {
+    let model = load(&data().join(FOLDER), "cpu", CacheForm::Auto).await;
+    let guidance = |guidance| Draw { guidance: Some(guidance), ..Draw::default() };
+    let long = "word ".repeat(300);
+    let cases = [
+        ("A house.", guidance(0.5), "guidance is 0.5, but must be 1"),
+        ("A house.", guidance(f32::NAN), "guidance is NaN"),
+        ("A house.", Draw { temperature: -1.0, ..Draw::default() }, "temperature"),
+        (long.as_str(), Draw::default(), "the model's context holds 512"),
+    ];
+    for (prompt, options, says) in cases {
+        let error = model.draw(prompt, &options).await.unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+    let cancel = CancellationToken::new();
+    let stop = cancel.clone();
+    let progress = DrawProgress::new(move |done, _| {
+        if done == 5 {
+            stop.cancel();
+        }
+    });
+    let options = Draw { cancel, progress: Some(progress), ..Draw::default() };
+    assert!(matches!(model.draw("A house.", &options).await, Err(ModelError::Cancelled)));
+    let other = load(&data().join("llava-tiny"), "cpu", CacheForm::Auto).await;
+    let error = other.draw("A house.", &Draw::default()).await.unwrap_err().to_string();
+    assert!(error.starts_with("a `llava` model can't draw; janus"), "{error}");
+    let (_kept, path) = copy(FOLDER);
+    change_json(&path.join("generation_config.json"), |config| {
+        config["pad_token_id"] = serde_json::Value::Null;
+    });
+    let error =
+        load(&path, "cpu", CacheForm::Auto).await.draw("A house.", &Draw::default()).await.unwrap_err();
+    assert!(error.to_string().contains("generation_config.json doesn't say"), "{error}");
+}
