@@ -20,6 +20,8 @@ mod tiled;
 mod video;
 mod written;
 
+use std::iter::repeat_n;
+
 use image::RgbImage;
 
 use crate::ModelError;
@@ -172,7 +174,8 @@ impl ProcessedImage {
             normalise.append_planes(tile, height, width, &mut values);
             for row in 0..height {
                 let inside = if row < tile.height() as usize { tile.width() as usize } else { 0 };
-                mask.extend((0..width).map(|column| column < inside));
+                mask.extend(repeat_n(true, inside));
+                mask.extend(repeat_n(false, width - inside));
             }
         }
         Ok(Self { tiles: tiles.len(), height, width, values, mask, grid, patches: None, original: None })

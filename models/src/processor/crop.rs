@@ -1,6 +1,6 @@
 //! Cutting a rectangle out of an image, and putting an image onto a larger ground.
 
-use image::{Rgb, RgbImage, imageops};
+use image::{Rgb, RgbImage};
 
 use super::{TileGrid, backend::Backend};
 
@@ -10,7 +10,9 @@ pub(super) fn cut_tiles(image: &RgbImage, grid: TileGrid, tile: (u32, u32)) -> V
     (0..grid.rows)
         .flat_map(|row| (0..grid.columns).map(move |column| (row, column)))
         .map(|(row, column)| {
-            imageops::crop_imm(image, column * width, row * height, width, height).to_image()
+            let mut target = RgbImage::new(width, height);
+            lay(image, &mut target, [column * width, row * height].map(|begin| -i64::from(begin)));
+            target
         })
         .collect()
 }
@@ -20,7 +22,7 @@ pub(super) fn cut_tiles(image: &RgbImage, grid: TileGrid, tile: (u32, u32)) -> V
 pub(super) fn centre_crop(image: &RgbImage, width: u32, height: u32, backend: Backend) -> RgbImage {
     let (left, top) = (offset(image.width(), width, backend), offset(image.height(), height, backend));
     let mut target = RgbImage::new(width, height);
-    imageops::replace(&mut target, image, -left, -top);
+    lay(image, &mut target, [-left, -top]);
     target
 }
 
@@ -40,6 +42,26 @@ pub(super) fn pad_to_square(image: &RgbImage, ground: [u8; 3]) -> RgbImage {
     let (width, height) = image.dimensions();
     let side = width.max(height);
     let mut target = RgbImage::from_pixel(side, side, Rgb(ground));
-    imageops::replace(&mut target, image, i64::from((side - width) / 2), i64::from((side - height) / 2));
+    lay(image, &mut target, [(side - width) / 2, (side - height) / 2].map(i64::from));
     target
+}
+
+/// Lays the image on `target`, its upper left corner at this place; what lies beyond isn't seen.
+fn lay(image: &RgbImage, target: &mut RgbImage, [left, top]: [i64; 2]) {
+    let shown = |at: i64, side: u32, room: u32| {
+        let begin = at.clamp(0, room.into());
+        let end = (at + i64::from(side)).clamp(begin, room.into());
+        // Where it is seen, and where that begins in the image.
+        (begin as usize..end as usize, (begin - at).max(0) as usize)
+    };
+    let (columns, from) = shown(left, image.width(), target.width());
+    let (rows, first) = shown(top, image.height(), target.height());
+    if columns.is_empty() || rows.is_empty() {
+        return;
+    }
+    let [stride, source_stride] = [target.width(), image.width()].map(|width| 3 * width as usize);
+    let sources = image.as_raw().chunks_exact(source_stride).skip(first);
+    for (target, source) in target.chunks_exact_mut(stride).skip(rows.start).take(rows.len()).zip(sources) {
+        target[3 * columns.start..3 * columns.end].copy_from_slice(&source[3 * from..][..3 * columns.len()]);
+    }
 }

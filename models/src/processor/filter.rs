@@ -99,6 +99,18 @@ pub(super) struct Pass {
     pub(super) taps: Vec<Taps>,
 }
 
+impl Pass {
+    /// What a sum begins with so that it is rounded. Weights are never so large that no bit is left after the point.
+    pub(super) fn half(&self) -> i32 {
+        1 << self.bits.saturating_sub(1)
+    }
+
+    /// The most source pixels that one output pixel is made of.
+    pub(super) fn most(&self) -> usize {
+        self.taps.iter().map(|taps| taps.weights.len()).max().unwrap_or(0)
+    }
+}
+
 /// The source pixels that one output pixel is made of.
 pub(super) struct Taps {
     /// The first of them.

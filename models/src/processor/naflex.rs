@@ -5,11 +5,11 @@
 
 use std::cmp::Ordering;
 
-use image::{RgbImage, imageops};
+use image::RgbImage;
 
 use super::{
-    ProcessedImage, TileGrid, backend::Backend, filter::Filter, normalise::Normalise, resize::check_area,
-    resize::resize_as,
+    ProcessedImage, TileGrid, backend::Backend, crop::cut_tiles, filter::Filter, normalise::Normalise,
+    resize::check_area, resize::resize_as,
 };
 use crate::ModelError;
 
@@ -103,12 +103,7 @@ impl NaflexImage {
     fn cut(&self, image: &RgbImage, grid: TileGrid, side: u32) -> Result<Vec<RgbImage>, ModelError> {
         let (wide, high) = (grid.columns * side, grid.rows * side);
         let enlarged = resize_as(image, wide, high, self.filter, Backend::Torchvision)?;
-        let places = (0..grid.rows).flat_map(|row| (0..grid.columns).map(move |column| (row, column)));
-        Ok(places
-            .map(|(row, column)| {
-                imageops::crop_imm(&enlarged, column * side, row * side, side, side).to_image()
-            })
-            .collect())
+        Ok(cut_tiles(&enlarged, grid, (side, side)))
     }
 
     fn in_patches(
@@ -126,19 +121,22 @@ impl NaflexImage {
         let mut mask = Vec::with_capacity(pictures.len() * length);
         for picture in pictures {
             let (begun, stride) = (values.len(), 3 * picture.width() as usize);
-            let pixels = picture.as_raw();
-            for top in (0..picture.height() as usize).step_by(side) {
-                for left in (0..picture.width() as usize).step_by(side) {
-                    for y in top..top + side {
-                        let line = &pixels[y * stride + 3 * left..][..3 * side];
-                        let value = |(place, byte): (usize, &u8)| tables[place % 3][usize::from(*byte)];
-                        values.extend(line.iter().enumerate().map(value));
+            let [rows, columns] = [picture.height(), picture.width()].map(|pixels| pixels as usize / side);
+            let patches = rows * columns;
+            mask.extend((0..length.max(patches)).map(|patch| patch < patches));
+            values.resize(begun + length.max(patches) * numbers, 0.0);
+            let corners =
+                (0..rows).flat_map(|row| (0..columns).map(move |column| (row * side, column * side)));
+            for ((top, left), patch) in corners.zip(values[begun..].chunks_exact_mut(numbers)) {
+                for (y, values) in (top..).zip(patch.chunks_exact_mut(3 * side)) {
+                    let line = &picture.as_raw()[y * stride + 3 * left..][..3 * side];
+                    for (values, pixel) in values.chunks_exact_mut(3).zip(line.chunks_exact(3)) {
+                        for channel in 0..3 {
+                            values[channel] = tables[channel][usize::from(pixel[channel])];
+                        }
                     }
                 }
             }
-            let patches = (values.len() - begun) / numbers;
-            mask.extend((0..length.max(patches)).map(|patch| patch < patches));
-            values.resize(begun + length.max(patches) * numbers, 0.0);
         }
         let tiles = pictures.len();
         Ok(ProcessedImage { tiles, height, width, values, mask, grid, patches: None, original: None })

@@ -1,5 +1,7 @@
 //! From bytes to the numbers that a vision encoder takes: rescaled, normalised, planes instead of pixels.
 
+use std::array::from_fn;
+
 use image::{Rgb, RgbImage};
 
 use super::{backend::Backend, resize::check_area};
@@ -22,8 +24,8 @@ impl Normalise {
     /// The value of one byte in each channel: `table[channel][byte]`.
     ///
     /// A channel has 256 values, so that the arithmetic is done 768 times whatever the image's size.
-    pub(super) fn tables(&self) -> [Vec<f32>; 3] {
-        [0, 1, 2].map(|channel| (0..=u8::MAX).map(|byte| self.value(channel, byte)).collect())
+    pub(super) fn tables(&self) -> [[f32; 256]; 3] {
+        from_fn(|channel| from_fn(|byte| self.value(channel, byte as u8)))
     }
 
     fn value(&self, channel: usize, byte: u8) -> f32 {

@@ -164,36 +164,38 @@ impl PatchedImage {
     /// in each the frames, in each the pixels row by row.
     fn values(&self, frames: &[&RgbImage], grid: PatchGrid) -> Vec<f32> {
         let tables = self.normalise.tables();
-        let side = self.patch as usize;
-        let mut values = Vec::with_capacity(frames.iter().map(|frame| frame.as_raw().len()).sum());
+        let (side, area) = (self.patch as usize, (self.patch * self.patch) as usize);
+        let mut values = vec![0.0; frames.iter().map(|frame| frame.as_raw().len()).sum()];
         let [rows, columns] = grid.features();
-        for layer in frames.chunks_exact(self.frames) {
-            let features = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
-            for (row, column) in features {
-                let inside =
-                    (0..grid.merge).flat_map(|below| (0..grid.merge).map(move |right| (below, right)));
-                for (below, right) in inside {
-                    let top = (row * grid.merge + below) * side;
-                    let left = (column * grid.merge + right) * side;
-                    for (channel, table) in tables.iter().enumerate() {
-                        let mut before: Option<&RgbImage> = None;
-                        for &frame in layer {
-                            let start = values.len();
-                            // A still image is every frame of its layer, and looked up once.
-                            if before.is_some_and(|before| std::ptr::eq(before, frame)) {
-                                values.extend_from_within(start - side * side..);
-                                continue;
-                            }
-                            before = Some(frame);
+        let features = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+        let inside = (0..grid.merge).flat_map(|below| (0..grid.merge).map(move |right| (below, right)));
+        let corners = features.flat_map(|(row, column)| {
+            let corner = move |(below, right)| {
+                [(row * grid.merge + below) * side, (column * grid.merge + right) * side]
+            };
+            inside.clone().map(corner)
+        });
+        let layers = frames.chunks_exact(self.frames);
+        let places = layers.flat_map(|layer| corners.clone().map(move |corner| (layer, corner)));
+        for ((layer, [top, left]), patch) in places.zip(values.chunks_exact_mut(3 * self.frames * area)) {
+            let channels = patch.chunks_exact_mut(self.frames * area);
+            for ((channel, table), values) in tables.iter().enumerate().zip(channels) {
+                let mut before: Option<(&RgbImage, &[f32])> = None;
+                for (&frame, values) in layer.iter().zip(values.chunks_exact_mut(area)) {
+                    match before {
+                        // A still image is every frame of its layer, and looked up once.
+                        Some((same, numbers)) if std::ptr::eq(same, frame) => values.copy_from_slice(numbers),
+                        _ => {
                             let stride = 3 * frame.width() as usize;
-                            for y in top..top + side {
+                            for (y, values) in (top..).zip(values.chunks_exact_mut(side)) {
                                 let line = &frame.as_raw()[y * stride + 3 * left..][..3 * side];
-                                let numbers =
-                                    line.chunks_exact(3).map(|pixel| table[usize::from(pixel[channel])]);
-                                values.extend(numbers);
+                                for (value, pixel) in values.iter_mut().zip(line.chunks_exact(3)) {
+                                    *value = table[usize::from(pixel[channel])];
+                                }
                             }
                         }
                     }
+                    before = Some((frame, values));
                 }
             }
         }

@@ -7,12 +7,18 @@
 //! torchvision resizes bytes on a CPU in the same way, horizontally first too, but with weights of 16 bits
 //! (`upsample_avx_bilinear_bicubic_uint8` in PyTorch's `UpSampleKernelAVXAntialias.h`).
 
+//!
+//! The sums are integers, so that the order in which they are taken changes nothing: [`passes`] leaves them to AVX2
+//! where the processor has it, and to plain loops elsewhere.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod passes;
+mod portable;
+
 use image::RgbImage;
 
-use super::{
-    backend::Backend,
-    filter::{Filter, Taps, pass},
-};
+use super::{backend::Backend, filter::Filter};
 use crate::ModelError;
 
 /// The most pixels that an image may have on the way through a processor, as many as Pillow opens without
@@ -61,65 +67,9 @@ pub(super) fn resize_as(
     if filter == Filter::Nearest {
         return Ok(nearest(image, width, height));
     }
-    let across = if width == source_width { None } else { Some(horizontal(image, width, filter, backend)) };
-    let between = across.as_ref().unwrap_or(image);
-    if height == source_height {
-        return Ok(across.unwrap_or_else(|| image.clone()));
-    }
-    Ok(vertical(between, height, filter, backend))
-}
-
-fn horizontal(image: &RgbImage, width: u32, filter: Filter, backend: Backend) -> RgbImage {
-    let pass = pass(image.width(), width, filter, backend);
-    let half = half(pass.bits);
-    let mut target = RgbImage::new(width, image.height());
-    let stride = 3 * image.width() as usize;
-    let rows = image.as_raw().chunks_exact(stride).zip(target.chunks_exact_mut(3 * width as usize));
-    for (source, target) in rows {
-        for (Taps { first, weights }, pixel) in pass.taps.iter().zip(target.chunks_exact_mut(3)) {
-            let mut sums = [half; 3];
-            for (weight, source) in weights.iter().zip(source[3 * first..].chunks_exact(3)) {
-                for (sum, value) in sums.iter_mut().zip(source) {
-                    *sum += weight * i32::from(*value);
-                }
-            }
-            for (value, sum) in pixel.iter_mut().zip(sums) {
-                *value = byte(sum, pass.bits);
-            }
-        }
-    }
-    target
-}
-
-fn vertical(image: &RgbImage, height: u32, filter: Filter, backend: Backend) -> RgbImage {
-    let stride = 3 * image.width() as usize;
-    let mut target = RgbImage::new(image.width(), height);
-    let mut sums = vec![0_i32; stride];
-    let pass = pass(image.height(), height, filter, backend);
-    let half = half(pass.bits);
-    for (Taps { first, weights }, target) in pass.taps.iter().zip(target.chunks_exact_mut(stride)) {
-        sums.fill(half);
-        let sources = image.as_raw()[first * stride..].chunks_exact(stride);
-        for (weight, source) in weights.iter().zip(sources) {
-            for (sum, value) in sums.iter_mut().zip(source) {
-                *sum += weight * i32::from(*value);
-            }
-        }
-        for (value, sum) in target.iter_mut().zip(&sums) {
-            *value = byte(*sum, pass.bits);
-        }
-    }
-    target
-}
-
-/// The byte that a sum in fixed point stands for; the half that rounds it is already in the sum.
-fn byte(sum: i32, bits: u32) -> u8 {
-    (sum >> bits).clamp(0, 255) as u8
-}
-
-/// What a sum begins with so that it is rounded. Weights are never so large that no bit is left after the point.
-fn half(bits: u32) -> i32 {
-    1 << bits.saturating_sub(1)
+    let mut target = RgbImage::new(width, height);
+    passes::run(image, &mut target, filter, backend);
+    Ok(target)
 }
 
 fn nearest(image: &RgbImage, width: u32, height: u32) -> RgbImage {

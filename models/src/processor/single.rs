@@ -1,5 +1,7 @@
 //! Processors that make one picture of fixed size of an image: those of CLIP, LLaVA, SigLIP and `ViT`.
 
+use std::borrow::Cow;
+
 use image::RgbImage;
 
 use super::{
@@ -63,19 +65,19 @@ impl SingleImage {
     ///
     /// [`ModelError::Image`] if a step would need an image larger than [`super::MAX_PIXELS`].
     pub fn process(&self, image: &RgbImage) -> Result<ProcessedImage, ModelError> {
-        let mut current = image.clone();
+        let mut current = Cow::Borrowed(image);
         if let Some(ground) = self.pad {
             let side = image.width().max(image.height());
             check_area(side, side, &format!("{}×{} padded to a square", image.width(), image.height()))?;
-            current = pad_to_square(&current, ground);
+            current = Cow::Owned(pad_to_square(&current, ground));
         }
         if let Some((size, filter)) = self.resize {
             let (width, height) = size.of(current.width(), current.height());
-            current = resize_as(&current, width, height, filter, self.backend)?;
+            current = Cow::Owned(resize_as(&current, width, height, filter, self.backend)?);
         }
         if let Some((width, height)) = self.crop {
-            current = centre_crop(&current, width, height, self.backend);
+            current = Cow::Owned(centre_crop(&current, width, height, self.backend));
         }
-        ProcessedImage::of_tiles(&[current], None, &self.normalise)
+        ProcessedImage::of_tiles(&[current.into_owned()], None, &self.normalise)
     }
 }
