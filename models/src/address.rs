@@ -15,7 +15,7 @@ use percept_runtime::{Device, Progress};
 use crate::{
     ChatModel, Hub, HubAddress, HubSettings, LoadOptions, LocalDualEncoder, LocalModel, ModelError,
     Precision, RemoteAddress, RemoteApi, RemoteModel, RemoteOptions, ScriptedModel, bundled_folder,
-    dual_encoder,
+    dual_encoder, folder::family_of_folder,
 };
 
 /// Where a model is.
@@ -123,6 +123,35 @@ impl fmt::Display for ModelAddress {
 }
 
 impl ModelAddress {
+    /// The same model in a precision, which replaces the one that the address names. What has no precisions stays as it is.
+    #[must_use]
+    pub fn in_precision(mut self, wanted: Precision) -> Self {
+        match &mut self {
+            Self::Bundled { precision, .. }
+            | Self::Folder { precision, .. }
+            | Self::Hub { precision, .. } => {
+                *precision = Some(wanted);
+            }
+            Self::Scripted(_) | Self::Remote(_) => {}
+        }
+        self
+    }
+
+    /// Whether the model might caption an image without a word, as far as that is known before it is opened. Where it can't
+    /// be known, it might.
+    pub fn may_caption(&self) -> bool {
+        let folder = match self {
+            Self::Scripted(_) | Self::Remote(_) => return false,
+            // Fetched only when it is opened.
+            Self::Hub { .. } => return true,
+            Self::Bundled { name, .. } => bundled_folder(name),
+            Self::Folder { path, .. } => Ok(path.clone()),
+        };
+        let family = folder.and_then(|folder| family_of_folder(&folder));
+        // What is wrong with a folder is told when it is opened.
+        family.map_or(true, |family| family.captions())
+    }
+
     /// Opens the model. A precision in the address wins over the one in the options; the card's name is the
     /// address unless the options name another.
     ///
@@ -284,6 +313,22 @@ mod tests {
         for (text, address) in cases {
             assert_eq!(text.parse::<ModelAddress>().unwrap(), address);
             assert_eq!(address.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_precision_replaces_that_of_an_address() {
+        let cases = [
+            ("m", "m#q4"),
+            ("m#fp16", "m#q4"),
+            ("bundled:glance#fp16", "bundled:glance#q4"),
+            ("hub:org/name@v1#fp16", "hub:org/name@v1#q4"),
+            ("scripted:a.json", "scripted:a.json"),
+            ("gemini:flash", "gemini:flash"),
+        ];
+        for (text, expected) in cases {
+            let address: ModelAddress = text.parse().unwrap();
+            assert_eq!(address.in_precision(Precision::named("q4").unwrap()).to_string(), expected);
         }
     }
 

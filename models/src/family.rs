@@ -16,7 +16,6 @@ mod llava;
 mod paligemma;
 mod parts;
 mod positions;
-mod qwen3_5;
 mod qwen_vl;
 mod smolvlm;
 mod text_only;
@@ -32,8 +31,8 @@ pub use self::{
 };
 use crate::{
     Located, ModelError,
-    folder::{ModelConfig, bad},
-    processor::{ImageProcessor, ProcessedImage, SampledVideo, VideoClass},
+    folder::{ModelConfig, bad, config_path},
+    processor::{ImageForm, ImageProcessor, ProcessedImage, SampledVideo, VideoClass},
 };
 
 /// The name of the vision session.
@@ -120,9 +119,9 @@ pub trait Family: Send + Sync + std::fmt::Debug {
         None
     }
 
-    /// Whether its images come in patches ([`ProcessedImage::patches`]) and not as whole pictures.
-    fn takes_patches(&self) -> bool {
-        false
+    /// The form in which its images come.
+    fn image_form(&self) -> ImageForm {
+        ImageForm::Pictures
     }
 
     /// Where every token of a prompt stands, given the prompt from its beginning. `None`, for nearly every family:
@@ -261,7 +260,7 @@ pub(crate) fn of_folder(folder: &Path, config: &ModelConfig) -> Result<Box<dyn F
         "qwen2_5_vl" => qwen_vl::second_and_a_half(folder),
         "qwen3_vl" => qwen_vl::third(folder, "qwen3_vl"),
         "qwen3_vl_moe" => qwen_vl::third(folder, "qwen3_vl_moe"),
-        "qwen3_5" => Ok(Box::new(qwen3_5::Qwen35)),
+        "qwen3_5" => qwen_vl::third_and_a_half(folder),
         "internvl" => internvl::read(folder, config),
         "llava_next" => anyres::next(folder, config),
         "llava_onevision" => anyres::onevision(folder, config),
@@ -270,7 +269,7 @@ pub(crate) fn of_folder(folder: &Path, config: &ModelConfig) -> Result<Box<dyn F
         "qwen2" => Ok(text_only::named("qwen2")),
         "qwen3" => Ok(text_only::named("qwen3")),
         unknown => Err(ModelError::Folder {
-            path: folder.join("config.json"),
+            path: config_path(folder),
             problem: format!("the family `{unknown}` isn't hosted in this version"),
             remedy: format!("Hosted are {KNOWN}"),
         }),

@@ -33,8 +33,9 @@ use crate::{
     template::ChatTemplate,
 };
 pub(crate) use added_tokens::added_token;
-pub(crate) use config::part;
 pub use config::{ModelConfig, TextConfig};
+pub(crate) use config::{config_path, part};
+pub(crate) use genai::FILE as GENAI_FILE;
 use layout::Layout;
 pub use layout::LayoutKind;
 pub use percept::FolderSettings;
@@ -154,14 +155,13 @@ impl ModelFolder {
         images > 1 && self.several.is_some()
     }
 
-    /// Pictures and patches are fed in different ways: a processor of the other kind would be noticed late.
+    /// Pictures, patches and padded ones are fed in different ways: a processor of another kind would be noticed late.
     fn check_processor(&self) -> Result<(), ModelError> {
         let Some(processor) = &self.processor else { return Ok(()) };
-        let gives_patches = matches!(processor, ImageProcessor::Patched(_) | ImageProcessor::Naflex(_));
-        if gives_patches == self.family.takes_patches() {
+        let (gives, takes) = (processor.form(), self.family.image_form());
+        if gives == takes {
             return Ok(());
         }
-        let (gives, takes) = if gives_patches { ("patches", "pictures") } else { ("pictures", "patches") };
         Err(ModelError::Folder {
             path: self.path.join("preprocessor_config.json"),
             problem: format!(
@@ -212,7 +212,7 @@ impl ModelFolder {
             let id = self.tokenizer.token_to_id(token);
             let Some(said) = self.config.image_token_id else {
                 let problem = "it has neither `image_token_id` nor `image_token_index`";
-                return Err(bad(&self.path.join("config.json"), problem.into()));
+                return Err(bad(&config_path(&self.path), problem.into()));
             };
             if id != Some(said) {
                 return Err(contradiction(format!(
@@ -236,6 +236,17 @@ impl ModelFolder {
             _ => Ok(()),
         }
     }
+}
+
+/// The family of a folder, from its files of settings alone.
+///
+/// # Errors
+///
+/// [`ModelError::Folder`] naming the file that is missing or torn, or a family that isn't hosted.
+pub(crate) fn family_of_folder(path: &Path) -> Result<Box<dyn Family>, ModelError> {
+    let settings = FolderSettings::of_folder(path)?;
+    let config = Layout::of_folder(path, &settings)?.config(path, &settings)?;
+    family::of_folder(path, &config)
 }
 
 pub(crate) fn read_tokenizer(folder: &Path) -> Result<Tokenizer, ModelError> {

@@ -190,6 +190,13 @@ impl Hub {
         let folder = cached.snapshot(&listing.commit);
         let job = Job { hub: self, shelf: &cached, address, listing: &listing };
 
+        if listing.is_genai() {
+            return Err(unfit(
+                address,
+                "it is laid out as onnxruntime-genai has it (`genai_config.json`), which opens only from a folder",
+                "Download the repository into a folder and name that",
+            ));
+        }
         let settings: Vec<String> = listing.settings().into_iter().map(str::to_owned).collect();
         if !settings.iter().any(|path| path == "config.json") {
             return Err(unfit(

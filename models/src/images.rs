@@ -8,13 +8,13 @@
 use std::{io::Cursor, path::Path, sync::Arc};
 
 use image::{
-    AnimationDecoder, DynamicImage, ImageBuffer, ImageDecoder, ImageFormat, Limits, Pixel, Rgb, RgbImage,
-    Rgba, RgbaImage,
+    AnimationDecoder, DynamicImage, ImageBuffer, ImageDecoder, ImageError, ImageFormat, Limits, Pixel, Rgb,
+    RgbImage, Rgba, RgbaImage,
     codecs::{gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder},
     metadata::Orientation,
 };
 
-use crate::{ModelError, processor::check_area};
+use crate::{MAX_PIXELS, ModelError, processor::check_area};
 
 /// An image as it was read.
 #[derive(Debug, Clone)]
@@ -73,8 +73,9 @@ impl LoadedImage {
             }
             ImageFormat::Gif => {
                 let image = pixels(GifDecoder::new(Cursor::new(bytes)).map_err(torn)?, &mut notes)?;
-                let frames = GifDecoder::new(Cursor::new(bytes)).map_err(torn)?.into_frames();
-                if frames.take(2).flatten().count() > 1 {
+                let mut frames = GifDecoder::new(Cursor::new(bytes)).map_err(torn)?;
+                frames.set_limits(limits(frames.dimensions())).map_err(torn)?;
+                if frames.into_frames().take(2).flatten().count() > 1 {
                     notes.push("an animation: only its first frame is seen".into());
                 }
                 image
@@ -94,16 +95,37 @@ fn problem(text: &str) -> ModelError {
     ModelError::Image(text.into())
 }
 
-fn torn(error: impl std::fmt::Display) -> ModelError {
-    ModelError::Image(format!("can't be decoded: {error}"))
+#[allow(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
+fn torn(error: ImageError) -> ModelError {
+    ModelError::Image(undecoded(&error))
+}
+
+/// Why a file can't be decoded.
+pub(crate) fn undecoded(error: &ImageError) -> String {
+    match error {
+        ImageError::Limits(_) => {
+            format!("can't be decoded: a frame in it has more than the {MAX_PIXELS} pixels that are taken")
+        }
+        error => format!("can't be decoded: {error}"),
+    }
+}
+
+/// What decoding a picture of this width and height may take. The header's size is checked by itself; but a frame of a GIF
+/// has a size of its own, up to 65535×65535 on a screen of one pixel. So: the frame as it is read, at four bytes a pixel,
+/// beside the frame before, the canvas and one copy (APNG).
+pub(crate) fn limits((width, height): (u32, u32)) -> Limits {
+    let canvas = u64::from(width) * u64::from(height);
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(4 * (3 * canvas.min(MAX_PIXELS) + MAX_PIXELS));
+    limits
 }
 
 /// Checks size and orientation by the header, then decodes.
 fn pixels(mut decoder: impl ImageDecoder, notes: &mut Vec<String>) -> Result<DynamicImage, ModelError> {
     let (width, height) = decoder.dimensions();
     check_area(width, height, "the file")?;
-    // The area bounds the memory; the decoder's own, smaller limit would refuse what is allowed.
-    decoder.set_limits(Limits::no_limits()).map_err(torn)?;
+    // The decoder's own, smaller limit would refuse what is allowed.
+    decoder.set_limits(limits((width, height))).map_err(torn)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut image = DynamicImage::from_decoder(decoder).map_err(torn)?;
     if orientation != Orientation::NoTransforms {

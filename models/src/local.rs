@@ -59,6 +59,8 @@ struct Inner {
     /// The vocabulary that grammars are laid over, or why none can be.
     vocabulary: Result<Arc<Vocabulary>, String>,
     end_tokens: Vec<u32>,
+    /// The vision session's output that holds an image's features, for a model that sees.
+    features_output: Option<String>,
     special_tokens: Vec<String>,
     seen: SeenImages,
     /// The last reply's sequence. A reply takes it out for its time; a second one meanwhile begins its own.

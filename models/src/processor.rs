@@ -60,7 +60,41 @@ pub enum ImageProcessor {
     Anyres(AnyresImage),
 }
 
+/// The form in which an image comes to a vision encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ImageForm {
+    /// Whole pictures, one or several.
+    #[default]
+    Pictures,
+    /// As many patches as the image has ([`PatchedImage`]).
+    Patches,
+    /// Patches padded to one number ([`NaflexImage`]).
+    PaddedPatches,
+}
+
+impl std::fmt::Display for ImageForm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Pictures => "pictures",
+            Self::Patches => "patches",
+            Self::PaddedPatches => "padded patches",
+        })
+    }
+}
+
 impl ImageProcessor {
+    /// What it makes of images.
+    pub fn form(&self) -> ImageForm {
+        match self {
+            Self::Patched(_) => ImageForm::Patches,
+            Self::Naflex(_) => ImageForm::PaddedPatches,
+            Self::Single(_) | Self::Squared(_) | Self::Tiled(_) | Self::Aspect(_) | Self::Anyres(_) => {
+                ImageForm::Pictures
+            }
+        }
+    }
+
     /// Processes one image.
     ///
     /// # Errors

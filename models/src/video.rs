@@ -19,6 +19,9 @@ use crate::{ContentHash, ModelError};
 /// How long a picture of a folder is shown, if nobody says otherwise: one second.
 pub const DEFAULT_FRAME: Duration = Duration::from_secs(1);
 
+/// What is wrong with frames that are shown for millions of years.
+const TOO_LONG: &str = "with it the video takes longer than can be told";
+
 /// A video: when each of its frames is shown, and where they come from.
 #[derive(Debug, Clone)]
 pub struct Video {
@@ -54,11 +57,12 @@ impl Video {
         if path.is_dir() {
             let files = frames::pictures(path)?;
             let shown = std::iter::repeat_n(DEFAULT_FRAME, files.len());
-            return Ok(Self::new(Source::Files(files.into()), shown));
+            return Self::new(Source::Files(files.into()), shown).map_err(|_| named(path, &TOO_LONG));
         }
         let bytes: Arc<[u8]> = std::fs::read(path).map_err(|error| named(path, &error))?.into();
         let shown = animation::durations(&bytes).map_err(|error| named(path, &error))?;
-        Ok(Self::new(Source::Animation { path: path.to_owned(), bytes }, shown))
+        let source = Source::Animation { path: path.to_owned(), bytes };
+        Self::new(source, shown).map_err(|_| named(path, &TOO_LONG))
     }
 
     /// A folder of pictures as [`Video::open`] takes it, shown at so many frames a second.
@@ -81,7 +85,8 @@ impl Video {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Image`] if there are none, or one can't be seen at all because it is shown for no time.
+    /// [`ModelError::Image`] if there are none, one can't be seen at all because it is shown for no time, or all together
+    /// take longer than can be told.
     pub fn of_files(files: impl IntoIterator<Item = (PathBuf, Duration)>) -> Result<Self, ModelError> {
         let (files, shown): (Vec<PathBuf>, Vec<Duration>) = files.into_iter().unzip();
         if files.is_empty() {
@@ -90,18 +95,20 @@ impl Video {
         if let Some(place) = shown.iter().position(Duration::is_zero) {
             return Err(named(&files[place], &"a frame of a video is shown for no time"));
         }
-        Ok(Self::new(Source::Files(files.into()), shown))
+        let files: Arc<[PathBuf]> = files.into();
+        let source = Source::Files(Arc::clone(&files));
+        Self::new(source, shown).map_err(|place| named(&files[place], &TOO_LONG))
     }
 
-    fn new(source: Source, shown: impl IntoIterator<Item = Duration>) -> Self {
-        let mut end = Duration::ZERO;
-        let begin = |shown| {
-            let start = end;
-            end += shown;
-            start
-        };
-        let starts = shown.into_iter().map(begin).collect();
-        Self { source, starts, end }
+    /// The error is the place of the frame with which it takes longer than can be told.
+    fn new(source: Source, shown: impl IntoIterator<Item = Duration>) -> Result<Self, usize> {
+        let (mut starts, mut end) = (Vec::new(), Duration::ZERO);
+        for shown in shown {
+            let later = end.checked_add(shown).ok_or(starts.len())?;
+            starts.push(end);
+            end = later;
+        }
+        Ok(Self { source, starts, end })
     }
 
     /// How many frames it has; at least one.

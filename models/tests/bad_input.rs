@@ -70,6 +70,31 @@ async fn scores_that_are_no_numbers_name_their_graph() {
     }
 }
 
+/// Features that are no numbers are the vision session's fault, also the second time, and the decoder isn't blamed for
+/// them.
+#[tokio::test]
+async fn features_that_are_no_numbers_name_the_graph_that_gave_them() {
+    let (_kept, path) = copy("llava-tiny");
+    let graph = path.join("onnx/vision_encoder.onnx");
+    let mut bytes = fs::read(&graph).unwrap();
+    // The last of its weights end the file.
+    let end = bytes.len() - 1024;
+    bytes[end - 256..end].fill(0xff);
+    fs::write(&graph, bytes).unwrap();
+    let model = load(&path, "cpu", CacheForm::Auto).await;
+    let golden = goldens("llava-tiny").into_iter().find(|golden| golden.name == "landscape").unwrap();
+    let conversation = golden.conversation();
+    assert!(conversation.images().next().is_some());
+    for _ in 0..2 {
+        let error = model.first_logits(&conversation).await.unwrap_err();
+        let ModelError::Folder { path: found, problem, .. } = &error else { panic!("{error}") };
+        assert!(found.ends_with("onnx/vision_encoder.onnx"), "{error}");
+        assert!(problem.contains("of an image's features are no numbers"), "{error}");
+    }
+    let text = Conversation::from_iter([Message::text(Role::User, "a b")]);
+    assert!(model.first_logits(&text).await.is_ok(), "without an image nothing is wrong");
+}
+
 async fn refused(damage: impl FnOnce(&Path), file: &str, says: &str) {
     let (_kept, path) = copy("llava-tiny");
     damage(&path);

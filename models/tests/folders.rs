@@ -6,7 +6,7 @@ mod support;
 
 use std::{fs, path::Path, sync::Arc};
 
-use percept_models::{LoadOptions, LocalModel, ModelConfig, ModelError, Precision};
+use percept_models::{LoadOptions, LocalModel, ModelConfig, ModelError, ModelFolder, Precision};
 use percept_runtime::Silent;
 use support::{change_json, copy};
 
@@ -118,6 +118,15 @@ async fn a_processor_or_a_decoder_of_another_kind_is_named() {
         fs::copy(qwen.join(processor), folder.join(processor)).unwrap();
     };
     check("llava-tiny", patches, None, processor, "gives patches, a `llava` model takes pictures").await;
+    // Patches are padded for one family and not for the other.
+    let lfm2 = |folder: &Path| {
+        let (_kept, lfm2) = copy("lfm2_vl-tiny");
+        fs::copy(lfm2.join(processor), folder.join(processor)).unwrap();
+    };
+    let says = "gives padded patches, a `qwen2_vl` model takes patches";
+    check("qwen2_vl-tiny", lfm2, None, processor, says).await;
+    let says = "gives patches, a `lfm2_vl` model takes padded patches";
+    check("lfm2_vl-tiny", patches, None, processor, says).await;
     // A folder that calls itself Qwen2-VL, around a decoder that counts its tokens.
     let counting = |folder: &Path| {
         patches(folder);
@@ -131,7 +140,7 @@ async fn a_processor_or_a_decoder_of_another_kind_is_named() {
 #[test]
 fn an_older_configuration_has_the_decoders_sizes_at_its_top() {
     let (_kept, path) = copy("qwen2_vl-tiny");
-    let newer = ModelConfig::of_folder(&path).unwrap();
+    let newer = ModelConfig::of_folder(&path, None).unwrap();
     assert_eq!((newer.text.hidden_size, newer.text.head_dim, newer.text.context), (Some(48), Some(16), 512));
     change_json(&path.join("config.json"), |config| {
         let text = config.as_object_mut().unwrap().remove("text_config").unwrap();
@@ -141,7 +150,28 @@ fn an_older_configuration_has_the_decoders_sizes_at_its_top() {
             }
         }
     });
-    assert_eq!(ModelConfig::of_folder(&path).unwrap(), newer);
+    assert_eq!(ModelConfig::of_folder(&path, None).unwrap(), newer);
+}
+
+#[test]
+fn a_family_counts_in_place_of_the_one_that_a_configuration_names_or_does_not() {
+    let (_kept, path) = copy("idefics-tiny");
+    let named = ModelConfig::of_folder(&path, None).unwrap();
+    assert!(named.image_token_id.is_some(), "the tokenizer has it");
+    change_json(&path.join("config.json"), |config| config["model_type"] = "my_own".into());
+    assert_eq!(ModelConfig::of_folder(&path, Some("idefics")).unwrap(), named);
+    change_json(&path.join("config.json"), |config| {
+        config.as_object_mut().unwrap().remove("model_type").unwrap();
+    });
+    assert_eq!(ModelConfig::of_folder(&path, Some("idefics")).unwrap(), named);
+    let error = ModelConfig::of_folder(&path, None).unwrap_err().to_string();
+    assert!(error.contains("doesn't say its `model_type`") && error.contains("`[model]`"), "{error}");
+    fs::write(path.join("percept.toml"), "[model]\nfamily = \"idefics\"\n").unwrap();
+    let folder = ModelFolder::open(&path, None).unwrap();
+    assert_eq!((folder.family.name(), folder.config.image_token_id), ("idefics", named.image_token_id));
+    change_json(&path.join("config.json"), |config| config["vocab_size"] = usize::MAX.into());
+    let config = ModelConfig::of_folder(&path, Some("idefics")).unwrap();
+    assert_eq!(config.text.vocabulary, Some(usize::MAX), "an absurd size is counted, not added up");
 }
 
 #[tokio::test]
@@ -168,7 +198,7 @@ async fn what_isnt_known_is_named() {
 #[test]
 fn a_class_is_named_by_the_backend_that_is_meant() {
     let (_kept, path) = copy("smolvlm-tiny");
-    let backend = || match percept_models::ModelFolder::open(&path, None).unwrap().processor {
+    let backend = || match ModelFolder::open(&path, None).unwrap().processor {
         Some(percept_models::ImageProcessor::Tiled(tiled)) => tiled.backend,
         other => panic!("{other:?}"),
     };

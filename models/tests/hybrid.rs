@@ -7,7 +7,7 @@ mod support;
 
 use percept_models::{ChatModel, Content, Conversation, Generate, LocalModel, Message, Role, Usage};
 use percept_runtime::CacheForm;
-use support::{Golden, data, goldens, greatest_difference, load, variant};
+use support::{Golden, copy, data, goldens, greatest_difference, load, variant};
 
 const FOLDERS: [&str; 2] = ["lfm2_vl-tiny", "qwen3_5-tiny"];
 
@@ -45,6 +45,35 @@ async fn each_answers_as_transformers_does() {
             check(folder, &golden, CacheForm::Growing).await;
         }
     }
+}
+
+#[tokio::test]
+async fn the_states_of_a_sequence_count_in_the_memory_that_a_model_needs() {
+    for folder in FOLDERS {
+        let model = load(&data().join(folder), "cpu", CacheForm::Auto).await;
+        let memory = model.inspect().memory;
+        let weights: u64 = memory.weights.iter().map(|(_, weights)| weights.bytes()).sum();
+        let cache = memory.cache_bytes_per_token * memory.context;
+        assert_eq!(memory.total_bytes, weights + cache + memory.state_bytes, "{folder}: {memory:?}");
+        // Those of each layer as the graph declares them (`[1, …]`, four bytes a number), and 16 times the earlier ones.
+        let shapes = state_shapes(&model);
+        assert!(!shapes.is_empty(), "{folder}");
+        let carried: u64 = shapes.iter().map(|shape| 4 * shape.iter().product::<u64>()).sum();
+        assert_eq!(memory.state_bytes, 17 * carried, "{folder}: {shapes:?}");
+    }
+}
+
+/// Shapes of the decoder's inputs that are states, which alone have no axis of so many tokens.
+fn state_shapes(model: &LocalModel) -> Vec<Vec<u64>> {
+    let sessions = model.inspect().sessions;
+    let decoder = sessions.iter().find(|session| session.file.session.starts_with("decoder")).unwrap();
+    let states = decoder.inputs.iter().filter(|port| port.contains("conv") || port.contains("recurrent"));
+    states.map(|port| numbers(port.split_once('[').unwrap().1.split(']').next().unwrap())).collect()
+}
+
+/// The fixed axes of a shape as it is told; the batch is one.
+fn numbers(shape: &str) -> Vec<u64> {
+    shape.split(',').filter_map(|axis| axis.trim().parse().ok()).collect()
 }
 
 /// The same words about the picture of another conversation.
@@ -99,6 +128,54 @@ async fn a_prefix_is_kept_as_far_back_as_its_states_are() {
         // Text alone shares a few tokens with the others, and no place to go back to.
         assert_eq!(cached[7..], [0, 0], "{folder}: {cached:?}");
     }
+}
+
+/// Qwen3.5's published template opens a thought in the prompt, which it leaves out where the reply stands.
+#[tokio::test]
+async fn an_image_stays_read_where_a_template_opens_a_reply_otherwise_than_it_writes_one() {
+    for folder in FOLDERS {
+        let (_kept, path) = copy(folder);
+        let file = path.join("chat_template.jinja");
+        let template = std::fs::read_to_string(&file).unwrap();
+        let opening = "<|im_start|>assistant\n";
+        assert!(template.contains(opening), "{folder}");
+        std::fs::write(&file, template.replace(opening, &format!("{opening}<think>\n"))).unwrap();
+        let goldens = goldens(folder);
+        let whole = goldens.iter().find(|golden| golden.name == "later_turn").unwrap().conversation();
+        let first: Conversation = whole.messages()[..1].iter().cloned().collect();
+        let model = load(&path, "cpu", CacheForm::Auto).await;
+        let [before, after] = [&first, &whole].map(|conversation| model.prompt(conversation));
+        let (before, after) = (before.await.unwrap().tokens, after.await.unwrap().tokens);
+        let common = before.iter().zip(&after).take_while(|(before, after)| before == after).count();
+        assert!(common < before.len(), "{folder}: the opening isn't in the next turn");
+        reply(&model, &first).await;
+        let (tokens, _, usage) = reply(&model, &whole).await;
+        // The end of the turn that was asked: after the image and the words about it.
+        let image = before.iter().rposition(|id| *id == image_token(folder)).unwrap();
+        let end = model_end(folder, &path);
+        let turn = before.iter().rposition(|id| *id == end).unwrap() + 1;
+        assert!(image < turn && turn <= common, "{folder}");
+        assert_eq!(usage.cached_tokens, turn, "{folder}");
+        let alone = load(&path, "cpu", CacheForm::Auto).await;
+        assert_eq!(tokens, reply(&alone, &whole).await.0, "{folder}");
+        // Another question about the same image goes back to the image's end.
+        let mut messages = first.messages().to_vec();
+        for content in messages.iter_mut().flat_map(|message| &mut message.content) {
+            if let Content::Text(text) = content {
+                *text = "Zebra?".into();
+            }
+        }
+        let other: Conversation = messages.into_iter().collect();
+        let (tokens, _, usage) = reply(&model, &other).await;
+        assert_eq!(usage.cached_tokens, image + 1, "{folder}");
+        assert_eq!(tokens, reply(&alone, &other).await.0, "{folder}");
+    }
+}
+
+/// The token that ends a turn.
+fn model_end(folder: &str, path: &std::path::Path) -> u32 {
+    let folder_of = percept_models::ModelFolder::open(path, None).unwrap();
+    folder_of.tokenizer.token_to_id("<|im_end|>").unwrap_or_else(|| panic!("{folder} has no <|im_end|>"))
 }
 
 /// The token that stands for a feature of an image.

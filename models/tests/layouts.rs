@@ -152,7 +152,7 @@ async fn what_a_layout_names_wrongly_is_named() {
     let pipeline = genai_with(|model| model["decoder"]["pipeline"] = serde_json::json!([]));
     refused(genai, pipeline, None, file, "a pipeline of several graphs").await;
     let unknown = genai_with(|model| model["type"] = "whisper".into());
-    refused(genai, unknown, None, "config.json", "`whisper` isn't hosted").await;
+    refused(genai, unknown, None, file, "`whisper` isn't hosted").await;
     refused(genai, |_| (), Some("q4"), FAMILY, "no session is there in `q4`").await;
     let cache = genai_with(|model| model["decoder"]["inputs"]["past_key_names"] = "past_%d".into());
     refused(genai, cache, None, "text/model.onnx", "its input past.0.k").await;
@@ -219,6 +219,50 @@ fn a_survey_names_everything_that_is_missing_at_once() {
     let survey = Survey::of_folder(&path, None).unwrap();
     assert!(survey.missing.iter().any(|missing| missing.path.ends_with("config.json")), "{survey:?}");
     assert_eq!(survey.missing.len(), 5, "{survey:?}");
+}
+
+#[test]
+fn a_survey_finds_nothing_missing_in_a_whole_folder() {
+    let mut surveyed = 0;
+    for entry in fs::read_dir(data()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        // CLIP and SigLIP don't converse.
+        if !name.ends_with("-tiny") || name.starts_with("clip") || name.starts_with("siglip") {
+            continue;
+        }
+        let survey = Survey::of_folder(&path, None).unwrap();
+        assert_eq!((survey.missing, survey.family.is_some()), (Vec::new(), true), "{name}");
+        surveyed += 1;
+    }
+    assert!(surveyed > 15, "{surveyed}");
+}
+
+#[test]
+fn a_survey_names_each_problem_of_a_file() {
+    let (_kept, path) = copy("llava-tiny");
+    change_json(&path.join("config.json"), |config| {
+        config["model_type"] = "mine".into();
+        config["text_config"]["max_position_embeddings"] = 0.into();
+    });
+    let survey = Survey::of_folder(&path, None).unwrap();
+    let problems: Vec<_> = survey.missing.iter().map(|missing| missing.problem.as_str()).collect();
+    assert!(problems.iter().any(|problem| problem.contains("which is no length")), "{problems:?}");
+    assert!(problems.iter().any(|problem| problem.contains("`mine` isn't hosted")), "{problems:?}");
+    assert!(survey.missing.iter().all(|missing| missing.path.ends_with("config.json")), "{survey:?}");
+}
+
+#[tokio::test]
+async fn an_error_about_a_genai_folders_configuration_names_its_own_file() {
+    let file = "genai_config.json";
+    let type_of = genai_with(|model| model["type"] = "mine".into());
+    refused(genai, type_of, None, file, "`mine` isn't hosted").await;
+    let length = genai_with(|model| model["context_length"] = 0.into());
+    refused(genai, length, None, file, "which is no length").await;
+    let token = genai_with(|model| {
+        model.as_object_mut().unwrap().remove("image_token_id").unwrap();
+    });
+    refused(genai, token, None, file, "neither `image_token_id`").await;
 }
 
 #[test]

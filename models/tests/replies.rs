@@ -202,6 +202,47 @@ async fn a_cancelled_reply_ends_and_the_model_goes_on() {
     assert_eq!(reply(&model, &golden.conversation(), &options).await.text, golden.text);
 }
 
+/// Whatever becomes of a reply, what was read is there for the next one.
+#[tokio::test]
+async fn a_reply_that_is_dropped_or_fails_leaves_what_was_read() {
+    let golden = golden("tiles_3x2");
+    let length = golden.input_ids.len();
+    let options = || Generate { max_tokens: 24, stop_at_end: false, ..Generate::default() };
+    let model = smolvlm().await;
+    // Dropped while it writes.
+    let mut generation = model.generate(&golden.conversation(), &options()).await.unwrap();
+    assert!(matches!(generation.next().await, Some(Ok(GenerationEvent::Text(_)))));
+    drop(generation);
+    let again = reply(&model, &golden.conversation(), &options()).await;
+    assert_eq!((again.text.as_str(), again.usage.cached_tokens), (golden.text.as_str(), length - 1));
+    // Refused while the next turn begins, at a sampling that nobody can do: the prompt has been read by then.
+    let mut conversation = golden.conversation();
+    conversation.push(Message::text(Role::Assistant, "A square."));
+    conversation.push(Message::text(Role::User, "And now?"));
+    let sampling = Sampling { temperature: f32::NAN, ..Sampling::default() };
+    let refused = model.generate(&conversation, &Generate { sampling, ..options() }).await.unwrap();
+    assert!(matches!(refused.complete().await, Err(ModelError::Request(_))));
+    let longer = model.prompt(&conversation).await.unwrap().tokens.len();
+    let went_on = reply(&model, &conversation, &options()).await;
+    assert_eq!(went_on.usage.cached_tokens, longer - 1);
+    assert_eq!(went_on.text, reply(&smolvlm().await, &conversation, &options()).await.text);
+    // Dropped at any moment of the reading.
+    for microseconds in (0..4000).step_by(250) {
+        let dropped = smolvlm().await;
+        reply(&dropped, &golden.conversation(), &options()).await;
+        let mut generation = dropped.generate(&conversation, &options()).await.unwrap();
+        tokio::select! {
+            biased;
+            _ = generation.next() => {}
+            () = async { std::thread::sleep(std::time::Duration::from_micros(microseconds)) } => {}
+        }
+        drop(generation);
+        let found = reply(&dropped, &conversation, &options()).await;
+        assert!(found.usage.cached_tokens >= length - 1, "{microseconds}: {:?}", found.usage);
+        assert_eq!(found.text, went_on.text, "{microseconds}");
+    }
+}
+
 #[tokio::test]
 async fn a_conversation_that_goes_on_is_read_from_where_it_went_on() {
     let golden = golden("tiles_3x2");

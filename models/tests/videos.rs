@@ -7,7 +7,7 @@ use image::{
     Delay, Frame, ImageFormat, Pixel, Rgb, RgbImage, RgbaImage,
     codecs::gif::{GifEncoder, Repeat},
 };
-use percept_models::Video;
+use percept_models::{LoadedImage, Video};
 
 /// An animation of one colour a frame, each shown for so many milliseconds.
 fn gif(shown: &[u32]) -> Vec<u8> {
@@ -79,6 +79,15 @@ fn refused(path: &Path, says: &str) {
     assert!(error.contains(says) && error.contains(path.to_str().unwrap()), "{error}");
 }
 
+/// `GIF89a` with a logical screen of 1 × 1, and one frame that says it is larger.
+fn frame_beyond_its_screen() -> Vec<u8> {
+    let header = b"GIF89a\x01\0\x01\0\x80\0\0";
+    let colours = [0, 0, 0, 255, 255, 255];
+    let frame = [0x2C, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0];
+    let pixels = [2, 2, 0x44, 0x01, 0, 0x3B];
+    [&header[..], &colours, &frame, &pixels].concat()
+}
+
 #[test]
 fn what_is_no_video_is_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -105,6 +114,14 @@ fn what_is_no_video_is_named() {
     huge[6..10].fill(0xFF);
     fs::write(path("huge.gif"), huge).unwrap();
     refused(&path("huge.gif"), "more than the");
+    // A frame of 65535 × 65535 pixels on a logical screen of one.
+    fs::write(path("frame.gif"), frame_beyond_its_screen()).unwrap();
+    refused(&path("frame.gif"), "more than the 178956970 pixels");
+    let error = LoadedImage::open(&path("frame.gif")).unwrap_err().to_string();
+    assert!(error.contains("frame.gif") && error.contains("more than the 178956970 pixels"), "{error}");
+    let files = [path("still.png"), path("still.webp")].map(|path| (path, Duration::MAX));
+    let error = Video::of_files(files).unwrap_err().to_string();
+    assert!(error.contains("still.webp") && error.contains("longer than can be told"), "{error}");
     fs::write(path("whole.gif"), whole).unwrap();
     let video = Video::open(&path("whole.gif")).unwrap();
     for (places, says) in [(&[3][..], "no frame 3 in a video of 3"), (&[1, 0], "ascending")] {

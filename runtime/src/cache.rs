@@ -15,11 +15,11 @@ use ort::{
     value::{DynTensor, DynTensorValueType, DynValue},
 };
 
-pub(crate) use self::states::StateTensor;
+pub(crate) use self::states::{StateTensor, most_bytes};
 use self::{growing::GrowingCache, shared::SharedCache, states::States};
 use crate::{
     engine::EngineError,
-    moved::{Crossing, MovedCounter, Purpose},
+    moved::{Crossing, MovedCounter, Purpose, is_host},
     tensor::Element,
 };
 
@@ -77,7 +77,20 @@ pub(crate) enum KeptForm {
     Shared { positions: usize },
 }
 
+impl KeptForm {
+    /// Whether a cache of this form can be cut back to a position that isn't its beginning: one buffer anywhere, one that
+    /// grows in the host's memory alone, where it can be copied from here.
+    fn can_be_cut(self, in_host_memory: bool) -> bool {
+        matches!(self, Self::Shared { .. }) || in_host_memory
+    }
+}
+
 impl CacheLayout {
+    /// Whether its caches can be cut back.
+    fn can_be_cut(&self) -> bool {
+        self.form.can_be_cut(is_host(&self.memory))
+    }
+
     fn count(&self, crossing: Crossing, memory: &MemoryInfo<'_>, bytes: usize) {
         self.moved.count(Purpose::Cache, crossing, memory, &self.home, bytes);
     }
@@ -179,8 +192,12 @@ impl Cache {
         }
     }
 
-    /// Keeps a copy of the states, so that [`Cache::rewind`] can come back to here.
-    pub(crate) fn checkpoint(&mut self) {
+    /// Keeps a copy of the states, so that [`Cache::rewind`] can come back to here. Where keys and values couldn't come
+    /// along, it would be memory for nothing, and none is kept.
+    pub(crate) fn checkpoint(&mut self, layout: &CacheLayout) {
+        if !layout.can_be_cut() {
+            return;
+        }
         let position = self.length();
         if let Some(states) = &mut self.states {
             states.checkpoint(position);
@@ -211,14 +228,16 @@ impl Cache {
                 ),
             });
         }
+        // What may fail comes before what changes anything.
+        let carried = self.states.as_ref().map(|states| states.carried_at(layout, position)).transpose()?;
         match &mut self.attended {
             Attended::Growing(cache) => cache.rewind(layout, position)?,
             Attended::Shared(cache) => cache.rewind(position),
         }
-        match &mut self.states {
-            Some(states) => states.rewind(layout, position),
-            None => Ok(()),
+        if let (Some(states), Some(carried)) = (&mut self.states, carried) {
+            states.rewind(position, carried);
         }
+        Ok(())
     }
 }
 
@@ -228,5 +247,24 @@ fn missing(output: &str) -> EngineError {
         graph: "decoder".to_owned(),
         name: output.to_owned(),
         reason: "the run gave no such output".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_growing_cache_on_a_device_cannot_be_cut() {
+        let shared = KeptForm::Shared { positions: 8 };
+        let cases = [
+            (KeptForm::Growing, true, true),
+            (KeptForm::Growing, false, false),
+            (shared, true, true),
+            (shared, false, true),
+        ];
+        for (form, in_host_memory, expected) in cases {
+            assert_eq!(form.can_be_cut(in_host_memory), expected, "{form:?} {in_host_memory}");
+        }
     }
 }

@@ -92,7 +92,8 @@ pub struct EngineOptions {
     /// The most tokens that one run of the decoder reads. What is longer is read in several runs, one after another, so
     /// that memory is bounded whatever a prompt's length: a decoder that scores every token of a run gives
     /// `tokens × vocabulary` numbers, 1.2 GB for 2,048 tokens of 150,000. `None`: everything in one run, for decoders
-    /// whose tokens see what comes after them.
+    /// whose tokens see what comes after them. A software device whose attention is wrong from 32 tokens on reads 31 in a
+    /// run whatever is asked for here.
     pub longest_run: Option<NonZeroUsize>,
     /// How its positions count, and whether it may read a prompt piece by piece.
     pub reading: ReadingOrder,
@@ -207,6 +208,7 @@ struct EngineFacts {
     side_inputs: Vec<(String, usize)>,
     looks_at: Option<usize>,
     token_bytes: usize,
+    state_bytes: usize,
     embeds_features: bool,
     moved: MovedCounter,
     doubt: Option<String>,
@@ -244,7 +246,8 @@ impl Engine {
     }
 
     /// Whether some of the decoder's layers carry a state of constant size (a convolution's, a recurrence's) in place
-    /// of keys and values. Such a sequence goes back only to where an append ended: see [`Sequence::rewind_near`].
+    /// of keys and values. Such a sequence goes back only to where an append ended: see [`Sequence::rewind_near`]. Where
+    /// keys and values grow in a device's memory ([`CacheForm::Growing`]) it goes back to its beginning alone.
     pub fn keeps_states(&self) -> bool {
         self.inner.facts.keeps_states
     }
@@ -267,6 +270,12 @@ impl Engine {
     /// Bytes that one token takes in the cache; 0 without a decoder.
     pub fn cache_bytes_per_token(&self) -> usize {
         self.inner.facts.token_bytes
+    }
+
+    /// The most bytes that one sequence's states of constant size take ([`Engine::keeps_states`]): those that it carries,
+    /// and the earlier ones that it keeps to go back to; 0 where it has none.
+    pub fn state_bytes(&self) -> usize {
+        self.inner.facts.state_bytes
     }
 
     /// How many tokens the decoder scores; 0 without one.

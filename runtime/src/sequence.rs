@@ -20,8 +20,8 @@ pub struct Sequence {
     id: u64,
     /// Tokens whose keys and values are in the cache.
     cached: usize,
-    /// Tokens that were written but not read back yet. They are read with whatever is read next, in the same run
-    /// of the decoder; the last tokens of a reply often never need to be.
+    /// Tokens that were written but not read back yet. They are read with whatever is read next, as
+    /// if it all had been appended at once; the last tokens of a reply often never need to be.
     pending: Vec<u32>,
     /// Scores of the token after the last cached one.
     logits: Option<Vec<f32>>,
@@ -52,8 +52,9 @@ impl Sequence {
         self.cached + self.pending.len()
     }
 
-    /// Reads embeddings, `[1, tokens, hidden]`, and what goes beside them, in one run of the decoder (prefill). Only
-    /// the last token's scores are kept.
+    /// Reads embeddings, `[1, tokens, hidden]`, and what goes beside them (prefill): in one run of the decoder, or in
+    /// several where they are more than one reads ([`EngineOptions::longest_run`](crate::EngineOptions::longest_run)).
+    /// Only the last token's scores are kept.
     ///
     /// Where positions are given, what is read or written afterwards goes on one after the greatest of them, also
     /// where this sequence was rewound in between.
@@ -92,7 +93,8 @@ impl Sequence {
     }
 
     /// Forgets everything after a position or, where the decoder's states weren't kept there, after the nearest place
-    /// before it where they were. Gives the position where the sequence is then, 0 if everything had to go.
+    /// before it where they were. Gives the position where the sequence is then, 0 if everything had to go: always, where
+    /// a decoder with states has keys and values that grow in a device's memory, which can't be cut.
     ///
     /// # Errors
     ///
@@ -103,7 +105,7 @@ impl Sequence {
     }
 
     async fn go_back(&mut self, position: usize, near: bool) -> Result<(), EngineError> {
-        self.settle().await.or_else(unless_cancelled)?;
+        self.settle().await.or_else(unless_gone)?;
         let from = self.position();
         if position > from {
             return Err(EngineError::Rewind { from, to: position, reason: "that lies ahead".to_owned() });
@@ -156,7 +158,7 @@ impl Sequence {
     /// Sends the written tokens off to be read, without waiting; [`Sequence::settle`] waits. Says whether there were any.
     pub(crate) async fn start_reading_pending(&mut self) -> Result<bool, EngineError> {
         // An answer that an earlier, dropped call left behind comes first.
-        self.settle().await.or_else(unless_cancelled)?;
+        self.settle().await.or_else(unless_gone)?;
         if self.pending.is_empty() {
             return Ok(false);
         }
@@ -172,7 +174,7 @@ impl Sequence {
     }
 
     async fn extend(&mut self, chunk: Option<Chunk>) -> Result<(), EngineError> {
-        self.settle().await.or_else(unless_cancelled)?;
+        self.settle().await.or_else(unless_gone)?;
         self.start_reading(chunk)?;
         self.settle().await
     }
@@ -226,10 +228,11 @@ impl Drop for Sequence {
     }
 }
 
-/// A run that was stopped by its dropped future is no error of the call that comes after it.
-fn unless_cancelled(error: EngineError) -> Result<(), EngineError> {
+/// What became of a run that nobody waited for is no error of the call that comes after it: if it failed or was stopped,
+/// the sequence is where it was. Without the engine's thread nothing comes after it.
+fn unless_gone(error: EngineError) -> Result<(), EngineError> {
     match error {
-        EngineError::Cancelled => Ok(()),
-        error => Err(error),
+        EngineError::Gone => Err(error),
+        _ => Ok(()),
     }
 }

@@ -7,7 +7,7 @@ mod model;
 
 use std::{num::NonZeroUsize, time::Duration};
 
-use model::{data, decode, deep_golden, device, goldens, graphs, ids, load, load_reading, write};
+use model::{data, decode, deep_golden, device, given_up, goldens, graphs, ids, load, load_reading, write};
 use percept_runtime::{
     CacheForm, DecodeOptions, DecodeStop, DecoderShape, Dim, Element, EmbeddedTokens, Engine, EngineError,
     EngineGraphs, EngineOptions, HostTensor, Moved, RopePosition, Sampling,
@@ -270,23 +270,44 @@ async fn a_seed_repeats_its_text_and_log_probabilities_are_those_of_the_logits()
 }
 
 #[tokio::test]
-async fn a_cancelled_run_leaves_the_sequence_where_it_was() {
+async fn where_a_later_run_of_an_append_fails_the_earlier_ones_are_undone() {
     let golden = &goldens()[2];
-    let engine = load("plain.onnx", "cpu", CacheForm::Auto).await.unwrap();
-    let long: Vec<u32> = (0..200).collect();
-    let mut stopped = 0;
-    // The moment of the stop is spread from before the run to after it; whatever it hits, the text is the same.
-    for microseconds in (0..3000).step_by(100) {
+    for cache in [CacheForm::Auto, CacheForm::Growing] {
+        let engine = load_reading(NonZeroUsize::new(7), "grouped.onnx", cache).await;
         let mut sequence = engine.sequence().await.unwrap();
         sequence.append_tokens(&golden.prompt[..20]).await.unwrap();
-        let outcome =
-            tokio::time::timeout(Duration::from_micros(microseconds), sequence.append_tokens(&long)).await;
-        stopped += usize::from(outcome.is_err());
-        // Read to its end in spite of the stop, or not at all; never a part of it.
-        sequence.rewind(20).await.unwrap();
-        assert_eq!(write(&mut sequence, &golden.prompt[20..], 6).await, golden.tokens[..6]);
+        let (shape, mut data) = engine.embed(&[3; 20]).await.unwrap().into_f32().unwrap();
+        // In the second of three runs. What comes of the first is in the cache by then.
+        data[10 * 32] = f32::NAN;
+        let error = sequence.append(HostTensor::F32 { shape, data }).await.unwrap_err();
+        assert!(matches!(error, EngineError::NotFinite { .. }), "{cache:?}: {error}");
+        assert_eq!(sequence.position(), 20, "{cache:?}");
+        assert_eq!(write(&mut sequence, &golden.prompt[20..], 24).await, golden.tokens, "{cache:?}");
     }
-    assert!(stopped > 0, "no run was stopped");
+}
+
+#[tokio::test]
+async fn a_cancelled_run_leaves_the_sequence_where_it_was() {
+    let golden = &goldens()[2];
+    let long: Vec<u32> = (0..200).collect();
+    // In one run, and in runs of seven tokens, where those before the one that is stopped are undone.
+    for longest in [None, NonZeroUsize::new(7)] {
+        let engine = load_reading(longest, "plain.onnx", CacheForm::Auto).await;
+        let mut undone = 0;
+        // The moment of the stop is spread from before the run to after it; whatever it hits, the text is the same.
+        for microseconds in (0..3000).step_by(100) {
+            let mut sequence = engine.sequence().await.unwrap();
+            sequence.append_tokens(&golden.prompt[..20]).await.unwrap();
+            let position = given_up(&mut sequence, &long, Duration::from_micros(microseconds)).await;
+            // Read to its end in spite of the stop, or not at all; never a part of it.
+            assert!([20, 220].contains(&position), "{longest:?}: {position}");
+            undone += usize::from(position == 20);
+            sequence.rewind(20).await.unwrap();
+            assert_eq!(write(&mut sequence, &golden.prompt[20..], 6).await, golden.tokens[..6]);
+        }
+        assert!(undone > 0, "no run was stopped");
+    }
+    let engine = load("plain.onnx", "cpu", CacheForm::Auto).await.unwrap();
     // A decode that is cancelled in its middle keeps what it gave out.
     let cancel = CancellationToken::new();
     let mut sequence = engine.sequence().await.unwrap();

@@ -6,9 +6,9 @@
 #[path = "support/model.rs"]
 mod model;
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, time::Duration};
 
-use model::{decode, hybrid_goldens, ids, load, write};
+use model::{decode, given_up, hybrid_goldens, ids, load, load_reading, write};
 use percept_runtime::{CacheForm, DecodeOptions, EngineError, Moved};
 
 const SHARED: CacheForm = CacheForm::Shared { positions: 320 };
@@ -111,20 +111,27 @@ async fn where_all_caches_can_be_cut_the_nearest_place_is_the_place_itself() {
 #[tokio::test]
 async fn a_cancelled_run_leaves_the_states_as_they_were() {
     let golden = &hybrid_goldens()[2];
-    let engine = load("hybrid_plain.onnx", "cpu", CacheForm::Auto).await.unwrap();
     let long: Vec<u32> = (0..200).collect();
-    let mut stopped = 0;
-    for microseconds in (0..3000).step_by(100) {
-        let mut sequence = engine.sequence().await.unwrap();
-        sequence.append_tokens(&golden.prompt[..20]).await.unwrap();
-        let outcome =
-            tokio::time::timeout(Duration::from_micros(microseconds), sequence.append_tokens(&long)).await;
-        stopped += usize::from(outcome.is_err());
-        // Read to its end in spite of the stop, or not at all; never a part of it.
-        assert_eq!(sequence.rewind_near(20).await.unwrap(), 20);
-        assert_eq!(write(&mut sequence, &golden.prompt[20..], 6).await, golden.tokens[..6]);
+    // In one run, and in runs of seven tokens, where those before the one that is stopped are undone.
+    for (decoder, cache) in DECODERS {
+        for longest in [None, NonZeroUsize::new(7)] {
+            let case = format!("{decoder} {cache:?} in runs of {longest:?}");
+            let engine = load_reading(longest, decoder, cache).await;
+            let mut undone = 0;
+            for microseconds in (0..3000).step_by(100) {
+                let mut sequence = engine.sequence().await.unwrap();
+                sequence.append_tokens(&golden.prompt[..20]).await.unwrap();
+                let position = given_up(&mut sequence, &long, Duration::from_micros(microseconds)).await;
+                // Read to its end in spite of the stop, or not at all; never a part of it.
+                assert!([20, 220].contains(&position), "{case}: {position}");
+                undone += usize::from(position == 20);
+                assert_eq!(sequence.rewind_near(20).await.unwrap(), 20, "{case}");
+                let written = write(&mut sequence, &golden.prompt[20..], 6).await;
+                assert_eq!(written, golden.tokens[..6], "{case}");
+            }
+            assert!(undone > 0, "{case}: no run was stopped");
+        }
     }
-    assert!(stopped > 0, "no run was stopped");
 }
 
 #[tokio::test]

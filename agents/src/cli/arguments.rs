@@ -175,7 +175,7 @@ pub(crate) struct AskOptions {
 
     /// An image and the answer that is right for it, shown to the model before the question, which is put to it too; can be
     /// given several times.
-    #[arg(long = "shot", num_args = 2, value_names = ["IMAGE", "ANSWER"])]
+    #[arg(long = "shot", num_args = 2, value_names = ["IMAGE", "ANSWER"], allow_hyphen_values = true)]
     pub(crate) shots: Vec<String>,
 
     /// How many frames of a folder a second has; without this, one.

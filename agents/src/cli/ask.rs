@@ -35,6 +35,8 @@ pub(crate) async fn ask(options: AskOptions, output: &Output) -> Result<u8, Fail
         can_be_drawn(path)?;
     }
     let mut request = Request::read(&options, output)?;
+    // What needs no model to be known is told before one is fetched and loaded.
+    request.says_something(&options.model.to_string(), options.model.may_caption())?;
     let load = LoadOptions { device: options.device.clone(), ..LoadOptions::default() };
     let model = options.model.open(load, Bars::new(&output.bars)).await?;
     let card = model.card();

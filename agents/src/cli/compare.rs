@@ -6,8 +6,8 @@ use anyhow::anyhow;
 use clap::Args;
 use percept::{
     models::{
-        Answers, ChatModel, Comparison, ImageContent, LoadOptions, LoadedImage, ModelAddress, ModelError,
-        Precision, Questions, Summary,
+        Answers, ChatModel, Comparison, LoadOptions, LoadedImage, ModelAddress, ModelError, Precision,
+        Questions, Summary,
     },
     runtime::Device,
 };
@@ -45,11 +45,11 @@ pub(crate) struct CompareOptions {
     #[arg(long, value_name = "TARGET")]
     click: Vec<String>,
 
-    /// A's precision.
+    /// A's precision, in place of the one that its address names.
     #[arg(long, value_name = "PRECISION", value_parser = precision)]
     precision_a: Option<Precision>,
 
-    /// B's precision.
+    /// B's precision, in place of the one that its address names.
     #[arg(long, visible_alias = "precision", value_name = "PRECISION", value_parser = precision)]
     precision_b: Option<Precision>,
 
@@ -76,14 +76,16 @@ pub(crate) async fn compare(options: CompareOptions, output: &Output) -> Result<
             Failure::bad_input(problem).help("add --ask \"question\" or --click \"the Log in button\"")
         );
     }
-    if b.is_none() && precision_a == precision_b {
+    let named_alone = b.is_none();
+    let b = in_precision(b.unwrap_or_else(|| a.clone()), precision_b);
+    let a = in_precision(a, precision_a);
+    if named_alone && a == b {
         let problem = anyhow!("one model in one precision can't be compared with itself");
         return Err(Failure::bad_input(problem).help("name a second model, or --precision q4"));
     }
-    let questions = Questions { images: opened(&images, output)?, asks: ask, clicks: click, max_tokens };
-    let b = b.unwrap_or_else(|| a.clone());
-    let answers_of_a = answers(&a, precision_a, &device, &questions, output).await?;
-    let answers_of_b = answers(&b, precision_b, &device, &questions, output).await?;
+    let questions = Questions { images: readable(&images, output)?, asks: ask, clicks: click, max_tokens };
+    let answers_of_a = answers(&a, None, &device, &questions, output).await?;
+    let answers_of_b = answers(&b, Some(&answers_of_a.found), &device, &questions, output).await?;
     let comparison = Comparison::of(&questions, &answers_of_a.found, &answers_of_b.found, moved_by)
         .map_err(|error| Failure::bad_input(anyhow!(error)))?;
     if output.json {
@@ -100,8 +102,17 @@ pub(crate) async fn compare(options: CompareOptions, output: &Output) -> Result<
     Ok(0)
 }
 
-/// The images; what can't be read of a folder is said and left out.
-fn opened(paths: &[PathBuf], output: &Output) -> Result<Vec<(String, ImageContent)>, Failure> {
+/// The address, in the precision that an option asks for.
+pub(super) fn in_precision(address: ModelAddress, precision: Option<Precision>) -> ModelAddress {
+    match precision {
+        Some(precision) => address.in_precision(precision),
+        None => address,
+    }
+}
+
+/// The images' files, each opened once and let go: what is wrong with one is told before a model is asked about the others.
+/// What can't be read of a folder is said and left out.
+fn readable(paths: &[PathBuf], output: &Output) -> Result<Vec<PathBuf>, Failure> {
     let mut images = Vec::new();
     for (path, itself) in Gallery::of(paths)?.files() {
         match LoadedImage::open(path) {
@@ -109,7 +120,7 @@ fn opened(paths: &[PathBuf], output: &Output) -> Result<Vec<(String, ImageConten
                 for note in &image.notes {
                     output.say(&output.ink(Ink::Warn, &format!("note: {}: {note}", path.display())));
                 }
-                images.push((path.display().to_string(), ImageContent::new(image.pixels)));
+                images.push(path.to_owned());
             }
             Err(error) if itself => return Err(error.into()),
             Err(error) => {
@@ -132,18 +143,19 @@ struct Answered {
 
 async fn answers(
     address: &ModelAddress,
-    precision: Option<Precision>,
+    compared_with: Option<&Answers>,
     device: &Device,
     questions: &Questions,
     output: &Output,
 ) -> Result<Answered, Failure> {
-    let name = precision.as_ref().map(|precision| format!("{address}#{precision}"));
-    let load = LoadOptions { device: device.clone(), precision, name, ..LoadOptions::default() };
+    let load = LoadOptions { device: device.clone(), ..LoadOptions::default() };
     let model = address.open_local(load, Bars::new(&output.bars)).await?;
-    let found = Answers::of(&model, questions).await.map_err(|error| match error {
+    let refused = |error: ModelError| match error {
         ModelError::Request(problem) => Failure::bad_input(anyhow!(problem)),
         error => error.into(),
-    })?;
+    };
+    compared_with.map_or(Ok(()), |first| first.check_comparable(&model)).map_err(refused)?;
+    let found = Answers::of(&model, questions).await.map_err(refused)?;
     let card = model.card();
     output.notes(&card.notes);
     Ok(Answered { name: card.name.clone(), notes: card.notes.clone(), found })

@@ -116,7 +116,7 @@ fn told(inspection: &Inspection, output: &Output) -> Result<(), Failure> {
     sessions(&inspection.sessions, output)
 }
 
-/// Weights of each session, the cache, and both together.
+/// Weights of each session, the cache and the states, and all together.
 fn memory(memory: &Memory, output: &Output) -> Result<(), Failure> {
     for (session, weights) in &memory.weights {
         let kinds: Vec<_> = weights
@@ -133,9 +133,15 @@ fn memory(memory: &Memory, output: &Output) -> Result<(), Failure> {
             parts.join(", ")
         ))?;
     }
-    let Memory { cache_bytes_per_token: each, context, total_bytes, .. } = memory;
+    let Memory { cache_bytes_per_token: each, state_bytes, context, total_bytes, .. } = memory;
     let cache = HumanBytes(each.saturating_mul(*context));
     output.print(&format!("cache: {} a token, {cache} for {context} tokens", HumanBytes(*each)))?;
+    if *state_bytes > 0 {
+        output.print(&format!(
+            "states: {}, with the earlier ones that a sequence can go back to",
+            HumanBytes(*state_bytes)
+        ))?;
+    }
     output.print(&format!(
         "memory: {} at the longest, and what a run needs for its own results",
         HumanBytes(*total_bytes)

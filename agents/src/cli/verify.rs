@@ -8,6 +8,7 @@ use percept::{
 use serde_json::json;
 
 use super::{
+    compare::in_precision,
     failure::{BROKEN, Failure},
     merge::precision,
     output::{Ink, Output},
@@ -20,10 +21,10 @@ const NOTHING_TO_VERIFY: u8 = 2;
 /// What can be said about it.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyOptions {
-    /// The model: bundled:NAME, hub:ORGANISATION/NAME or a folder.
+    /// The model's folder.
     model: ModelAddress,
 
-    /// Hold its sessions in this precision, where it has it.
+    /// Hold its sessions in this precision, where it has it, in place of the one that the address names.
     #[arg(long, value_name = "PRECISION", value_parser = precision)]
     precision: Option<Precision>,
 
@@ -39,8 +40,16 @@ pub(crate) struct VerifyOptions {
 /// Runs every golden, and tells of each.
 pub(crate) async fn verify(options: VerifyOptions, output: &Output) -> Result<u8, Failure> {
     let VerifyOptions { model, precision, device, tolerance } = options;
+    if let ModelAddress::Hub { address, .. } = &model {
+        let problem =
+            anyhow::anyhow!("{address} is fetched without goldens: a pull takes what a model runs by");
+        return Err(Failure::bad_input(problem).help(
+            "download the repository's files into a folder, golden.json among them, and name the folder",
+        ));
+    }
+    let model = in_precision(model, precision);
     let bars = Bars::new(&output.bars);
-    let (folder, named) = model.folder(&*bars).await?;
+    let (folder, precision) = model.folder(&*bars).await?;
     let none = |problem: &str| {
         let failure = Failure::bad_input(anyhow::anyhow!("{}: {problem}", folder.display()));
         Failure { code: NOTHING_TO_VERIFY, ..failure }
@@ -52,12 +61,7 @@ pub(crate) async fn verify(options: VerifyOptions, output: &Output) -> Result<u8
     if Golden::of_folder(&folder)?.is_empty() {
         return Err(none("it has no goldens (golden.json)"));
     }
-    let load = LoadOptions {
-        device,
-        precision: named.or(precision),
-        name: Some(model.to_string()),
-        ..LoadOptions::default()
-    };
+    let load = LoadOptions { device, precision, name: Some(model.to_string()), ..LoadOptions::default() };
     let verdicts = held(&folder, load, bars).await?;
     let failed = verdicts.iter().filter(|verdict| !verdict.holds(tolerance)).count();
     if output.json {

@@ -49,6 +49,16 @@ fn a_whole_folder_is_told_with_the_memory_that_it_needs() {
 }
 
 #[test]
+fn states_are_told_beside_the_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny("qwen3_5-tiny", folder.path());
+    let found = document(&percept(&["models", "inspect", "model", "--json"], folder.path()));
+    assert!(found["memory"]["state_bytes"].as_u64().unwrap() > 0, "{found:#}");
+    let told = text(&percept(&["models", "inspect", "model"], folder.path()).stdout);
+    assert!(told.contains("states: ") && told.contains("can go back to"), "{told}");
+}
+
+#[test]
 fn everything_that_is_missing_is_told_at_once() {
     let folder = tempfile::tempdir().unwrap();
     tiny("llava-tiny", folder.path());

@@ -27,6 +27,14 @@ fn a_folder_is_held_to_its_goldens() {
     let against: Vec<_> = packed["cases"].as_array().unwrap().iter().map(|case| &case["against"]).collect();
     assert!(against.contains(&&json!("q4")) && packed["failed"] == json!(0), "{packed:#}");
 
+    let replaced = percept(&["models", "verify", "model#fp32", "--json", "--precision", "q4"], folder.path());
+    let replaced = document(&replaced);
+    assert_eq!((&replaced["model"], &replaced["cases"]), (&json!("model#q4"), &packed["cases"]));
+    let fetched = percept(&["models", "verify", "hub:org/name"], folder.path());
+    assert_eq!(fetched.status.code(), Some(2));
+    let told = text(&fetched.stderr);
+    assert!(told.contains("fetched without goldens") && told.contains("name the folder"), "{told}");
+
     // One token, one score and one pixel otherwise.
     let path = folder.path().join("model/golden.json");
     let mut goldens: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
@@ -83,6 +91,17 @@ fn another_precision_is_compared_by_scores_replies_and_clicks() {
     }
     assert_eq!(found["b"]["model"], json!("model#q4"));
 
+    // An option replaces the precision of an address.
+    let precisions = |a: &str, precision: &str| {
+        let arguments = ["models", "compare", a, "--images", "shots", "--ask", "?", "--precision", precision];
+        percept(&[&arguments[..], &["--json"]].concat(), folder.path())
+    };
+    let found = document(&precisions("model#q4", "fp32"));
+    assert_eq!((&found["a"]["model"], &found["b"]["model"]), (&json!("model#q4"), &json!("model#fp32")));
+    assert!(found["summary"]["greatest_divergence"].as_f64().unwrap() > 0.0, "{found:#}");
+    let same = precisions("model#q4", "q4");
+    assert_eq!(same.status.code(), Some(2), "{}", text(&same.stdout));
+
     // With itself under another name: nothing moves.
     let same = document(&compare(&[&["model"], &asked[..], &["--json"]].concat()));
     let summary = &same["summary"];
@@ -93,8 +112,12 @@ fn another_precision_is_compared_by_scores_replies_and_clicks() {
 
     let llava = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/data/llava-tiny");
     let llava = llava.display().to_string();
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 5] = [
         (&["--images", "shots", "--ask", "?"], "can't be compared with itself"),
+        (
+            &["--images", "shots", "--ask", "?", "--precision", "q4", "--precision-a", "q4"],
+            "can't be compared with itself",
+        ),
         (&["model", "--images", "shots"], "nothing is asked"),
         (&[&llava, "--images", "shots", "--ask", "?"], "they aren't two exports of one model"),
         (&["model", "--images", "model/config.json", "--ask", "?"], "config.json"),

@@ -81,8 +81,9 @@ async fn tokens(model: &LocalModel, conversation: &Conversation) -> Result<Vec<u
 
 #[test]
 fn what_cannot_be_asked_is_bad_input() {
-    let cases: [(&str, &[&str], &str); 8] = [
-        ("llava-tiny", &["small.png"], "there is no question"),
+    let cases: [(&str, &[&str], &str); 11] = [
+        ("llava-tiny", &["small.png"], "the last argument is a file, small.png"),
+        ("llava-tiny", &["small.png", " "], "the last argument is empty"),
         ("blip_2-tiny", &["config.json"], "the last argument is a file, config.json, and no image"),
         (
             "blip_2-tiny",
@@ -97,6 +98,17 @@ fn what_cannot_be_asked_is_bad_input() {
             "what stands for its answer is a file",
         ),
         ("llava-tiny", &["small.png", "What?", "--shot", "portrait.png"], "--shot <IMAGE> <ANSWER>"),
+        (
+            "llava-tiny",
+            &["small.png", "What?", "--shot", "portrait.png", "--votes"],
+            "--shot portrait.png: what stands for its answer is an option, --votes",
+        ),
+        // An answer may begin with a hyphen: this is refused for its images alone.
+        (
+            "blip_2-tiny",
+            &["small.png", "How cold?", "--shot", "portrait.png", "-5"],
+            "takes 1 image(s), the question with its shots has 2",
+        ),
         ("llava-tiny", &["What?", "--shot", "portrait.png", "a circle"], "no image to ask about"),
     ];
     for (folder, arguments, problem) in cases {
@@ -104,4 +116,27 @@ fn what_cannot_be_asked_is_bad_input() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", text(&output.stderr));
         assert!(text(&output.stderr).contains(problem), "{arguments:?}: {}", text(&output.stderr));
     }
+}
+
+#[test]
+fn a_forgotten_question_is_told_before_a_model_is_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(model("llava-tiny").join("small.png"), folder.path().join("small.png")).unwrap();
+    let llava = folder.path().join("llava");
+    fs::create_dir(&llava).unwrap();
+    // What says the family; there is nothing to load.
+    for file in ["config.json", "processor_config.json"] {
+        if model("llava-tiny").join(file).exists() {
+            fs::copy(model("llava-tiny").join(file), llava.join(file)).unwrap();
+        }
+    }
+    fs::write(folder.path().join("said.json"), "no script").unwrap();
+    for address in ["llava", "scripted:said.json", "bundled:glance", "openai:http://127.0.0.1:9/v1#x"] {
+        let output = percept(&["ask", address, "small.png"], folder.path());
+        assert_eq!(output.status.code(), Some(2), "{address}: {}", text(&output.stderr));
+        let told = text(&output.stderr);
+        assert!(told.contains("there is no question") && told.contains("question last"), "{address}: {told}");
+    }
+    let asked = percept(&["ask", "llava", "small.png", "What?"], folder.path());
+    assert!(text(&asked.stderr).contains("missing"), "{}", text(&asked.stderr));
 }

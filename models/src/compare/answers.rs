@@ -1,17 +1,19 @@
 //! What one model answers to questions about images.
 
+use std::path::PathBuf;
+
 use serde_json::json;
 
 use crate::{
-    ChatModel, Conversation, Function, Generate, ImageContent, LocalModel, Message, ModelError, Reply, Role,
-    Thought,
+    ChatModel, Conversation, Function, Generate, ImageContent, LoadedImage, LocalModel, Message, ModelError,
+    Reply, Role, Thought,
 };
 
 /// What is asked of both models about every image.
 #[derive(Debug, Clone)]
 pub struct Questions {
-    /// The images, each with a name to tell it by.
-    pub images: Vec<(String, ImageContent)>,
+    /// The images' files. Each is opened when it is asked about, so that one is in memory at a time.
+    pub images: Vec<PathBuf>,
     /// Questions in words.
     pub asks: Vec<String>,
     /// What to click, in words: "the Log in button".
@@ -44,10 +46,11 @@ impl Answers {
     ///
     /// # Errors
     ///
-    /// Those of [`ChatModel::generate`]; a click that isn't one is part of the result.
+    /// Those of [`LoadedImage::open`] and [`ChatModel::generate`]; a click that isn't one is part of the result.
     pub async fn of(model: &LocalModel, questions: &Questions) -> Result<Self, ModelError> {
         let mut answers = Self { replies: Vec::new(), clicks: Vec::new() };
-        for (_, image) in &questions.images {
+        for path in &questions.images {
+            let image = &ImageContent::new(LoadedImage::open(path)?.pixels);
             let mut replies = Vec::new();
             for ask in &questions.asks {
                 let conversation = about(image, ask);
@@ -64,6 +67,28 @@ impl Answers {
         }
         Ok(answers)
     }
+
+    /// Whether these replies can be compared with another model's, before that one is asked anything.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Request`] if the models have vocabularies of different sizes: their scores can't be compared.
+    pub fn check_comparable(&self, other: &LocalModel) -> Result<(), ModelError> {
+        match self.replies.iter().flatten().next() {
+            Some(answer) => same_vocabulary(answer.logits.len(), other.vocabulary()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Scores of different vocabularies can't be compared.
+pub(super) fn same_vocabulary(a: usize, b: usize) -> Result<(), ModelError> {
+    if a == b {
+        return Ok(());
+    }
+    Err(ModelError::Request(format!(
+        "one model scores {a} tokens, the other {b}: they aren't two exports of one model"
+    )))
 }
 
 fn about(image: &ImageContent, text: &str) -> Conversation {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::answers::{Answer, Answers, Questions};
+use super::answers::{Answer, Answers, Questions, same_vocabulary};
 use crate::{ModelError, local::equal_beginning};
 
 /// How far the second model's reply is from the first one's.
@@ -85,7 +85,8 @@ impl Comparison {
     /// [`ModelError::Request`] if the models have vocabularies of different sizes: their scores can't be compared.
     pub fn of(questions: &Questions, a: &Answers, b: &Answers, moved_by: f64) -> Result<Self, ModelError> {
         let (mut replies, mut clicks) = (Vec::new(), Vec::new());
-        for (at, (image, _)) in questions.images.iter().enumerate() {
+        for (at, path) in questions.images.iter().enumerate() {
+            let image = &path.display().to_string();
             let (of_a, of_b) = (a.replies.get(at), b.replies.get(at));
             let pairs = of_a.into_iter().flatten().zip(of_b.into_iter().flatten());
             for (ask, (a, b)) in questions.asks.iter().zip(pairs) {
@@ -103,13 +104,7 @@ impl Comparison {
 }
 
 fn reply(image: &str, ask: &str, a: &Answer, b: &Answer) -> Result<ReplyDifference, ModelError> {
-    if a.logits.len() != b.logits.len() {
-        return Err(ModelError::Request(format!(
-            "one model scores {} tokens, the other {}: they aren't two exports of one model",
-            a.logits.len(),
-            b.logits.len()
-        )));
-    }
+    same_vocabulary(a.logits.len(), b.logits.len())?;
     let higher = |best: (usize, f32), (token, &logit)| if logit > best.1 { (token, logit) } else { best };
     let (first, _) = a.logits.iter().enumerate().fold((0, f32::NEG_INFINITY), higher);
     let above = b.logits.get(first).map_or(0, |own| b.logits.iter().filter(|logit| *logit > own).count());

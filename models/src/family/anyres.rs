@@ -18,7 +18,7 @@ use self::lines::Lines;
 use super::{Family, countable, pixel_values};
 use crate::{
     ModelError,
-    folder::{ModelConfig, bad, parse_required, read_text},
+    folder::{ModelConfig, bad, config_path, part, read_text},
     processor::{ImageProcessor, ProcessedImage},
 };
 
@@ -98,10 +98,10 @@ pub(super) fn onevision(folder: &Path, config: &ModelConfig) -> Result<Box<dyn F
     let tokens = file.num_image_tokens.or_else(of_config).ok_or_else(|| no_count(folder))?;
     let tokens = countable(&folder.join("processor_config.json"), tokens)?;
     let side = tokens.isqrt();
-    let path = folder.join("config.json");
+    let path = config_path(folder);
     let ratio = match file.vision_aspect_ratio {
         Some(ratio) => ratio,
-        None => parse_required::<ConfigFile>(&path)?.vision_aspect_ratio.unwrap_or("anyres_max_9".into()),
+        None => part::<ConfigFile>(folder)?.vision_aspect_ratio.unwrap_or("anyres_max_9".into()),
     };
     let most = ratio.strip_prefix("anyres_max_").and_then(|most| most.parse().ok()).filter(|most| *most > 0);
     let most = most.ok_or_else(|| {

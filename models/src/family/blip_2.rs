@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::{Family, pixel_values};
 use crate::{
     ModelError,
-    folder::{ModelConfig, bad, parse_required, read_text},
+    folder::{ModelConfig, bad, config_path, part, read_text},
     processor::ProcessedImage,
 };
 
@@ -43,11 +43,10 @@ pub(super) struct Blip2 {
 }
 
 pub(super) fn read(folder: &Path, config: &ModelConfig) -> Result<Box<dyn Family>, ModelError> {
-    let path = folder.join("config.json");
-    let text = parse_required::<ConfigFile>(&path)?.text_config.and_then(|text| text.model_type);
+    let text = part::<ConfigFile>(folder)?.text_config.and_then(|text| text.model_type);
     if let Some(other) = text.filter(|kind| kind != "opt") {
         return Err(ModelError::Folder {
-            path,
+            path: config_path(folder),
             problem: format!("its language model is `{other}`"),
             remedy: "Hosted are BLIP-2 models whose language model is OPT: take one of those".into(),
         });

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use super::{Family, pixel_values};
 use crate::{
     ModelError,
-    folder::{bad, parse_required, read_text},
-    processor::{ProcessedImage, TileGrid},
+    folder::{bad, config_path, part, read_text},
+    processor::{ImageForm, ProcessedImage, TileGrid},
 };
 
 const IMAGE: &str = "<image>";
@@ -42,10 +42,9 @@ pub(super) struct Lfm2Vl {
 }
 
 pub(super) fn read(folder: &Path) -> Result<Box<dyn Family>, ModelError> {
-    let path = folder.join("config.json");
-    let factor = parse_required::<ConfigFile>(&path)?.downsample_factor.unwrap_or(USUAL_FACTOR);
+    let factor = part::<ConfigFile>(folder)?.downsample_factor.unwrap_or(USUAL_FACTOR);
     if factor == 0 {
-        return Err(bad(&path, "its `downsample_factor` is 0".into()));
+        return Err(bad(&config_path(folder), "its `downsample_factor` is 0".into()));
     }
     let path = folder.join("processor_config.json");
     let file: ProcessorFile = match read_text(&path)? {
@@ -109,8 +108,8 @@ impl Family for Lfm2Vl {
         ]
     }
 
-    fn takes_patches(&self) -> bool {
-        true
+    fn image_form(&self) -> ImageForm {
+        ImageForm::PaddedPatches
     }
 
     fn end_tokens(&self) -> &'static [&'static str] {

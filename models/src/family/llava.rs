@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::{Family, pixel_values};
 use crate::{
     ModelError,
-    folder::{ModelConfig, bad, read_text},
+    folder::{ModelConfig, bad, config_path, read_text},
     processor::ProcessedImage,
 };
 
@@ -57,9 +57,8 @@ pub(super) fn read(folder: &Path, config: &ModelConfig) -> Result<Box<dyn Family
             Count::Patches { side: side as usize, additional: 0, drops_first: false }
         }
         _ => {
-            let config = folder.join("config.json");
             return Err(bad(
-                &config,
+                &config_path(folder),
                 "neither `image_seq_length` nor a patch size says how many tokens an image has".into(),
             ));
         }

@@ -1,8 +1,8 @@
-//! Qwen2-VL (Wang et al. 2024), Qwen2.5-VL (Bai et al. 2025) and Qwen3-VL (2025): an image of any shape as a run of
-//! features, and positions that tell time, height and width apart.
+//! Qwen2-VL (Wang et al. 2024), Qwen2.5-VL (Bai et al. 2025), Qwen3-VL (2025) and Qwen3.5 (2026): an image of any shape as
+//! a run of features, and positions that tell time, height and width apart.
 //!
 //! Reference: transformers' `processing_qwen2_vl.py`, `processing_qwen3_vl.py`, `modeling_qwen2_vl.py`,
-//! `modeling_qwen2_5_vl.py` and `modeling_qwen3_vl.py`.
+//! `modeling_qwen2_5_vl.py`, `modeling_qwen3_vl.py` and `modeling_qwen3_5.py`.
 
 mod indices;
 
@@ -14,8 +14,8 @@ use serde::Deserialize;
 use super::{Family, Span, VideoForm, VideoTimes, pixel_values, positions};
 use crate::{
     ModelError,
-    folder::{bad, part},
-    processor::{PatchGrid, ProcessedImage, SampledVideo, VideoClass},
+    folder::{bad, config_path, part},
+    processor::{ImageForm, PatchGrid, ProcessedImage, SampledVideo, VideoClass},
 };
 
 const IMAGE: &str = "<|image_pad|>";
@@ -94,7 +94,7 @@ pub(super) fn second() -> Box<dyn Family> {
 
 /// Qwen2.5-VL, whose tower has windows.
 pub(super) fn second_and_a_half(folder: &Path) -> Result<Box<dyn Family>, ModelError> {
-    let path = folder.join("config.json");
+    let path = config_path(folder);
     let VisionWritten { window, patch, merge, pace, frames, .. } = part::<ConfigFile>(folder)?.vision_config;
     // What isn't written is as the class has it.
     let feature = patch.unwrap_or(14).saturating_mul(merge.unwrap_or(2));
@@ -114,14 +114,30 @@ pub(super) fn second_and_a_half(folder: &Path) -> Result<Box<dyn Family>, ModelE
 /// Qwen3-VL, and the same with experts, under its own name: its tower has learnt positions, and earlier layers whose
 /// features are added within the decoder.
 pub(super) fn third(folder: &Path, name: &'static str) -> Result<Box<dyn Family>, ModelError> {
-    let path = folder.join("config.json");
-    let VisionWritten { positions, deepstack, .. } = part::<ConfigFile>(folder)?.vision_config;
-    let (positions, deepstack) = (positions.unwrap_or(2304), deepstack.map_or(3, |layers| layers.len()));
-    match positions.isqrt() {
-        side if side > 0 && side * side == positions => {
-            Ok(Box::new(QwenVl { name, window: None, square: Some(side), time: None, deepstack }))
+    let vision = part::<ConfigFile>(folder)?.vision_config;
+    let deepstack = vision.deepstack.as_ref().map_or(3, Vec::len);
+    Ok(Box::new(QwenVl { name, window: None, square: Some(vision.square(folder)?), time: None, deepstack }))
+}
+
+/// Qwen3.5: the same tower, whose last layer alone gives features. What sets it apart from its elders, the states of most
+/// of its decoder's layers (gated delta nets), is in its graph.
+pub(super) fn third_and_a_half(folder: &Path) -> Result<Box<dyn Family>, ModelError> {
+    let square = part::<ConfigFile>(folder)?.vision_config.square(folder)?;
+    Ok(Box::new(QwenVl { name: "qwen3_5", window: None, square: Some(square), time: None, deepstack: 0 }))
+}
+
+impl VisionWritten {
+    /// Side of the square of learnt positions.
+    fn square(&self, folder: &Path) -> Result<usize, ModelError> {
+        // What isn't written is as both classes have it.
+        let positions = self.positions.unwrap_or(2304);
+        match positions.isqrt() {
+            side if side > 0 && side * side == positions => Ok(side),
+            _ => Err(bad(
+                &config_path(folder),
+                format!("`num_position_embeddings` is {positions}, which is no square's"),
+            )),
         }
-        _ => Err(bad(&path, format!("`num_position_embeddings` is {positions}, which is no square's"))),
     }
 }
 
@@ -165,8 +181,8 @@ impl Family for QwenVl {
         inputs
     }
 
-    fn takes_patches(&self) -> bool {
-        true
+    fn image_form(&self) -> ImageForm {
+        ImageForm::Patches
     }
 
     fn video(&self) -> Option<VideoForm> {

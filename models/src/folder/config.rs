@@ -1,10 +1,14 @@
 //! `config.json` as far as it is needed here: as it is written, and what it means.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{added_token, bad, genai::GenaiConfig, parse_required, read_text};
+use super::{
+    added_token, bad,
+    genai::{self, GenaiConfig},
+    parse_required, read_text,
+};
 use crate::ModelError;
 
 /// `config.json` as written; keys of other purposes are left aside.
@@ -132,27 +136,33 @@ pub struct TextConfig {
 ///
 /// [`ModelError::Folder`] if neither is there, or it is torn.
 pub(crate) fn part<T: for<'a> Deserialize<'a>>(folder: &Path) -> Result<T, ModelError> {
-    let path = folder.join("config.json");
-    if !path.exists()
+    let path = config_path(folder);
+    if path.ends_with(genai::FILE)
         && let Some(genai) = GenaiConfig::of_folder(folder)?
     {
-        let problem = |error: serde_json::Error| bad(&folder.join(super::genai::FILE), error.to_string());
-        return serde_json::from_value(genai.as_config()).map_err(problem);
+        return serde_json::from_value(genai.as_config()).map_err(|error| bad(&path, error.to_string()));
     }
     parse_required(&path)
+}
+
+/// The file that [`part`] reads, for errors about what it says.
+pub(crate) fn config_path(folder: &Path) -> PathBuf {
+    let (usual, genai) = (folder.join("config.json"), folder.join(genai::FILE));
+    if !usual.exists() && genai.exists() { genai } else { usual }
 }
 
 /// The context of a model that doesn't say how long it is.
 const USUAL_CONTEXT: usize = 2048;
 
 impl ModelConfig {
-    /// Reads `config.json` and the end tokens of `generation_config.json`.
+    /// Reads `config.json` and the end tokens of `generation_config.json`. A `family` counts in place of the one that is
+    /// written, which may then be another one or none.
     ///
     /// # Errors
     ///
     /// [`ModelError::Folder`] if a file is missing, torn, or lacks what no family can do without.
-    pub fn of_folder(folder: &Path) -> Result<Self, ModelError> {
-        let path = folder.join("config.json");
+    pub fn of_folder(folder: &Path, family: Option<&str>) -> Result<Self, ModelError> {
+        let path = config_path(folder);
         let written: Written = part(folder)?;
         let generation_path = folder.join("generation_config.json");
         let generation: GenerationWritten = match read_text(&generation_path)? {
@@ -161,8 +171,13 @@ impl ModelConfig {
             }
             None => GenerationWritten::default(),
         };
-        let model_type =
-            written.model_type.ok_or_else(|| bad(&path, "it doesn't say its `model_type`".into()))?;
+        let model_type = family.map(str::to_owned).or(written.model_type).ok_or_else(|| ModelError::Folder {
+            path,
+            problem: "it doesn't say its `model_type`".into(),
+            remedy: "Compare it with the file in the model's own repository, or name the family in `percept.toml`: \
+                     `[model]`, `family = \"…\"`"
+                .into(),
+        })?;
         let mut image_token_id = written.image_token_id.or(written.image_token_index);
         if image_token_id.is_none() && model_type == "idefics" {
             // Idefics' configuration leaves it to the tokenizer.
@@ -189,7 +204,7 @@ impl ModelConfig {
                 layers: text.num_hidden_layers,
                 key_value_heads: text.num_key_value_heads.or(heads),
                 head_dim: text.head_dim.or_else(from_heads),
-                vocabulary: text.vocab_size.map(|tokens| tokens + additional),
+                vocabulary: text.vocab_size.map(|tokens| tokens.saturating_add(additional)),
                 context: text.max_position_embeddings.unwrap_or(USUAL_CONTEXT),
             },
             end_tokens: ends.map(|tokens| tokens.all()).unwrap_or_default(),
@@ -208,7 +223,7 @@ impl ModelConfig {
             return Ok(());
         }
         Err(ModelError::Folder {
-            path: folder.join("config.json"),
+            path: config_path(folder),
             problem: format!(
                 "it says that the model takes {} tokens (`max_position_embeddings`, or `context_length` of \
                  `genai_config.json`), which is no length from 1 to {most}",

@@ -12,7 +12,7 @@ use super::{ModelConfig, bad, config::Tokens, read_text};
 use crate::{ModelError, family};
 
 /// The file's name.
-pub(super) const FILE: &str = "genai_config.json";
+pub(crate) const FILE: &str = "genai_config.json";
 
 #[derive(Debug, Deserialize)]
 struct Written {

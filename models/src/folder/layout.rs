@@ -78,12 +78,9 @@ impl Layout {
     ///
     /// Those of [`ModelConfig::of_folder`].
     pub(crate) fn config(&self, folder: &Path, settings: &FolderSettings) -> Result<ModelConfig, ModelError> {
-        let mut config = ModelConfig::of_folder(folder)?;
+        let mut config = ModelConfig::of_folder(folder, settings.family.as_deref())?;
         if let Self::Genai(genai) = self {
             genai.lay_over(&mut config);
-        }
-        if let Some(family) = &settings.family {
-            config.model_type.clone_from(family);
         }
         Ok(config)
     }

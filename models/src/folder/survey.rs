@@ -118,7 +118,7 @@ impl Survey {
         family
     }
 
-    /// What is there; what isn't is noted, once.
+    /// What is there; what isn't is noted, each problem of a file once.
     fn take<T>(&mut self, result: Result<T, ModelError>) -> Option<T> {
         let missing = match result {
             Ok(found) => return Some(found),
@@ -128,7 +128,8 @@ impl Survey {
                 Missing { path: self.path.clone(), problem: other.to_string(), remedy }
             }
         };
-        if !self.missing.iter().any(|known| known.path == missing.path) {
+        let is_known = |known: &Missing| known.path == missing.path && known.problem == missing.problem;
+        if !self.missing.iter().any(is_known) {
             self.missing.push(missing);
         }
         None

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{address::is_commit, checksum::Checksum};
 use crate::{
     ModelError, dual_encoder, family,
-    folder::{Graphs, ModelConfig, Precision},
+    folder::{FolderSettings, GENAI_FILE, Graphs, ModelConfig, Precision},
 };
 
 /// What says what a model is and how it is fed.
@@ -129,6 +129,11 @@ impl Listing {
         self.files.get(path)
     }
 
+    /// Whether onnxruntime-genai's file is there, and no folder of graphs in the other layout, which would count first.
+    pub(super) fn is_genai(&self) -> bool {
+        self.files.contains_key(GENAI_FILE) && !self.files.keys().any(|path| path.starts_with("onnx/"))
+    }
+
     /// The files that say what the model is and how it is fed, and its licence.
     pub(super) fn settings(&self) -> Vec<&str> {
         let is_setting = |path: &str, bytes: u64| {
@@ -144,7 +149,8 @@ impl Listing {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Folder`] if the model isn't of a family that is hosted, lacks a session, or has none in the precision.
+    /// [`ModelError::Folder`] if the model isn't of a family that is hosted, lacks a session, has none in the precision, or
+    /// has graphs that `percept.toml` names: these open from a folder alone.
     pub(super) fn graphs(
         &self,
         folder: &Path,
@@ -157,7 +163,16 @@ impl Listing {
             if let Some(family) = dual_encoder::belongs_here(folder)? {
                 return dual_encoder::graphs_of(graphs, family, precision);
             }
-            let config = ModelConfig::of_folder(folder)?;
+            let settings = FolderSettings::of_folder(folder)?;
+            if !settings.sessions.is_empty() {
+                return Err(ModelError::Folder {
+                    path: folder.join("percept.toml"),
+                    problem: "its `percept.toml` names the files of its graphs (`[sessions]`), which opens only from a folder"
+                        .into(),
+                    remedy: "Download the repository into a folder and name that".into(),
+                });
+            }
+            let config = ModelConfig::of_folder(folder, settings.family.as_deref())?;
             graphs.choose_set(&family::of_folder(folder, &config)?.session_sets(), precision)
         };
         let there = (local && precision.is_none()).then(|| wanted(&Graphs::of_folder(folder)).ok()).flatten();

@@ -33,6 +33,12 @@ impl Features {
     pub(super) fn beside(&self, input: &str) -> Option<&[f32]> {
         self.beside.iter().find(|(name, _)| name == input).map(|(_, rows)| rows.as_slice())
     }
+
+    /// How many of them are NaN or infinite.
+    pub(super) fn not_finite(&self) -> usize {
+        let all = self.beside.iter().map(|(_, rows)| rows).chain([&self.rows]);
+        all.flatten().filter(|number| !number.is_finite()).count()
+    }
 }
 
 impl SeenImage {

@@ -36,7 +36,7 @@ pub struct Inspection {
     pub sessions: Vec<InspectedSession>,
 }
 
-/// The memory that a model will need: its weights, and the cache of one sequence at its longest. What runs need for their
+/// The memory that a model will need: its weights, and the cache and the states of one sequence at its longest. What runs need for their
 /// own results comes on top, and depends on the prompt.
 #[derive(Debug, Clone, Serialize)]
 pub struct Memory {
@@ -44,6 +44,8 @@ pub struct Memory {
     pub weights: Vec<(String, Weights)>,
     /// Bytes of the cache for one token.
     pub cache_bytes_per_token: u64,
+    /// Bytes of the states of constant size, with the earlier ones that are kept (convolutions, recurrences).
+    pub state_bytes: u64,
     /// The most tokens.
     pub context: u64,
     /// Bytes in all.
@@ -114,9 +116,11 @@ impl LocalModel {
         let weights: Vec<_> = files.iter().map(|file| (file.session.clone(), weigh(file))).collect();
         let engine = &self.inner.engine;
         let (each, context) = (engine.cache_bytes_per_token() as u64, engine.context() as u64);
+        let state_bytes = engine.state_bytes() as u64;
         let graphs = weights.iter().map(|(_, weights)| weights.bytes());
-        let total_bytes = graphs.fold(each.saturating_mul(context), u64::saturating_add);
-        Memory { weights, cache_bytes_per_token: each, context, total_bytes }
+        let sequence = each.saturating_mul(context).saturating_add(state_bytes);
+        let total_bytes = graphs.fold(sequence, u64::saturating_add);
+        Memory { weights, cache_bytes_per_token: each, state_bytes, context, total_bytes }
     }
 
     /// Bytes that crossed between host and device since the model was loaded.

@@ -1,6 +1,7 @@
 //! Loading a local model: folder, device, sessions, and what a user should know about the result.
 
 mod agreement;
+mod features;
 
 use std::{path::Path, sync::Arc};
 
@@ -82,7 +83,8 @@ impl LocalModel {
             begun.await.map_err(|error| ModelError::Engine(error.into()))??;
         folder.notes.extend(options.notes.iter().cloned());
         let engine = open_engine(&folder, &runtime, &choice, &options).await?;
-        agreement::check(&folder, &engine)?;
+        let features_output = features::output(&folder, &engine)?;
+        agreement::check(&folder, &engine, features_output.as_deref())?;
 
         let end_tokens = folder.end_tokens();
         let (tokenizer, ends, logits) = (folder.tokenizer.clone(), end_tokens.clone(), engine.vocabulary());
@@ -106,6 +108,7 @@ impl LocalModel {
                 dialect,
                 vocabulary,
                 end_tokens,
+                features_output,
                 special_tokens,
                 seen: SeenImages::new(options.image_memory),
                 kept: std::sync::Mutex::default(),

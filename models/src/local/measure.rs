@@ -4,6 +4,7 @@ use percept_runtime::RopePosition;
 
 use super::{
     LocalModel,
+    prefix::Lent,
     prompt::{self, Told},
     reply,
     trouble::engine_error,
@@ -53,6 +54,11 @@ impl LocalModel {
         })
     }
 
+    /// How many tokens [`LocalModel::first_logits`] scores.
+    pub(crate) fn vocabulary(&self) -> usize {
+        self.inner.engine.vocabulary()
+    }
+
     /// The scores of each token of the vocabulary to come first after a conversation.
     ///
     /// # Errors
@@ -60,9 +66,8 @@ impl LocalModel {
     /// Those of [`ChatModel::generate`](crate::ChatModel::generate).
     pub async fn first_logits(&self, conversation: &Conversation) -> Result<Vec<f32>, ModelError> {
         let prompt = prompt::prepare(&self.inner, conversation, Told::default()).await?;
-        let mut kept = reply::read(&self.inner, &prompt, &mut Usage::default()).await?;
-        let logits = kept.sequence.last_logits().await.map_err(engine_error)?;
-        self.inner.keep(kept);
-        Ok(logits)
+        let mut lent = Lent::new(&self.inner);
+        let kept = reply::read(&self.inner, &prompt, &mut Usage::default(), &mut lent).await?;
+        kept.sequence.last_logits().await.map_err(engine_error)
     }
 }

@@ -1,8 +1,8 @@
 //! The sequence that is kept from one reply to the next, so that only what is new is read.
 
-use percept_runtime::{Engine, Sequence};
+use percept_runtime::{EngineError, Sequence};
 
-use super::{prompt::PromptToken, trouble::engine_error};
+use super::{Inner, prompt::PromptToken, trouble::engine_error};
 use crate::ModelError;
 
 /// A sequence and the tokens whose keys and values it holds.
@@ -15,6 +15,42 @@ pub(super) struct KeptSequence {
 }
 
 impl KeptSequence {
+    /// Goes back to the longest possible beginning of the prompt, short of its last token; says how much of it is held
+    /// then, and holds nothing else.
+    async fn go_back(&mut self, prompt: &[PromptToken], whole: bool) -> Result<usize, ModelError> {
+        let common = common_length(&self.tokens, prompt);
+        let common = if whole && !is_same(&self.tokens, self.prompt, prompt) { 0 } else { common };
+        if common == 0 {
+            return Ok(0);
+        }
+        // Dropped from here on, this is what it may still hold.
+        self.tokens.truncate(common);
+        // Also where it seems to stand there already: a run that a dropped reply left behind may have ended since.
+        let reached = match self.sequence.rewind_near(common).await {
+            Ok(reached) => reached,
+            Err(EngineError::Rewind { .. }) => 0,
+            Err(error) => return Err(engine_error(error)),
+        };
+        self.tokens.truncate(reached);
+        Ok(reached)
+    }
+}
+
+/// The kept sequence while a reply works with it.
+///
+/// Whatever becomes of the reply, also if it is dropped or fails in its middle, what was read whole is kept. What a run
+/// that was under way then made of the sequence beyond its tokens, the next prompt cuts off.
+pub(super) struct Lent<'a> {
+    inner: &'a Inner,
+    kept: Option<KeptSequence>,
+}
+
+impl<'a> Lent<'a> {
+    /// The one that is kept, if there is one.
+    pub(super) fn new(inner: &'a Inner) -> Self {
+        Self { inner, kept: inner.take_kept() }
+    }
+
     /// A sequence that holds the longest possible beginning of the prompt, short of its last token, which has
     /// to be read for what comes after it.
     ///
@@ -22,26 +58,32 @@ impl KeptSequence {
     /// kept, or given up for a new one: then more is read, or everything, and the usage says so. Where the tokens of a
     /// prompt see those after them (`whole`), what is kept of another prompt is no beginning of this one.
     pub(super) async fn for_prompt(
-        kept: Option<Self>,
+        &mut self,
         prompt: &[PromptToken],
-        engine: &Engine,
         whole: bool,
-    ) -> Result<Self, ModelError> {
-        if let Some(mut kept) = kept {
-            let common = common_length(&kept.tokens, prompt);
-            let common = if whole && !is_same(&kept.tokens, kept.prompt, prompt) { 0 } else { common };
-            let reached = match common {
-                0 => 0,
-                _ if common == kept.sequence.position() => common,
-                _ => kept.sequence.rewind_near(common).await.unwrap_or(0),
-            };
-            if reached > 0 {
-                kept.tokens.truncate(reached);
-                return Ok(kept);
+    ) -> Result<&mut KeptSequence, ModelError> {
+        let reached = match &mut self.kept {
+            Some(kept) => kept.go_back(prompt, whole).await?,
+            None => 0,
+        };
+        let kept = match self.kept.take() {
+            Some(kept) if reached > 0 => kept,
+            given_up => {
+                // Its memory is free before another one takes some.
+                drop(given_up);
+                let sequence = self.inner.engine.sequence().await.map_err(engine_error)?;
+                KeptSequence { sequence, tokens: Vec::new(), prompt: 0 }
             }
+        };
+        Ok(self.kept.insert(kept))
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let Some(kept) = self.kept.take().filter(|kept| !kept.tokens.is_empty()) {
+            self.inner.keep(kept);
         }
-        let sequence = engine.sequence().await.map_err(engine_error)?;
-        Ok(Self { sequence, tokens: Vec::new(), prompt: 0 })
     }
 }
 

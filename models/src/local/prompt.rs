@@ -152,8 +152,23 @@ pub(super) async fn prepare_between(
             if watches { "frames" } else { "images" }
         )));
     }
-    let positions = folder.family.positions(&spans(&tokens, &images));
+    let positions = of_all(folder.family.positions(&spans(&tokens, &images)), tokens.len())?;
     Ok(Prompt { rendered: text, expanded, tokens, positions, images, milliseconds })
+}
+
+/// Positions are every token's, or the decoder would count some of the tokens as if they were text.
+fn of_all(
+    positions: Option<Vec<RopePosition>>,
+    tokens: usize,
+) -> Result<Option<Vec<RopePosition>>, ModelError> {
+    match positions {
+        Some(positions) if positions.len() != tokens => Err(ModelError::Template(format!(
+            "the prompt has {tokens} tokens, and {} positions were made of its text and the shapes of its images: \
+             processor and template are of different models",
+            positions.len()
+        ))),
+        positions => Ok(positions),
+    }
 }
 
 /// A piece of a rendered prompt.
@@ -363,6 +378,21 @@ fn tokens(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_token_has_a_position_or_none_has() {
+        let places = |count| Some((0..count).map(RopePosition::text).collect::<Vec<_>>());
+        for (positions, tokens) in [(None, 3), (places(0), 0), (places(3), 3)] {
+            assert_eq!(of_all(positions.clone(), tokens).unwrap(), positions);
+        }
+        for positions in [2, 4] {
+            let error = of_all(places(positions), 3).unwrap_err().to_string();
+            assert!(
+                error.contains("3 tokens") && error.contains(&format!("{positions} positions")),
+                "{error}"
+            );
+        }
+    }
 
     #[test]
     fn a_prompt_is_cut_where_images_with_a_shape_begin_and_end() {

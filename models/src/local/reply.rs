@@ -13,7 +13,7 @@ use super::{
     features::{Features, SeenImage},
     looks,
     pieces::pieces,
-    prefix::KeptSequence,
+    prefix::{KeptSequence, Lent},
     prompt::{Prompt, PromptImage, PromptToken},
     reader::ReplyReader,
     rows,
@@ -37,9 +37,6 @@ pub(super) struct ReplyPlan {
     pub(super) functions: Option<Vec<Function>>,
 }
 
-/// What the vision session's features are known by.
-const FEATURES: &str = "image_features";
-
 /// The reply as it comes.
 pub(super) fn stream(
     inner: Arc<Inner>,
@@ -50,16 +47,18 @@ pub(super) fn stream(
     try_stream! {
         let mut usage = Usage { stage: Stage { vision: prompt.milliseconds, ..Stage::default() }, ..Usage::default() };
         let cancel = options.cancel.clone();
+        let mut lent = Lent::new(&inner);
         let read = tokio::select! {
             biased;
             () = cancel.cancelled() => None,
-            kept = read(&inner, &prompt, &mut usage) => Some(kept),
+            kept = read(&inner, &prompt, &mut usage, &mut lent) => Some(kept),
         };
         let Some(kept) = read else {
+            drop(lent);
             yield GenerationEvent::Done(Box::new(cancelled(usage, &plan)));
             return;
         };
-        let mut kept = kept?;
+        let kept = kept?;
         let mut reader = ReplyReader::new(&inner.folder.tokenizer, plan.marker.as_ref(), &stops(inner.folder.family.end_texts(), &options))?;
         let mut decoding = kept.sequence.decode(decode_options(&inner, &prompt, &options), plan.constraint);
         let mut thought = 0;
@@ -82,7 +81,8 @@ pub(super) fn stream(
         usage.forced_tokens = decoded.forced;
         kept.tokens.extend(decoded.tokens.iter().map(|token| PromptToken::text(token.id)));
         kept.tokens.truncate(kept.sequence.position());
-        inner.keep(kept);
+        // Before anybody hears of the end: the next reply begins with it.
+        drop(lent);
         let stop = if reader.stopped { StopReason::StopText } else { stop_reason(decoded.stop) };
         let call = plan.functions.map(|functions| match stop {
             StopReason::End => inner.dialect.read(&reader.text, &functions),
@@ -102,13 +102,14 @@ pub(super) fn stream(
 }
 
 /// Reads what the kept sequence doesn't hold of the prompt.
-pub(super) async fn read(
+pub(super) async fn read<'l>(
     inner: &Inner,
     prompt: &Prompt,
     usage: &mut Usage,
-) -> Result<KeptSequence, ModelError> {
+    lent: &'l mut Lent<'_>,
+) -> Result<&'l mut KeptSequence, ModelError> {
     let whole = inner.folder.family.reading().whole_prompt;
-    let mut kept = KeptSequence::for_prompt(inner.take_kept(), &prompt.tokens, &inner.engine, whole).await?;
+    let kept = lent.for_prompt(&prompt.tokens, whole).await?;
     let fresh = &prompt.tokens[kept.tokens.len()..];
     usage.cached_tokens = kept.tokens.len();
     usage.fresh_tokens = fresh.len();
@@ -118,7 +119,7 @@ pub(super) async fn read(
     let features = features(inner, prompt, shown).await?;
     usage.stage.vision += begun.elapsed().as_secs_f64() * 1000.0;
     let begun = Instant::now();
-    append(inner, &mut kept, prompt, &features).await?;
+    append(inner, kept, prompt, &features).await?;
     usage.stage.prefill = begun.elapsed().as_secs_f64() * 1000.0;
     kept.prompt = kept.tokens.len();
     Ok(kept)
@@ -133,7 +134,8 @@ async fn append(
     features: &[(ContentHash, SeenImage)],
 ) -> Result<(), ModelError> {
     let fresh = &prompt.tokens[kept.tokens.len()..];
-    let lengths = if inner.engine.keeps_states() { pieces(fresh) } else { vec![fresh.len()] };
+    let lengths =
+        if inner.engine.keeps_states() { pieces(fresh, &inner.end_tokens) } else { vec![fresh.len()] };
     let mut rest = fresh;
     for length in lengths {
         let (piece, later) = rest.split_at(length);
@@ -222,7 +224,16 @@ async fn encode(inner: &Inner, image: crate::ProcessedImage) -> Result<Features,
         }
         others = rest;
     }
-    Ok(Features { rows: inner.folder.family.arrange(&layout, rows, others)?, beside })
+    let features = Features { rows: inner.folder.family.arrange(&layout, rows, others)?, beside };
+    // Remembered, they would be blamed on the decoder for ever after.
+    match features.not_finite() {
+        0 => Ok(features),
+        broken => Err(ModelError::Folder {
+            path: inner.folder.session(inner.folder.family.parts().vision)?.path.clone(),
+            problem: format!("{broken} of an image's features are no numbers (NaN or infinite)"),
+            remedy: "Fetch or export it again, or take another precision or device".into(),
+        }),
+    }
 }
 
 /// Runs the vision encoder once: the features, and its other outputs.
@@ -241,11 +252,8 @@ async fn encode_part(
         inputs.retain(|(name, _)| signature.input(name).is_some());
     }
     let mut outputs = inner.engine.encode(inner.vision(), inputs).await.map_err(engine_error)?;
-    let known = names.iter().find(|(known, _)| known == FEATURES).map_or(FEATURES, |(_, own)| own);
-    let place = outputs.iter().position(|(name, _)| name == known).unwrap_or(0);
-    if outputs.is_empty() {
-        return Err(ModelError::Engine("the vision encoder has no output".into()));
-    }
+    let place = outputs.iter().position(|(name, _)| inner.features_output.as_ref() == Some(name));
+    let place = place.ok_or_else(|| ModelError::Engine("the vision encoder gave no features".into()))?;
     let rows = numbers(outputs.swap_remove(place).1)?;
     Ok((rows, outputs))
 }

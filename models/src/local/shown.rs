@@ -24,6 +24,16 @@ enum Source {
     Video(Arc<Video>, SampledVideo),
 }
 
+impl Source {
+    /// What it is, and how large, in words.
+    fn size(&self) -> (&'static str, String) {
+        match self {
+            Self::Image(pixels, _) => ("image", format!("{}×{} pixels", pixels.width(), pixels.height())),
+            Self::Video(video, _) => ("video", format!("{} frame(s)", video.len())),
+        }
+    }
+}
+
 impl Shown {
     pub(super) fn is_video(&self) -> bool {
         matches!(self.source, Source::Video(..))
@@ -85,6 +95,7 @@ pub(super) async fn process(inner: &Arc<Inner>, shown: &Shown) -> Result<PromptI
         return Ok(PromptImage::Seen(seen));
     }
     let (inner, source) = (Arc::clone(inner), shown.source.clone());
+    let (what, size) = source.size();
     let work = tokio::task::spawn_blocking(move || {
         let (family, folder) = (&inner.folder.family, &inner.folder);
         let (expansion, grid, image) = match (source, &folder.video) {
@@ -105,6 +116,14 @@ pub(super) async fn process(inner: &Arc<Inner>, shown: &Shown) -> Result<PromptI
                 return Err(ModelError::Conversation("a video, and no processor for it".into()));
             }
         };
+        let video_token = family.video().map(|form| form.token);
+        let tokens = [Some(family.image_token()), video_token];
+        if !tokens.into_iter().flatten().any(|token| expansion.contains(token)) {
+            return Err(ModelError::Image(format!(
+                "its processor leaves nothing of {size}, the prompt would be without the {what}: show a larger one, or \
+                 compare `preprocessor_config.json` with the model's own"
+            )));
+        }
         Ok(PromptImage::Processed { expansion: expansion.into(), image: Arc::new(image), grid })
     });
     work.await.map_err(|error| ModelError::Engine(error.into()))?

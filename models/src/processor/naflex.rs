@@ -57,6 +57,11 @@ impl NaflexImage {
             }
             _ => (vec![whole()?], None),
         };
+        // Of a picture that isn't cut the sides are its own: those of one tile aren't the whole's.
+        let (wide, high) = match (&*pictures, grid) {
+            ([alone], None) => alone.dimensions(),
+            _ => (wide, high),
+        };
         self.in_patches(&pictures, grid, [high as usize, wide as usize])
     }
 
@@ -203,5 +208,18 @@ mod tests {
             let tiles = found.is_large(width, height).then(|| closest(width, height, [2, 10], 512));
             assert_eq!(tiles.map(|grid| (grid.columns, grid.rows)), grid, "{width}×{height}");
         }
+    }
+
+    #[test]
+    fn a_large_image_in_a_grid_of_one_tile_has_the_sides_of_the_tile() {
+        let processor = NaflexImage { tiles: Some((512, [1, 3])), ..published() };
+        // The grid is 1×1 for both; as a whole, the first would have 544×448 pixels. transformers has 32×32 patches each.
+        for (width, height) in [(1200, 1000), (1000, 1000)] {
+            let found = processor.process(&RgbImage::new(width, height)).unwrap();
+            let real = found.mask.iter().filter(|real| **real).count();
+            assert_eq!((found.grid, found.tiles, real), (None, 1, 1024), "{width}×{height}");
+            assert_eq!((found.height, found.width), (512, 512), "{width}×{height}");
+        }
+        assert_eq!(processor.whole(1200, 1000), (544, 448));
     }
 }

@@ -3,11 +3,14 @@
 use std::{io::Cursor, sync::Arc, time::Duration};
 
 use image::{
-    AnimationDecoder, Frame, ImageDecoder, ImageFormat, Limits, RgbImage,
+    AnimationDecoder, Frame, ImageDecoder, ImageFormat, RgbImage,
     codecs::{gif::GifDecoder, png::PngDecoder, webp::WebPDecoder},
 };
 
-use crate::{images::on_white, processor::check_area};
+use crate::{
+    images::{limits, on_white, undecoded},
+    processor::check_area,
+};
 
 /// What browsers make of a delay of at most 10 ms, as old files have it.
 const SHORTEST: Duration = Duration::from_millis(11);
@@ -91,11 +94,11 @@ fn checked<D: ImageDecoder>(decoder: Result<D, image::ImageError>) -> Result<D, 
     let mut decoder = decoder.map_err(torn)?;
     let (width, height) = decoder.dimensions();
     check_area(width, height, "a frame").map_err(|error| error.to_string())?;
-    decoder.set_limits(Limits::no_limits()).map_err(torn)?;
+    decoder.set_limits(limits((width, height))).map_err(torn)?;
     Ok(decoder)
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
 fn torn(error: image::ImageError) -> String {
-    format!("can't be decoded: {error}")
+    undecoded(&error)
 }

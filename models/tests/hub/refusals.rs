@@ -135,6 +135,34 @@ async fn a_repository_that_isnt_a_model_of_ours_says_why() {
 }
 
 #[tokio::test]
+async fn what_opens_from_a_folder_alone_says_so() {
+    let config = String::from_utf8(tiny().file("config.json")).unwrap();
+    let with = |files: &[(&str, &str)]| {
+        Server::new(files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect())
+    };
+    let genai = ["onnxruntime-genai has it (`genai_config.json`)", "only from a folder", "Download"];
+    check(&with(&[("genai_config.json", "{}"), ("model.onnx", "x")]), "test/model", &[], &genai).await;
+    let both = with(&[("config.json", &config), ("genai_config.json", "{}"), ("model.onnx", "x")]);
+    check(&both, "test/model", &[], &genai).await;
+    assert_eq!(both.ranges("resolve").len(), 0, "nothing is fetched for it");
+    let named = "[sessions]\nvision_encoder = \"tower.onnx\"\n";
+    let named = with(&[("config.json", &config), ("percept.toml", named), ("tower.onnx", "x")]);
+    check(&named, "test/model", &[], &["(`[sessions]`)", "only from a folder", "Download"]).await;
+}
+
+#[tokio::test]
+async fn a_repository_may_name_its_family_in_its_manifest() {
+    let server = tiny();
+    let mut config: serde_json::Value = serde_json::from_slice(&server.file("config.json")).unwrap();
+    config.as_object_mut().unwrap().remove("model_type").unwrap();
+    server.put("config.json", config.to_string().as_bytes(), COMMIT);
+    check(&server, "test/model", &[], &["doesn't say its `model_type`"]).await;
+    server.put("percept.toml", b"[model]\nfamily = \"llava\"\n", COMMIT);
+    let pulled = Machine::new().pull(&server).await.unwrap();
+    assert!(pulled.files.iter().any(|file| file.path == GRAPH), "{pulled:?}");
+}
+
+#[tokio::test]
 async fn a_token_that_cant_be_one_is_refused_before_anything_is_sent() {
     let machine = Machine::new();
     let all = [("HF_HOME", machine.folder.path().to_str().unwrap()), ("HF_TOKEN", "hf_\u{1}secret")];

@@ -6,10 +6,7 @@ use ort::{
 };
 
 use super::{CacheLayout, host_copy, missing};
-use crate::{
-    engine::EngineError,
-    moved::{Crossing, is_host},
-};
+use crate::{engine::EngineError, moved::Crossing};
 
 /// The tensors that the last run gave, where it left them. They are handed back as the next run's past without
 /// being touched.
@@ -69,7 +66,7 @@ impl GrowingCache {
             *self = Self::empty(layout)?;
             return Ok(());
         }
-        if !is_host(&layout.memory) {
+        if !layout.can_be_cut() {
             return Err(EngineError::Rewind {
                 from: self.length,
                 to: position,

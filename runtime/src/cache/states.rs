@@ -39,7 +39,7 @@ impl StateTensor {
 }
 
 /// All states at one position.
-type Snapshot = Rc<Vec<DynValue>>;
+pub(super) type Snapshot = Rc<Vec<DynValue>>;
 
 /// One sequence's states, and those that it carried earlier, as far as they are kept.
 pub(super) struct States {
@@ -51,12 +51,7 @@ impl States {
     /// Those of an empty sequence: zeros. They begin in host memory, the only one that can be cleared from here, and
     /// the first run carries them over; what it gives lies where the cache lies.
     pub(super) fn empty(layout: &CacheLayout) -> Result<Self, EngineError> {
-        let bytes: usize = layout.states.iter().map(StateTensor::bytes).sum();
-        let most = CHECKPOINT_BYTES.checked_div(bytes).unwrap_or(0);
-        Ok(Self {
-            now: zeros(layout)?,
-            checkpoints: Checkpoints::new(most.clamp(FEWEST_CHECKPOINTS, MOST_CHECKPOINTS)),
-        })
+        Ok(Self { now: zeros(layout)?, checkpoints: Checkpoints::new(most_checkpoints(&layout.states)) })
     }
 
     pub(super) fn bind(&self, layout: &CacheLayout, binding: &mut IoBinding) -> Result<(), EngineError> {
@@ -98,15 +93,32 @@ impl States {
         self.checkpoints.latest(position).map_or(0, |(position, _)| position)
     }
 
-    /// Goes back to a position that is reachable, or to the beginning.
-    pub(super) fn rewind(&mut self, layout: &CacheLayout, position: usize) -> Result<(), EngineError> {
-        self.now = match self.checkpoints.latest(position) {
-            Some((found, kept)) if found == position => Rc::clone(kept),
-            _ => zeros(layout)?,
-        };
-        self.checkpoints.rewind(position);
-        Ok(())
+    /// What was carried at a position that is reachable, or at the beginning.
+    pub(super) fn carried_at(&self, layout: &CacheLayout, position: usize) -> Result<Snapshot, EngineError> {
+        match self.checkpoints.latest(position) {
+            Some((found, kept)) if found == position => Ok(Rc::clone(kept)),
+            _ => zeros(layout),
+        }
     }
+
+    /// Goes back to a position, with what was carried there.
+    pub(super) fn rewind(&mut self, position: usize, carried: Snapshot) {
+        self.now = carried;
+        self.checkpoints.rewind(position);
+    }
+}
+
+/// How many checkpoints one sequence keeps at most.
+fn most_checkpoints(states: &[StateTensor]) -> usize {
+    let bytes: usize = states.iter().map(StateTensor::bytes).sum();
+    let most = CHECKPOINT_BYTES.checked_div(bytes).unwrap_or(0);
+    most.clamp(FEWEST_CHECKPOINTS, MOST_CHECKPOINTS)
+}
+
+/// The most bytes that one sequence's states take: those that it carries, and as many checkpoints as it keeps.
+pub(crate) fn most_bytes(states: &[StateTensor]) -> usize {
+    let bytes: usize = states.iter().map(StateTensor::bytes).sum();
+    bytes.saturating_mul(1 + most_checkpoints(states))
 }
 
 fn zeros(layout: &CacheLayout) -> Result<Snapshot, EngineError> {
@@ -115,4 +127,26 @@ fn zeros(layout: &CacheLayout) -> Result<Snapshot, EngineError> {
         Ok(DynTensor::new(&host, tensor.element.to_ort(), tensor.shape.clone())?.into_dyn())
     };
     Ok(Rc::new(layout.states.iter().map(zero).collect::<Result<_, _>>()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_states_take_is_bounded_by_the_checkpoints_that_are_kept() {
+        let state = |numbers: usize| StateTensor {
+            past: String::new(),
+            present: String::new(),
+            element: Element::F32,
+            shape: vec![1, numbers],
+        };
+        // Numbers of four bytes in each state, and how many times all of them are held.
+        let cases: [(&[usize], usize); 4] =
+            [(&[], 0), (&[3, 5], 17), (&[8 << 20], 9), (&[64 << 20, 64 << 20], 3)];
+        for (sizes, times) in cases {
+            let states: Vec<_> = sizes.iter().map(|numbers| state(*numbers)).collect();
+            assert_eq!(most_bytes(&states), 4 * times * sizes.iter().sum::<usize>(), "{sizes:?}");
+        }
+    }
 }

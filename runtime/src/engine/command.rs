@@ -32,7 +32,7 @@ pub(crate) enum Command {
     Embed { tokens: Vec<u32>, features: Option<HostTensor>, switch: Arc<RunSwitch>, reply: Reply<HostTensor> },
     /// Begin a sequence, scored by a head of this name or by the first.
     Open { head: Option<String>, reply: Reply<u64> },
-    /// Read chunks, in one run of the decoder. Where that ends is a place to come back to, or isn't.
+    /// Read chunks, all or none of them, in one run of the decoder or in several. Where that ends is a place to come back to, or isn't.
     Extend {
         sequence: u64,
         chunks: Vec<Chunk>,

@@ -132,10 +132,11 @@ impl DecoderPlan {
         let (mut sides, mut caches, mut states) = (Vec::new(), Vec::new(), Vec::new());
         let mut layers = BTreeSet::new();
         for port in &signature.inputs {
-            let known = names.known(&port.name);
-            if [EMBEDDINGS, TOKENS, STATES, SEEN].contains(&&*known) {
+            // What is bound goes by the graph's own name; a second port that is known by the same is one too many.
+            if port.name == input || [STATES, SEEN].iter().any(|known| names.own(known) == port.name) {
                 continue;
             }
+            let known = names.known(&port.name);
             if let Some((present, is_state)) = present_of(&known) {
                 layers.extend(known.split('.').nth(1).map(str::to_owned));
                 let present = names.own(&present).into_owned();
@@ -148,7 +149,7 @@ impl DecoderPlan {
                 let element = reader.element(port)?;
                 reader.check_rows(port, index)?;
                 indices.push(IndexPort { index, name: port.name.clone(), element, rank: port.shape.len() });
-            } else if is_side_input(&port.name) {
+            } else if is_side_input(&known) {
                 sides.push(reader.side(port, feed)?);
             } else {
                 return Err(reader.refused(format!("its input {port} is one that this engine can't feed")));
@@ -265,11 +266,13 @@ impl Reader<'_> {
 
     /// What the tokens look at, and which of it each sees: both or neither.
     fn looks(&self) -> Result<Option<LookPorts>, EngineError> {
-        let (states, seen) = match (self.signature.input(STATES), self.signature.input(SEEN)) {
+        let names = [self.names.own(STATES), self.names.own(SEEN)];
+        let (states, seen) = match (self.signature.input(&names[0]), self.signature.input(&names[1])) {
             (Some(states), Some(seen)) => (states, seen),
             (None, None) => return Ok(None),
             (states, _) => {
-                let (has, lacks) = if states.is_some() { (STATES, SEEN) } else { (SEEN, STATES) };
+                let (has, lacks) =
+                    if states.is_some() { (&names[0], &names[1]) } else { (&names[1], &names[0]) };
                 return Err(self.refused(format!("it takes {has} without {lacks}")));
             }
         };
@@ -283,7 +286,13 @@ impl Reader<'_> {
                 let width = width.fixed().ok_or_else(|| {
                     self.refused(format!("its input {states} doesn't say the length of a state"))
                 })?;
-                Ok(Some(LookPorts { states: of.0, seen: of.1, rows: rows.fixed(), width }))
+                Ok(Some(LookPorts {
+                    names: [states.name.clone(), seen.name.clone()],
+                    states: of.0,
+                    seen: of.1,
+                    rows: rows.fixed(),
+                    width,
+                }))
             }
             _ => Err(self.refused(format!(
                 "its inputs {states} and {seen} aren't [batch, images, states, width] of floats and [batch, tokens, \
@@ -351,6 +360,58 @@ impl Reader<'_> {
                 Err(EngineError::Contradiction { path: self.path.to_owned(), what, config, graph })
             }
             _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn port(name: &str, element: Element, shape: &[Option<usize>]) -> Port {
+        let dim = |size: &Option<usize>| size.map_or(Dim::Named("any".to_owned()), Dim::Fixed);
+        Port { name: name.to_owned(), element: Some(element), shape: shape.iter().map(dim).collect() }
+    }
+
+    /// The plan of a decoder with these inputs beside embeddings and a layer's keys.
+    fn plan(more: &[Port], names: &DecoderNames) -> Result<DecoderPlan, EngineError> {
+        let cache = |name: &str| port(name, Element::F32, &[None, Some(2), None, Some(4)]);
+        let embeddings = port(EMBEDDINGS, Element::F32, &[None, None, Some(8)]);
+        let signature = Signature {
+            inputs: [&[embeddings, cache("past_key_values.0.key")], more].concat(),
+            outputs: vec![port(LOGITS, Element::F32, &[None, None, Some(16)]), cache("present.0.key")],
+        };
+        DecoderPlan::read(Path::new("decoder.onnx"), &signature, &DecoderShape::default(), names, None)
+    }
+
+    #[test]
+    fn what_a_decoder_looks_at_and_takes_beside_goes_by_its_own_names() {
+        let states = |name: &str| port(name, Element::F32, &[None, None, Some(3), Some(8)]);
+        let seen = |name: &str| port(name, Element::I64, &[None, None, None]);
+        let usual = DecoderNames::default();
+        let own = usual.clone().with(STATES, "pictures").with(SEEN, "sees").with("deepstack.%d", "deep_%d");
+        let side = port("deep_0", Element::F32, &[None, None, Some(8)]);
+        for (inputs, names, expected) in [
+            ([states(STATES), seen(SEEN)], &usual, [STATES, SEEN]),
+            ([states("pictures"), seen("sees")], &own, ["pictures", "sees"]),
+        ] {
+            assert_eq!(plan(&inputs, names).unwrap().looks.unwrap().names, expected);
+        }
+        assert_eq!(plan(&[side], &own).unwrap().sides[0].name, "deep_0");
+    }
+
+    #[test]
+    fn an_input_that_nothing_feeds_is_refused_at_loading() {
+        let states = || port(STATES, Element::F32, &[None, None, Some(3), Some(8)]);
+        let own = DecoderNames::default().with(STATES, "pictures");
+        let cases = [
+            (port(TOKENS, Element::I64, &[None, None]), &DecoderNames::default(), "input_ids"),
+            (states(), &own, "image_hidden_states"),
+            (port("cache_position", Element::I64, &[None]), &own, "cache_position"),
+        ];
+        for (input, names, name) in cases {
+            let error = plan(&[input], names).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains("can't feed"), "{error}");
         }
     }
 }

@@ -101,32 +101,58 @@ pub(super) fn embedding_inputs(
     vocabulary: usize,
     hidden: Option<usize>,
 ) -> Result<Vec<(String, HostTensor)>, EngineError> {
-    let is_number = |port: &&Port| matches!(port.element, Some(Element::I64 | Element::I32));
-    let is_feature = |port: &&Port| matches!(port.element, Some(Element::F32 | Element::F16));
-    let is_told = |port: &&Port| beside.iter().any(|(name, _)| *name == port.name);
-    let ports = embedding.signature.inputs.iter().filter(|port| !is_told(port));
-    let (ids, others): (Vec<&Port>, Vec<&Port>) = ports.partition(is_number);
-    let (ids, element) = match ids.as_slice() {
-        [port] => (port.name.clone(), port.element.unwrap_or(Element::I64)),
-        _ => return Err(embedding.refused(TOKENS, "an embedding graph has one input of token ids")),
-    };
-    let mut inputs = vec![(ids, token_ids(tokens, element, vocabulary)?)];
-    match (others.as_slice(), features) {
-        ([], None) => {}
-        ([], Some(_)) => return Err(embedding.refused(TOKENS, "the embedding graph takes no features")),
-        ([port], features) if is_feature(port) => {
+    let ports = EmbeddingPorts::of(&embedding.signature, beside)
+        .map_err(|reason| embedding.refused(TOKENS, &reason))?;
+    let element = ports.ids.element.unwrap_or(Element::I64);
+    let mut inputs = vec![(ports.ids.name.clone(), token_ids(tokens, element, vocabulary)?)];
+    match (ports.features, features) {
+        (None, None) => {}
+        (None, Some(_)) => return Err(embedding.refused(TOKENS, "the embedding graph takes no features")),
+        (Some(port), features) => {
             let width = port.shape.last().and_then(Dim::fixed).or(hidden);
             let none = || HostTensor::F32 { shape: vec![0, width.unwrap_or(0)], data: Vec::new() };
-            let features = features.unwrap_or_else(none);
-            inputs.push((port.name.clone(), features));
-        }
-        (others, _) => {
-            let last = others.last().map_or_else(String::new, ToString::to_string);
-            return Err(embedding.refused(&last, "an embedding graph takes token ids and image features"));
+            inputs.push((port.name.clone(), features.unwrap_or_else(none)));
         }
     }
     inputs.extend(beside.iter().map(|(name, told)| (name.clone(), told.of(tokens.len()))));
     Ok(inputs)
+}
+
+/// What an embedding graph is fed, beside what it is told.
+#[derive(Debug)]
+pub(super) struct EmbeddingPorts<'a> {
+    ids: &'a Port,
+    features: Option<&'a Port>,
+}
+
+impl<'a> EmbeddingPorts<'a> {
+    /// Those of a graph that is told this beside the tokens; or, in words, what is there that can't be fed.
+    pub(super) fn of(signature: &'a Signature, beside: &[(String, BesideTokens)]) -> Result<Self, String> {
+        if let Some((name, _)) = beside.iter().find(|(name, _)| signature.input(name).is_none()) {
+            return Err(format!("it has no input {name}, which such a graph is given beside token ids"));
+        }
+        let is_number = |port: &&Port| matches!(port.element, Some(Element::I64 | Element::I32));
+        let is_feature = |port: &Port| matches!(port.element, Some(Element::F32 | Element::F16));
+        let is_told = |port: &&Port| beside.iter().any(|(name, _)| *name == port.name);
+        let ports = signature.inputs.iter().filter(|port| !is_told(port));
+        let (ids, others): (Vec<&Port>, Vec<&Port>) = ports.partition(is_number);
+        let listed = |ports: &[&Port]| ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let [ids] = ids.as_slice() else {
+            return Err(format!(
+                "it must have one input of token ids, it has {}: {}",
+                ids.len(),
+                listed(&ids)
+            ));
+        };
+        match others.as_slice() {
+            [] => Ok(Self { ids, features: None }),
+            [port] if is_feature(port) => Ok(Self { ids, features: Some(port) }),
+            others => Err(format!(
+                "beside token ids it may take one input of image features, it takes {}",
+                listed(others)
+            )),
+        }
+    }
 }
 
 /// Token ids as a graph declares them, `[1, tokens]`; a token beyond the vocabulary is an error here, because what a
@@ -144,4 +170,39 @@ pub(super) fn token_ids(
         Element::I32 => HostTensor::I32 { shape, data: tokens.iter().map(|&token| token as i32).collect() },
         _ => HostTensor::I64 { shape, data: tokens.iter().map(|&token| i64::from(token)).collect() },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_embedding_graph_takes_token_ids_and_what_it_is_known_to_take() {
+        let port =
+            |name: &str, element| Port { name: name.to_owned(), element: Some(element), shape: Vec::new() };
+        let ids = || port("input_ids", Element::I64);
+        let features = || port("image_features", Element::F32);
+        let cases = [
+            (vec![ids()], &[][..], Ok(false)),
+            (vec![ids(), features()], &[], Ok(true)),
+            (vec![port("mask", Element::Bool), ids()], &["mask"], Ok(false)),
+            (vec![features()], &[], Err("has 0")),
+            (vec![ids(), port("type_ids", Element::I64)], &[], Err("type_ids")),
+            (vec![ids(), port("mask", Element::Bool)], &[], Err("it takes mask")),
+            (vec![ids(), features(), port("audio_features", Element::F32)], &[], Err("audio_features")),
+            (vec![ids()], &["mask"], Err("no input mask")),
+        ];
+        for (inputs, told, expected) in cases {
+            let beside: Vec<_> =
+                told.iter().map(|name: &&str| ((*name).to_owned(), BesideTokens::OfEach(true))).collect();
+            let signature = Signature { inputs, outputs: Vec::new() };
+            let found = EmbeddingPorts::of(&signature, &beside).map(|ports| ports.features.is_some());
+            let is_expected = match (&found, expected) {
+                (Ok(found), Ok(expected)) => *found == expected,
+                (Err(found), Err(expected)) => found.contains(expected),
+                _ => false,
+            };
+            assert!(is_expected, "{found:?}, not {expected:?}");
+        }
+    }
 }

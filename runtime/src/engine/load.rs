@@ -11,9 +11,9 @@ use ort::{
 };
 
 use super::{
-    CacheForm, EngineError, EngineFacts, EngineGraphs, EngineOptions,
+    BesideTokens, CacheForm, EngineError, EngineFacts, EngineGraphs, EngineOptions,
     decoder::DecoderPlan,
-    encoder::Encoder,
+    encoder::{EmbeddingPorts, Encoder},
     graph,
     heads::{Head, Heads},
     lacking,
@@ -21,7 +21,7 @@ use super::{
     thread::LoadedModel,
 };
 use crate::{
-    cache::{CacheLayout, CacheTensor, KeptForm},
+    cache::{CacheLayout, CacheTensor, KeptForm, most_bytes},
     device::{Device, DeviceChoice},
     library::Runtime,
     moved::{MovedCounter, is_host},
@@ -54,11 +54,8 @@ pub(super) fn load(
         decoder = Some(opened.decoder);
     }
 
-    let embedding = graphs
-        .embedding
-        .as_ref()
-        .map(|path| opened.encoder("embedding", path, Some(Device::Cpu)))
-        .transpose()?;
+    let embedding =
+        graphs.embedding.as_ref().map(|path| opened.embedding(path, &graphs.beside_tokens)).transpose()?;
     let encoders = graphs
         .encoders
         .iter()
@@ -83,6 +80,7 @@ pub(super) fn load(
     let embeds_features = graphs.beside_tokens.is_empty()
         && embedding.as_ref().is_some_and(|embedding| embedding.signature.inputs.len() > 1);
     let caches = decoder.iter().flat_map(|decoder| &decoder.plan.caches);
+    let state_bytes = decoder.as_ref().map_or(0, |decoder| most_bytes(&decoder.plan.states));
     let token_bytes = caches.map(CacheTensor::bytes_per_token).sum();
     let sequences = HashMap::new();
     let model = LoadedModel {
@@ -103,6 +101,7 @@ pub(super) fn load(
         context,
         vocabulary,
         token_bytes,
+        state_bytes,
         embeds_features,
         side_inputs,
         looks_at,
@@ -173,6 +172,14 @@ impl Opened<'_> {
         };
         let doubt = doubt(&self.options.device.device, &nodes);
         Ok(OpenedDecoder { decoder, form, vocabulary, doubt })
+    }
+
+    fn embedding(&mut self, path: &Path, beside: &[(String, BesideTokens)]) -> Result<Encoder, EngineError> {
+        let embedding = self.encoder("embedding", path, Some(Device::Cpu))?;
+        match EmbeddingPorts::of(&embedding.signature, beside) {
+            Ok(_) => Ok(embedding),
+            Err(reason) => Err(EngineError::Graph { path: path.to_owned(), role: "an embedding", reason }),
+        }
     }
 
     /// A session, what it declares, and the memory that it computes in.

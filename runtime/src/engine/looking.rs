@@ -22,6 +22,8 @@ pub(super) const SEEN: &str = "image_attention_mask";
 /// Both inputs, as a decoder declares them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LookPorts {
+    /// What the graph calls them: what there is to look at, and what each token sees of it.
+    pub(crate) names: [String; 2],
     /// Floats of either width.
     pub(crate) states: Element,
     /// Integers or truth values.
@@ -189,7 +191,13 @@ mod tests {
     use super::*;
     use crate::embedded_tokens::{EmbeddedTokens, LooksAt};
 
-    const PORTS: LookPorts = LookPorts { states: Element::F32, seen: Element::I64, rows: Some(1), width: 2 };
+    const PORTS: LookPorts = LookPorts {
+        names: [String::new(), String::new()],
+        states: Element::F32,
+        seen: Element::I64,
+        rows: Some(1),
+        width: 2,
+    };
 
     /// Groups of one row, whose numbers are the group's.
     fn states(groups: &[f32]) -> HostTensor {

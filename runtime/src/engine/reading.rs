@@ -42,6 +42,11 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        embedded_tokens::{EmbeddedTokens, LooksAt},
+        engine::{Chunk, looking::LookPorts},
+        tensor::Element,
+    };
 
     #[test]
     fn a_piece_keeps_what_belongs_to_its_tokens() {
@@ -49,11 +54,26 @@ mod tests {
             shape: vec![1, range.len(), width],
             data: range.flat_map(|row| vec![f32::from(row); width]).collect(),
         };
+        // All pieces have the same two images to look at, and each what its own tokens see of them.
+        let ports = LookPorts {
+            names: [String::new(), String::new()],
+            states: Element::F32,
+            seen: Element::I64,
+            rows: Some(1),
+            width: 2,
+        };
+        let looking = |range: std::ops::Range<u16>| {
+            let states = HostTensor::F32 { shape: vec![1, 2, 1, 2], data: vec![1.0, 2.0, 3.0, 4.0] };
+            let seen = range.clone().map(|place| usize::from(place).checked_sub(1).map(|place| place / 2));
+            let looks_at = Some(LooksAt { states, seen: seen.collect() });
+            let tokens = EmbeddedTokens { looks_at, ..rows(range, 3).into() };
+            Looking::default().of_chunks(&ports, &mut [Chunk::Embedded(tokens)]).unwrap()
+        };
         let reading = |range: std::ops::Range<u16>| Reading {
             input: rows(range.clone(), 3),
             sides: vec![rows(range.clone(), 2), rows(range.clone(), 1)],
-            positions: range.map(|place| RopePosition::text(place.into())).collect(),
-            looking: Looking::default(),
+            positions: range.clone().map(|place| RopePosition::text(place.into())).collect(),
+            looking: looking(range),
         };
         let cases = [(2, [0, 2, 4, 5].as_slice()), (5, &[0, 5]), (usize::MAX, &[0, 5])];
         for (tokens, ends) in cases {

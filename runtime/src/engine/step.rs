@@ -13,7 +13,6 @@ use super::{
     EngineError, ReadingOrder, RunSwitch,
     decoder::{DecoderPlan, Feed, Index, IndexPort},
     heads::Heads,
-    looking::{SEEN, STATES},
     reading::Reading,
 };
 use crate::{
@@ -139,9 +138,10 @@ impl Decoder {
             let name = self.plan.sides.get(place).map(|port| port.name.clone()).unwrap_or_default();
             self.bind_from_host(&name, Purpose::Embeddings, rows)?;
         }
-        if let Some((states, seen)) = self.plan.looks.as_ref().map(|ports| looking.inputs(ports)) {
-            self.bind_from_host(STATES, Purpose::Embeddings, states)?;
-            self.bind_from_host(SEEN, Purpose::Indices, seen)?;
+        if let Some(ports) = &self.plan.looks {
+            let ([states_name, seen_name], (states, seen)) = (ports.names.clone(), looking.inputs(ports));
+            self.bind_from_host(&states_name, Purpose::Embeddings, states)?;
+            self.bind_from_host(&seen_name, Purpose::Indices, seen)?;
         }
         for place in 0..self.plan.indices.len() {
             let port = &self.plan.indices[place];

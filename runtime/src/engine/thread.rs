@@ -199,7 +199,7 @@ impl LoadedModel {
         positions.extend(&fresh);
         looking.extend(looks);
         if checkpoint {
-            cache.checkpoint();
+            cache.checkpoint(&decoder.layout);
         }
         Ok(Extended { position: cache.length(), logits: Some(logits) })
     }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use percept_fetch::Silent;
 use percept_runtime::{
@@ -103,6 +103,18 @@ pub(crate) async fn load_reading(longest: Option<NonZeroUsize>, decoder: &str, c
         ..EngineOptions::new(choice)
     };
     Engine::load(&runtime, graphs(decoder), options).await.unwrap()
+}
+
+/// Begins to read these tokens, gives that up after so long, and says where the sequence is once it has come to rest.
+pub(crate) async fn given_up(sequence: &mut Sequence, tokens: &[u32], after: Duration) -> usize {
+    tokio::select! {
+        biased;
+        _ = sequence.append_tokens(tokens) => {}
+        // Not the timer's, which counts in milliseconds: the whole run may be over in one.
+        () = async { std::thread::sleep(after) } => {}
+    }
+    sequence.last_logits().await.unwrap();
+    sequence.position()
 }
 
 /// Reads a prompt and writes greedily.

@@ -27,7 +27,8 @@ pub(super) struct Request {
     pub(super) conversation: Conversation,
     /// The last image that is asked about.
     pub(super) last_image: Option<Arc<RgbImage>>,
-    has_question: bool,
+    /// Why there is no question, if there is none.
+    no_question: Option<String>,
     has_shots: bool,
     /// How many frames each video has.
     videos: Vec<usize>,
@@ -46,6 +47,10 @@ impl Request {
             _ => ("", arguments.as_slice()),
         };
         footage::check_rate(options.fps, files)?;
+        let no_question = question.is_empty().then(|| match arguments.last() {
+            Some(last) if files.len() == arguments.len() => format!("the last argument is a file, {last}"),
+            _ => "the last argument is empty".to_owned(),
+        });
         let open = |file: &str| -> Result<Arc<RgbImage>, Failure> {
             let image = LoadedImage::open(Path::new(file))?;
             for note in &image.notes {
@@ -80,7 +85,7 @@ impl Request {
         }
         conversation.push(if question.is_empty() { message } else { message.with_text(question) });
         let videos = conversation.videos().map(|video| video.video().len()).collect();
-        Ok(Self { conversation, last_image, has_question: !question.is_empty(), has_shots, videos })
+        Ok(Self { conversation, last_image, no_question, has_shots, videos })
     }
 
     /// Makes images of the videos where the model watches none, and says so; `None` if there was nothing to do.
@@ -101,15 +106,22 @@ impl Request {
         )))
     }
 
+    /// Whether there is a question, or a model that does something without one: it captions, or goes on with examples.
+    pub(super) fn says_something(&self, model: &str, captions: bool) -> Result<(), Failure> {
+        match &self.no_question {
+            Some(reason) if !(self.has_shots || captions) => {
+                let error = anyhow!(
+                    "there is no question, and {model} doesn't caption an image without one: {reason}"
+                );
+                Err(Failure::bad_input(error).help(QUESTION_LAST))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether a model can be asked like that.
     pub(super) fn suits(&self, card: &ModelCard, captions: bool) -> Result<(), Failure> {
-        if !(self.has_question || self.has_shots || captions) {
-            let error = anyhow!(
-                "there is no question, and {} doesn't caption: the last argument is a file",
-                card.name
-            );
-            return Err(Failure::bad_input(error).help(QUESTION_LAST));
-        }
+        self.says_something(&card.name, captions)?;
         let images = self.conversation.images().count();
         match card.max_images {
             Some(most) if images > most => {
@@ -132,8 +144,12 @@ fn not_a_question(file: &str, failure: &Failure) -> Failure {
 /// An example's answer, if it is one.
 fn checked<'a>(file: &str, answer: &'a str) -> Result<&'a str, Failure> {
     let problem = match answer.trim() {
-        "" => "its answer is empty",
-        answer if Path::new(answer).is_file() => "what stands for its answer is a file",
+        "" => "its answer is empty".to_owned(),
+        answer if Path::new(answer).is_file() => "what stands for its answer is a file".to_owned(),
+        // An answer may begin with a hyphen (-5); a forgotten one isn't the option after it.
+        answer if answer.strip_prefix("--").is_some_and(|name| name.starts_with(char::is_alphabetic)) => {
+            format!("what stands for its answer is an option, {answer}")
+        }
         answer => return Ok(answer),
     };
     Err(Failure::bad_input(anyhow!("--shot {file}: {problem}"))

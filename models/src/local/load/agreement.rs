@@ -4,24 +4,28 @@ use percept_runtime::{Dim, Engine, Port};
 
 use crate::{ModelError, folder::ModelFolder};
 
-/// Refuses sessions that don't fit each other or the family.
+/// Refuses sessions that don't fit each other or the family. `features` is the vision session's output that has them.
 ///
 /// # Errors
 ///
 /// [`ModelError::Folder`] naming the session, what is wrong with it, and what to do.
-pub(super) fn check(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError> {
-    check_widths(folder, engine)?;
+pub(super) fn check(folder: &ModelFolder, engine: &Engine, features: Option<&str>) -> Result<(), ModelError> {
+    let features = features.and_then(|features| {
+        engine.signature(folder.family.parts().vision)?.output(features)?.shape.last()?.fixed()
+    });
+    check_widths(folder, engine, features)?;
     check_positions(folder, engine)?;
     check_side_inputs(folder, engine)?;
-    check_looks(folder, engine)?;
+    check_looks(folder, engine, features)?;
     check_outputs(folder, engine)
 }
 
 /// Image features must be as long as embeddings; noticed at loading where both graphs declare it.
-fn check_widths(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError> {
-    let width = |graph: &str| engine.signature(graph)?.outputs.first()?.shape.last()?.fixed();
+fn check_widths(folder: &ModelFolder, engine: &Engine, features: Option<usize>) -> Result<(), ModelError> {
+    let embeddings =
+        engine.signature("embedding").and_then(|graph| graph.outputs.first()?.shape.last()?.fixed());
     let parts = folder.family.parts();
-    match (width(parts.vision), width("embedding")) {
+    match (features, embeddings) {
         // What is looked at needn't be as long as what is read.
         _ if folder.family.looks_at_images() => Ok(()),
         (Some(features), Some(embeddings)) if features != embeddings => Err(ModelError::Folder {
@@ -76,7 +80,7 @@ fn apart(name: &str, width: usize, output: Option<&Port>) -> Option<String> {
 
 /// A family that looks at images needs a decoder that does, at states as long as its vision encoder's; and the other way
 /// round.
-fn check_looks(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError> {
+fn check_looks(folder: &ModelFolder, engine: &Engine, states: Option<usize>) -> Result<(), ModelError> {
     let (family, width) = (folder.family.as_ref(), engine.looks_at());
     let parts = family.parts();
     let bad = |session, problem: String| {
@@ -95,17 +99,13 @@ fn check_looks(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError> 
             parts.decoder,
             format!("it takes `image_hidden_states`, which a `{}` model hasn't", family.name()),
         ),
-        (true, Some(width)) => {
-            let states =
-                engine.signature(folder.family.parts().vision).and_then(|encoder| encoder.outputs.first());
-            match states.and_then(|port| port.shape.last()?.fixed()).filter(|found| *found != width) {
-                Some(found) => bad(
-                    parts.vision,
-                    format!("its states have {found} numbers each, the decoder looks at states of {width}"),
-                ),
-                None => Ok(()),
-            }
-        }
+        (true, Some(width)) => match states.filter(|found| *found != width) {
+            Some(found) => bad(
+                parts.vision,
+                format!("its states have {found} numbers each, the decoder looks at states of {width}"),
+            ),
+            None => Ok(()),
+        },
         (false, None) => Ok(()),
     }
 }
@@ -114,7 +114,7 @@ fn check_looks(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError> 
 fn check_positions(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError> {
     let rank = engine
         .signature("decoder")
-        .and_then(|decoder| decoder.input("position_ids"))
+        .and_then(|decoder| decoder.input(&folder.decoder_names.own("position_ids")))
         .map(|port| port.shape.len());
     if folder.family.positions(&[]).is_none() || rank == Some(3) {
         return Ok(());
