@@ -19,6 +19,7 @@ mod error;
 pub mod evaluation;
 mod event;
 mod evidence;
+mod footage;
 mod history;
 mod inquiry;
 pub mod journal;
@@ -52,6 +53,7 @@ pub use event::{
     Actor, Area, Beginning, CallResult, Entry, Event, JOURNAL_VERSION, RecordedBody, RecordedPart, Target,
 };
 pub use evidence::{AnswerCheck, Check, ElementCheck, Evidence, FileCheck, Grounds, UrlCheck, Verdict};
+pub use footage::footage;
 pub use inquiry::{Answer, Inquiry};
 pub use limits::{AtLimit, Limit, Limits};
 pub use notebook::Notebook;

@@ -99,7 +99,7 @@ def main(names):
     transformers.logging.set_verbosity_error()
     for chatty in ("torch", "onnxruntime", "onnx_ir", None):
         logging.getLogger(chatty).setLevel(logging.ERROR)
-    for name in names or [*FAMILIES, *DUAL_ENCODERS, "genai", "processors", "resize", "templates"]:
+    for name in names or [*FAMILIES, *DUAL_ENCODERS, "genai", "processors", "resize", "templates", "videos"]:
         if name in FAMILIES:
             make_family(name)
         elif name in DUAL_ENCODERS:

@@ -37,6 +37,7 @@ CHAT_TEMPLATE = (
     "{% set pictures.seen = pictures.seen + 1 %}"
     "{% if add_vision_id %}Picture {{ pictures.seen }}: {% endif %}"
     "<|vision_start|><|image_pad|><|vision_end|>"
+    "{% elif part['type'] == 'video' or 'video' in part %}<|vision_start|><|video_pad|><|vision_end|>"
     "{% elif 'text' in part %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}<|im_end|>\n"
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )

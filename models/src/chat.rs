@@ -58,6 +58,11 @@ pub trait ChatModel: Send + Sync {
         false
     }
 
+    /// Whether it takes videos as such. Others refuse them; [`Conversation::with_frames`] makes images of one.
+    fn watches_videos(&self) -> bool {
+        false
+    }
+
     /// What a reply says is where, in pixels of the image, of this width and height, that it is about; `None` from a
     /// model that doesn't say it in tokens of its own.
     fn located(&self, _reply: &str, _size: [u32; 2]) -> Option<Located> {

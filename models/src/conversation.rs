@@ -4,6 +4,8 @@ use std::{borrow::Cow, fmt, sync::Arc};
 
 use image::RgbImage;
 
+use crate::{ModelError, Video};
+
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -71,6 +73,35 @@ impl ImageContent {
     }
 }
 
+/// A video in a message: shared, and what it shows as a hash, computed once.
+#[derive(Debug, Clone)]
+pub struct VideoContent {
+    video: Arc<Video>,
+    hash: ContentHash,
+}
+
+impl VideoContent {
+    /// Takes the video and hashes its files.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Image`] naming the file that can't be read any more.
+    pub fn new(video: Arc<Video>) -> Result<Self, ModelError> {
+        let hash = video.content()?;
+        Ok(Self { video, hash })
+    }
+
+    /// The video.
+    pub fn video(&self) -> &Arc<Video> {
+        &self.video
+    }
+
+    /// The hash of its files and of when each frame is shown.
+    pub fn hash(&self) -> ContentHash {
+        self.hash
+    }
+}
+
 /// One piece of a message.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -79,6 +110,8 @@ pub enum Content {
     Text(String),
     /// An image.
     Image(ImageContent),
+    /// A video. A model that watches none refuses it: [`Conversation::with_frames`] makes images of it.
+    Video(VideoContent),
     /// What the model itself replied when it was asked for a call, in two parts as
     /// [`Completion`](crate::Completion) has them. A model on this machine is shown it as it would have written it.
     Said {
@@ -94,7 +127,7 @@ impl Content {
     pub fn plain(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Text(text) => Some(text.into()),
-            Self::Image(_) => None,
+            Self::Image(_) | Self::Video(_) => None,
             Self::Said { thought, text } if thought.is_empty() => Some(text.into()),
             Self::Said { thought, text } => Some(format!("{thought}\n{text}").into()),
         }
@@ -120,6 +153,13 @@ impl Message {
     #[must_use]
     pub fn with_image(mut self, pixels: Arc<RgbImage>) -> Self {
         self.content.push(Content::Image(ImageContent::new(pixels)));
+        self
+    }
+
+    /// The same turn with one more video.
+    #[must_use]
+    pub fn with_video(mut self, video: VideoContent) -> Self {
+        self.content.push(Content::Video(video));
         self
     }
 
@@ -182,11 +222,52 @@ impl Conversation {
         &self.messages
     }
 
+    /// The same with images in the place of each video, for a model that watches none: its first and last frame and
+    /// those evenly between, one a second at most, no more than `most` of each.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Image`] naming the file that can't be decoded.
+    pub fn with_frames(&self, most: usize) -> Result<Self, ModelError> {
+        let frames = |video: &VideoContent| {
+            let (video, all) = (video.video(), video.video().len());
+            let seconds = video.duration().as_secs_f64().ceil() as usize;
+            let count = seconds.max(2).min(most).min(all).max(1);
+            // In whole numbers, rounded to the nearest place.
+            let spaces = (count - 1).max(1);
+            let places: Vec<usize> =
+                (0..count).map(|place| (2 * place * (all - 1) + spaces) / (2 * spaces)).collect();
+            video.frames(&places)
+        };
+        let mut messages = Vec::with_capacity(self.messages.len());
+        for message in &self.messages {
+            let mut content = Vec::with_capacity(message.content.len());
+            for part in &message.content {
+                match part {
+                    Content::Video(video) => {
+                        content.extend(frames(video)?.into_iter().map(ImageContent::new).map(Content::Image));
+                    }
+                    other => content.push(other.clone()),
+                }
+            }
+            messages.push(Message { role: message.role, content });
+        }
+        Ok(Self { messages })
+    }
+
+    /// Every video, oldest first.
+    pub fn videos(&self) -> impl Iterator<Item = &VideoContent> {
+        self.messages.iter().flat_map(|message| &message.content).filter_map(|content| match content {
+            Content::Video(video) => Some(video),
+            Content::Text(_) | Content::Said { .. } | Content::Image(_) => None,
+        })
+    }
+
     /// Every image, oldest first.
     pub fn images(&self) -> impl Iterator<Item = &ImageContent> {
         self.messages.iter().flat_map(|message| &message.content).filter_map(|content| match content {
             Content::Image(image) => Some(image),
-            Content::Text(_) | Content::Said { .. } => None,
+            Content::Text(_) | Content::Said { .. } | Content::Video(_) => None,
         })
     }
 }

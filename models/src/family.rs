@@ -27,12 +27,12 @@ use percept_runtime::{BesideTokens, HostTensor, ReadingOrder, RopePosition};
 pub use self::{
     drawing::{DrawingPlan, ImageTokens, Unconditional},
     parts::Parts,
-    positions::Span,
+    positions::{Span, VideoTimes},
 };
 use crate::{
     Located, ModelError,
     folder::{ModelConfig, bad, config_path},
-    processor::{ImageForm, ImageProcessor, ProcessedImage},
+    processor::{ImageForm, ImageProcessor, ProcessedImage, SampledVideo, VideoClass},
 };
 
 /// The name of the vision session.
@@ -133,6 +133,26 @@ pub trait Family: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// How it takes videos; `None`, for most: it knows pictures alone.
+    fn video(&self) -> Option<VideoForm> {
+        None
+    }
+
+    /// The chat template of conversations with a video, where it isn't the folder's own.
+    fn video_template(&self) -> Option<&str> {
+        None
+    }
+
+    /// What a video's placeholder becomes in the prompt; it holds the image token, or the video's, once a feature.
+    fn expand_video(&self, _video: &SampledVideo, _frames: &ProcessedImage) -> String {
+        String::new()
+    }
+
+    /// How the features of a video stand where they stand together; `None`: as text.
+    fn video_span(&self, _video: &SampledVideo, _frames: &ProcessedImage) -> Option<Span> {
+        None
+    }
+
     /// How many inputs its decoder takes beside the embeddings with a row a token: features from earlier layers of the
     /// vision encoder, which gives each under the name of the decoder's input.
     fn side_inputs(&self) -> usize {
@@ -205,6 +225,15 @@ pub trait Family: Send + Sync + std::fmt::Debug {
     fn end_tokens(&self) -> &'static [&'static str] {
         &[]
     }
+}
+
+/// How a family takes videos.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VideoForm {
+    /// What stands for a whole video in a template's output; where it is a token, it stands for a feature as well.
+    pub token: &'static str,
+    /// The class of its video processor, where the folder names none.
+    pub class: VideoClass,
 }
 
 /// The families that are hosted, for the error that lists them.

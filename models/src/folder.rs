@@ -12,6 +12,7 @@ mod layout;
 mod percept;
 mod precision;
 mod survey;
+mod video;
 mod weights;
 
 use std::{
@@ -28,7 +29,7 @@ use crate::{
     dialect::{ChosenDialect, names},
     dual_encoder,
     family::{self, Family, MODEL},
-    processor::{Backend, ImageProcessor},
+    processor::{Backend, ImageProcessor, VideoProcessor},
     template::ChatTemplate,
 };
 pub(crate) use added_tokens::added_token;
@@ -61,6 +62,10 @@ pub struct ModelFolder {
     pub processor: Option<ImageProcessor>,
     /// The same where it shows several, if that is another one.
     several: Option<ImageProcessor>,
+    /// From videos to the pixels of some of their frames, where the family and the template know videos.
+    pub video: Option<Box<VideoProcessor>>,
+    /// The template of conversations with a video, where the family has one for them.
+    pub video_template: Option<Box<ChatTemplate>>,
     /// From messages to a prompt.
     pub template: ChatTemplate,
     /// From a prompt to tokens.
@@ -111,6 +116,11 @@ impl ModelFolder {
         let read = || read_processor_with(path, settings.image_backend, replaced);
         let processor = family.sees().then(read).transpose()?.map(|processor| family.processor(processor));
         let dialect = ChosenDialect::of(&settings, &names(path), family.name());
+        let template = ChatTemplate::of_folder_or(path, family.template())?;
+        let video_template = family
+            .video_template()
+            .map(|text| template.with_the_same_tokens(text).map(Box::new))
+            .transpose()?;
         let folder = Self {
             path: path.to_owned(),
             layout: layout.kind(),
@@ -118,8 +128,10 @@ impl ModelFolder {
             vision_names: layout.vision_names(),
             several: processor.as_ref().and_then(|of_one| family.processor_of_several(of_one)),
             processor,
+            video: video::read(path, family.as_ref(), video_template.as_deref().unwrap_or(&template))?,
+            video_template,
             settings,
-            template: ChatTemplate::of_folder_or(path, family.template())?,
+            template,
             notes: notes(&sessions, precision).into_iter().chain(dialect.note()).collect(),
             config,
             family,

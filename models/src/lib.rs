@@ -37,7 +37,7 @@ pub use address::ModelAddress;
 pub use bundled::{bundled_folder, bundled_names};
 pub use chat::{ChatModel, ModelCard};
 pub use compare::{Answers, ClickDifference, Comparison, Questions, ReplyDifference, Summary};
-pub use conversation::{Content, ContentHash, Conversation, ImageContent, Message, Role};
+pub use conversation::{Content, ContentHash, Conversation, ImageContent, Message, Role, VideoContent};
 pub use dialect::{ChosenDialect, Declaration, Dialect, DialectKind, Found, JsonDialect, Located};
 pub use draw::{Draw, DrawProgress, Drawing, ImageModel};
 pub use dual_encoder::{
@@ -48,6 +48,7 @@ pub use dual_encoder::{
 pub use error::{Cause, ModelError};
 pub use family::{
     DECODER, DrawingPlan, EMBED_TOKENS, Family, ImageTokens, Parts, Span, Unconditional, VISION_ENCODER,
+    VideoForm, VideoTimes,
 };
 pub use folder::{
     FolderSettings, LayoutKind, Missing, ModelConfig, ModelFolder, Precision, SessionFile, Survey,
@@ -62,9 +63,10 @@ pub use images::LoadedImage;
 pub use local::{InspectedSession, Inspection, LoadOptions, LocalModel, Memory, PlacedOperator, ReadPrompt};
 pub use merge::{Merge, MergeMethod, Merged, MergedGraph};
 pub use processor::{
-    AnyresImage, AspectTiles, Backend, Filter, FirstSize, ImageForm, ImageProcessor, LongestEdge, MAX_PIXELS,
-    NaflexImage, Normalise, PatchGrid, PatchedImage, ProcessedImage, SingleImage, SmartSize, SquaredImage,
-    TargetSize, TileGrid, TiledImage, resize,
+    AnyresImage, AspectTiles, Backend, Filter, FirstSize, FrameProcessor, ImageForm, ImageProcessor,
+    LongestEdge, MAX_PIXELS, NaflexImage, Normalise, PatchGrid, PatchedImage, ProcessedImage, SampledVideo,
+    Sampling as FrameSampling, SingleImage, SmartSize, SquaredImage, TargetSize, TileGrid, TiledImage,
+    VideoClass, VideoProcessor, resize,
 };
 pub use remote::{RemoteAddress, RemoteApi, RemoteError, RemoteModel, RemoteOptions};
 pub use scripted::{ScriptedCall, ScriptedError, ScriptedModel, ScriptedReply, ScriptedText};

@@ -17,6 +17,7 @@ mod prompt;
 mod reader;
 mod reply;
 mod rows;
+mod shown;
 mod trouble;
 mod verify;
 
@@ -107,6 +108,10 @@ impl ChatModel for LocalModel {
         self.inner.folder.family.captions()
     }
 
+    fn watches_videos(&self) -> bool {
+        self.inner.folder.video.is_some()
+    }
+
     fn written(&self, call: &Call, function: &Function) -> Option<Result<String, String>> {
         self.inner.dialect.write(call, function)
     }
@@ -135,7 +140,8 @@ impl ChatModel for LocalModel {
                 plan.functions = Some(functions.clone());
             }
         }
-        let prompt = prompt::prepare(inner, conversation, Told::of(inner, &options.reply)?).await?;
+        let prompt =
+            prompt::prepare(inner, conversation, Told::of(inner, conversation, &options.reply)?).await?;
         Ok(Generation::new(reply::stream(Arc::clone(inner), prompt, plan, options.clone())))
     }
 }

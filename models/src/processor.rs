@@ -17,6 +17,7 @@ mod resize;
 mod single;
 mod squared;
 mod tiled;
+mod video;
 mod written;
 
 use std::iter::repeat_n;
@@ -37,6 +38,7 @@ pub use resize::{MAX_PIXELS, resize};
 pub use single::{SingleImage, TargetSize};
 pub use squared::{LongestEdge, SquaredImage};
 pub use tiled::{FirstSize, TiledImage};
+pub use video::{FrameProcessor, SampledVideo, Sampling, VideoClass, VideoProcessor};
 
 /// A folder's image processor as it is meant: every step decided.
 #[derive(Debug, Clone, PartialEq)]
@@ -150,7 +152,7 @@ pub struct ProcessedImage {
     /// Columns of each, or of the whole.
     pub width: usize,
     /// `[tiles, 3, height, width]`, row-major; or, where there are `patches`, one after another, each
-    /// `[3, frames, side, side]`; of a [`NaflexImage`] `[tiles, patches, side, side, 3]`.
+    /// `[3, frames, side, side]`, layer by layer of a video; of a [`NaflexImage`] `[tiles, patches, side, side, 3]`.
     pub values: Vec<f32>,
     /// `[tiles, height, width]`: true where a pixel is the image's, false where it is padding. Empty where there are
     /// `patches`: they are never padded. Of a [`NaflexImage`] `[tiles, patches]`: true where a patch is the image's.

@@ -28,6 +28,8 @@ pub enum TemplatePart {
     },
     /// The place of an image.
     Image,
+    /// The place of a video. A template that knows no parts has none for it.
+    Video,
 }
 
 /// A message as a template sees it.
@@ -63,6 +65,11 @@ impl ChatTemplate {
     pub(crate) fn of_folder_or(folder: &Path, otherwise: Option<&str>) -> Result<Self, ModelError> {
         let source = source::read(folder, otherwise)?;
         Self::new(&source.text, source.special_tokens)
+    }
+
+    /// Another template with this one's special tokens.
+    pub(crate) fn with_the_same_tokens(&self, text: &str) -> Result<Self, ModelError> {
+        Self::new(text, self.special_tokens.clone())
     }
 
     /// Compiles a template; the special tokens are variables in it (`bos_token`).
@@ -183,6 +190,7 @@ fn flat(message: &TemplateMessage, image_token: &str) -> Value {
         .map(|part| match part {
             TemplatePart::Text { text } => text.as_str(),
             TemplatePart::Image => image_token,
+            TemplatePart::Video => "",
         })
         .collect();
     Value::from_iter([("role", Value::from(message.role.as_str())), ("content", Value::from(content))])

@@ -14,7 +14,7 @@ use std::{
 
 use image::RgbImage;
 
-use crate::ModelError;
+use crate::{ContentHash, ModelError};
 
 /// How long a picture of a folder is shown, if nobody says otherwise: one second.
 pub const DEFAULT_FRAME: Duration = Duration::from_secs(1);
@@ -63,6 +63,22 @@ impl Video {
         let shown = animation::durations(&bytes).map_err(|error| named(path, &error))?;
         let source = Source::Animation { path: path.to_owned(), bytes };
         Self::new(source, shown).map_err(|_| named(path, &TOO_LONG))
+    }
+
+    /// A folder of pictures as [`Video::open`] takes it, shown at so many frames a second.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Image`] if it holds no picture, or for a rate that no video has.
+    pub fn open_folder(path: &Path, rate: f64) -> Result<Self, ModelError> {
+        if !(rate.is_finite() && (0.001..=1000.0).contains(&rate)) {
+            return Err(named(path, &format!("{rate} frames a second: take 0.001 to 1000")));
+        }
+        let files = frames::pictures(path)?;
+        // Each time by itself: sums of rounded thirds would come too early.
+        let at = |frame: usize| Duration::from_secs_f64(frame as f64 / rate);
+        let (starts, end) = ((0..files.len()).map(at).collect(), at(files.len()));
+        Ok(Self { source: Source::Files(files.into()), starts, end })
     }
 
     /// Pictures and how long each is shown, such as a run's screenshots.
@@ -118,6 +134,27 @@ impl Video {
     /// When a frame begins; `None` after the last one.
     pub fn start(&self, frame: usize) -> Option<Duration> {
         self.starts.get(frame).copied()
+    }
+
+    /// The hash of its files and of when each frame is shown.
+    pub(crate) fn content(&self) -> Result<ContentHash, ModelError> {
+        let mut hasher = blake3::Hasher::new();
+        for time in self.starts.iter().chain([&self.end]) {
+            hasher.update(&time.as_nanos().to_le_bytes());
+        }
+        match &self.source {
+            Source::Animation { bytes, .. } => {
+                hasher.update(bytes);
+            }
+            Source::Files(files) => {
+                for path in files.iter() {
+                    let bytes = std::fs::read(path).map_err(|error| named(path, &error))?;
+                    hasher.update(&(bytes.len() as u64).to_le_bytes());
+                    hasher.update(&bytes);
+                }
+            }
+        }
+        Ok(ContentHash(hasher.finalize().into()))
     }
 
     /// Decodes the frames of these places, which ascend; a place may come twice.

@@ -37,12 +37,13 @@ pub(crate) enum Command {
     )]
     Run(RunTasks),
 
-    /// Ask a model a question about images.
+    /// Ask a model a question about images and videos.
     #[command(
         after_help = "Examples:\n  percept ask models/smolvlm shot.png \"What does the button say?\"\n  \
                       percept ask models/llava before.png after.png \"What changed?\" --device webgpu\n  \
                       percept ask models/smolvlm shot.png \"How many mails are unread?\" --votes 5 --least 0.6 --boxes\n  \
                       percept ask models/smolvlm new.png \"What is this?\" --shot a.png \"a cat\" --shot b.png \"a dog\"\n  \
+                      percept ask models/qwen2_vl run.gif \"What changed?\"\n  \
                       percept ask openai:http://127.0.0.1:8000/v1#qwen shot.png \"What is on it?\""
     )]
     Ask(AskOptions),
@@ -166,7 +167,8 @@ pub(crate) struct AskOptions {
     /// The model: bundled:NAME, a folder, hub:ORGANISATION/NAME, openai:URL#NAME, gemini:NAME, anthropic:NAME, or scripted:FILE.
     pub(crate) model: ModelAddress,
 
-    /// Image files, and at the end the question. Without one, a model that captions (BLIP-2) tells what the image shows, and
+    /// Image files and videos, and at the end the question. A video is an animated GIF, PNG or WebP, a folder of frames in
+    /// the order of their names, or a run's folder: its screenshots. Without a question, a model that captions (BLIP-2) tells what the image shows, and
     /// any other goes by its shots.
     #[arg(required = true, value_name = "IMAGE… QUESTION")]
     pub(crate) images_and_question: Vec<String>,
@@ -175,6 +177,10 @@ pub(crate) struct AskOptions {
     /// given several times.
     #[arg(long = "shot", num_args = 2, value_names = ["IMAGE", "ANSWER"], allow_hyphen_values = true)]
     pub(crate) shots: Vec<String>,
+
+    /// How many frames of a folder a second has; without this, one.
+    #[arg(long, value_name = "RATE")]
+    pub(crate) fps: Option<f64>,
 
     /// The device: auto, cpu, cuda:N, webgpu:N, and so on.
     #[arg(long, value_name = "DEVICE", default_value = "auto")]

@@ -1,4 +1,4 @@
-//! `percept ask`: a question about images, and the model's answer.
+//! `percept ask`: a question about images and videos, and the model's answer.
 
 use std::path::Path;
 
@@ -34,12 +34,13 @@ pub(crate) async fn ask(options: AskOptions, output: &Output) -> Result<u8, Fail
     if let Some(path) = &options.draw {
         can_be_drawn(path)?;
     }
-    let request = Request::read(&options, output)?;
+    let mut request = Request::read(&options, output)?;
     // What needs no model to be known is told before one is fetched and loaded.
     request.says_something(&options.model.to_string(), options.model.may_caption())?;
     let load = LoadOptions { device: options.device.clone(), ..LoadOptions::default() };
     let model = options.model.open(load, Bars::new(&output.bars)).await?;
     let card = model.card();
+    let adapted = request.adapt(model.as_ref())?;
     request.suits(card, model.captions())?;
     for note in &card.notes {
         output.say(&output.ink(Ink::Soft, &format!("note: {note}")));
@@ -64,13 +65,14 @@ pub(crate) async fn ask(options: AskOptions, output: &Output) -> Result<u8, Fail
             unprinted.get_or_insert(failure);
         }
     };
-    let answer = inquiry.put(model.as_ref(), &mut told).await.map_err(|error| match error {
+    let mut answer = inquiry.put(model.as_ref(), &mut told).await.map_err(|error| match error {
         ModelError::Request(problem) => Failure::bad_input(anyhow!(problem)),
         error => error.into(),
     })?;
     if let Some(failure) = unprinted {
         return Err(failure);
     }
+    answer.notes.extend(adapted);
     if output.json {
         output.document(&document(&answer, card))?;
     } else {

@@ -14,6 +14,7 @@ mod measuring;
 mod merging;
 mod shots;
 mod waiting;
+mod watching;
 
 use std::{
     fs,

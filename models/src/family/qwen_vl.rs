@@ -11,14 +11,15 @@ use std::path::Path;
 use percept_runtime::{HostTensor, RopePosition};
 use serde::Deserialize;
 
-use super::{Family, Span, pixel_values, positions};
+use super::{Family, Span, VideoForm, VideoTimes, pixel_values, positions};
 use crate::{
     ModelError,
     folder::{bad, config_path, part},
-    processor::{ImageForm, PatchGrid, ProcessedImage},
+    processor::{ImageForm, PatchGrid, ProcessedImage, SampledVideo, VideoClass},
 };
 
 const IMAGE: &str = "<|image_pad|>";
+const VIDEO: &str = "<|video_pad|>";
 
 #[derive(Debug, Deserialize)]
 struct ConfigFile {
@@ -26,7 +27,7 @@ struct ConfigFile {
     vision_config: VisionWritten,
 }
 
-/// In pixels, in pixels, and in patches; then places of a learnt square, and layers of the tower.
+/// In pixels, in pixels, and in patches; positions a second, and frames of a patch; then places of a learnt square, and layers of the tower.
 #[derive(Debug, Default, Deserialize)]
 struct VisionWritten {
     #[serde(rename = "window_size")]
@@ -35,6 +36,10 @@ struct VisionWritten {
     patch: Option<usize>,
     #[serde(rename = "spatial_merge_size")]
     merge: Option<usize>,
+    #[serde(rename = "tokens_per_second")]
+    pace: Option<f32>,
+    #[serde(rename = "temporal_patch_size")]
+    frames: Option<u32>,
     #[serde(rename = "num_position_embeddings")]
     positions: Option<usize>,
     #[serde(rename = "deepstack_visual_indexes")]
@@ -48,24 +53,56 @@ pub(super) struct QwenVl {
     window: Option<usize>,
     /// Side of the square on which positions are learnt, for a tower that stretches one over each image.
     square: Option<usize>,
+    /// How the layers of a video stand in time, for those that watch one.
+    time: Option<LayerTime>,
     /// How many of the tower's earlier layers give features of their own (deepstack).
     deepstack: usize,
 }
 
+/// How far the layers of a video are apart.
+#[derive(Debug, Clone, Copy)]
+enum LayerTime {
+    /// One position.
+    Counted,
+    /// So many positions a second; a layer has this many frames.
+    Paced { pace: f32, frames: u32 },
+}
+
+impl LayerTime {
+    fn step(self, video: &SampledVideo) -> f32 {
+        match self {
+            Self::Counted => 1.0,
+            Self::Paced { pace, frames } => {
+                // In this order and with these roundings, as the reference.
+                let sampled = video.places.len() as f64 / video.total as f64 * video.rate;
+                pace * (f64::from(frames) / sampled) as f32
+            }
+        }
+    }
+}
+
 /// Qwen2-VL.
 pub(super) fn second() -> Box<dyn Family> {
-    Box::new(QwenVl { name: "qwen2_vl", window: None, square: None, deepstack: 0 })
+    Box::new(QwenVl {
+        name: "qwen2_vl",
+        window: None,
+        square: None,
+        time: Some(LayerTime::Counted),
+        deepstack: 0,
+    })
 }
 
 /// Qwen2.5-VL, whose tower has windows.
 pub(super) fn second_and_a_half(folder: &Path) -> Result<Box<dyn Family>, ModelError> {
     let path = config_path(folder);
-    let VisionWritten { window, patch, merge, .. } = part::<ConfigFile>(folder)?.vision_config;
+    let VisionWritten { window, patch, merge, pace, frames, .. } = part::<ConfigFile>(folder)?.vision_config;
     // What isn't written is as the class has it.
     let feature = patch.unwrap_or(14).saturating_mul(merge.unwrap_or(2));
     match window.unwrap_or(112).checked_div(feature) {
         Some(window) if window > 0 => {
-            Ok(Box::new(QwenVl { name: "qwen2_5_vl", window: Some(window), square: None, deepstack: 0 }))
+            let time = LayerTime::Paced { pace: pace.unwrap_or(4.0), frames: frames.unwrap_or(2) };
+            let (window, time) = (Some(window), Some(time));
+            Ok(Box::new(QwenVl { name: "qwen2_5_vl", window, square: None, time, deepstack: 0 }))
         }
         _ => Err(bad(
             &path,
@@ -79,14 +116,14 @@ pub(super) fn second_and_a_half(folder: &Path) -> Result<Box<dyn Family>, ModelE
 pub(super) fn third(folder: &Path, name: &'static str) -> Result<Box<dyn Family>, ModelError> {
     let vision = part::<ConfigFile>(folder)?.vision_config;
     let deepstack = vision.deepstack.as_ref().map_or(3, Vec::len);
-    Ok(Box::new(QwenVl { name, window: None, square: Some(vision.square(folder)?), deepstack }))
+    Ok(Box::new(QwenVl { name, window: None, square: Some(vision.square(folder)?), time: None, deepstack }))
 }
 
 /// Qwen3.5: the same tower, whose last layer alone gives features. What sets it apart from its elders, the states of most
 /// of its decoder's layers (gated delta nets), is in its graph.
 pub(super) fn third_and_a_half(folder: &Path) -> Result<Box<dyn Family>, ModelError> {
     let square = part::<ConfigFile>(folder)?.vision_config.square(folder)?;
-    Ok(Box::new(QwenVl { name: "qwen3_5", window: None, square: Some(square), deepstack: 0 }))
+    Ok(Box::new(QwenVl { name: "qwen3_5", window: None, square: Some(square), time: None, deepstack: 0 }))
 }
 
 impl VisionWritten {
@@ -120,9 +157,9 @@ impl Family for QwenVl {
 
     fn encoder_inputs(&self, image: ProcessedImage) -> Vec<(String, HostTensor)> {
         let Some(patches) = image.patches else { return Vec::new() };
-        let count = patches.rows * patches.columns;
-        let grid =
-            HostTensor::I64 { shape: vec![1, 3], data: vec![1, patches.rows as i64, patches.columns as i64] };
+        let count = patches.patches();
+        let sides = [patches.layers, patches.rows, patches.columns].map(|side| side as i64);
+        let grid = HostTensor::I64 { shape: vec![1, 3], data: sides.to_vec() };
         let mut inputs = vec![
             pixel_values(vec![count, image.values.len() / count.max(1)], image.values),
             // Exports call the grid either way, or take in its place what is made of it.
@@ -146,6 +183,23 @@ impl Family for QwenVl {
 
     fn image_form(&self) -> ImageForm {
         ImageForm::Patches
+    }
+
+    fn video(&self) -> Option<VideoForm> {
+        self.time.map(|_| VideoForm { token: VIDEO, class: VideoClass::Qwen2Vl })
+    }
+
+    fn expand_video(&self, _video: &SampledVideo, frames: &ProcessedImage) -> String {
+        let features =
+            frames.patches.map_or(0, |grid| grid.layers * grid.features().iter().product::<usize>());
+        VIDEO.repeat(features)
+    }
+
+    fn video_span(&self, video: &SampledVideo, frames: &ProcessedImage) -> Option<Span> {
+        let grid = frames.patches?;
+        let [rows, columns] = grid.features();
+        let times = VideoTimes { layers: grid.layers, step: self.time?.step(video) };
+        Some(Span::Video { times, rows, columns })
     }
 
     fn side_inputs(&self) -> usize {

@@ -3,16 +3,18 @@
 //!
 //! Reference: transformers' `processing_smolvlm.py` and `processing_idefics3.py`.
 
+mod video;
+
 use std::{fmt::Write, path::Path};
 
 use percept_runtime::HostTensor;
 use serde::Deserialize;
 
-use super::{Family, pixel_values};
+use super::{Family, VideoForm, pixel_values};
 use crate::{
     ModelError,
     folder::{ModelConfig, bad, read_text},
-    processor::{ProcessedImage, TileGrid},
+    processor::{ProcessedImage, SampledVideo, TileGrid, VideoClass},
 };
 
 const IMAGE: &str = "<image>";
@@ -72,6 +74,20 @@ impl Family for SmolVlm {
         }
         let _ = write!(text, "{AROUND}{WHOLE}{features}{AROUND}");
         text
+    }
+
+    fn video(&self) -> Option<VideoForm> {
+        let knows = self.name == "smolvlm";
+        knows.then_some(VideoForm { token: video::VIDEO, class: VideoClass::SmolVlm })
+    }
+
+    fn video_template(&self) -> Option<&str> {
+        Some(video::TEMPLATE)
+    }
+
+    fn expand_video(&self, video: &SampledVideo, _frames: &ProcessedImage) -> String {
+        let frame = format!("{AROUND}{WHOLE}{}{AROUND}", IMAGE.repeat(self.tile_tokens));
+        video::told(video, &frame)
     }
 
     fn encoder_inputs(&self, image: ProcessedImage) -> Vec<(String, HostTensor)> {

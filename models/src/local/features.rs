@@ -6,15 +6,15 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::ContentHash;
+use crate::{ContentHash, Span};
 
 /// What is known of an image that was seen.
 #[derive(Debug, Clone)]
 pub(super) struct SeenImage {
     /// What its placeholder becomes in a prompt.
     pub(super) expansion: Arc<str>,
-    /// Rows and columns of its features, where they keep the image's shape.
-    pub(super) grid: Option<[usize; 2]>,
+    /// How its features stand in a prompt, where they keep the image's shape.
+    pub(super) grid: Option<Span>,
     /// What the vision encoder made of it.
     pub(super) features: Arc<Features>,
 }

@@ -161,6 +161,7 @@ fn special_tokens(folder: &ModelFolder) -> Vec<String> {
     let mut names: Vec<String> =
         added.into_values().filter(|token| token.special).map(|token| token.content).collect();
     names.push(folder.family.image_token().to_owned());
+    names.extend(folder.family.video().map(|form| form.token.to_owned()));
     names.sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
     names.dedup();
     names.retain(|name| !name.is_empty());

@@ -44,7 +44,7 @@ impl LocalModel {
         conversation: &Conversation,
         reply: &Reply,
     ) -> Result<ReadPrompt, ModelError> {
-        let told = Told::of(&self.inner, reply)?;
+        let told = Told::of(&self.inner, conversation, reply)?;
         let prompt = prompt::prepare(&self.inner, conversation, told).await?;
         Ok(ReadPrompt {
             rendered: prompt.rendered,
@@ -65,7 +65,8 @@ impl LocalModel {
     ///
     /// Those of [`ChatModel::generate`](crate::ChatModel::generate).
     pub async fn first_logits(&self, conversation: &Conversation) -> Result<Vec<f32>, ModelError> {
-        let prompt = prompt::prepare(&self.inner, conversation, Told::of(&self.inner, &Reply::Text)?).await?;
+        let told = Told::of(&self.inner, conversation, &Reply::Text)?;
+        let prompt = prompt::prepare(&self.inner, conversation, told).await?;
         let mut lent = Lent::new(&self.inner);
         let kept = reply::read(&self.inner, &prompt, &mut Usage::default(), &mut lent).await?;
         kept.sequence.last_logits().await.map_err(engine_error)

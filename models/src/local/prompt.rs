@@ -8,12 +8,15 @@ use std::{
 
 use percept_runtime::RopePosition;
 
-use super::{Inner, features::SeenImage};
+use super::{
+    Inner,
+    features::SeenImage,
+    shown::{self, Shown},
+};
 use crate::{
-    Content, ContentHash, Conversation, ImageContent, ModelError, Reply, Role, Span, Thought,
+    Content, ContentHash, Conversation, ModelError, Reply, Role, Span, Thought,
     dialect::Dialect,
-    folder::ModelFolder,
-    processor::{PatchGrid, ProcessedImage},
+    processor::ProcessedImage,
     template::{TemplateMessage, TemplatePart},
 };
 
@@ -42,7 +45,7 @@ pub(super) enum PromptImage {
     /// Its features are remembered.
     Seen(SeenImage),
     /// It must be encoded, if the cache doesn't hold its tokens already.
-    Processed { expansion: Arc<str>, image: Arc<ProcessedImage> },
+    Processed { expansion: Arc<str>, image: Arc<ProcessedImage>, grid: Option<Span> },
 }
 
 impl PromptImage {
@@ -53,11 +56,11 @@ impl PromptImage {
         }
     }
 
-    /// Rows and columns of its features, where they keep the image's shape.
-    fn grid(&self) -> Option<[usize; 2]> {
+    /// How its features stand, where they keep the image's shape.
+    fn grid(&self) -> Option<Span> {
         match self {
             Self::Seen(image) => image.grid,
-            Self::Processed { image, .. } => image.patches.map(PatchGrid::features),
+            Self::Processed { grid, .. } => *grid,
         }
     }
 }
@@ -89,15 +92,16 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// For a reply of this kind. Words and JSON are wanted as they are: a template that would have the model think first
-    /// (Qwen3's, unless it is told otherwise) is told not to.
-    pub(super) fn of(inner: &Inner, reply: &Reply) -> Result<Self, ModelError> {
+    /// For a reply of this kind, as the template of such a conversation takes it. Words and JSON are wanted as they are: a
+    /// template that would have the model think first (Qwen3's, unless it is told otherwise) is told not to.
+    pub(super) fn of(inner: &Inner, conversation: &Conversation, reply: &Reply) -> Result<Self, ModelError> {
         let Reply::Call { thought, functions } = reply else {
             return Ok(Self { thinking: Some(false), ..Self::default() });
         };
         let thinking = Some(*thought == Thought::Free);
         let declaration = inner.dialect.declaration(functions, *thought)?;
-        if let Some(own) = declaration.filter(|own| inner.folder.template.declares(own.form)) {
+        let template = inner.folder.template_of(conversation);
+        if let Some(own) = declaration.filter(|own| template.declares(own.form)) {
             return Ok(Self { instructions: own.beside, tools: Some(own.tools), thinking });
         }
         let instructions = Some(inner.dialect.instructions(functions, *thought)?);
@@ -126,38 +130,29 @@ pub(super) async fn prepare_between(
     let folder = &inner.folder;
     let image_token = folder.family.image_token();
     let messages = messages(conversation, instructions, &inner.special_tokens, inner.dialect.as_ref());
-    let shown = shown(folder, conversation);
-    if !folder.family.sees() && !shown.is_empty() {
-        return Err(ModelError::Conversation(format!(
-            "a `{}` model reads text alone, the conversation has {} image(s): leave them out, or ask a model that sees",
-            folder.family.name(),
-            shown.len()
-        )));
-    }
-    let text = folder.template.render_with_tools(&messages, image_token, thinking, tools.as_ref())?;
-    let places = if folder.family.sees() { text.matches(image_token).count() } else { 0 };
-    if places != shown.len() {
-        return Err(ModelError::Conversation(format!(
-            "the model's template shows {places} image(s), the conversation has {}: {}",
-            shown.len(),
-            if places > shown.len() { "show it a screenshot" } else { "keep only the latest" }
-        )));
-    }
+    let shown = shown::shown(inner, conversation)?;
+    let watches = shown.iter().any(Shown::is_video);
+    let template = folder.template_of(conversation);
+    let text = template.render_with_tools(&messages, image_token, thinking, tools.as_ref())?;
+    let sees = folder.family.sees().then_some(image_token);
+    let pieces = placeholders(&text, sees, folder.family.video().map(|form| form.token));
+    check_places(&shown, &pieces)?;
     let begun = Instant::now();
     let mut images = HashMap::new();
-    for image in &shown {
-        if let Entry::Vacant(place) = images.entry(image.key) {
-            place.insert(process(inner, image, shown.len()).await?);
+    for one in &shown {
+        if let Entry::Vacant(place) = images.entry(one.key) {
+            place.insert(shown::process(inner, one).await?);
         }
     }
     let milliseconds = begun.elapsed().as_secs_f64() * 1000.0;
-    let expanded = format!("{before}{}{after}", expand(&text, image_token, &shown, &images));
+    let expanded = format!("{before}{}{after}", expand(&pieces, &shown, &images));
     let tokens = tokens(inner, &expanded, &shown, &images)?;
     let context = inner.engine.context();
     if tokens.len() >= context {
         return Err(ModelError::Conversation(format!(
-            "the conversation has {} tokens, the model's context holds {context}: shorten it or show fewer images",
-            tokens.len()
+            "the conversation has {} tokens, the model's context holds {context}: shorten it or show fewer {}",
+            tokens.len(),
+            if watches { "frames" } else { "images" }
         )));
     }
     let positions = of_all(folder.family.positions(&spans(&tokens, &images)), tokens.len())?;
@@ -179,46 +174,94 @@ fn of_all(
     }
 }
 
-/// The prompt with each image's placeholder expanded.
-fn expand(
-    text: &str,
-    image_token: &str,
-    shown: &[ShownImage<'_>],
-    images: &HashMap<ContentHash, PromptImage>,
-) -> String {
-    let mut expanded = String::with_capacity(text.len());
-    let mut rest = text;
-    for image in shown {
-        let Some((before, after)) = rest.split_once(image_token) else { break };
-        expanded.push_str(before);
-        if let Some(known) = images.get(&image.key) {
-            expanded.push_str(known.expansion());
-        }
-        rest = after;
+/// A piece of a rendered prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Piece<'a> {
+    Text(&'a str),
+    /// The place of an image or a video.
+    Place {
+        is_video: bool,
+    },
+}
+
+/// The prompt cut at the places of images and videos, each where the family has a token for it.
+fn placeholders<'a>(text: &'a str, image: Option<&str>, video: Option<&str>) -> Vec<Piece<'a>> {
+    let (mut pieces, mut rest) = (Vec::new(), text);
+    loop {
+        let first = |token: Option<&str>, is_video| {
+            token.and_then(|token| rest.find(token).map(|at| (at, is_video, token.len())))
+        };
+        let (image, video) = (first(image, false), first(video, true));
+        let Some((at, is_video, length)) = image.into_iter().chain(video).min() else { break };
+        pieces.extend([Piece::Text(&rest[..at]), Piece::Place { is_video }]);
+        rest = &rest[at + length..];
     }
-    expanded.push_str(rest);
+    pieces.push(Piece::Text(rest));
+    pieces
+}
+
+/// Every image and every video must have a place of its kind, in the same order.
+fn check_places(shown: &[Shown], pieces: &[Piece<'_>]) -> Result<(), ModelError> {
+    let places: Vec<bool> = pieces
+        .iter()
+        .filter_map(|piece| match piece {
+            Piece::Place { is_video } => Some(*is_video),
+            Piece::Text(_) => None,
+        })
+        .collect();
+    for (kind, is_video, missing) in
+        [("image", false, "show it a screenshot"), ("video", true, "show it a video")]
+    {
+        let places = places.iter().filter(|place| **place == is_video).count();
+        let shown = shown.iter().filter(|one| one.is_video() == is_video).count();
+        if places != shown {
+            return Err(ModelError::Conversation(format!(
+                "the model's template shows {places} {kind}(s), the conversation has {shown}: {}",
+                if places > shown { missing } else { "keep only the latest" }
+            )));
+        }
+    }
+    if shown.iter().map(Shown::is_video).ne(places) {
+        return Err(ModelError::Conversation(
+            "the model's template shows images and videos in another order than the conversation: put the images first"
+                .into(),
+        ));
+    }
+    Ok(())
+}
+
+/// The prompt with the expansion of each image and video at its place.
+fn expand(pieces: &[Piece<'_>], shown: &[Shown], images: &HashMap<ContentHash, PromptImage>) -> String {
+    let mut next = shown.iter();
+    let mut expanded = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => expanded.push_str(text),
+            Piece::Place { .. } => {
+                let known = next.next().and_then(|one| images.get(&one.key));
+                expanded.push_str(known.map_or("", |known| known.expansion()));
+            }
+        }
+    }
     expanded
 }
 
-/// The prompt in stretches of text and images. The features of an image without a grid count as text.
+/// The prompt in stretches of text, images and videos. The features of an image without a grid count as text.
 fn spans(tokens: &[PromptToken], images: &HashMap<ContentHash, PromptImage>) -> Vec<Span> {
     let mut spans = Vec::new();
     let mut rest = tokens;
     while let Some(first) = rest.first() {
         let image = first.feature.and_then(|(hash, row)| {
-            let [rows, columns] = images.get(&hash)?.grid()?;
-            (row == 0).then_some(Span::Image { rows, columns })
+            let span = images.get(&hash)?.grid()?;
+            // A video's layers may each be a run of their own.
+            row.is_multiple_of(span.tokens().max(1)).then_some(span)
         });
-        let taken = match image {
-            Some(Span::Image { rows, columns }) => rows * columns,
-            _ => 1,
-        };
         match (image, spans.last_mut()) {
             (Some(image), _) => spans.push(image),
             (None, Some(Span::Text(count))) => *count += 1,
             (None, _) => spans.push(Span::Text(1)),
         }
-        rest = rest.get(taken.max(1)..).unwrap_or_default();
+        rest = rest.get(image.map_or(1, Span::tokens).max(1)..).unwrap_or_default();
     }
     spans
 }
@@ -248,6 +291,7 @@ fn messages(
                         TemplatePart::Text { text: harmless(&dialect.said(thought, text), &foreign) }
                     }
                     Content::Image(_) => TemplatePart::Image,
+                    Content::Video(_) => TemplatePart::Video,
                 })
                 .collect(),
         })
@@ -292,57 +336,11 @@ fn harmless(text: &str, special_tokens: &[String]) -> String {
     result
 }
 
-/// An image at its place in a conversation.
-#[derive(Debug)]
-struct ShownImage<'a> {
-    /// By what it is remembered: its content, and how it is seen.
-    key: ContentHash,
-    image: &'a ImageContent,
-}
-
-/// The conversation's images in order.
-fn shown<'a>(folder: &ModelFolder, conversation: &'a Conversation) -> Vec<ShownImage<'a>> {
-    let among_several = folder.sees_otherwise(conversation.images().count());
-    let key = |image: &ImageContent| {
-        if among_several { image.hash().among_several() } else { image.hash() }
-    };
-    conversation.images().map(|image| ShownImage { key: key(image), image }).collect()
-}
-
-/// What is remembered of the image, or what its processor makes of it where a conversation shows so many.
-async fn process(
-    inner: &Arc<Inner>,
-    shown: &ShownImage<'_>,
-    count: usize,
-) -> Result<PromptImage, ModelError> {
-    if let Some(seen) = inner.seen.get(shown.key) {
-        return Ok(PromptImage::Seen(seen));
-    }
-    let (inner, pixels) = (Arc::clone(inner), Arc::clone(shown.image.pixels()));
-    let work = tokio::task::spawn_blocking(move || {
-        let Some(processor) = inner.folder.processor_of(count) else {
-            return Err(ModelError::Image("this model has no image processor".into()));
-        };
-        let image = processor.process(&pixels)?;
-        let expansion = inner.folder.family.expand(&image);
-        if !expansion.contains(inner.folder.family.image_token()) {
-            return Err(ModelError::Image(format!(
-                "its processor leaves nothing of {}×{} pixels, the prompt would be without the image: show a larger one, \
-                 or compare `preprocessor_config.json` with the model's own",
-                pixels.width(),
-                pixels.height()
-            )));
-        }
-        Ok(PromptImage::Processed { expansion: expansion.into(), image: Arc::new(image) })
-    });
-    work.await.map_err(|error| ModelError::Engine(error.into()))?
-}
-
 /// The prompt's tokens, with the rows of the images' features counted off onto the image tokens.
 fn tokens(
     inner: &Inner,
     text: &str,
-    shown: &[ShownImage<'_>],
+    shown: &[Shown],
     images: &HashMap<ContentHash, PromptImage>,
 ) -> Result<Vec<PromptToken>, ModelError> {
     let folder = &inner.folder;
@@ -353,13 +351,19 @@ fn tokens(
     let has_first = folder.template.special_token("bos_token").is_some_and(|first| begins.starts_with(first));
     let adds_first = !has_first && !folder.family.writes_whole_prompts();
     let encoding = folder.tokenizer.encode_fast(text, adds_first).map_err(ModelError::Engine)?;
-    let mut features = shown.iter().flat_map(|image| {
-        let rows = images.get(&image.key).map_or(0, |known| known.expansion().matches(image_token).count());
-        (0..rows).map(|row| (image.key, row))
+    let video_token = folder.family.video().map(|form| form.token);
+    let video_id = video_token.and_then(|token| folder.tokenizer.token_to_id(token));
+    let mut features = shown.iter().flat_map(|one| {
+        let counted = |text: &str| {
+            text.matches(image_token).count() + video_token.map_or(0, |token| text.matches(token).count())
+        };
+        let rows = images.get(&one.key).map_or(0, |known| counted(known.expansion()));
+        (0..rows).map(|row| (one.key, row))
     });
     let mut tokens = Vec::with_capacity(encoding.len());
     for &id in encoding.get_ids() {
-        let stands_for_one = folder.config.image_token_id == Some(id) && folder.family.sees();
+        let stands_for_one =
+            folder.family.sees() && [folder.config.image_token_id, video_id].contains(&Some(id));
         let feature = if stands_for_one { features.next() } else { None };
         if stands_for_one && feature.is_none() {
             return Err(ModelError::Template(
@@ -396,6 +400,7 @@ mod tests {
     #[test]
     fn a_prompt_is_cut_where_images_with_a_shape_begin_and_end() {
         let image = |grid: Option<[usize; 2]>| {
+            let grid = grid.map(|[rows, columns]| Span::Image { rows, columns });
             PromptImage::Seen(SeenImage { expansion: "".into(), grid, features: Arc::default() })
         };
         let hash = |byte| ContentHash([byte; 32]);
@@ -412,6 +417,11 @@ mod tests {
             // The same image twice, and another right after it.
             ([first.to_vec(), first.to_vec(), vec![(2, 0)]].concat(), vec![one, one, two]),
             (vec![(0, 0), (3, 0), (3, 1), (0, 0)], vec![text(4)]),
+            // Two layers of a video, each with text before it.
+            (
+                [&[(0, 0)], &first[..], &[(0, 0), (1, 4), (1, 5), (1, 6), (1, 7)]].concat(),
+                vec![text(1), one, text(1), one],
+            ),
         ];
         for (tokens, expected) in cases {
             let tokens: Vec<PromptToken> = tokens.into_iter().map(token).collect();

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     Completion, ContentHash, Function, Generate, GenerationEvent, ModelError, Reply, Stage, StopReason,
-    TokenRecord, Usage, processor::PatchGrid,
+    TokenRecord, Usage,
 };
 
 /// What a reply is, decided before it begins.
@@ -184,11 +184,11 @@ async fn features(
         }
         let seen = match prompt.images.get(&hash) {
             Some(PromptImage::Seen(seen)) => seen.clone(),
-            Some(PromptImage::Processed { expansion, image }) => {
+            Some(PromptImage::Processed { expansion, image, grid }) => {
                 let image = image.as_ref().clone();
                 let seen = SeenImage {
                     expansion: Arc::clone(expansion),
-                    grid: image.patches.map(PatchGrid::features),
+                    grid: *grid,
                     features: Arc::new(encode(inner, image).await?),
                 };
                 inner.seen.insert(hash, seen.clone());

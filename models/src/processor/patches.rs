@@ -2,6 +2,8 @@
 //!
 //! Reference: transformers' `image_processing_pil_qwen2_vl.py` and `image_processing_qwen2_vl.py`, step by step.
 
+use std::borrow::Cow;
+
 use image::RgbImage;
 
 use super::{
@@ -16,9 +18,11 @@ use crate::ModelError;
 /// No image may be so much longer than it is wide, or wider than it is high.
 const GREATEST_ASPECT: u32 = 200;
 
-/// How many patches an image became, and how they are put together.
+/// How many patches an image or a video became, and how they are put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PatchGrid {
+    /// Layers of patches in time, each of as many frames as a patch covers; 1 of an image.
+    pub layers: usize,
     /// Rows of patches.
     pub rows: usize,
     /// Columns of patches.
@@ -28,9 +32,14 @@ pub struct PatchGrid {
 }
 
 impl PatchGrid {
-    /// Rows and columns of features.
+    /// Rows and columns of features, in each layer.
     pub fn features(self) -> [usize; 2] {
         [self.rows / self.merge, self.columns / self.merge]
+    }
+
+    /// Patches in all layers.
+    pub fn patches(self) -> usize {
+        self.layers * self.rows * self.columns
     }
 }
 
@@ -105,15 +114,28 @@ impl PatchedImage {
     /// [`ModelError::Image`] if the image is too long for its width, has sides that don't fit and may not be
     /// resized, or would exceed [`super::MAX_PIXELS`] on the way.
     pub fn process(&self, image: &RgbImage) -> Result<ProcessedImage, ModelError> {
-        let resized;
-        let mut current = image;
-        if self.resize {
-            let (width, height) = self.size.of(image.width(), image.height())?;
-            resized = resize_as(image, width, height, self.filter, self.backend)?;
-            current = &resized;
+        let brought = self.brought(image, self.size)?;
+        self.patched(&vec![&*brought; self.frames])
+    }
+
+    /// The image at the size that is allowed next to its own, if it may be resized.
+    pub(super) fn brought<'a>(
+        &self,
+        image: &'a RgbImage,
+        size: SmartSize,
+    ) -> Result<Cow<'a, RgbImage>, ModelError> {
+        if !self.resize {
+            return Ok(Cow::Borrowed(image));
         }
-        let (width, height) = current.dimensions();
-        check_area(width, height, "the image in patches")?;
+        let (width, height) = size.of(image.width(), image.height())?;
+        Ok(Cow::Owned(resize_as(image, width, height, self.filter, self.backend)?))
+    }
+
+    /// The patches of frames of one size, as many as whole layers take.
+    pub(super) fn patched(&self, frames: &[&RgbImage]) -> Result<ProcessedImage, ModelError> {
+        let (width, height) = frames.first().map_or((0, 0), |frame| frame.dimensions());
+        let layers = frames.len() / self.frames;
+        check_area(width, height.saturating_mul(layers as u32), "the image in patches")?;
         if width % self.size.factor != 0 || height % self.size.factor != 0 {
             return Err(ModelError::Image(format!(
                 "{width}×{height} pixels aren't multiples of {}, and the processor may not resize (`do_resize`)",
@@ -121,6 +143,7 @@ impl PatchedImage {
             )));
         }
         let grid = PatchGrid {
+            layers,
             rows: (height / self.patch) as usize,
             columns: (width / self.patch) as usize,
             merge: self.merge as usize,
@@ -129,7 +152,7 @@ impl PatchedImage {
             tiles: 1,
             height: height as usize,
             width: width as usize,
-            values: self.values(current, grid),
+            values: self.values(frames, grid),
             mask: Vec::new(),
             grid: None,
             patches: Some(grid),
@@ -137,13 +160,12 @@ impl PatchedImage {
         })
     }
 
-    /// The patches' numbers: feature by feature, in each the patches row by row, in each the channels, in each the
-    /// frames, in each the pixels row by row.
-    fn values(&self, image: &RgbImage, grid: PatchGrid) -> Vec<f32> {
+    /// The patches' numbers: layer by layer, in each the features, in each the patches row by row, in each the channels,
+    /// in each the frames, in each the pixels row by row.
+    fn values(&self, frames: &[&RgbImage], grid: PatchGrid) -> Vec<f32> {
         let tables = self.normalise.tables();
-        let (side, stride) = (self.patch as usize, 3 * image.width() as usize);
-        let pixels = image.as_raw();
-        let mut values = vec![0.0; pixels.len() * self.frames];
+        let (side, area) = (self.patch as usize, (self.patch * self.patch) as usize);
+        let mut values = vec![0.0; frames.iter().map(|frame| frame.as_raw().len()).sum()];
         let [rows, columns] = grid.features();
         let features = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
         let inside = (0..grid.merge).flat_map(|below| (0..grid.merge).map(move |right| (below, right)));
@@ -153,17 +175,28 @@ impl PatchedImage {
             };
             inside.clone().map(corner)
         });
-        for ([top, left], patch) in corners.zip(values.chunks_exact_mut(3 * self.frames * side * side)) {
-            let channels = patch.chunks_exact_mut(self.frames * side * side);
+        let layers = frames.chunks_exact(self.frames);
+        let places = layers.flat_map(|layer| corners.clone().map(move |corner| (layer, corner)));
+        for ((layer, [top, left]), patch) in places.zip(values.chunks_exact_mut(3 * self.frames * area)) {
+            let channels = patch.chunks_exact_mut(self.frames * area);
             for ((channel, table), values) in tables.iter().enumerate().zip(channels) {
-                let (first, others) = values.split_at_mut(side * side);
-                for (y, values) in (top..).zip(first.chunks_exact_mut(side)) {
-                    let line = &pixels[y * stride + 3 * left..][..3 * side];
-                    for (value, pixel) in values.iter_mut().zip(line.chunks_exact(3)) {
-                        *value = table[usize::from(pixel[channel])];
+                let mut before: Option<(&RgbImage, &[f32])> = None;
+                for (&frame, values) in layer.iter().zip(values.chunks_exact_mut(area)) {
+                    match before {
+                        // A still image is every frame of its layer, and looked up once.
+                        Some((same, numbers)) if std::ptr::eq(same, frame) => values.copy_from_slice(numbers),
+                        _ => {
+                            let stride = 3 * frame.width() as usize;
+                            for (y, values) in (top..).zip(values.chunks_exact_mut(side)) {
+                                let line = &frame.as_raw()[y * stride + 3 * left..][..3 * side];
+                                for (value, pixel) in values.iter_mut().zip(line.chunks_exact(3)) {
+                                    *value = table[usize::from(pixel[channel])];
+                                }
+                            }
+                        }
                     }
+                    before = Some((frame, values));
                 }
-                others.chunks_exact_mut(side * side).for_each(|other| other.copy_from_slice(first));
             }
         }
         values

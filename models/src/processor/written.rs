@@ -59,7 +59,7 @@ const MOST_FRAMES: usize = 16;
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(untagged)]
-enum SizeWritten {
+pub(super) enum SizeWritten {
     Edge(u32),
     Sides { shortest_edge: Option<u32>, longest_edge: Option<u32>, height: Option<u32>, width: Option<u32> },
 }
@@ -153,8 +153,10 @@ impl Written {
                 Some(side) => Self { size: None, ..self.clone() }.single(&squared(side), backend),
                 None => self.single(&squared(224), backend),
             },
-            "Idefics3ImageProcessor" | "SmolVLMImageProcessor" => self.tiled(backend),
-            "Qwen2VLImageProcessor" => self.patched(backend),
+            "Idefics3ImageProcessor" | "SmolVLMImageProcessor" => {
+                self.tiled(backend).map(ImageProcessor::Tiled)
+            }
+            "Qwen2VLImageProcessor" => self.patched(backend).map(ImageProcessor::Patched),
             "Lfm2VlImageProcessor" if chosen == Some(Backend::Pillow) => {
                 Err(format!("`{class}` has no way of Pillow's, only torchvision's"))
             }
@@ -210,7 +212,7 @@ impl Written {
         }))
     }
 
-    fn tiled(&self, backend: Backend) -> Result<ImageProcessor, String> {
+    fn tiled(&self, backend: Backend) -> Result<TiledImage, String> {
         let resize = match self.size {
             None => FirstSize::LongestEdge(4 * 364),
             Some(SizeWritten::Sides { longest_edge: Some(edge), .. }) => FirstSize::LongestEdge(edge),
@@ -226,14 +228,31 @@ impl Written {
             Some(SizeWritten::Sides { longest_edge: Some(edge), .. }) if edge > 0 => edge,
             Some(size) => return Err(format!("its `max_image_size` isn't a longest edge: {size:?}")),
         };
-        Ok(ImageProcessor::Tiled(TiledImage {
+        Ok(TiledImage {
             backend,
             resize: self.do_resize.unwrap_or(true).then_some(resize),
             tile,
             split: self.do_image_splitting.unwrap_or(true),
             filter: self.filter_in(Filter::Lanczos, backend)?,
             normalise: self.normalise(self.image_mean.map_or(HALF, Channels::each), HALF, backend),
-        }))
+        })
+    }
+
+    /// The steps for the frames of a video, with the areas that they have where none are written.
+    pub(super) fn patched_frames(&self, least: u32, most: u32) -> Result<PatchedImage, String> {
+        let usual = SizeWritten::Sides {
+            shortest_edge: Some(least),
+            longest_edge: Some(most),
+            height: None,
+            width: None,
+        };
+        Self { size: self.size.or(Some(usual)), ..self.clone() }.patched(Backend::Torchvision)
+    }
+
+    /// The steps for the frames of a video that are a picture each, with the size that they have where none is written.
+    pub(super) fn whole_frames(&self, size: Option<SizeWritten>) -> Result<TiledImage, String> {
+        let written = Self { size: self.size.or(size), do_image_splitting: Some(false), ..self.clone() };
+        written.tiled(Backend::Torchvision)
     }
 
     fn squared(&self, backend: Backend) -> Result<ImageProcessor, String> {
@@ -256,7 +275,7 @@ impl Written {
         }))
     }
 
-    fn patched(&self, backend: Backend) -> Result<ImageProcessor, String> {
+    fn patched(&self, backend: Backend) -> Result<PatchedImage, String> {
         let positive = |name: &str, written: Option<u32>, usual: u32| match written {
             Some(0) => Err(format!("its `{name}` is 0")),
             written => Ok(written.unwrap_or(usual)),
@@ -279,7 +298,7 @@ impl Written {
         let (Some(least), Some(most)) = (least, most) else {
             return Err("neither `min_pixels` and `max_pixels` nor `size` says which areas it allows".into());
         };
-        Ok(ImageProcessor::Patched(PatchedImage {
+        Ok(PatchedImage {
             backend,
             resize: self.do_resize.unwrap_or(true),
             size: SmartSize { factor, least: least.into(), most: most.into() },
@@ -292,7 +311,7 @@ impl Written {
                 CLIP_DEVIATION,
                 backend,
             ),
-        }))
+        })
     }
 
     /// The filter, if the backend has arithmetic for it.

@@ -69,6 +69,11 @@ impl Turns {
                     Content::Image(_) if is_model || message.role == Role::System => {
                         return Err(refused("an image can only be the user's or a tool's"));
                     }
+                    Content::Video(_) => {
+                        return Err(refused(
+                            "this API is shown no videos: make images of one with `with_frames`",
+                        ));
+                    }
                     Content::Image(image) => {
                         let sent =
                             picture(image.hash()).ok_or_else(|| refused("an image was lost on the way"))?;

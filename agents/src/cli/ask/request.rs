@@ -1,12 +1,14 @@
-//! What is asked: the images, the question, and examples of how it is answered, as they stand on the command line.
+//! What is asked: the images and videos, the question, and examples of how it is answered, as they stand on the command line.
 
 use std::{path::Path, sync::Arc};
 
 use anyhow::anyhow;
 use percept::{
-    models::{Conversation, LoadedImage, Message, ModelCard, Role},
+    models::{ChatModel, Conversation, LoadedImage, Message, ModelCard, Role, Video},
     tools::image::RgbImage,
 };
+
+mod footage;
 
 use super::super::{
     arguments::AskOptions,
@@ -15,6 +17,9 @@ use super::super::{
 };
 
 const QUESTION_LAST: &str = "put the question last: percept ask MODEL IMAGE… \"question\"";
+
+/// The most frames of a video that a model which watches none is shown as images.
+const FRAMES: usize = 8;
 
 /// A question and its examples, read and ready to be put.
 pub(super) struct Request {
@@ -25,6 +30,8 @@ pub(super) struct Request {
     /// Why there is no question, if there is none.
     no_question: Option<String>,
     has_shots: bool,
+    /// How many frames each video has.
+    videos: Vec<usize>,
 }
 
 impl Request {
@@ -32,9 +39,14 @@ impl Request {
     pub(super) fn read(options: &AskOptions, output: &Output) -> Result<Self, Failure> {
         let arguments = &options.images_and_question;
         let (question, files) = match arguments.split_last() {
-            Some((last, files)) if !Path::new(last).is_file() => (last.trim(), files),
+            Some((last, files)) if !Path::new(last).exists() => (last.trim(), files),
+            Some((last, _)) if Video::is_at(Path::new(last)) => {
+                let error = anyhow!("the last argument is a video, {last}, and no question");
+                return Err(Failure::bad_input(error).help(QUESTION_LAST));
+            }
             _ => ("", arguments.as_slice()),
         };
+        footage::check_rate(options.fps, files)?;
         let no_question = question.is_empty().then(|| match arguments.last() {
             Some(last) if files.len() == arguments.len() => format!("the last argument is a file, {last}"),
             _ => "the last argument is empty".to_owned(),
@@ -61,6 +73,10 @@ impl Request {
         let mut conversation = Conversation::of_shots(question, shots);
         let (mut message, mut last_image) = (Message { role: Role::User, content: Vec::new() }, None);
         for (place, file) in files.iter().enumerate() {
+            if Video::is_at(Path::new(file)) {
+                message = message.with_video(footage::open(Path::new(file), options.fps)?);
+                continue;
+            }
             let is_last = question.is_empty() && place + 1 == files.len();
             let image = open(file)
                 .map_err(|failure| if is_last { not_a_question(file, &failure) } else { failure })?;
@@ -68,7 +84,26 @@ impl Request {
             last_image = Some(image);
         }
         conversation.push(if question.is_empty() { message } else { message.with_text(question) });
-        Ok(Self { conversation, last_image, no_question, has_shots })
+        let videos = conversation.videos().map(|video| video.video().len()).collect();
+        Ok(Self { conversation, last_image, no_question, has_shots, videos })
+    }
+
+    /// Makes images of the videos where the model watches none, and says so; `None` if there was nothing to do.
+    pub(super) fn adapt(&mut self, model: &dyn ChatModel) -> Result<Option<String>, Failure> {
+        let videos = self.conversation.videos().count();
+        if videos == 0 || model.watches_videos() {
+            return Ok(None);
+        }
+        let card = model.card();
+        let images = self.conversation.images().count();
+        let left = card.max_images.map(|most| most.saturating_sub(images) / videos);
+        self.conversation = self.conversation.with_frames(left.unwrap_or(FRAMES).min(FRAMES))?;
+        let shown = self.conversation.images().count() - images;
+        let whole: usize = self.videos.iter().sum();
+        Ok(Some(format!(
+            "{} watches no videos: {shown} of {whole} frame(s) were shown to it as images",
+            card.name
+        )))
     }
 
     /// Whether there is a question, or a model that does something without one: it captions, or goes on with examples.

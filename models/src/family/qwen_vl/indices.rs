@@ -1,6 +1,6 @@
 //! What a vision tower's graph may want to be told of an image's patches, where it doesn't work it out itself.
 //!
-//! Reference: transformers' `vision_utils.py`, for one image of one frame.
+//! Reference: transformers' `vision_utils.py`, for one image, or one video, every layer of which is as an image of its own.
 
 use percept_runtime::HostTensor;
 
@@ -9,7 +9,7 @@ use crate::processor::PatchGrid;
 /// Rows and columns of the patches, in the order in which they are fed: `position_ids`, `[patches, 2]`.
 pub(super) fn places(grid: PatchGrid) -> HostTensor {
     let [rows, columns] = grid.features();
-    let mut data = Vec::with_capacity(2 * grid.rows * grid.columns);
+    let mut data = Vec::with_capacity(2 * grid.patches());
     for feature in 0..rows * columns {
         let (top, left) = (feature / columns * grid.merge, feature % columns * grid.merge);
         for inside in 0..grid.merge * grid.merge {
@@ -17,12 +17,13 @@ pub(super) fn places(grid: PatchGrid) -> HostTensor {
             data.push((left + inside % grid.merge) as i64);
         }
     }
-    HostTensor::I64 { shape: vec![grid.rows * grid.columns, 2], data }
+    HostTensor::I64 { shape: vec![grid.patches(), 2], data: data.repeat(grid.layers) }
 }
 
-/// Where images begin among the patches, and the end: `cu_seqlens`.
+/// Where layers begin among the patches, and the end: `cu_seqlens`.
 pub(super) fn bounds(grid: PatchGrid) -> HostTensor {
-    HostTensor::I32 { shape: vec![2], data: vec![0, (grid.rows * grid.columns) as i32] }
+    let data: Vec<i32> = (0..=grid.layers).map(|layer| (layer * grid.rows * grid.columns) as i32).collect();
+    HostTensor::I32 { shape: vec![data.len()], data }
 }
 
 /// The features' order window by window (`window_index`), and where windows begin among the patches in that order, and
@@ -30,12 +31,15 @@ pub(super) fn bounds(grid: PatchGrid) -> HostTensor {
 /// in features.
 pub(super) fn windows(grid: PatchGrid, side: usize) -> (HostTensor, HostTensor) {
     let [rows, columns] = grid.features();
-    let mut order = Vec::with_capacity(rows * columns);
+    let mut order = Vec::with_capacity(grid.layers * rows * columns);
     let mut begins = vec![0];
-    for top in (0..rows).step_by(side.max(1)) {
+    let corners = (0..grid.layers)
+        .flat_map(|layer| (0..rows).step_by(side.max(1)).map(move |top| (layer * rows * columns, top)));
+    for (before, top) in corners {
         for left in (0..columns).step_by(side.max(1)) {
             for row in top..rows.min(top + side) {
-                order.extend((left..columns.min(left + side)).map(|column| (row * columns + column) as i64));
+                let across = left..columns.min(left + side);
+                order.extend(across.map(|column| (before + row * columns + column) as i64));
             }
             begins.push((order.len() * grid.merge * grid.merge) as i32);
         }
@@ -72,7 +76,8 @@ pub(super) fn on_square(grid: PatchGrid, side: usize) -> (HostTensor, HostTensor
             }
         }
     }
-    let shape = vec![grid.rows * grid.columns, 4];
+    let shape = vec![grid.patches(), 4];
+    let (positions, weights) = (positions.repeat(grid.layers), weights.repeat(grid.layers));
     (HostTensor::I64 { shape: shape.clone(), data: positions }, HostTensor::F32 { shape, data: weights })
 }
 
@@ -99,7 +104,7 @@ mod tests {
             ([2, 5], 4, vec![0, 1, 2, 3, 5, 6, 7, 8, 4, 9], vec![0, 32, 40]),
         ];
         for ([rows, columns], side, order, begins) in cases {
-            let grid = PatchGrid { rows: 2 * rows, columns: 2 * columns, merge: 2 };
+            let grid = PatchGrid { layers: 1, rows: 2 * rows, columns: 2 * columns, merge: 2 };
             let (found, bounds) = windows(grid, side);
             assert_eq!((numbers(found), numbers(bounds)), (order, begins), "{rows}×{columns}");
         }
@@ -124,7 +129,7 @@ mod tests {
             ),
         ];
         for ([rows, columns], side, positions, weights) in cases {
-            let (found, near) = on_square(PatchGrid { rows, columns, merge: 2 }, side);
+            let (found, near) = on_square(PatchGrid { layers: 1, rows, columns, merge: 2 }, side);
             assert_eq!(numbers(found), positions.concat(), "{rows}×{columns}");
             let (shape, near) = near.into_f32().unwrap();
             assert_eq!(shape, [rows * columns, 4]);
@@ -136,8 +141,20 @@ mod tests {
 
     #[test]
     fn patches_of_one_feature_follow_each_other() {
-        let grid = PatchGrid { rows: 2, columns: 4, merge: 2 };
+        let grid = PatchGrid { layers: 1, rows: 2, columns: 4, merge: 2 };
         assert_eq!(numbers(places(grid)), [0, 0, 0, 1, 1, 0, 1, 1, 0, 2, 0, 3, 1, 2, 1, 3]);
         assert_eq!(numbers(bounds(grid)), [0, 8]);
+    }
+
+    #[test]
+    fn each_layer_of_a_video_is_as_an_image_of_its_own() {
+        let still = PatchGrid { layers: 1, rows: 4, columns: 6, merge: 2 };
+        let film = PatchGrid { layers: 2, ..still };
+        assert_eq!(numbers(places(film)), numbers(places(still)).repeat(2));
+        assert_eq!(numbers(bounds(film)), [0, 24, 48]);
+        let (order, begins) = windows(film, 2);
+        assert_eq!(numbers(order), [0, 1, 3, 4, 2, 5, 6, 7, 9, 10, 8, 11]);
+        assert_eq!(numbers(begins), [0, 16, 24, 40, 48]);
+        assert_eq!(numbers(on_square(film, 3).0), numbers(on_square(still, 3).0).repeat(2));
     }
 }

@@ -1,0 +1,161 @@
+//! Video processors: which frames of a video a model sees, and what its vision encoder takes of them.
+//!
+//! Results equal those of transformers' `video_processing_*.py` (5.23) bit for bit, which compute with torchvision
+//! alone, whatever the backend of the images.
+
+mod sampling;
+mod written;
+
+use std::{borrow::Cow, sync::Arc, time::Duration};
+
+use image::RgbImage;
+
+pub use self::sampling::Sampling;
+use super::{PatchedImage, ProcessedImage, SmartSize, TiledImage};
+use crate::{ModelError, Video};
+
+/// The classes of video processors that are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VideoClass {
+    /// Qwen2-VL's and Qwen2.5-VL's.
+    Qwen2Vl,
+    /// `SmolVLM2`'s.
+    SmolVlm,
+}
+
+/// A folder's video processor as it is meant: every step decided.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VideoProcessor {
+    /// Which frames are seen.
+    pub sampling: Sampling,
+    /// What is made of them.
+    pub frames: FrameProcessor,
+}
+
+/// What is made of the frames that are seen.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum FrameProcessor {
+    /// Patches that cover several frames each.
+    Patched {
+        /// The steps, as for an image.
+        steps: PatchedImage,
+        /// The most features that all frames together may become, if that is bounded.
+        most_features: Option<u64>,
+    },
+    /// A picture each.
+    Whole(TiledImage),
+}
+
+/// The frames of a video that a model sees.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SampledVideo {
+    /// Their places in the video, ascending.
+    pub places: Vec<usize>,
+    /// When each begins.
+    pub times: Vec<Duration>,
+    /// Frames a second of the whole video.
+    pub rate: f64,
+    /// How many frames the whole video has.
+    pub total: usize,
+    /// How long the whole video takes.
+    pub duration: Duration,
+}
+
+impl VideoProcessor {
+    /// Which frames of a video are seen.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Image`] if it has too few.
+    pub fn sample(&self, video: &Video) -> Result<SampledVideo, ModelError> {
+        let (total, rate, duration) = (video.len(), video.rate(), video.duration());
+        let places = self.sampling.places(total, rate, duration.as_secs_f64()).map_err(ModelError::Image)?;
+        let times = places.iter().filter_map(|place| video.start(*place)).collect();
+        Ok(SampledVideo { places, times, rate, total, duration })
+    }
+
+    /// Processes the frames that are seen.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Image`] naming the frame that has another size than the first, or for frames that no image could
+    /// have.
+    pub fn process(&self, frames: &[Arc<RgbImage>]) -> Result<ProcessedImage, ModelError> {
+        let first = frames.first().ok_or_else(|| ModelError::Image("a video without a frame".into()))?;
+        let size = first.dimensions();
+        if let Some(place) = frames.iter().position(|frame| frame.dimensions() != size) {
+            let (width, height) = frames[place].dimensions();
+            return Err(ModelError::Image(format!(
+                "the frames of a video have one size: the {} of those that are seen has {width}×{height} pixels, the \
+                 1st {}×{}; scale them first, or show them as images",
+                nth(place + 1),
+                size.0,
+                size.1
+            )));
+        }
+        if size.0 == 0 || size.1 == 0 {
+            return Err(ModelError::Image("frames without a pixel: nothing to see".into()));
+        }
+        match &self.frames {
+            FrameProcessor::Patched { steps, most_features } => patched(steps, *most_features, frames),
+            FrameProcessor::Whole(steps) => whole(steps, frames),
+        }
+    }
+}
+
+/// Patches of frames, the last one repeated where a patch would want for one.
+fn patched(
+    steps: &PatchedImage,
+    most_features: Option<u64>,
+    frames: &[Arc<RgbImage>],
+) -> Result<ProcessedImage, ModelError> {
+    let mut size = steps.size;
+    if let Some(features) = most_features {
+        size.most =
+            size.most.min(share(features, steps, frames.len())).max((size.least as f64 * 1.05) as u64);
+    }
+    let mut brought: Vec<Cow<'_, RgbImage>> = Vec::with_capacity(frames.len());
+    for frame in frames {
+        brought.push(steps.brought(frame, size)?);
+    }
+    let mut layers: Vec<&RgbImage> = brought.iter().map(AsRef::as_ref).collect();
+    if let Some(last) = layers.last().copied() {
+        layers.resize(layers.len().next_multiple_of(steps.frames), last);
+    }
+    steps.patched(&layers)
+}
+
+/// Frame after frame, each as one picture.
+fn whole(steps: &TiledImage, frames: &[Arc<RgbImage>]) -> Result<ProcessedImage, ModelError> {
+    let mut all: Option<ProcessedImage> = None;
+    for frame in frames {
+        let made = steps.process(frame)?;
+        match &mut all {
+            Some(all) => {
+                all.tiles += made.tiles;
+                all.values.extend(made.values);
+                all.mask.extend(made.mask);
+            }
+            None => all = Some(made),
+        }
+    }
+    all.ok_or_else(|| ModelError::Image("a video without a frame".into()))
+}
+
+/// The pixels of a frame when so many features, less a tenth for the text, are shared out evenly.
+fn share(features: u64, steps: &PatchedImage, frames: usize) -> u64 {
+    let SmartSize { factor, .. } = steps.size;
+    let pixels = (features as f64 * f64::from(factor) * f64::from(factor) * 0.9) as u64;
+    pixels.saturating_mul(steps.frames as u64) / (frames as u64).max(1)
+}
+
+fn nth(number: usize) -> String {
+    let ending = match (number % 10, number % 100) {
+        (1, tens) if tens != 11 => "st",
+        (2, tens) if tens != 12 => "nd",
+        (3, tens) if tens != 13 => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
+}

@@ -1,0 +1,100 @@
+//! A video processor's configuration as it is written in a folder. What is absent is the default of its class.
+
+use serde::Deserialize;
+
+use super::{FrameProcessor, Sampling, VideoClass, VideoProcessor, sampling::Wanted};
+use crate::processor::written::{SizeWritten, Written};
+
+/// How many frames a second are seen where neither the class nor the folder says it: what Qwen's own code takes
+/// (`qwen-vl-utils`).
+const RATE: f64 = 2.0;
+
+#[derive(Debug, Deserialize)]
+struct VideoWritten {
+    video_processor_type: Option<String>,
+    num_frames: Option<usize>,
+    fps: Option<f64>,
+    min_frames: Option<usize>,
+    max_frames: Option<usize>,
+    cap_pixels_per_frame: Option<bool>,
+    max_video_tokens: Option<u64>,
+    video_sampling: Option<SamplingWritten>,
+    #[serde(flatten)]
+    frames: Written,
+}
+
+/// Where `SmolVLM2`'s folders have what they say of videos.
+#[derive(Debug, Deserialize)]
+struct SamplingWritten {
+    max_frames: Option<usize>,
+    fps: Option<f64>,
+    video_size: Option<SizeWritten>,
+}
+
+/// What `SmolVLM2`'s folders say: frames a second, and the most frames.
+const SPARSE: (f64, usize) = (1.0, 64);
+/// The most frames whose number a prompt can spell out.
+const SPELT: usize = 999;
+
+impl VideoProcessor {
+    /// Reads the text of a `video_preprocessor_config.json`; older folders have only a `preprocessor_config.json`, whose
+    /// settings are then meant for videos too. `class` is what the family's is where the text names none.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, in words: it isn't JSON, names a class that isn't known, or a key makes no sense.
+    pub fn from_json(text: &str, class: VideoClass) -> Result<Self, String> {
+        let written: VideoWritten = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let class = match written.video_processor_type.as_deref() {
+            None => class,
+            Some("Qwen2VLVideoProcessor") => VideoClass::Qwen2Vl,
+            Some("SmolVLMVideoProcessor") => VideoClass::SmolVlm,
+            Some(unknown) => return Err(format!("the video processor `{unknown}` isn't known")),
+        };
+        match class {
+            VideoClass::Qwen2Vl => written.patched(),
+            VideoClass::SmolVlm => written.whole(),
+        }
+    }
+}
+
+impl VideoWritten {
+    fn patched(&self) -> Result<VideoProcessor, String> {
+        let steps = self.frames.patched_frames(128 * 28 * 28, 28 * 28 * 768)?;
+        let wanted = match (self.num_frames, self.fps) {
+            (Some(_), Some(_)) => return Err("it has `num_frames` and `fps`: one of them counts".into()),
+            (Some(number), None) => Wanted::Number(number),
+            (None, rate) => Wanted::Rate {
+                rate: positive(rate.unwrap_or(RATE))?,
+                least: self.min_frames.unwrap_or(4),
+                most: self.max_frames.unwrap_or(768),
+            },
+        };
+        let capped = self.cap_pixels_per_frame.unwrap_or(false);
+        Ok(VideoProcessor {
+            sampling: Sampling::Steps { wanted, multiple: steps.frames },
+            frames: FrameProcessor::Patched {
+                steps,
+                most_features: capped.then(|| self.max_video_tokens.unwrap_or(128_000)),
+            },
+        })
+    }
+
+    fn whole(&self) -> Result<VideoProcessor, String> {
+        let sampling = self.video_sampling.as_ref();
+        let rate = positive(sampling.and_then(|own| own.fps).or(self.fps).unwrap_or(SPARSE.0))?;
+        let most = sampling.and_then(|own| own.max_frames).or(self.num_frames).unwrap_or(SPARSE.1);
+        if !(1..=SPELT).contains(&most) {
+            return Err(format!("it wants up to {most} frames; known are 1 to {SPELT}"));
+        }
+        let steps = self.frames.whole_frames(sampling.and_then(|own| own.video_size))?;
+        Ok(VideoProcessor {
+            sampling: Sampling::Centred { rate, most },
+            frames: FrameProcessor::Whole(steps),
+        })
+    }
+}
+
+fn positive(rate: f64) -> Result<f64, String> {
+    if rate.is_finite() && rate > 0.0 { Ok(rate) } else { Err(format!("its `fps` is {rate}")) }
+}

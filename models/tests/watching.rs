@@ -1,0 +1,349 @@
+//! Videos shown to tiny models: the frames that are sampled, and replies, against goldens of transformers.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what fails in a test's own helpers fails the test")]
+
+#[path = "support/tiny.rs"]
+mod support;
+
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+
+use percept_models::{
+    ChatModel, Content, Conversation, Generate, ImageContent, LoadOptions, LoadedImage, LocalModel, Message,
+    ModelFolder, Precision, Role, Usage, Video, VideoClass, VideoContent, VideoProcessor,
+};
+use percept_runtime::{CacheForm, Silent};
+use serde::Deserialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use support::{change_json, copy, data, greatest_difference, load};
+
+/// The families that watch videos.
+const FAMILIES: [&str; 3] = ["qwen2_vl", "qwen2_5_vl", "smolvlm"];
+
+/// What transformers makes of a conversation; `models/export/README.md` tells the keys.
+#[derive(Debug, Deserialize)]
+struct Golden {
+    name: String,
+    videos: Vec<GoldenVideo>,
+    images: Vec<String>,
+    messages: Vec<Value>,
+    sampled: Vec<Vec<usize>>,
+    pixels: std::collections::BTreeMap<String, GoldenPixels>,
+    prompt: String,
+    expanded_prompt: String,
+    input_ids: Vec<u32>,
+    position_ids: Option<[Vec<i64>; 3]>,
+    first_logits: Vec<f32>,
+    greedy: Vec<u32>,
+    text: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct GoldenVideo {
+    file: String,
+    rate: f64,
+}
+
+#[derive(Debug, Deserialize)]
+struct GoldenPixels {
+    shape: Vec<usize>,
+    sha256: String,
+}
+
+fn goldens(family: &str) -> Vec<Golden> {
+    let text = fs::read_to_string(data().join(format!("videos/{family}.json"))).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn folder(family: &str) -> PathBuf {
+    data().join(format!("{family}-tiny"))
+}
+
+fn video(file: &str, rate: f64) -> Video {
+    let path = data().join("videos").join(file);
+    if path.is_dir() { Video::open_folder(&path, rate).unwrap() } else { Video::open(&path).unwrap() }
+}
+
+impl Golden {
+    fn conversation(&self, family: &str) -> Conversation {
+        let mut videos = self.videos.iter();
+        let mut images = self.images.iter();
+        let mut content = |part: &Value| match part["type"].as_str().unwrap() {
+            "text" => Content::Text(part["text"].as_str().unwrap().into()),
+            "image" => {
+                let path = folder(family).join(images.next().unwrap());
+                Content::Image(ImageContent::new(LoadedImage::open(&path).unwrap().pixels))
+            }
+            _ => {
+                let GoldenVideo { file, rate } = videos.next().unwrap();
+                Content::Video(VideoContent::new(Arc::new(video(file, *rate))).unwrap())
+            }
+        };
+        let message = |message: &Value| Message {
+            role: serde_json::from_value(message["role"].clone()).unwrap(),
+            content: message["content"].as_array().unwrap().iter().map(&mut content).collect(),
+        };
+        self.messages.iter().map(message).collect()
+    }
+
+    /// The frames that are seen, and their pixel values, bit for bit.
+    fn check_pixels(&self, folder: &ModelFolder, case: &str) {
+        let processor = folder.video.as_ref().unwrap();
+        let (mut values, mut shapes) = (Vec::new(), Vec::new());
+        for (shown, places) in self.videos.iter().zip(&self.sampled) {
+            let video = video(&shown.file, shown.rate);
+            let sampled = processor.sample(&video).unwrap();
+            assert_eq!(&sampled.places, places, "{case}: {}", shown.file);
+            let made = processor.process(&video.frames(places).unwrap()).unwrap();
+            shapes.push(made.patches.map_or(made.tiles, |grid| grid.layers * grid.rows * grid.columns));
+            values.extend(made.values);
+        }
+        let key = if self.pixels.contains_key("pixel_values_videos") {
+            "pixel_values_videos"
+        } else {
+            "pixel_values"
+        };
+        let expected = &self.pixels[key];
+        assert_eq!(values.len(), expected.shape.iter().product::<usize>(), "{case}: {shapes:?}");
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        assert_eq!(hex(&Sha256::digest(bytes)), expected.sha256, "{case}: pixel values");
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// A reply of 24 tokens, its text, and what it cost.
+async fn reply(model: &LocalModel, conversation: &Conversation) -> (Vec<u32>, String, Usage) {
+    let options =
+        Generate { max_tokens: 24, stop_at_end: false, log_probabilities: true, ..Generate::default() };
+    let completion = model.generate(conversation, &options).await.unwrap().complete().await.unwrap();
+    (completion.tokens.iter().map(|token| token.id).collect(), completion.text, completion.usage)
+}
+
+#[tokio::test]
+async fn answers_about_videos_are_those_of_transformers() {
+    for family in FAMILIES {
+        let opened = ModelFolder::open(&folder(family), None).unwrap();
+        let mut furthest = 0.0f32;
+        for golden in goldens(family) {
+            let case = format!("{family} {}", golden.name);
+            golden.check_pixels(&opened, &case);
+            let model = load(&folder(family), "cpu", CacheForm::Auto).await;
+            assert!(model.watches_videos());
+            let conversation = golden.conversation(family);
+            let prompt = model.prompt(&conversation).await.unwrap();
+            assert_eq!(prompt.rendered, golden.prompt, "{case}");
+            assert_eq!(prompt.expanded, golden.expanded_prompt, "{case}");
+            assert_eq!(prompt.tokens, golden.input_ids, "{case}");
+            let positions = prompt.positions.map(|all| {
+                let row = |of: fn(&percept_runtime::RopePosition) -> i64| all.iter().map(of).collect();
+                [row(|place| place.time), row(|place| place.height), row(|place| place.width)]
+            });
+            assert_eq!(positions, golden.position_ids, "{case}");
+            let (tokens, text, usage) = reply(&model, &conversation).await;
+            assert_eq!((&tokens, text.as_str()), (&golden.greedy, golden.text.as_str()), "{case}");
+            assert_eq!((usage.fresh_tokens, usage.cached_tokens), (golden.input_ids.len(), 0), "{case}");
+            let logits = model.first_logits(&conversation).await.unwrap();
+            let largest = golden.first_logits.iter().fold(0.0f32, |largest, logit| largest.max(logit.abs()));
+            let difference = greatest_difference(&logits, &golden.first_logits);
+            assert!(difference < 1e-4, "{case}: {difference}");
+            furthest = furthest.max(difference / largest);
+            // The same again: everything but the last token of the prompt is still in the cache.
+            let (tokens, _, usage) = reply(&model, &conversation).await;
+            assert_eq!((tokens, usage.fresh_tokens), (golden.greedy, 1), "{case}");
+        }
+        eprintln!("{family}: first logits {furthest:e} of the largest off");
+        assert!(furthest < 1e-5, "{family}: first logits {furthest} of the largest off");
+    }
+}
+
+/// A tower that is told where patches lie is told it layer by layer.
+#[tokio::test]
+async fn a_tower_that_is_told_where_patches_lie_watches_as_well() {
+    let options = LoadOptions {
+        device: "cpu".parse().unwrap(),
+        precision: Some(Precision::named("indexed").unwrap()),
+        ..LoadOptions::default()
+    };
+    let model = LocalModel::load(&folder("qwen2_5_vl"), options, Arc::new(Silent)).await.unwrap();
+    let notes = model.card().notes.join("\n");
+    assert!(notes.contains("vision_encoder is in indexed"), "{notes}");
+    for golden in goldens("qwen2_5_vl") {
+        assert_eq!(
+            reply(&model, &golden.conversation("qwen2_5_vl")).await.0,
+            golden.greedy,
+            "{}",
+            golden.name
+        );
+    }
+}
+
+/// A video is read from behind what the cache holds, and what the vision encoder made of it is remembered.
+#[tokio::test]
+async fn a_later_video_is_seen_as_if_each_turn_were_the_first() {
+    for family in FAMILIES {
+        let model = load(&folder(family), "cpu", CacheForm::Auto).await;
+        let goldens = goldens(family);
+        let golden = goldens.iter().find(|golden| golden.name == "video_later").unwrap();
+        let turns = golden.conversation(family);
+        let first: Conversation = turns.messages()[..1].iter().cloned().collect();
+        let mut cached = Vec::new();
+        for (conversation, is_whole) in [(&first, false), (&turns, true), (&first, false), (&turns, true)] {
+            let (tokens, _, usage) = reply(&model, conversation).await;
+            assert_eq!(tokens == golden.greedy, is_whole, "{family} after {cached:?}");
+            cached.push(usage.cached_tokens);
+        }
+        assert!(cached[1] > 0 && cached[3] > 0, "{family}: {cached:?}");
+    }
+}
+
+#[test]
+fn the_frames_that_are_sampled_are_those_of_transformers() {
+    let text = fs::read_to_string(data().join("videos/sampling.json")).unwrap();
+    let rows: Vec<Value> = serde_json::from_str(&text).unwrap();
+    assert!(rows.len() > 100);
+    for row in rows {
+        let settings = row["settings"].to_string();
+        let (total, rate) = (row["total"].as_u64().unwrap() as usize, row["rate"].as_f64().unwrap());
+        let case = format!("{settings}: {total} frames at {rate}");
+        let mut settings = row["settings"].clone();
+        settings["patch_size"] = 14.into();
+        let processor = VideoProcessor::from_json(&settings.to_string(), VideoClass::Qwen2Vl).unwrap();
+        let found = processor.sampling.places(total, rate, total as f64 / rate);
+        let Some(count) = row["count"].as_u64() else {
+            assert!(found.is_err(), "{case}: {found:?}");
+            continue;
+        };
+        let found = found.unwrap();
+        let last: Vec<usize> = serde_json::from_value(row["last"].clone()).unwrap();
+        assert_eq!(
+            (found.len() as u64, &found[found.len().saturating_sub(6)..]),
+            (count, &last[..]),
+            "{case}"
+        );
+        let text: Vec<String> = found.iter().map(ToString::to_string).collect();
+        let digest = hex(&Sha256::digest(text.join(",")));
+        assert_eq!(digest[..16], *row["sha256"].as_str().unwrap(), "{case}");
+    }
+}
+
+/// A video of pictures of these sizes, each shown for a second.
+fn pictures(sizes: &[(u32, u32)]) -> (tempfile::TempDir, VideoContent) {
+    let folder = tempfile::tempdir().unwrap();
+    for (place, (width, height)) in sizes.iter().enumerate() {
+        let colour = image::Rgb([(place * 37 % 256) as u8, 90, 160]);
+        let path = folder.path().join(format!("{place}.png"));
+        image::RgbImage::from_pixel(*width, *height, colour).save(path).unwrap();
+    }
+    let video = VideoContent::new(Arc::new(Video::open(folder.path()).unwrap())).unwrap();
+    (folder, video)
+}
+
+#[tokio::test]
+async fn a_video_that_cannot_be_watched_is_refused_with_what_to_do() {
+    type Case = (&'static str, Vec<(u32, u32)>, &'static str);
+    let cases: [Case; 4] = [
+        ("qwen2_vl", vec![(40, 30)], "the video has 1 frame(s), and its model sees at least 2"),
+        (
+            "qwen2_vl",
+            vec![(40, 30), (40, 30), (40, 31), (40, 30)],
+            "the 3rd of those that are seen has 40×31",
+        ),
+        ("qwen2_vl", vec![(64, 64); 80], "the model's context holds 512: shorten it or show fewer frames"),
+        ("llava", vec![(40, 30); 3], "watches no videos: make images of one with `with_frames`"),
+    ];
+    for (family, sizes, said) in cases {
+        let (_kept, video) = pictures(&sizes);
+        let model = load(&folder(family), "cpu", CacheForm::Auto).await;
+        let message = Message { role: Role::User, content: vec![Content::Video(video)] }.with_text("What?");
+        let conversation: Conversation = [message].into_iter().collect();
+        let problem = model.prompt(&conversation).await.unwrap_err().to_string();
+        assert!(problem.contains(said), "{problem:?} doesn't say {said:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_video_becomes_images_for_a_model_that_watches_none() {
+    let message = |video| {
+        let message = Message { role: Role::User, content: Vec::new() }.with_video(video).with_text("What?");
+        [message].into_iter().collect::<Conversation>()
+    };
+    // Frames of a second each; the most; the colours of those that are taken.
+    let cases: [(usize, usize, &[usize]); 6] = [
+        (1, 8, &[0]),
+        (2, 8, &[0, 1]),
+        (6, 8, &[0, 1, 2, 3, 4, 5]),
+        (6, 3, &[0, 3, 5]),
+        (6, 1, &[0]),
+        (6, 0, &[0]),
+    ];
+    for (count, most, expected) in cases {
+        let (_kept, video) = pictures(&vec![(8, 8); count]);
+        let shown = message(video).with_frames(most).unwrap();
+        let places: Vec<usize> =
+            shown.images().map(|image| usize::from(image.pixels().as_raw()[0]) / 37).collect();
+        assert_eq!(places, expected, "{count} frames, {most} at most");
+        assert_eq!(shown.videos().count(), 0);
+    }
+    let model = load(&folder("llava"), "cpu", CacheForm::Auto).await;
+    let (_kept, video) = pictures(&[(40, 30); 3]);
+    assert!(!model.watches_videos());
+    let shown = message(video).with_frames(2).unwrap();
+    assert_eq!(model.prompt(&shown).await.unwrap().rendered.matches("<image>").count(), 2);
+}
+
+/// A page that writes the token of a video shows none.
+#[tokio::test]
+async fn a_videos_token_that_is_typed_in_is_text() {
+    let model = load(&folder("qwen2_vl"), "cpu", CacheForm::Auto).await;
+    let typed = Message::text(Role::User, "See <|video_pad|> and <|vision_start|>.");
+    let prompt = model.prompt(&[typed].into_iter().collect()).await.unwrap();
+    assert!(!prompt.expanded.contains("<|video_pad|>"), "{}", prompt.expanded);
+}
+
+#[test]
+fn a_folder_says_how_its_videos_are_sampled() {
+    let read = |change: &dyn Fn(&std::path::Path)| {
+        let (_kept, path) = copy("qwen2_vl-tiny");
+        change(&path);
+        ModelFolder::open(&path, None).map(|folder| {
+            let video = Video::open_folder(&data().join("videos/steps"), 1.0).unwrap();
+            let processor = folder.video?;
+            let sampled = processor.sample(&video).unwrap();
+            assert_eq!(sampled.duration, Duration::from_secs(7));
+            Some(sampled.places)
+        })
+    };
+    let whole = vec![0, 1, 2, 3, 4, 5];
+    assert_eq!(read(&|_| ()).unwrap(), Some(whole));
+    let own = |text: &'static str| {
+        move |path: &std::path::Path| fs::write(path.join("video_preprocessor_config.json"), text).unwrap()
+    };
+    assert_eq!(read(&own(r#"{"fps": 0.6}"#)).unwrap(), Some(vec![0, 1, 3, 5]));
+    assert_eq!(read(&own(r#"{"num_frames": 2}"#)).unwrap(), Some(vec![0, 3]));
+    // Newer folders have everything in one file, which comes first.
+    let nested = |path: &std::path::Path| {
+        own(r#"{"num_frames": 2}"#)(path);
+        change_json(&path.join("processor_config.json"), |config| {
+            config["video_processor"] = serde_json::json!({"num_frames": 4});
+        });
+    };
+    assert_eq!(read(&nested).unwrap(), Some(vec![0, 1, 3, 5]));
+    // A template that shows no videos makes a model that watches none.
+    let still = |path: &std::path::Path| {
+        let template = path.join("chat_template.jinja");
+        let text = fs::read_to_string(&template).unwrap();
+        fs::write(&template, text.replace("<|video_pad|>", "")).unwrap();
+    };
+    assert_eq!(read(&still).unwrap(), None);
+    for (text, said) in [
+        (r#"{"video_processor_type": "OtherVideoProcessor"}"#, "`OtherVideoProcessor` isn't known"),
+        (r#"{"fps": 0}"#, "its `fps` is 0"),
+        (r#"{"fps": 1, "num_frames": 4}"#, "one of them counts"),
+        ("{", "EOF"),
+    ] {
+        let problem = read(&own(text)).unwrap_err().to_string();
+        assert!(problem.contains(said) && problem.contains("video_preprocessor_config.json"), "{problem}");
+    }
+}
