@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use self::hands::{allowed, seen_by};
+use self::hands::{allowed, is_sighted};
 use percept_models::{ChatModel, LoadOptions, ModelAddress, ModelCard, ModelError};
 use percept_runtime::Device;
 use percept_tools::{
@@ -49,6 +49,15 @@ pub struct Resumed {
     pub screen: Option<Arc<dyn Screen>>,
 }
 
+/// A task's screen, and who sees it.
+struct Screens<'a> {
+    /// The screen without secrets, for tools.
+    veiled: Option<&'a Arc<dyn Screen>>,
+    plain: Option<&'a Arc<dyn Screen>>,
+    /// Whether the task's own model does; of the agents those do that can.
+    is_shown: bool,
+}
+
 impl Assembly {
     /// Tells this progress when something has to be fetched.
     pub fn new(progress: Arc<dyn Progress>) -> Self {
@@ -79,14 +88,18 @@ impl Assembly {
         if let Some(memory) = &task.memory {
             recollect(memory, &task.task, veiled.as_deref(), model.card(), &mut shown, &mut notes).await?;
         }
-        let own = seen_by(&task, model.as_ref(), screen.as_ref());
+        let is_shown = self.is_shown(&task, model.card()).await?;
+        let own = screen.as_ref().filter(|_| is_shown);
         if screen.is_some() && own.is_none() {
             notes.push(format!(
                 "{} reads text alone: only the agents that it calls see the screen",
                 model.card().name
             ));
+            let why = "its model reads text alone: leave it to an agent that sees, or take a model that does";
+            task.evidence().checked_blind(why)?;
         }
-        let toolbox = self.toolbox(&task, model.as_ref(), veiled.as_ref(), screen.as_ref(), &secrets).await?;
+        let screens = Screens { veiled: veiled.as_ref(), plain: screen.as_ref(), is_shown };
+        let toolbox = self.toolbox(&task, model.as_ref(), &screens, &secrets).await?;
         // What is about another agent's tools is that one's to keep.
         let rules = task.rules().within(&toolbox);
         let mut builder = Agent::builder(model, toolbox)
@@ -157,8 +170,10 @@ impl Assembly {
         let unhidden = secrets.clone();
         let (model, screen) = self.opened(task).await?;
         let veiled = screen.as_ref().map(|screen| secrets.veil(Arc::clone(screen)));
-        let own = seen_by(task, model.as_ref(), screen.as_ref());
-        let toolbox = self.toolbox(task, model.as_ref(), veiled.as_ref(), screen.as_ref(), &secrets).await?;
+        let is_shown = self.is_shown(task, model.card()).await?;
+        let own = screen.as_ref().filter(|_| is_shown);
+        let screens = Screens { veiled: veiled.as_ref(), plain: screen.as_ref(), is_shown };
+        let toolbox = self.toolbox(task, model.as_ref(), &screens, &secrets).await?;
         let mut builder = Agent::builder(model, toolbox).secrets(secrets);
         if let Some(screen) = own {
             builder = builder.screen(Arc::clone(screen));
@@ -188,23 +203,36 @@ impl Assembly {
         Ok((model, screen))
     }
 
+    /// Whether a task's own model works with the screen: one that reads text alone doesn't, if an agent that it calls sees.
+    /// Where none does it keeps the screen, and is refused with it.
+    async fn is_shown(&self, task: &Task, card: &ModelCard) -> Result<bool, AgentError> {
+        if is_sighted(card) {
+            return Ok(true);
+        }
+        for choice in task.agents.values() {
+            if is_sighted(Box::pin(self.model(&choice.model, &task.device)).await?.card()) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// The tools that the task allows the model, and the agents that it names, which get the same screen if they can
     /// see it.
     async fn toolbox(
         &self,
         task: &Task,
         model: &dyn ChatModel,
-        veiled: Option<&Arc<dyn Screen>>,
-        screen: Option<&Arc<dyn Screen>>,
+        Screens { veiled, plain, is_shown }: &Screens<'_>,
         secrets: &Secrets,
     ) -> Result<Toolbox, AgentError> {
-        let mut toolbox = allowed(task, model, task.tools.allow.as_deref(), seen_by(task, model, veiled))?;
+        let own = veiled.filter(|_| *is_shown);
+        let mut toolbox = allowed(task, model, task.tools.allow.as_deref(), own)?;
         for (name, choice) in &task.agents {
             let model = Box::pin(self.model(&choice.model, &task.device)).await?;
-            let is_sighted = model.card().max_images != Some(0);
-            let hands =
-                allowed(task, model.as_ref(), choice.tools.as_deref(), veiled.filter(|_| is_sighted))?;
-            let screen = screen.filter(|_| is_sighted);
+            let has_eyes = is_sighted(model.card());
+            let hands = allowed(task, model.as_ref(), choice.tools.as_deref(), veiled.filter(|_| has_eyes))?;
+            let screen = plain.filter(|_| has_eyes);
             let (screen, secrets, rules, seed) = (screen.cloned(), secrets.clone(), task.rules(), task.seed);
             let (thinking, limits, prices) = (choice.thinking.thinking(), choice.limits, choice.prices);
             let (prompts, shown) = (choice.thinking.prompts()?, choice.thinking.shown()?);

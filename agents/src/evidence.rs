@@ -146,19 +146,25 @@ impl Evidence {
     ///
     /// [`AgentError::Evidence`] for a check that no run with or without this screen could pass.
     pub(crate) fn checked(&self, has_screen: bool) -> Result<(), AgentError> {
-        let needs_screen = !self.text_visible.is_empty()
-            || self.url.is_some()
-            || !self.elements.is_empty()
-            || self.judge.is_some()
-            || self.grounds.is_some_and(Grounds::needs_screen);
-        if needs_screen && !has_screen {
-            let what = self.described().remove(0);
-            return Err(AgentError::Evidence { what, why: "the run has no screen".into() });
+        if !has_screen {
+            self.checked_blind("the run has no screen")?;
         }
         self.elements.iter().try_for_each(ElementCheck::checked)?;
         self.files.iter().try_for_each(FileCheck::checked)?;
         self.grounds.map_or(Ok(()), Grounds::checked)?;
         self.answer.as_ref().map_or(Ok(()), AnswerCheck::checked)
+    }
+
+    /// # Errors
+    ///
+    /// [`AgentError::Evidence`] for a check that needs a screen, and why there is none for it.
+    pub(crate) fn checked_blind(&self, why: &str) -> Result<(), AgentError> {
+        let grounds = self.grounds.map(|grounds| Grounds { certainty: None, ..grounds });
+        let on_screen = Self { answer: None, files: Vec::new(), grounds, ..self.clone() };
+        match on_screen.described().into_iter().next() {
+            Some(what) => Err(AgentError::Evidence { what, why: why.into() }),
+            None => Ok(()),
+        }
     }
 
     /// # Errors

@@ -143,7 +143,8 @@ impl Inquiry {
         if let (Some(text), Some(size)) = (&answer.text, seen::last_size(&self.conversation)) {
             answer.located = model.located(text, [size.width, size.height]);
         }
-        if let (true, None, Some(text)) = (self.boxes, &answer.located, answer.text.clone()) {
+        let says_itself = answer.located.as_ref().is_some_and(|located| !located.found.is_empty());
+        if let (true, false, Some(text)) = (self.boxes, says_itself, answer.text.clone()) {
             self.find(model, &text, &mut answer).await?;
         }
         Ok(answer)

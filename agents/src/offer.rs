@@ -8,15 +8,17 @@ use serde_json::{Value, json};
 
 use crate::{Area, Target};
 
-/// Every tool of the box as a function; points and regions are bounded by this screenshot.
+/// Every tool of the box as a function; points and regions are bounded by this screenshot. Without one no place can be
+/// named: arguments that hold one are left out where they may be.
 pub(crate) fn functions(toolbox: &Toolbox, size: Option<PixelSize>) -> Vec<Function> {
     toolbox
         .offered()
         .into_iter()
         .map(|tool| {
             let mut schema = tool.schema;
-            if let Some(size) = size {
-                mark(&mut schema, size);
+            match size {
+                Some(size) => mark(&mut schema, size),
+                None => leave_places_out(&mut schema),
             }
             Function { name: tool.card.name, description: tool.card.description, schema }
         })
@@ -35,6 +37,35 @@ fn mark(schema: &mut Value, size: PixelSize) {
         }
         Value::Array(values) => values.iter_mut().for_each(|value| mark(value, size)),
         _ => {}
+    }
+}
+
+/// Takes away optional arguments that hold a place.
+fn leave_places_out(schema: &mut Value) {
+    let root = schema.clone();
+    let required = root.get("required").and_then(Value::as_array);
+    let is_required = |name: &str| required.is_some_and(|names| names.iter().any(|known| known == name));
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        properties.retain(|name, property| is_required(name) || !holds_place(property, &root, 0));
+    }
+}
+
+/// How many references are followed one inside another. Anything deeper refers to itself.
+const DEEPEST: usize = 16;
+
+fn holds_place(schema: &Value, root: &Value, depth: usize) -> bool {
+    match schema {
+        Value::Object(object) => {
+            let target = object
+                .get("$ref")
+                .and_then(Value::as_str)
+                .and_then(|reference| root.pointer(reference.strip_prefix('#')?).filter(|_| depth < DEEPEST));
+            object.contains_key(MARK)
+                || target.is_some_and(|target| holds_place(target, root, depth + 1))
+                || object.values().any(|value| holds_place(value, root, depth))
+        }
+        Value::Array(values) => values.iter().any(|value| holds_place(value, root, depth)),
+        _ => false,
     }
 }
 
@@ -116,6 +147,7 @@ mod tests {
     use percept_tools::{JsonSchema, async_trait};
     use percept_tools::{
         Observation, PixelSize, Point, Region, Tool, ToolCard, ToolContext, ToolError, Toolbox,
+        builtin::Answer,
     };
     use serde_json::{Value, json};
 
@@ -178,6 +210,22 @@ mod tests {
         for (arguments, problem) in cases {
             assert_eq!(check("look", arguments.clone()).err().as_deref(), problem, "{arguments}");
         }
+    }
+
+    #[test]
+    fn without_a_screenshot_no_place_is_asked_for_that_can_be_left_out() {
+        let mut toolbox = Toolbox::new();
+        toolbox.add(Look).unwrap();
+        toolbox.add(Answer).unwrap();
+        let names = |size| -> Vec<Vec<String>> {
+            let functions = functions(&toolbox, size);
+            let properties =
+                functions.iter().map(|function| function.schema["properties"].as_object().unwrap());
+            properties.map(|properties| properties.keys().cloned().collect()).collect()
+        };
+        assert_eq!(names(None), [vec!["point"], vec!["text"]]);
+        let size = Some(PixelSize { width: 1280, height: 800 });
+        assert_eq!(names(size), [vec!["point", "region", "corners"], vec!["text", "seen_at"]]);
     }
 
     #[test]

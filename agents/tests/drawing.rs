@@ -54,6 +54,7 @@ fn a_picture_is_written_as_the_reference_draws_it_and_its_cost_is_told() {
         assert_eq!(told["tokens"], golden["tokens"]);
         assert_eq!((&told["width"], &told["height"]), (&golden["width"], &golden["height"]));
         assert_eq!(told["file"], "drawn.png");
+        assert_eq!((&told["prompt"], &told["top_p"]), (&prompt.into(), &1.0.into()));
         assert_eq!(told["usage"]["output_tokens"], 16);
         let picture = image::open(folder.path().join("drawn.png")).unwrap().to_rgb8();
         assert_eq!(picture.width(), golden["width"].as_u64().unwrap() as u32);
@@ -85,6 +86,34 @@ fn what_cant_be_drawn_or_written_is_refused_and_nothing_is_touched() {
     }
     assert_eq!(fs::read_to_string(&notes).unwrap(), "no picture");
     assert_eq!(names(folder.path()), ["notes.png"]);
+}
+
+#[test]
+fn a_folders_settings_and_the_numbers_are_checked_before_its_graphs_are_read() {
+    let cases: [(&str, &[&str], &str); 3] = [
+        ("janus-tiny", &["--guidance", "0.2"], "guidance is 0.2"),
+        ("janus-tiny", &["--top-p", "7"], "top_p"),
+        ("llava-tiny", &[], "a `llava` model can't draw; janus"),
+    ];
+    for (name, arguments, says) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let torn = folder.path().join("torn");
+        fs::create_dir_all(torn.join("onnx")).unwrap();
+        for entry in fs::read_dir(model(name)).unwrap().chain(fs::read_dir(model(name).join("onnx")).unwrap())
+        {
+            let from = entry.unwrap().path();
+            let to = torn.join(from.strip_prefix(model(name)).unwrap());
+            if to.starts_with(torn.join("onnx")) {
+                fs::write(&to, "no graph").unwrap_or(());
+            } else {
+                fs::copy(&from, &to).unwrap();
+            }
+        }
+        let torn = torn.display().to_string();
+        let output = draw(&torn, &[&["A house.", "-o", "house.png"], arguments].concat(), folder.path());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(says), "{}", text(&output.stderr));
+    }
 }
 
 #[test]

@@ -56,6 +56,9 @@ impl ChatModel for Witness {
 
     /// It has a token for places, and what it names fills the image.
     fn located(&self, reply: &str, [width, height]: [u32; 2]) -> Option<Located> {
+        if reply.starts_with("<loc?>") {
+            return Some(Located { found: Vec::new(), unread: vec![reply.into()] });
+        }
         let label = reply.strip_prefix("<loc>")?.into();
         Some(Located { found: vec![Found { label, corners: [0, 0, width, height] }], unread: Vec::new() })
     }
@@ -180,6 +183,15 @@ async fn an_answer_that_names_its_places_is_not_asked_for_them() {
     let found = &answer.located.unwrap().found[0];
     assert_eq!((found.label.as_str(), found.corners), ("cat", [0, 0, 100, 50]));
     assert_eq!((answer.seen_at, model.asked.lock().unwrap().len()), (None, 1));
+}
+
+#[tokio::test]
+async fn an_answer_whose_places_cannot_be_read_is_asked_for_them() {
+    let model = Witness::new(&[("<loc?>cat", None)], json!({ "regions": [[1, 2, 3, 4]] }));
+    let inquiry = Inquiry { boxes: true, ..Inquiry::about(question(1)) };
+    let answer = inquiry.put(&model, &mut |_| ()).await.unwrap();
+    assert_eq!(answer.located.unwrap().unread, ["<loc?>cat"]);
+    assert_eq!((answer.seen_at.unwrap().len(), model.asked.lock().unwrap().len()), (1, 2));
 }
 
 #[tokio::test]

@@ -34,11 +34,17 @@ async fn one_is_refused_what_needs_eyes_and_told_so() {
     let base = "task = \"Press it.\"\nmodel = TEXT\ndevice = \"cpu\"\n";
     let glance = "task = \"Press it.\"\nmodel = \"bundled:glance\"\ndevice = \"cpu\"\n";
     let thinker = "[agents.thinker]\ndescription = \"Thinks.\"\nmodel = TEXT\n";
+    let seer = "[agents.actor]\ndescription = \"Acts.\"\nmodel = \"bundled:glance\"\n";
     let cases = [
         (format!("{base}{SCREEN}"), "reads text alone, and the run has a screen"),
         (
             format!("{glance}{SCREEN}{thinker}tools = [\"finish\", \"click\"]\n"),
             "alone, and `click` works on a screen",
+        ),
+        (format!("{base}{SCREEN}{thinker}"), "reads text alone, and the run has a screen"),
+        (
+            format!("{base}{SCREEN}{seer}[done]\ngrounds = {{ seen_at = true }}\n"),
+            "can't be checked: its model reads text alone",
         ),
     ];
     for (text, expected) in cases {
@@ -57,6 +63,7 @@ async fn one_plans_for_agents_that_see_and_the_run_says_who_does() {
     let folder = tempfile::tempdir().unwrap();
     let made = assembled(folder.path(), &text).await.unwrap();
     let result = made.agent.run(made.task.task.clone()).outcome().await;
+    assert_ne!(result.outcome, Outcome::Failed, "{}", result.reason);
     let said = result.notes.iter().any(|note| note.contains("only the agents that it calls see the screen"));
     assert!(said, "{:?}", result.notes);
     let journal = fs::read_to_string(folder.path().join("run/journal.jsonl")).unwrap();

@@ -4,9 +4,10 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use image::RgbImage;
+use percept_runtime::{Chooser, Sampling};
 use tokio_util::sync::CancellationToken;
 
-use crate::{ModelError, Usage};
+use crate::{DrawingPlan, ModelError, Usage};
 
 /// How a picture is drawn.
 #[derive(Debug, Clone)]
@@ -36,6 +37,32 @@ impl Default for Draw {
             cancel: CancellationToken::new(),
             progress: None,
         }
+    }
+}
+
+impl Draw {
+    /// By how much the prompt counts for a family that draws so, if everything asked for can be had of it; no model is needed
+    /// to know.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Request`] naming the number that lies outside its range, or the guidance that the family has none of.
+    pub fn checked(&self, plan: &DrawingPlan) -> Result<f32, ModelError> {
+        Chooser::new(self.sampling()).map_err(|error| ModelError::Request(error.to_string()))?;
+        match (&plan.unconditional, self.guidance) {
+            (_, Some(asked)) if !(asked.is_finite() && asked >= 1.0) => {
+                Err(ModelError::Request(format!("guidance is {asked}, but must be 1 (none) or more")))
+            }
+            (None, Some(asked)) if asked > 1.0 => Err(ModelError::Request(format!(
+                "this model was trained without guidance: leave {asked} out, or say 1"
+            ))),
+            (None, _) => Ok(1.0),
+            (Some(unconditional), asked) => Ok(asked.unwrap_or(unconditional.guidance)),
+        }
+    }
+
+    pub(crate) fn sampling(&self) -> Sampling {
+        Sampling { temperature: self.temperature, top_p: self.top_p, seed: self.seed, ..Sampling::default() }
     }
 }
 

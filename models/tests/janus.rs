@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use percept_models::{
-    ChatModel, Conversation, Draw, DrawProgress, Generate, ImageModel, LocalModel, Message, ModelError, Role,
-    Usage,
+    ChatModel, Conversation, Draw, DrawProgress, Generate, ImageModel, LocalModel, Message, ModelError,
+    ModelFolder, Role, Usage,
 };
 use percept_runtime::CacheForm;
 use serde::Deserialize;
+use serde_json::json;
 use support::{Golden, change_json, copy, data, goldens, greatest_difference, load};
 use tokio_util::sync::CancellationToken;
 
@@ -186,4 +187,53 @@ async fn what_cant_be_drawn_is_refused_with_the_reason() {
     let error =
         load(&path, "cpu", CacheForm::Auto).await.draw("A house.", &Draw::default()).await.unwrap_err();
     assert!(error.to_string().contains("generation_config.json doesn't say"), "{error}");
+}
+
+#[test]
+fn a_folder_with_numbers_that_no_picture_has_is_refused() {
+    let (config, processor) = ("config.json", "processor_config.json");
+    let absurd = "more than the 65536 that are taken";
+    let huge = json!(1_000_000_000_000_000_000_u64);
+    let cases = [
+        (processor, json!({ "num_image_tokens": huge }), absurd),
+        (processor, json!({ "num_image_tokens": 0 }), "its `num_image_tokens` is 0"),
+        (config, json!({ "vision_config": { "num_image_tokens": huge } }), absurd),
+        (config, json!({ "vision_config": { "num_image_tokens": 0 } }), "its `num_image_tokens` is 0"),
+        ("generation_config.json", json!({ "guidance_scale": 1e300 }), "number"),
+    ];
+    for (file, changes, says) in cases {
+        let (_kept, path) = copy(FOLDER);
+        change_json(&path.join(file), |settings| merge(settings, &changes));
+        let error = ModelFolder::open(&path, None).err().unwrap().to_string();
+        assert!(error.contains(says) && error.contains(file), "{file} {changes}: {error}");
+    }
+}
+
+/// Puts these settings over others.
+fn merge(settings: &mut serde_json::Value, changes: &serde_json::Value) {
+    match changes.as_object() {
+        Some(changes) => changes.iter().for_each(|(key, value)| merge(&mut settings[key], value)),
+        None => *settings = changes.clone(),
+    }
+}
+
+#[tokio::test]
+async fn the_configuration_counts_an_images_tokens_where_the_processor_doesnt() {
+    let (_kept, path) = copy(FOLDER);
+    change_json(&path.join("processor_config.json"), |settings| {
+        settings.as_object_mut().unwrap().remove("num_image_tokens");
+    });
+    let model = load(&path, "cpu", CacheForm::Auto).await;
+    for golden in goldens(FOLDER) {
+        golden.check_prompt(&model, &golden.name).await;
+    }
+}
+
+#[tokio::test]
+async fn a_picture_drawn_without_guidance_says_so() {
+    let (_kept, path) = copy(FOLDER);
+    change_json(&path.join("generation_config.json"), |settings| settings["guidance_scale"] = json!(0.5));
+    let model = load(&path, "cpu", CacheForm::Auto).await;
+    let drawing = model.draw("A house.", &Draw::default()).await.unwrap();
+    assert!((drawing.guidance - 1.0).abs() < f32::EPSILON, "{}", drawing.guidance);
 }

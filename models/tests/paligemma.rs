@@ -5,9 +5,10 @@
 #[path = "support/tiny.rs"]
 mod support;
 
-use percept_models::{ChatModel, Conversation, Generate, LocalModel, Message, Role, Usage};
+use percept_models::{ChatModel, Conversation, Generate, LocalModel, Message, ModelFolder, Role, Usage};
 use percept_runtime::CacheForm;
-use support::{Golden, data, goldens, greatest_difference, load};
+use serde_json::json;
+use support::{Golden, change_json, copy, data, goldens, greatest_difference, load};
 
 const FOLDER: &str = "paligemma-tiny";
 
@@ -86,7 +87,21 @@ async fn the_places_that_a_reply_names_are_pixels_of_its_image() {
     let golden = goldens(FOLDER).into_iter().find(|golden| golden.name == "later_turn").unwrap();
     let prompt = model.prompt(&golden.conversation()).await.unwrap();
     let text = prompt.rendered.matches("<loc").count();
-    let folder = percept_models::ModelFolder::open(&data().join(FOLDER), None).unwrap();
+    let folder = ModelFolder::open(&data().join(FOLDER), None).unwrap();
     let first = folder.tokenizer.token_to_id("<loc0000>").unwrap();
     assert_eq!(prompt.tokens.iter().filter(|id| (first..first + 1024).contains(*id)).count(), text);
+}
+
+#[test]
+fn a_folder_that_counts_no_features_or_too_many_is_refused() {
+    let huge = json!(1_000_000_000_000_000_000_u64);
+    for (count, says) in
+        [(huge, "more than the 65536 that are taken"), (json!(0), "how many tokens an image has")]
+    {
+        let (_kept, path) = copy(FOLDER);
+        let file = path.join("preprocessor_config.json");
+        change_json(&file, |settings| settings["image_seq_length"] = count.clone());
+        let error = ModelFolder::open(&path, None).err().unwrap().to_string();
+        assert!(error.contains(says) && error.contains("preprocessor_config.json"), "{error}");
+    }
 }

@@ -136,3 +136,31 @@ async fn a_folder_without_its_graph_or_with_another_models_tokenizer_is_refused(
     let error = open(&path).await;
     assert!(error.contains("model.onnx") && error.contains("missing"), "{error}");
 }
+
+/// Qwen3's template has the model think unless it is told not to; words and JSON would come after a thought then, or cut
+/// off within one.
+#[tokio::test]
+async fn a_template_that_thinks_is_told_when_a_thought_isnt_wanted() {
+    let (_kept, folder) = copy("qwen3-tiny");
+    let path = folder.join("chat_template.jinja");
+    let asks = "{% if enable_thinking is defined and enable_thinking is false %}<no thought>{% endif %}";
+    fs::write(&path, fs::read_to_string(&path).unwrap() + asks).unwrap();
+    let model = load(&folder, "cpu", CacheForm::Auto).await;
+    let conversation: Conversation = [Message::text(Role::User, "Hi")].into_iter().collect();
+    let functions = vec![Function {
+        name: "finish".into(),
+        description: "Ends.".into(),
+        schema: serde_json::json!({ "type": "object", "properties": {}, "additionalProperties": false }),
+    }];
+    let call = |thought| Reply::Call { thought, functions: functions.clone() };
+    let cases = [
+        (Reply::Text, true),
+        (Reply::Json(serde_json::json!({ "type": "object" })), true),
+        (call(Thought::None), true),
+        (call(Thought::Free), false),
+    ];
+    for (reply, told) in cases {
+        let prompt = model.prompt_for(&conversation, &reply).await.unwrap();
+        assert_eq!(prompt.rendered.ends_with("<no thought>"), told, "{reply:?}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use percept_models::ChatModel;
+use percept_models::{ChatModel, ModelCard};
 use percept_tools::{Screen, StillImage, Toolbox, builtin};
 
 use crate::{AgentError, Task, task::ScreenChoice};
@@ -14,14 +14,9 @@ const SCREENLESS: [&str; 2] = ["finish", "wait"];
 /// What a model that sees nothing may be given while others have a screen.
 const BLIND: [&str; 3] = ["answer", "finish", "wait"];
 
-/// The screen that a task's own model works with: none for one that reads text alone and has agents that see. One that
-/// has none keeps it, and is refused with it.
-pub(super) fn seen_by<'a>(
-    task: &Task,
-    model: &dyn ChatModel,
-    screen: Option<&'a Arc<dyn Screen>>,
-) -> Option<&'a Arc<dyn Screen>> {
-    screen.filter(|_| model.card().max_images != Some(0) || task.agents.is_empty())
+/// Whether a model of this card sees.
+pub(super) fn is_sighted(card: &ModelCard) -> bool {
+    card.max_images != Some(0)
 }
 
 /// The tools that are allowed; without a word about it, those that the screen can take.

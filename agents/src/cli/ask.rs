@@ -94,14 +94,15 @@ pub(crate) async fn ask(options: AskOptions, output: &Output) -> Result<u8, Fail
     Ok(if answer.text.is_some() { 0 } else { ABSTAINED })
 }
 
-/// Where the answer is seen, as the model was asked or as the answer itself says.
+/// Where the answer is seen, as the model was asked or as the answer itself says; `None` if that is nowhere, or couldn't be
+/// read.
 fn boxes(answer: &Answer) -> Option<Vec<PixelRegion>> {
     let region = |found: &Found| {
         let [left, top, right, bottom] = found.corners;
         PixelRegion { left, top, right, bottom }
     };
     let located = || Some(answer.located.as_ref()?.found.iter().map(region).collect());
-    answer.seen_at.clone().or_else(located)
+    answer.seen_at.clone().or_else(located).filter(|regions: &Vec<_>| !regions.is_empty())
 }
 
 /// Whether a picture can have this name, before a model is asked for what is drawn in it.
@@ -209,4 +210,39 @@ fn drawn(image: &RgbImage, regions: &[PixelRegion]) -> RgbImage {
         }
     }
     drawn
+}
+
+#[cfg(test)]
+mod tests {
+    use percept::models::{Located, Usage};
+
+    use super::*;
+
+    #[test]
+    fn boxes_that_are_none_are_not_drawn() {
+        let region = PixelRegion { left: 1, top: 2, right: 3, bottom: 4 };
+        let found = vec![Found { label: "cat".into(), corners: [1, 2, 3, 4] }];
+        let located = |found| Some(Located { found, unread: vec!["<loc".into()] });
+        let cases = [
+            (None, None, None),
+            (Some(Vec::new()), None, None),
+            (None, located(Vec::new()), None),
+            (None, located(found), Some(vec![region])),
+            (Some(vec![region]), located(Vec::new()), Some(vec![region])),
+        ];
+        for (seen_at, located, expected) in cases {
+            let answer = Answer {
+                text: None,
+                replies: Vec::new(),
+                chosen: 0,
+                supporters: 0,
+                likelihood: None,
+                seen_at,
+                located,
+                notes: Vec::new(),
+                usage: Usage::default(),
+            };
+            assert_eq!(boxes(&answer), expected, "{answer:?}");
+        }
+    }
 }

@@ -7,7 +7,9 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use percept::models::{ChatModel, Draw, DrawProgress, ImageModel, LoadOptions, Usage};
+use percept::models::{
+    ChatModel, Draw, DrawProgress, ImageModel, LoadOptions, ModelAddress, ModelError, ModelFolder, Usage,
+};
 use serde::Serialize;
 
 use super::{
@@ -22,12 +24,14 @@ const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
 
 #[derive(Serialize)]
 struct Document<'a> {
+    prompt: &'a str,
     file: &'a Path,
     width: u32,
     height: u32,
     tokens: &'a [u32],
     guidance: f32,
     temperature: f32,
+    top_p: f32,
     seed: u64,
     usage: &'a Usage,
     model: &'a str,
@@ -39,25 +43,25 @@ struct Document<'a> {
 pub(crate) async fn draw(options: DrawOptions, output: &Output) -> Result<u8, Failure> {
     // Before a model is loaded for nothing.
     check_place(&options.out)?;
+    let progress = Strokes::new(&output.bars);
+    let told = Arc::clone(&progress);
+    let asked = Draw {
+        guidance: options.guidance,
+        temperature: options.temperature,
+        top_p: options.top_p,
+        seed: options.seed,
+        progress: Some(DrawProgress::new(move |done, of| told.show(done, of))),
+        ..Draw::default()
+    };
+    if let ModelAddress::Folder { path, precision } = &options.model {
+        let folder = ModelFolder::open(path, precision.as_ref())?;
+        asked.checked(folder.family.drawing().map_err(ModelError::Request)?)?;
+    }
     let load = LoadOptions { device: options.device.clone(), ..LoadOptions::default() };
     let model = options.model.open_local(load, Bars::new(&output.bars)).await?;
     let card = model.card();
     output.notes(&card.notes);
-    let progress = Strokes::new(&output.bars);
-    let told = Arc::clone(&progress);
-    let drawing = model
-        .draw(
-            &options.prompt,
-            &Draw {
-                guidance: options.guidance,
-                temperature: options.temperature,
-                top_p: options.top_p,
-                seed: options.seed,
-                progress: Some(DrawProgress::new(move |done, of| told.show(done, of))),
-                ..Draw::default()
-            },
-        )
-        .await;
+    let drawing = model.draw(&options.prompt, &asked).await;
     progress.0.finish_and_clear();
     let drawing = drawing?;
     let mut png = Cursor::new(Vec::new());
@@ -67,12 +71,14 @@ pub(crate) async fn draw(options: DrawOptions, output: &Output) -> Result<u8, Fa
     let (width, height) = drawing.image.dimensions();
     if output.json {
         output.document(&Document {
+            prompt: &options.prompt,
             file: &options.out,
             width,
             height,
             tokens: &drawing.tokens,
             guidance: drawing.guidance,
             temperature: options.temperature,
+            top_p: options.top_p,
             seed: options.seed,
             usage: &drawing.usage,
             model: &card.name,

@@ -23,11 +23,6 @@ const VISIBLE: &str = "the screen shows the answer's words";
 const SEEN_AT: &str = "the answer says where it is seen";
 
 impl Grounds {
-    /// Whether only a run with a screen can have them.
-    pub(super) fn needs_screen(self) -> bool {
-        self.visible || self.seen_at
-    }
-
     /// Each in words.
     pub(super) fn described(self) -> Vec<String> {
         let mut all = Vec::new();

@@ -74,12 +74,31 @@ impl ChosenDialect {
                 return Self { kind, why: format!("the model is named `{name}`"), guessed: true };
             }
         }
-        if matches!(family, "qwen2_5_vl" | "qwen3_vl" | "qwen3_vl_moe" | "qwen3_5") {
-            let why = format!("models of the family `{family}` were trained on it");
-            return Self { kind: DialectKind::Qwen, why, guessed: true };
-        }
-        let why = format!("models of the family `{family}` were trained on no other that is known");
-        Self { kind: DialectKind::Json, why, guessed: false }
+        let (kind, why) = match family {
+            "qwen2_5_vl" | "qwen3_vl" | "qwen3_vl_moe" => {
+                (DialectKind::Qwen, format!("models of the family `{family}` were trained on it"))
+            }
+            // What its siblings write is what is known of computer use; for other functions its template has XML.
+            "qwen3_5" => (
+                DialectKind::Qwen,
+                "its siblings of Qwen3-VL were trained on it, though the published template of `qwen3_5` declares calls \
+                 as `<function=…><parameter=…>`"
+                    .into(),
+            ),
+            // They have a form of their own for functions, and none for a screen.
+            "qwen2" | "qwen3" => (
+                DialectKind::Json,
+                format!(
+                    "Percept asks models of the family `{family}` for it, though their templates declare calls as JSON in \
+                     `<tool_call>`"
+                ),
+            ),
+            _ => (
+                DialectKind::Json,
+                format!("models of the family `{family}` were trained on no other that is known"),
+            ),
+        };
+        Self { kind, why, guessed: kind != DialectKind::Json }
     }
 
     /// What a user should know of it: that it is a guess.
@@ -209,6 +228,22 @@ mod tests {
                 "smolvlm",
                 DialectKind::Json,
                 "models of the family `smolvlm` were trained on no other that is known",
+            ),
+            (
+                &silent,
+                "/m/q",
+                "qwen3_5",
+                DialectKind::Qwen,
+                "its siblings of Qwen3-VL were trained on it, though the published template of `qwen3_5` declares calls as \
+                 `<function=…><parameter=…>`",
+            ),
+            (
+                &silent,
+                "/m/q",
+                "qwen3",
+                DialectKind::Json,
+                "Percept asks models of the family `qwen3` for it, though their templates declare calls as JSON in \
+                 `<tool_call>`",
             ),
             (&set, "/m/UI-TARS-1.5-7B", "qwen2_5_vl", DialectKind::Json, "`percept.toml` says so"),
         ];

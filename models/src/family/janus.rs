@@ -9,7 +9,7 @@ use std::path::Path;
 use percept_runtime::{BesideTokens, HostTensor};
 use serde::Deserialize;
 
-use super::{DrawingPlan, Family, ImageTokens, Parts, Unconditional, pixel_values};
+use super::{DrawingPlan, Family, ImageTokens, Parts, Unconditional, countable, pixel_values};
 use crate::{
     ModelError,
     folder::{ModelConfig, bad, read_text},
@@ -79,6 +79,7 @@ pub(super) fn read(folder: &Path, config: &ModelConfig) -> Result<Box<dyn Family
     let processor: ProcessorFile = read_json(&folder.join("processor_config.json"))?;
     let own: ConfigFile = read_json(&folder.join("config.json"))?;
     let tokens = special_tokens_of(folder)?;
+    let of_config = own.vision_config.num_image_tokens;
     let token = |role: &str, usual: &str| tokens.get(role).cloned().unwrap_or_else(|| usual.into());
     let side = config.image_size.ok_or_else(|| {
         bad(&folder.join("config.json"), "its `vision_config` doesn't say the `image_size`".into())
@@ -89,11 +90,21 @@ pub(super) fn read(folder: &Path, config: &ModelConfig) -> Result<Box<dyn Family
             .image_token_id
             .ok_or_else(|| bad(&folder.join("config.json"), "it doesn't say its `image_token_id`".into()))?,
         around: [token("boi_token", "<begin_of_image>"), token("eoi_token", "<end_of_image>")],
-        features: processor.num_image_tokens.unwrap_or(USUAL_TOKENS),
+        features: match processor.num_image_tokens {
+            Some(count) => tokens_of_image(&folder.join("processor_config.json"), count)?,
+            None => tokens_of_image(&folder.join("config.json"), of_config.unwrap_or(USUAL_TOKENS))?,
+        },
         side: side as usize,
         preamble: if processor.use_default_system_prompt { PREAMBLE } else { "" },
-        drawing: drawing(folder, own.vision_config.num_image_tokens.unwrap_or(USUAL_TOKENS))?,
+        drawing: drawing(folder, of_config.unwrap_or(USUAL_TOKENS))?,
     }))
+}
+
+fn tokens_of_image(path: &Path, count: usize) -> Result<usize, ModelError> {
+    if count == 0 {
+        return Err(bad(path, "its `num_image_tokens` is 0: an image has at least one".into()));
+    }
+    countable(path, count)
 }
 
 /// A settings file, or nothing where there is none.
@@ -106,6 +117,7 @@ fn read_json<T: Default + for<'a> Deserialize<'a>>(path: &Path) -> Result<T, Mod
 
 /// How it draws; or what `generation_config.json` would have to say for that.
 fn drawing(folder: &Path, count: usize) -> Result<Result<DrawingPlan, String>, ModelError> {
+    let count = tokens_of_image(&folder.join("config.json"), count)?;
     let path = folder.join("generation_config.json");
     let file: GenerationFile = read_json(&path)?;
     let (Some(first), Some(pad), Some(begin)) =
@@ -117,16 +129,16 @@ fn drawing(folder: &Path, count: usize) -> Result<Result<DrawingPlan, String>, M
             path.display()
         )));
     };
+    let guidance = file.guidance_scale.unwrap_or(USUAL_GUIDANCE);
+    if !guidance.is_finite() {
+        return Err(bad(&path, "its `guidance_scale` is no number that can be counted with".into()));
+    }
     Ok(Ok(DrawingPlan {
         begin,
         count,
         tokens: ImageTokens::Own { head: "gen_head", embedding: "gen_img_embeds" },
         decoder: "image_decode",
-        unconditional: Some(Unconditional {
-            keeps: vec![first, begin],
-            pad,
-            guidance: file.guidance_scale.unwrap_or(USUAL_GUIDANCE),
-        }),
+        unconditional: Some(Unconditional { keeps: vec![first, begin], pad, guidance }),
     }))
 }
 

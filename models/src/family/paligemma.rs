@@ -8,7 +8,7 @@ use std::path::Path;
 use percept_runtime::{HostTensor, ReadingOrder};
 use serde::Deserialize;
 
-use super::{Family, pixel_values};
+use super::{Family, countable, pixel_values};
 use crate::{
     Located, ModelError,
     folder::{ModelConfig, bad, read_text},
@@ -53,7 +53,7 @@ pub(super) fn read(folder: &Path, config: &ModelConfig) -> Result<Box<dyn Family
     let features = file.image_seq_length.or_else(computed).filter(|features| *features > 0);
     let problem = "neither its `image_seq_length` nor `config.json` says how many tokens an image has";
     let features = features.ok_or_else(|| bad(&path, problem.into()))?;
-    Ok(Box::new(PaliGemma { features }))
+    Ok(Box::new(PaliGemma { features: countable(&path, features)? }))
 }
 
 impl Family for PaliGemma {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use image::RgbImage;
-use percept_runtime::{Chooser, HostTensor, Sampling, Sequence};
+use percept_runtime::{Chooser, HostTensor, Sequence};
 
 use super::{
     Inner, LocalModel,
@@ -37,23 +37,19 @@ impl LocalModel {
     /// Those of [`ImageModel::draw`].
     pub async fn first_drawing_scores(&self, prompt: &str, guidance: f32) -> Result<Vec<f32>, ModelError> {
         let plan = self.inner.folder.family.drawing().map_err(ModelError::Request)?;
-        let mut easel = Easel::new(&self.inner, plan, prompt, Some(guidance)).await?;
+        let guidance = Draw { guidance: Some(guidance), ..Draw::default() }.checked(plan)?;
+        let mut easel = Easel::new(&self.inner, plan, prompt, guidance).await?;
         easel.scores().await
     }
 }
 
 async fn draw(inner: &Arc<Inner>, prompt: &str, options: &Draw) -> Result<Drawing, ModelError> {
     let plan = inner.folder.family.drawing().map_err(ModelError::Request)?;
-    let sampling = Sampling {
-        temperature: options.temperature,
-        top_p: options.top_p,
-        seed: options.seed,
-        ..Sampling::default()
-    };
-    let mut chooser = Chooser::new(sampling).map_err(engine_error)?;
+    let guidance = options.checked(plan)?;
+    let mut chooser = Chooser::new(options.sampling()).map_err(engine_error)?;
     let mut usage = Usage::default();
     let begun = Instant::now();
-    let mut easel = Easel::new(inner, plan, prompt, options.guidance).await?;
+    let mut easel = Easel::new(inner, plan, prompt, guidance).await?;
     usage.fresh_tokens = easel.read;
     usage.stage.prefill = begun.elapsed().as_secs_f64() * 1000.0;
     let begun = Instant::now();
@@ -93,9 +89,8 @@ impl<'a> Easel<'a> {
         inner: &'a Arc<Inner>,
         plan: &'a DrawingPlan,
         words: &str,
-        guidance: Option<f32>,
+        guidance: f32,
     ) -> Result<Self, ModelError> {
-        let guidance = guidance_of(plan, guidance)?;
         let conversation: Conversation = [Message::text(Role::User, words)].into_iter().collect();
         let prompt = prompt::prepare_between(inner, [""; 2], &conversation, Told::default()).await?;
         let mut ids: Vec<u32> = prompt.tokens.iter().map(|token| token.id).collect();
@@ -114,6 +109,7 @@ impl<'a> Easel<'a> {
             Some(unconditional) if guidance > 1.0 => Some(read(inner, plan, &unconditional.of(&ids)).await?),
             _ => None,
         };
+        let guidance = if without.is_some() { guidance } else { 1.0 };
         let read = ids.len() * if without.is_some() { 2 } else { 1 };
         Ok(Self { inner, plan, guidance, with_words, without, read })
     }
@@ -148,20 +144,6 @@ impl<'a> Easel<'a> {
             }
         }
         Ok(())
-    }
-}
-
-/// By how much the prompt is to count.
-fn guidance_of(plan: &DrawingPlan, asked: Option<f32>) -> Result<f32, ModelError> {
-    match (&plan.unconditional, asked) {
-        (_, Some(asked)) if !(asked.is_finite() && asked >= 1.0) => {
-            Err(ModelError::Request(format!("guidance is {asked}, but must be 1 (none) or more")))
-        }
-        (None, Some(asked)) if asked > 1.0 => Err(ModelError::Request(format!(
-            "this model was trained without guidance: leave {asked} out, or say 1"
-        ))),
-        (None, _) => Ok(1.0),
-        (Some(unconditional), asked) => Ok(asked.unwrap_or(unconditional.guidance)),
     }
 }
 

@@ -65,7 +65,9 @@ impl LocalModel {
     ///
     /// Those of [`ChatModel::generate`](crate::ChatModel::generate).
     pub async fn first_logits(&self, conversation: &Conversation) -> Result<Vec<f32>, ModelError> {
-        let prompt = prompt::prepare(&self.inner, conversation, Told::default()).await?;
+        let prompt =
+            prompt::prepare(&self.inner, conversation, Told::of(&self.inner, conversation, &Reply::Text)?)
+                .await?;
         let mut lent = Lent::new(&self.inner);
         let kept = reply::read(&self.inner, &prompt, &mut Usage::default(), &mut lent).await?;
         kept.sequence.last_logits().await.map_err(engine_error)

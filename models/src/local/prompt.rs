@@ -87,14 +87,17 @@ pub(super) struct Told {
     instructions: Option<String>,
     /// Functions, where the template has a place for them.
     tools: Option<serde_json::Value>,
-    /// Whether the reply is to begin with a thought, if it is a call.
+    /// Whether the reply is to begin with a thought, where the template asks.
     thinking: Option<bool>,
 }
 
 impl Told {
-    /// For a reply of this kind, as the template of such a conversation takes it.
+    /// For a reply of this kind, as the template of such a conversation takes it. Words and JSON are wanted as they are: a
+    /// template that would have the model think first (Qwen3's, unless it is told otherwise) is told not to.
     pub(super) fn of(inner: &Inner, conversation: &Conversation, reply: &Reply) -> Result<Self, ModelError> {
-        let Reply::Call { thought, functions } = reply else { return Ok(Self::default()) };
+        let Reply::Call { thought, functions } = reply else {
+            return Ok(Self { thinking: Some(false), ..Self::default() });
+        };
         let thinking = Some(*thought == Thought::Free);
         let declaration = inner.dialect.declaration(functions, *thought)?;
         let template = inner.folder.template_of(conversation);

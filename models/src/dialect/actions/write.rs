@@ -23,7 +23,8 @@ pub(in crate::dialect) struct WrittenAction {
 ///
 /// # Errors
 ///
-/// In words: none of the function's actions can say this, or a place lies outside the screenshot.
+/// In words: none of the function's actions can say this (what an action leaves unwritten must be what the call says), or a
+/// place lies outside the screenshot.
 pub(in crate::dialect) fn write(
     actions: &'static [Action],
     call: &Call,
@@ -50,7 +51,7 @@ impl Offered<'_> {
             _ => Map::new(),
         };
         left.retain(|_, value| !value.is_null());
-        let mut written = Map::new();
+        let (mut written, mut unwritten) = (Map::new(), Vec::new());
         for argument in self.action.arguments {
             let mut take = |name: &str| left.shift_remove(name);
             let mut put = |value: Value| written.insert(argument.name.into(), value);
@@ -63,7 +64,9 @@ impl Offered<'_> {
             };
             match argument.means {
                 Means::Word(word) => drop(put(json!(word))),
-                Means::Middle(name) | Means::Usual(name, _) | Means::Unsaid(name) => drop(take(name)),
+                Means::Middle(name) | Means::Usual(name, _) | Means::Unsaid(name) => {
+                    unwritten.push((argument.means, name, take(name)));
+                }
                 Means::Enter(_) => {
                     // The text before it ends with the line break, if any.
                     let text = written.values_mut().rev().find_map(|value| match value {
@@ -131,9 +134,35 @@ impl Offered<'_> {
                 }
             }
         }
-        match left.keys().next() {
-            Some(name) => Err(format!("`{}` has no word for `{name}`", self.action.name)),
-            None => Ok(written),
+        if let Some(name) = left.keys().next() {
+            return Err(format!("`{}` has no word for `{name}`", self.action.name));
         }
+        let read = self.read(written.clone(), scale)?.arguments;
+        for (means, name, value) in unwritten {
+            let known = read.get(name).filter(|value| !value.is_null());
+            if !is_meant(means, value.as_ref(), known) {
+                let value = value.map_or("nothing".into(), |value| value.to_string());
+                let name_of_action = self.action.name;
+                return Err(format!("`{name_of_action}` has no word for `{name}`, which is {value}"));
+            }
+        }
+        Ok(written)
+    }
+}
+
+/// Whether what an action means without a word is what the call says. The middle of a screenshot lies between pixels.
+fn is_meant(means: Means, call: Option<&Value>, known: Option<&Value>) -> bool {
+    let (Some(call), Some(known)) = (call, known) else { return call == known };
+    let near = |most: f64, call: &Value, known: &Value| match (call.as_f64(), known.as_f64()) {
+        (Some(call), Some(known)) => (call - known).abs() <= most,
+        _ => false,
+    };
+    match (means, call.as_array(), known.as_array()) {
+        (Means::Middle(_), Some(call), Some(known)) => {
+            call.len() == known.len() && call.iter().zip(known).all(|(call, known)| near(1.0, call, known))
+        }
+        // 5 and 5.0 are one number.
+        (Means::Usual(..), ..) => near(0.0, call, known),
+        _ => call == known,
     }
 }

@@ -60,12 +60,22 @@ fn value(offered: &Offered<'_>, argument: &Argument, scale: Scale) -> Result<Val
             schema::places_can_be_read_back(property)?;
             let mut written = schema::written(property, scale)?;
             // Whether it may be left out is said elsewhere; what is there isn't null.
-            if let Some(kinds @ Value::Array(_)) = written.get_mut("type") {
-                *kinds = json!("string");
+            if let Some(kind @ Value::Array(_)) = written.get_mut("type") {
+                *kind = match argument.means {
+                    Means::Text(_) | Means::Direction(_) => json!("string"),
+                    _ => present(kind),
+                };
             }
             Ok(written)
         }
     }
+}
+
+/// A list of types without null: the one that is left, or the list.
+fn present(kinds: &Value) -> Value {
+    let mut kinds = kinds.as_array().cloned().unwrap_or_default();
+    kinds.retain(|kind| kind != "null");
+    if kinds.len() == 1 { kinds.remove(0) } else { Value::Array(kinds) }
 }
 
 /// Whole numbers within a number's bounds.

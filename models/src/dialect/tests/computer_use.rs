@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::offered::{check, check_unsaid, check_written, functions, only};
 use crate::{
-    Dialect, Thought,
+    Dialect, Function, Thought,
     dialect::{computer_use::ComputerUse, grid::Scale},
     processor::SmartSize,
 };
@@ -313,7 +313,7 @@ fn fara_has_a_browsers_actions() {
     );
     // A tool of that name is all that it takes, and one that clicks by itself brings the coordinate back.
     let mut more = functions;
-    more.push(crate::Function {
+    more.push(Function {
         name: "history_back".into(),
         description: String::new(),
         schema: json!({ "type": "object" }),
@@ -345,4 +345,26 @@ fn functions_are_declared_as_qwens_templates_do() {
     assert!(words.contains("The screen's resolution is 1288x728."), "{words}");
     let again = third().said("I see it.", call!(r#"{"action": "wait", "time": 2}"#));
     assert!(again.starts_with("I see it.\n<tool_call>\n{\"name\""), "{again}");
+}
+
+#[test]
+fn an_argument_of_several_types_keeps_them_but_null() {
+    let kinds = |kinds: serde_json::Value| {
+        let schema = json!({
+            "type": "object", "properties": { "text": { "type": "string" }, "seen_at": { "type": kinds } },
+            "required": ["text"]
+        });
+        let function = Function { name: "answer".into(), description: "Answers.".into(), schema };
+        let told = third().instructions(&[function], Thought::None).unwrap();
+        let start = told.find("\"seen_at\": {").unwrap();
+        told[start..].split_once('}').unwrap().0.to_owned()
+    };
+    let cases = [
+        (json!(["integer", "null"]), "\"type\": \"integer\""),
+        (json!(["array", "null"]), "\"type\": \"array\""),
+        (json!(["integer", "boolean", "null"]), "\"type\": [\"integer\", \"boolean\"]"),
+    ];
+    for (of, told) in cases {
+        assert!(kinds(of.clone()).contains(told), "{of}: {}", kinds(of.clone()));
+    }
 }

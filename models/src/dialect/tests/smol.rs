@@ -79,7 +79,15 @@ fn calls_are_written_as_smolvlm_would() {
         ],
     );
     let problem = "`scroll` can't be said without `amount`";
-    check_unsaid(&smol(), &functions, &[("scroll", json!({ "point": [0, 0], "direction": "up" }), problem)]);
+    let elsewhere = "`scroll` has no word for `point`, which is [0,0]";
+    check_unsaid(
+        &smol(),
+        &functions,
+        &[
+            ("scroll", json!({ "point": [0, 0], "direction": "up" }), problem),
+            ("scroll", json!({ "point": [0, 0], "direction": "up", "amount": 50 }), elsewhere),
+        ],
+    );
 }
 
 #[test]

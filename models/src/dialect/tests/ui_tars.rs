@@ -105,17 +105,36 @@ fn calls_are_written_as_ui_tars_would() {
             ("press_key", json!({ "key": "Control+a" }), " hotkey(key='ctrl a')"),
             ("finish", json!({}), " finished()"),
             ("wait", json!({ "seconds": 5 }), " wait()"),
+            ("answer", json!({ "text": "42" }), " finished(content='42')"),
+            (
+                "scroll",
+                json!({ "point": [960, 540], "direction": "down" }),
+                " scroll(start_box='(500,500)', direction='down')",
+            ),
             ("navigate", json!({ "url": "https://x.org" }), " navigate(url=\"https://x.org\")"),
         ],
     );
     check_unsaid(
         &first(),
         &functions,
-        &[(
-            "click",
-            json!({ "point": [0, 1080] }),
-            "point: [0,1080] lies outside the screenshot's 1920×1080",
-        )],
+        &[
+            (
+                "click",
+                json!({ "point": [0, 1080] }),
+                "point: [0,1080] lies outside the screenshot's 1920×1080",
+            ),
+            ("wait", json!({ "seconds": 2 }), "`wait` has no word for `seconds`, which is 2"),
+            (
+                "scroll",
+                json!({ "point": [960, 540], "direction": "down", "amount": 200 }),
+                "`scroll` has no word for `amount`, which is 200",
+            ),
+            (
+                "answer",
+                json!({ "text": "42", "seen_at": [[0, 0, 9, 9]] }),
+                "`finished` has no word for `seen_at`, which is [[0,0,9,9]]",
+            ),
+        ],
     );
 }
 
