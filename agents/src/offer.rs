@@ -223,9 +223,9 @@ mod tests {
                 functions.iter().map(|function| function.schema["properties"].as_object().unwrap());
             properties.map(|properties| properties.keys().cloned().collect()).collect()
         };
-        assert_eq!(names(None), [vec!["point"], vec!["text"]]);
+        assert_eq!(names(None), [vec!["text"], vec!["point"]]);
         let size = Some(PixelSize { width: 1280, height: 800 });
-        assert_eq!(names(size), [vec!["point", "region", "corners"], vec!["text", "seen_at"]]);
+        assert_eq!(names(size), [vec!["text", "seen_at"], vec!["point", "region", "corners"]]);
     }
 
     #[test]

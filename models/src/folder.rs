@@ -115,6 +115,9 @@ impl ModelFolder {
         let tokenizer = read_tokenizer(path)?;
         let read = || read_processor_with(path, settings.image_backend, replaced);
         let processor = family.sees().then(read).transpose()?.map(|processor| family.processor(processor));
+        if let Some(processor) = &processor {
+            check_processor(path, family.as_ref(), processor)?;
+        }
         let dialect = ChosenDialect::of(&settings, &names(path), family.name());
         let template = ChatTemplate::of_folder_or(path, family.template())?;
         let video_template = family
@@ -139,7 +142,6 @@ impl ModelFolder {
             tokenizer,
             sessions,
         };
-        folder.check_processor()?;
         folder.check_tokens()?;
         Ok(folder)
     }
@@ -153,23 +155,6 @@ impl ModelFolder {
     /// Whether each of so many images is seen otherwise than one alone.
     pub(crate) fn sees_otherwise(&self, images: usize) -> bool {
         images > 1 && self.several.is_some()
-    }
-
-    /// Pictures, patches and padded ones are fed in different ways: a processor of another kind would be noticed late.
-    fn check_processor(&self) -> Result<(), ModelError> {
-        let Some(processor) = &self.processor else { return Ok(()) };
-        let (gives, takes) = (processor.form(), self.family.image_form());
-        if gives == takes {
-            return Ok(());
-        }
-        Err(ModelError::Folder {
-            path: self.path.join("preprocessor_config.json"),
-            problem: format!(
-                "its image processor gives {gives}, a `{}` model takes {takes}",
-                self.family.name()
-            ),
-            remedy: "Take it and `config.json` from the same model".into(),
-        })
     }
 
     /// The file of a session.
@@ -247,6 +232,19 @@ pub(crate) fn family_of_folder(path: &Path) -> Result<Box<dyn Family>, ModelErro
     let settings = FolderSettings::of_folder(path)?;
     let config = Layout::of_folder(path, &settings)?.config(path, &settings)?;
     family::of_folder(path, &config)
+}
+
+/// Pictures, patches and padded ones are fed in different ways: a processor of another kind would be noticed late.
+fn check_processor(folder: &Path, family: &dyn Family, processor: &ImageProcessor) -> Result<(), ModelError> {
+    let (gives, takes) = (processor.form(), family.image_form());
+    if gives == takes {
+        return Ok(());
+    }
+    Err(ModelError::Folder {
+        path: folder.join("preprocessor_config.json"),
+        problem: format!("its image processor gives {gives}, a `{}` model takes {takes}", family.name()),
+        remedy: "Take it and `config.json` from the same model".into(),
+    })
 }
 
 pub(crate) fn read_tokenizer(folder: &Path) -> Result<Tokenizer, ModelError> {
