@@ -21,6 +21,8 @@ class Sessions:
 
     # The graph of which there may be several.
     decoder_name = "decoder_model_merged"
+    # Whether the decoder looks embeddings up itself.
+    reads_tokens = False
 
     def __init__(self, folder, suffix="", device=None):
         self.folder = folder.path
