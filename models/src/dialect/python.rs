@@ -6,9 +6,9 @@ use percept_runtime::Form;
 use serde_json::{Map, Number, Value, json};
 
 use super::{
-    actions::Offer,
+    actions::{self, Action, Offer, WrittenAction},
     grid::Scale,
-    schema::{self, is_required, places_can_be_read_back, properties, refused},
+    schema::{self, is_required, places_can_be_read_back, properties, refused, resolve},
 };
 use crate::{Call, Function, ModelError};
 
@@ -259,6 +259,25 @@ pub(super) fn function_text(
         written.extend(of_kind.filter_map(|(name, _)| Some(format!("{name}={}", arguments.get(name)?))));
     }
     Ok(format!("{}({})", function.name, written.join(", ")))
+}
+
+/// A call as a model writes it whose actions are these: as one of them in `text`'s syntax, or under the function's own name.
+///
+/// # Errors
+///
+/// Why it can't be written, in words.
+pub(super) fn call_text(
+    actions: &'static [Action],
+    call: &Call,
+    function: &Function,
+    scale: Scale,
+    text: impl Fn(&str, &Map<String, Value>) -> String,
+) -> Result<String, String> {
+    if let Some(WrittenAction { name, arguments }) = actions::write(actions, call, function, scale)? {
+        return Ok(text(name, &arguments));
+    }
+    let schema = resolve(function).map_err(|error| error.to_string())?;
+    function_text(function, &schema, &call.arguments, scale)
 }
 
 /// The call of a function as it is.

@@ -22,11 +22,11 @@ use serde_json::{Map, Value, json};
 use self::table::ACTIONS;
 use super::{
     Dialect,
-    actions::{self, Argument, Means, Offer, Offered, WrittenAction},
+    actions::{Argument, Means, Offer, Offered},
     computer_use::whole_numbers,
     grid::Scale,
     python::{self, Written},
-    schema::{self, refused, resolve},
+    schema::{self, refused},
     words,
 };
 use crate::{Call, Function, ModelError, Thought};
@@ -202,17 +202,8 @@ impl Dialect for SmolOperator {
     }
 
     fn write(&self, call: &Call, function: &Function) -> Option<Result<String, String>> {
-        let written = || {
-            let action = actions::write(&ACTIONS, call, function, self.scale)?;
-            let call = if let Some(WrittenAction { name, arguments }) = action {
-                text(name, &arguments)
-            } else {
-                let schema = resolve(function).map_err(|error| error.to_string())?;
-                python::function_text(function, &schema, &call.arguments, self.scale)?
-            };
-            Ok(format!("\n{call}\n{CLOSE}"))
-        };
-        Some(written())
+        let written = python::call_text(&ACTIONS, call, function, self.scale, text);
+        Some(written.map(|call| format!("\n{call}\n{CLOSE}")))
     }
 
     fn thought(&self, before: &str, _text: &str) -> String {

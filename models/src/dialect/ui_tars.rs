@@ -20,10 +20,10 @@ use serde_json::{Map, Value, json};
 use self::table::ACTIONS;
 use super::{
     Dialect,
-    actions::{self, Argument, Means, Offer, Offered, WrittenAction},
+    actions::{Argument, Means, Offer, Offered},
     grid::{Mark, Scale},
     python::{self, Written},
-    schema::{refused, resolve},
+    schema::refused,
     words,
 };
 use crate::{Call, Function, ModelError, Thought};
@@ -204,17 +204,8 @@ impl Dialect for UiTars {
     }
 
     fn write(&self, call: &Call, function: &Function) -> Option<Result<String, String>> {
-        let written = || {
-            let action = actions::write(&ACTIONS, call, function, self.scale)?;
-            let call = if let Some(WrittenAction { name, arguments }) = action {
-                text(name, &arguments)
-            } else {
-                let schema = resolve(function).map_err(|error| error.to_string())?;
-                python::function_text(function, &schema, &call.arguments, self.scale)?
-            };
-            Ok(format!(" {call}"))
-        };
-        Some(written())
+        let written = python::call_text(&ACTIONS, call, function, self.scale, text);
+        Some(written.map(|call| format!(" {call}")))
     }
 
     fn thought(&self, before: &str, _text: &str) -> String {
