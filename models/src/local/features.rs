@@ -97,6 +97,13 @@ impl SeenImages {
         state.images.insert(hash, (image, now));
     }
 
+    /// Forgets all.
+    pub(super) fn clear(&self) {
+        let mut state = self.state();
+        state.images.clear();
+        state.bytes = 0;
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere can't leave it half changed: every change is done before the next call.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -134,5 +141,12 @@ mod tests {
         assert_eq!(left, [true, false, true]);
         seen.insert(hash(4), image_of(10, 16));
         assert!(seen.get(hash(4)).is_none() && seen.get(hash(1)).is_some());
+        seen.clear();
+        assert!(seen.get(hash(1)).is_none());
+        // All of its room is free again.
+        for byte in 1..=2 {
+            seen.insert(hash(byte), image());
+        }
+        assert!(seen.get(hash(1)).is_some() && seen.get(hash(2)).is_some());
     }
 }

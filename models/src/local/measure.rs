@@ -1,4 +1,5 @@
-//! What a model makes of a conversation before it replies: for goldens, evaluations and a look inside.
+//! What a model makes of a conversation before it replies, and what it remembers: for goldens, evaluations, measurements
+//! and a look inside.
 
 use percept_runtime::RopePosition;
 
@@ -52,6 +53,17 @@ impl LocalModel {
             tokens: prompt.tokens.iter().map(|token| token.id).collect(),
             positions: prompt.positions,
         })
+    }
+
+    /// Forgets the tokens that were read and written last, and frees their memory: the next reply reads its prompt from the
+    /// beginning. A reply that is under way keeps what it has.
+    pub fn forget_prompt(&self) {
+        drop(self.inner.take_kept());
+    }
+
+    /// Forgets the features of all images: the next reply that needs one sees it anew.
+    pub fn forget_images(&self) {
+        self.inner.seen.clear();
     }
 
     /// How many tokens [`LocalModel::first_logits`] scores.
