@@ -131,6 +131,11 @@ def export(model, folder):
     graphs.save(graphs.decoder(traced, fusions="cpu"), folder.graph("decoder_model_merged"))
 
 
+def ask(name, question, pictures):
+    """A case of one question."""
+    return Asked(name, f"Question: {question} Answer:", [user(None, question)], pictures)
+
+
 def cases():
     """A caption, questions, a text to go on with, and a conversation about one image."""
     landscape = {"landscape.png": picture(77, 45, seed=21)}

@@ -189,6 +189,12 @@ def check(folder, recorded, least_margin):
     cross_attention.check(folder, recorded, least_margin)
 
 
+def ask(name, question, pictures):
+    """A case of one question."""
+    parts = ["User:", *[None] * len(pictures), f"{question}<end_of_utterance>\nAssistant:"]
+    return Interleaved(name, parts, [user(None, question)], pictures)
+
+
 def cases():
     """Images before, between and after texts, side by side, in a later turn, as examples, and none."""
     landscape = {"landscape.png": picture(77, 45, seed=31)}

@@ -1,4 +1,5 @@
-"""Makes every folder under `models/tests/data`, or those that are named: `python make.py [NAME …]`.
+"""Makes every folder under `models/tests/data`, or those that are named: `python make.py [NAME …]`; with `--large DIR NAME …`
+larger ones of the named families under another folder, to measure speed with (`large.py`).
 
 Each model is written, loaded back by transformers, recorded, and then run by ONNX Runtime, which
 must give the same; a folder that fails a check gets no goldens.
@@ -20,6 +21,7 @@ import torch  # noqa: E402
 import transformers  # noqa: E402
 
 import goldens  # noqa: E402
+import large  # noqa: E402
 import seeds  # noqa: E402
 import verify  # noqa: E402
 from folder import Folder  # noqa: E402
@@ -94,11 +96,17 @@ def write_family(family, folder, processor, model, cases):
 
 
 def main(names):
-    """Makes the named folders, or all."""
+    """Makes the named folders, or all; after `--large` and a folder, the named families larger under it."""
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     for chatty in ("torch", "onnxruntime", "onnx_ir", None):
         logging.getLogger(chatty).setLevel(logging.ERROR)
+    if names[:1] == ["--large"]:
+        # What the exporters note of every node.
+        logging.disable(logging.WARNING)
+        for name in names[2:]:
+            large.make(name, Path(names[1]) / name)
+        return
     for name in names or [*FAMILIES, *DUAL_ENCODERS, "genai", "processors", "resize", "templates", "videos"]:
         if name in FAMILIES:
             make_family(name)

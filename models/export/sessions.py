@@ -13,6 +13,8 @@ import anyres
 STATES = ("past_conv.", "past_recurrent.")
 # Families whose positions begin at 1; their prompts are read in one run, because all of one sees all of it.
 COUNTS_FROM_ONE = ["paligemma"]
+# Threads that an operator may use; None leaves it to ONNX Runtime.
+THREADS = None
 
 
 class Sessions:
@@ -166,6 +168,8 @@ def open_session(path, device=None):
     """A session on the CPU, or on the given device of a registered provider library."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    if THREADS:
+        options.intra_op_num_threads = THREADS
     if device is None:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
