@@ -90,6 +90,8 @@ async fn turns(threads: usize, folder: &Path) {
             }
             word @ ("see" | "again") => {
                 let model: &LocalModel = model.as_ref().unwrap();
+                // Let go of, a reply leaves what it read to the next one.
+                drop(reply.take());
                 model.forget_prompt();
                 if word == "see" {
                     model.forget_images();

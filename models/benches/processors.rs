@@ -28,6 +28,13 @@ const PROCESSORS: &[(&str, &str)] = &[
     ("SmolVLMImageProcessor", r#"{"size": {"longest_edge": 2048}, "max_image_size": {"longest_edge": 512}}"#),
     ("Qwen2VLImageProcessor", r#"{"size": {"shortest_edge": 3136, "longest_edge": 12845056}}"#),
     ("Lfm2VlImageProcessor", "{}"),
+    (
+        "GotOcr2ImageProcessor",
+        r#"{"crop_to_patches": true, "size": {"height": 448, "width": 448}, "max_patches": 12}"#,
+    ),
+    ("LlavaNextImageProcessor", "{}"),
+    ("LlavaOnevisionImageProcessor", "{}"),
+    ("JanusImageProcessor", "{}"),
 ];
 
 /// What is resized to what: near the same size, to a few tiles, to one picture, and up.

@@ -21,10 +21,14 @@ from PIL import Image
 from transformers import (
     BlipImageProcessor,
     CLIPImageProcessor,
+    GotOcr2ImageProcessor,
     Idefics3ImageProcessor,
     IdeficsImageProcessor,
+    JanusImageProcessor,
     Lfm2VlImageProcessor,
     LlavaImageProcessor,
+    LlavaNextImageProcessor,
+    LlavaOnevisionImageProcessor,
     Qwen2VLImageProcessor,
     SiglipImageProcessor,
     SmolVLMImageProcessor,
@@ -32,9 +36,13 @@ from transformers import (
 )
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
 from transformers.models.idefics.image_processing_pil_idefics import IdeficsImageProcessorPil
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
+from transformers.models.janus.image_processing_pil_janus import JanusImageProcessorPil
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
+from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
+from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
@@ -56,6 +64,11 @@ PROCESSORS = [
     ("Qwen2VLImageProcessor", Qwen2VLImageProcessorPil, Qwen2VLImageProcessor,
      {"size": {"shortest_edge": 3136, "longest_edge": 12845056}}),
     ("Lfm2VlImageProcessor", None, Lfm2VlImageProcessor, {}),
+    ("GotOcr2ImageProcessor", GotOcr2ImageProcessorPil, GotOcr2ImageProcessor,
+     {"crop_to_patches": True, "size": {"height": 448, "width": 448}, "max_patches": 12}),
+    ("LlavaNextImageProcessor", LlavaNextImageProcessorPil, LlavaNextImageProcessor, {}),
+    ("LlavaOnevisionImageProcessor", LlavaOnevisionImageProcessorPil, LlavaOnevisionImageProcessor, {}),
+    ("JanusImageProcessor", JanusImageProcessorPil, JanusImageProcessor, {}),
 ]
 FILTERS = {
     "Bilinear": Image.Resampling.BILINEAR,
@@ -82,20 +95,27 @@ def processors(bench, pictures, rounds):
     columns = [f"{width}×{height}, {way}" for width, height in pictures for way in ("Pillow", "torchvision")]
     print("| processor, times as fast | " + " | ".join(columns) + " |")
     print("|---" * (1 + len(columns)) + "|")
-    for name, pillow, tensors, settings in PROCESSORS:
-        row = []
-        for (width, height), picture in pictures.items():
-            for suffix, made in (("", pillow), ("Fast", tensors)):
-                if made is None:
-                    row.append("–")
-                    continue
-                processor = made(**settings)
-                ours, theirs = in_turns(rounds, [
-                    lambda: bench(f"{name}{suffix} {width}×{height}"),
-                    timed(lambda: processor(picture, return_tensors="np")),
-                ])
-                row.append(ratio(theirs, ours))
+    for name, *_ in PROCESSORS:
+        row = [cell for picture in pictures.values() for cell in ratios(bench, name, picture, rounds)]
         print(f"| {name} | " + " | ".join(row) + " |", flush=True)
+
+
+def ratios(bench, name, picture, rounds):
+    """How many times as fast as transformers one processor is with Pillow, and with torchvision."""
+    found = []
+    _, *classes, settings = next(row for row in PROCESSORS if row[0] == name)
+    for suffix, made in zip(("", "Fast"), classes):
+        if made is None:
+            found.append("–")
+            continue
+        processor = made(**settings)
+        case = "{}{} {}×{}".format(name, suffix, *picture.size)
+        ours, theirs = in_turns(rounds, [
+            lambda: bench(case),
+            timed(lambda: processor(picture, return_tensors="np")),
+        ])
+        found.append(ratio(theirs, ours))
+    return found
 
 
 def resizes(bench, pictures, rounds):
