@@ -25,6 +25,7 @@ use crate::{
     device::{Device, DeviceChoice},
     library::Runtime,
     moved::{MovedCounter, is_host},
+    ort_boundary::give_back_freed_memory,
     placement::Placement,
     signature::Signature,
 };
@@ -108,6 +109,7 @@ pub(super) fn load(
         moved,
         doubt,
     };
+    give_back_freed_memory();
     Ok((model, facts))
 }
 
