@@ -36,7 +36,7 @@ def main():
     parser.add_argument("--models", type=Path, default=Path.home() / ".cache" / "percept-speed")
     parser.add_argument("--bench", type=Path)
     parser.add_argument("--processors", type=Path)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--wall", action="store_true")
     parser.add_argument("--no-preprocessing", action="store_true")
