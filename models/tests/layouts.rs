@@ -142,7 +142,9 @@ fn renamed(path: &Path, name: &str, by: &str) {
         .filter(|at| bytes[*at..].starts_with(name.as_bytes()) && !bytes[*at - 1].is_ascii_alphanumeric())
         .collect();
     assert!(!places.is_empty());
-    places.iter().for_each(|at| bytes[*at..at + name.len()].copy_from_slice(by.as_bytes()));
+    for at in places {
+        bytes[at..at + name.len()].copy_from_slice(by.as_bytes());
+    }
     fs::write(file, bytes).unwrap();
 }
 
