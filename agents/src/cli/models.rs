@@ -80,7 +80,7 @@ async fn remove(address: &HubAddress, yes: bool, output: &Output) -> Result<u8, 
     };
     let stays: Vec<String> = removal.stays.iter().map(ToString::to_string).collect();
     if !yes {
-        if !output.has_person() {
+        if !Output::has_person() {
             let error = anyhow!("nobody is asked here whether {what} may go");
             return Err(Failure::bad_input(error).help("--yes removes it without asking"));
         }

@@ -61,7 +61,7 @@ impl Output {
     }
 
     /// Whether somebody sits at the terminal who can be asked.
-    pub(crate) fn has_person(&self) -> bool {
+    pub(crate) fn has_person() -> bool {
         io::stdin().is_terminal()
     }
 

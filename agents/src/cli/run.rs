@@ -223,7 +223,7 @@ async fn followed(mut run: Run, mut word: Option<Approval>, output: &Output) -> 
 
 /// Asks whoever sits at the terminal. Where nobody does, the run waits on the disk.
 async fn asked(question: &str, output: &Output) -> Approval {
-    if !output.has_person() {
+    if !Output::has_person() {
         return Approval::Later;
     }
     if output.agreed(&format!("     {question} [y/N] ")).await {
