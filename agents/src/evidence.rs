@@ -172,7 +172,9 @@ impl Evidence {
     /// [`AgentError::Evidence`] if it could never be known how certain an answer of this model is.
     pub(crate) fn certain(&self, votes: usize, model: &ModelCard) -> Result<(), AgentError> {
         let wanted = self.grounds.is_some_and(|grounds| grounds.certainty.is_some());
-        if !wanted || votes > 1 || model.tells_probabilities {
+        // An answer is a call, of which no API tells.
+        let tells = model.tells_probabilities && model.device != "remote";
+        if !wanted || votes > 1 || tells {
             return Ok(());
         }
         let why = format!("{} doesn't tell how likely its words are: ask for votes", model.name);

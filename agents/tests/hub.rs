@@ -199,3 +199,34 @@ fn a_full_disk_is_said_and_what_came_is_kept() {
     document(&percept(&server, folder.path(), &["models", "pull", "test/model", "--json"]));
     assert!(server.ranges("onnx/").iter().any(Option::is_some), "what came was kept");
 }
+
+#[test]
+fn a_model_is_removed_when_somebody_says_so() {
+    let (server, folder) = scene();
+    let folder = folder.path();
+    let remove =
+        |more: &[&str]| percept(&server, folder, &[&["models", "remove", "test/model"][..], more].concat());
+    let pulled = document(&percept(&server, folder, &["models", "pull", "test/model@v1", "--json"]));
+    document(&percept(&server, folder, &["models", "pull", "test/model", "--json"]));
+    // Nobody sits there who could be asked.
+    let output = remove(&[]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(said.contains("nobody is asked here") && said.contains("--yes"), "{said}");
+    let shown = text(&remove(&["--yes"]).stdout);
+    assert_eq!(
+        shown,
+        "removed hub:test/model, a name alone: others have what it leads to\nstill there: hub:test/model@v1\n"
+    );
+    let told =
+        document(&percept(&server, folder, &["models", "remove", "hub:test/model@v1", "--yes", "--json"]));
+    let files = pulled["files"].as_array().unwrap();
+    let most: u64 = files.iter().map(|file| file["bytes"].as_u64().unwrap()).sum();
+    let freed = told["bytes"].as_u64().unwrap();
+    assert!(freed > most / 2 && freed <= most, "{told}");
+    assert_eq!((&told["model"], &told["stays"]), (&json!("hub:test/model@v1"), &json!([])));
+    assert!(!folder.join("hf/hub/models--test--model").exists());
+    let output = remove(&["--yes"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("it isn't in the cache"), "{}", text(&output.stderr));
+}

@@ -90,6 +90,7 @@ impl ChatModel for Witness {
             stop: StopReason::End,
             usage: Usage { fresh_tokens: 10, output_tokens: 1, ..Usage::default() },
             tokens: probability.map(token).into_iter().collect(),
+            log_probabilities: Vec::new(),
         };
         let events = [GenerationEvent::Text(text), GenerationEvent::Done(Box::new(completion))];
         Ok(Generation::new(stream::iter(events.map(Ok))))

@@ -7,6 +7,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use percept::runtime::Cache;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -15,6 +16,8 @@ fn percept(arguments: &[&str], folder: &Path) -> Output {
         .args(arguments)
         .args(if arguments.contains(&"--help") { &[][..] } else { &["--device", "cpu"] })
         .current_dir(folder)
+        // What a search remembers goes there, and not to whoever runs the tests.
+        .env("PERCEPT_CACHE", folder.join("cache"))
         .stdin(Stdio::null())
         .output()
         .unwrap()
@@ -52,6 +55,11 @@ fn scene(model: &str) -> TempDir {
     let whole = fs::read(shots.join("wide.png")).unwrap();
     fs::write(shots.join("torn.png"), &whole[..whole.len() / 2]).unwrap();
     fs::write(shots.join("notes.txt"), "not a picture").unwrap();
+    fs::create_dir(folder.path().join("cache")).unwrap();
+    // ONNX Runtime's library is where it is for everybody.
+    let packages = Cache::open().unwrap().root().join("packages");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(packages, folder.path().join("cache/packages")).unwrap();
     folder
 }
 
@@ -127,6 +135,88 @@ fn the_nearest_picture_to_itself_is_itself_and_words_find_what_the_reference_fin
     assert_eq!((&told["query"]["text"], &told["found"][0]["image"]), (&json!(words), &json!(expected)));
     let shown = text(&percept(&["nearest", "m", words, "shots", "--top", "1"], folder.path()).stdout);
     assert!(shown.ends_with(&format!("  {expected}\n")) && shown.lines().count() == 1, "{shown}");
+}
+
+/// How many pictures a search looked at and how many of them it had embedded before, the first one's file and cosine, and
+/// what it said.
+fn searched(folder: &TempDir, more: &[&str]) -> (Value, Value, String) {
+    let arguments = [&["nearest", "m", "shots/tall.png", "shots", "--json"][..], more].concat();
+    let output = percept(&arguments, folder.path());
+    let told = document(&output);
+    (json!([told["searched"], told["known"]]), told["found"].clone(), text(&output.stderr))
+}
+
+/// The one file of what searches remember.
+fn indices(folder: &TempDir) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder.path().join("cache/embeddings")).into_iter().flatten();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn a_second_search_embeds_only_new_pictures() {
+    let folder = scene("clip-tiny");
+    let (counted, none, _) = searched(&folder, &["--no-index"]);
+    assert_eq!((counted, indices(&folder).len()), (json!([5, 0]), 0));
+    // The picture that is searched for is itself in the folder.
+    let (counted, first, said) = searched(&folder, &[]);
+    assert_eq!((&counted, &first, indices(&folder).len()), (&json!([5, 1]), &none, 1));
+    assert!(said.contains("shots/clear.png: its transparency is seen on white"), "{said}");
+    let (counted, again, said) = searched(&folder, &[]);
+    assert_eq!((&counted, &again), (&json!([5, 5]), &first));
+    assert!(said.contains("shots/clear.png: its transparency is seen on white"), "{said}");
+
+    let shots = folder.path().join("shots");
+    // Another name and another place are the same picture; another content under a known name isn't.
+    fs::rename(shots.join("wide.png"), shots.join("renamed.png")).unwrap();
+    fs::copy(shots.join("tall.png"), shots.join("clear.png")).unwrap();
+    let (counted, found, _) = searched(&folder, &[]);
+    assert_eq!(counted, json!([5, 5]));
+    let fits = |found: &Value, file: &str| {
+        found.as_array().unwrap().iter().any(|one| one["image"] == json!(file) && near(&one["cosine"], 1.0))
+    };
+    assert!(fits(&found, "shots/clear.png") && !fits(&first, "shots/clear.png"), "{found}");
+    fs::remove_file(shots.join("renamed.png")).unwrap();
+    fs::copy(data("siglip-tiny/golden.json"), shots.join("notes.txt")).unwrap();
+    let (counted, found, _) = searched(&folder, &[]);
+    assert_eq!(counted, json!([4, 4]));
+    assert!(!found.to_string().contains("renamed"), "{found}");
+}
+
+#[test]
+fn what_another_model_made_isnt_taken_and_what_is_damaged_is_made_anew() {
+    let folder = scene("clip-tiny");
+    searched(&folder, &[]);
+    let index = indices(&folder).remove(0);
+    let whole = fs::read(&index).unwrap();
+    // The same graphs with another image processor make other embeddings.
+    let settings = folder.path().join("m/preprocessor_config.json");
+    let changed = fs::read_to_string(&settings).unwrap();
+    let mut config: Value = serde_json::from_str(&changed).unwrap();
+    config["do_normalize"] = json!(false);
+    fs::write(&settings, config.to_string()).unwrap();
+    assert_eq!(searched(&folder, &[]).0, json!([5, 1]));
+    fs::write(&settings, changed).unwrap();
+    assert_eq!((searched(&folder, &[]).0, indices(&folder).len()), (json!([5, 5]), 2));
+    let mut graph = fs::read(folder.path().join("m/onnx/vision_model.onnx")).unwrap();
+    let weight = graph.len() / 2;
+    graph[weight] ^= 1;
+    fs::write(folder.path().join("m/onnx/vision_model.onnx"), graph).unwrap();
+    assert_eq!((searched(&folder, &[]).0, indices(&folder).len()), (json!([5, 1]), 3));
+
+    let folder = scene("clip-tiny");
+    searched(&folder, &[]);
+    assert_eq!(fs::read(&indices(&folder)[0]).unwrap(), whole, "what is kept depends on nothing else");
+    fs::write(&indices(&folder)[0], &whole[..whole.len() / 2]).unwrap();
+    let (counted, _, said) = searched(&folder, &[]);
+    assert_eq!(counted, json!([5, 1]));
+    assert!(said.contains("is damaged, so it is made anew"), "{said}");
+    assert_eq!(searched(&folder, &[]).0, json!([5, 5]));
+    // A place that can't be written to is said, and the search goes on.
+    fs::remove_dir_all(folder.path().join("cache/embeddings")).unwrap();
+    fs::write(folder.path().join("cache/embeddings"), "a file").unwrap();
+    let (counted, _, said) = searched(&folder, &[]);
+    assert_eq!(counted, json!([5, 1]));
+    assert!(said.contains("the next search embeds all pictures again"), "{said}");
 }
 
 #[test]

@@ -41,6 +41,15 @@ def said(role, text):
     return {"role": role, "content": [{"type": "text", "text": text}]}
 
 
+def one_more(first=1):
+    """Two turns: images, an answer, and another image."""
+    return [
+        user(*[None] * first, "What is on the left side?"),
+        said("assistant", "A blue circle."),
+        user("And here? ", None, "Look to the right of it."),
+    ]
+
+
 def prepare(case, processor):
     """The prompt as rendered, and the model's inputs. A family without a chat template writes it itself."""
     if hasattr(processor, "asked"):

@@ -12,7 +12,7 @@ import decoder
 import graphs
 import tokens
 import weights
-from goldens import Case, said, user
+from goldens import Case, one_more, said, user
 from pictures import picture
 
 # Pixels of a tile's side and of a patch's side, and how many patches a side go into one feature.
@@ -168,9 +168,5 @@ def cases():
         Case("never_cut", [user(None, "Say what you see.")], wide, {"max_patches": 1}),
         Case("more_tiles", [user(None, "What colour is it?")], wide, {"min_patches": 5}),
         Case("two_images", [user(None, None, "Which of them shows a circle?")], {**tall, **small}),
-        Case("later_turn", [
-            user(None, "What is on the left side?"),
-            said("assistant", "A blue circle."),
-            user("And here? ", None, "Look to the right of it."),
-        ], {**wide, **square}),
+        Case("later_turn", one_more(), {**wide, **square}),
     ]

@@ -10,7 +10,7 @@ import lfm2_decoder
 import lfm2_tower
 import tokens
 import weights
-from goldens import Case, said, user
+from goldens import Case, one_more, said, user
 from pictures import picture
 
 # Pixels of a patch's side and of a tile's, patches of a feature's side.
@@ -129,9 +129,5 @@ def cases():
         Case("as_it_is", [user("Describe this: ", None, " in 2 words.")], exact),
         Case("enlarged", [user(None, "Click the red button.")], small),
         Case("two_images", [user(None, None, "Which of them shows a circle?")], {**tall, **small}),
-        Case("later_turn", [
-            user(None, "What is on the left side?"),
-            said("assistant", "A blue circle."),
-            user("And here? ", None, "Look to the right of it."),
-        ], {**tall, **exact}),
+        Case("later_turn", one_more(), {**tall, **exact}),
     ]

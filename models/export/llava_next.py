@@ -11,7 +11,7 @@ import graphs
 import llava
 import tokens
 import weights
-from goldens import Case, said, user
+from goldens import Case, one_more, said, user
 from pictures import picture
 
 # Pixels of a tile's side and of a patch's side.
@@ -115,9 +115,5 @@ def cases():
         Case("padded_square", [user(None, "Say what you see. Ü, 語.")], flat),
         Case("enlarged", [user(None, "Click the red button, please.")], small),
         Case("two_images", [user(None, None, "Which of them shows a circle?")], {**tall, **small}),
-        Case("later_turn", [
-            user(None, "What is on the left side?"),
-            said("assistant", "A blue circle."),
-            user("And here? ", None, "Look to the right of it."),
-        ], {**wide, **square}),
+        Case("later_turn", one_more(), {**wide, **square}),
     ]

@@ -8,7 +8,7 @@ from transformers.models.llava_onevision.video_processing_llava_onevision import
 
 import internvl
 import llava_next
-from goldens import Case, said, user
+from goldens import Case, one_more, said, user
 from pictures import picture
 
 # Pixels of a tile's side and of a patch's side.
@@ -111,14 +111,6 @@ def cases():
         Case("interpolated", [user(None, "Say what you see. Ü, 語.")], large),
         Case("one_tile", [user(None, "Click the red button, please.")], small),
         Case("two_images", [user(None, None, "Which of them shows a circle?")], {**tall, **small}),
-        Case("one_then_two", [
-            user(None, "What is on the left side?"),
-            said("assistant", "A blue circle."),
-            user("And here? ", None, "Look to the right of it."),
-        ], {**large, **exact}),
-        Case("later_turn", [
-            user(None, None, "What is on the left side?"),
-            said("assistant", "A blue circle."),
-            user("And here? ", None, "Look to the right of it."),
-        ], {**wide, **small, **tall}),
+        Case("one_then_two", one_more(), {**large, **exact}),
+        Case("later_turn", one_more(first=2), {**wide, **small, **tall}),
     ]

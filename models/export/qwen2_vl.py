@@ -12,7 +12,7 @@ import graphs
 import qwen_tower
 import tokens
 import weights
-from goldens import Case, said, user
+from goldens import Case, one_more, said, user
 from pictures import picture
 
 # Pixels of a patch's side, patches of a feature's side, frames of a patch.
@@ -170,9 +170,5 @@ def cases():
         Case("half_to_even", [user(None, "Where is the text field?")], half),
         Case("enlarged", [user(None, "Click the red button, please.")], small),
         Case("two_images", [user(None, None, "Which of them shows a circle?")], {**tall, **small}),
-        Case("later_turn", [
-            user(None, "What is on the left side?"),
-            said("assistant", "A blue circle."),
-            user("And here? ", None, "Look to the right of it."),
-        ], {**tall, **exact}),
+        Case("later_turn", one_more(), {**tall, **exact}),
     ]

@@ -5,20 +5,30 @@ transformers loops over the experts that were hit, which no graph can. ONNX Runt
 what it means: it takes the router's scores, not probabilities, and with `normalize_routing_weights` a softmax over the
 chosen experts alone, which is the softmax over all of them made to sum to one. On the CPU it has one form: float32,
 gate and up interleaved row by row in the first weights (`swiglu_fusion` 1).
+
+`QMoE` is the same with experts in four bits. The language model's weights lie on the grid of those, so that a second
+decoder, of `QMoE` and `MatMulNBits`, has to give what torch does with the very same weights.
 """
 
 import types
 
+import onnx
 import torch
 from torch.nn import functional
 from transformers import Qwen3VLMoeConfig, Qwen3VLMoeForConditionalGeneration
 
+import decoder
+import experts_4bit
+import graphs
 import qwen2_vl
 import qwen3_vl
+import verify
 
 cases, settings, processor = qwen3_vl.cases, qwen3_vl.settings, qwen3_vl.processor
 
 EXPERTS, CHOSEN, WIDTH = 4, 2, 16
+# Numbers that share a scale in `MatMulNBits`.
+WHOLE_BLOCK = 32
 
 
 def model(seed, processor):
@@ -42,7 +52,16 @@ def model(seed, processor):
             # They were filled as if all of an expert's numbers went into each of its outputs.
             for weight in (layer.mlp.experts.gate_up_proj, layer.mlp.experts.down_proj):
                 weight.mul_(weight.shape[1] ** 0.5)
+                experts_4bit.put_on_grid(weight)
+    for module in [*result.model.language_model.modules(), result.lm_head]:
+        if isinstance(module, torch.nn.Linear):
+            experts_4bit.put_on_grid(module.weight, WHOLE_BLOCK)
     return result
+
+
+def check(folder, recorded, least_margin):
+    """Both decoders must give what torch does."""
+    verify.check(folder, recorded, least_margin, exact_q4=True)
 
 
 def fused(block, hidden):
@@ -69,13 +88,16 @@ def fused(block, hidden):
 
 
 def export(model, folder):
-    """Writes the three sessions."""
+    """Writes the three sessions, and the decoder once more in 4 bits."""
     blocks = [layer.mlp for layer in model.model.language_model.layers]
     for block in blocks:
         gate, up = block.experts.gate_up_proj.detach().chunk(2, dim=1)
         block.register_buffer("interleaved", torch.stack([gate, up], dim=2).flatten(1, 2), persistent=False)
         block.forward = types.MethodType(fused, block)
     qwen3_vl.write(model, folder, indexed=False)
+    whole = onnx.load(folder.graph("decoder_model_merged"))
+    quantized = decoder.quantized(experts_4bit.quantized_experts(whole), WHOLE_BLOCK)
+    graphs.save(quantized, folder.graph("decoder_model_merged", "_q4"))
     # The model goes on as transformers has it.
     for block in blocks:
         del block.forward, block.interleaved

@@ -289,11 +289,14 @@ mod tests {
             context: None,
             max_images: None,
             own_sampling: false,
+            tells_probabilities: false,
         };
         let remote = |api, base, model| ModelAddress::Remote(plain(api, base, model));
         let here = Some("http://[::1]:8000/v1");
         let claude = plain(RemoteApi::Anthropic, None, "claude");
         let all = RemoteAddress { context: Some(9), max_images: Some(1), own_sampling: true, ..claude };
+        let flash = plain(RemoteApi::Gemini, None, "flash");
+        let telling = RemoteAddress { tells_probabilities: true, ..flash };
         let cases = [
             ("bundled:glance", ModelAddress::Bundled { name: "glance".into(), precision: None }),
             ("bundled:glance#q4", ModelAddress::Bundled { name: "glance".into(), precision: named("q4") }),
@@ -309,6 +312,7 @@ mod tests {
             ("openai:http://[::1]:8000/v1#qwen2.5vl:7b", remote(RemoteApi::OpenAi, here, "qwen2.5vl:7b")),
             ("openai:http://[::1]:8000/v1#Qwen/Qwen3-VL", remote(RemoteApi::OpenAi, here, "Qwen/Qwen3-VL")),
             ("anthropic:claude?context=9&images=1&sampling=own", ModelAddress::Remote(all)),
+            ("gemini:flash?probabilities=yes", ModelAddress::Remote(telling)),
         ];
         for (text, address) in cases {
             assert_eq!(text.parse::<ModelAddress>().unwrap(), address);

@@ -22,7 +22,7 @@ pub struct ModelCard {
     pub screen: Option<[u32; 2]>,
     /// Whether a thought before the action is this model's better default.
     pub thinks: bool,
-    /// Whether it tells how likely each token of a reply is.
+    /// Whether it tells how likely each token of a reply is; a remote model tells it of words, not of calls.
     #[serde(default)]
     pub tells_probabilities: bool,
     /// What a user should know before trusting a result: quantised weights, nodes off the device, …

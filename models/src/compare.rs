@@ -5,6 +5,7 @@
 
 mod answers;
 mod differences;
+mod scores;
 
 pub use self::{
     answers::{Answers, Questions},

@@ -20,11 +20,17 @@ pub enum Role {
     Tool,
 }
 
-/// The BLAKE3 hash of an image's size and pixels, which takes a fraction of a millisecond for a megapixel: equal images are equal wherever they came from.
+/// The BLAKE3 hash of an image's size and pixels, which takes a fraction of a millisecond for a megapixel: equal images are equal
+/// wherever they came from. Or that of a file's bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContentHash(pub [u8; 32]);
 
 impl ContentHash {
+    /// That of some bytes.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Self(blake3::hash(bytes).into())
+    }
+
     /// Another hash, by which the same image is remembered as a family sees it among several.
     pub(crate) fn among_several(self) -> Self {
         let mut bytes = self.0;

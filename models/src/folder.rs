@@ -36,7 +36,7 @@ pub(crate) use added_tokens::added_token;
 pub use config::{ModelConfig, TextConfig};
 pub(crate) use config::{config_path, part};
 pub(crate) use genai::FILE as GENAI_FILE;
-use layout::Layout;
+pub(crate) use layout::Layout;
 pub use layout::LayoutKind;
 pub use percept::FolderSettings;
 pub(crate) use precision::{Graphs, notes};

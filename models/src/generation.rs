@@ -102,6 +102,9 @@ pub struct Completion {
     pub usage: Usage,
     /// Each token, if [`Generate::log_probabilities`](crate::Generate::log_probabilities) asked for them.
     pub tokens: Vec<TokenRecord>,
+    /// The same of a remote model, whose API numbers no tokens: the log-probabilities alone, of the text's tokens.
+    #[serde(default)]
+    pub log_probabilities: Vec<f32>,
 }
 
 impl Completion {
@@ -110,8 +113,9 @@ impl Completion {
     /// where no token was recorded. It compares answers of one model; it is no probability of being right.
     pub fn likelihood(&self) -> Option<f64> {
         let free = self.tokens.iter().filter(|token| !token.forced && !token.thought);
-        let (sum, count) = free
-            .fold((0.0, 0.0), |(sum, count), token| (sum + f64::from(token.log_probability), count + 1.0));
+        let all = free.map(|token| token.log_probability).chain(self.log_probabilities.iter().copied());
+        let (sum, count) =
+            all.fold((0.0, 0.0), |(sum, count), logarithm| (sum + f64::from(logarithm), count + 1.0));
         (count > 0.0).then(|| (sum / count).exp())
     }
 }
@@ -187,6 +191,7 @@ mod tests {
                 stop: StopReason::End,
                 usage: Usage::default(),
                 tokens,
+                log_probabilities: Vec::new(),
             };
             let found = completion.likelihood();
             let is_near =

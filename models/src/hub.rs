@@ -13,8 +13,10 @@ mod address;
 mod blob;
 mod cache;
 mod checksum;
+mod choice;
 mod error;
 mod listing;
+mod removal;
 mod settings;
 mod space;
 mod transport;
@@ -25,11 +27,12 @@ use futures::{StreamExt, TryStreamExt, stream};
 use percept_runtime::Progress;
 use serde::Serialize;
 
-pub use self::{address::HubAddress, error::HubError, settings::HubSettings};
+pub use self::{address::HubAddress, error::HubError, removal::Removal, settings::HubSettings};
 use self::{
     address::is_commit,
     blob::{Download, Tally},
     cache::Shelf,
+    choice::Part,
     listing::Listing,
     transport::Transport,
 };
@@ -149,6 +152,16 @@ impl Hub {
         cache::models(&self.settings.cache)
     }
 
+    /// What removing a revision from the cache would take away: nothing that another one uses. Nothing is removed until
+    /// [`Removal::carry_out`].
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Hub`] if it isn't there, or is being fetched.
+    pub fn removal(&self, address: &HubAddress) -> Result<Removal, ModelError> {
+        Ok(Removal::of(&self.settings.cache, address)?)
+    }
+
     async fn bring(
         &self,
         address: &HubAddress,
@@ -164,7 +177,7 @@ impl Hub {
             (Some(kept), _) if wish == Wish::Any || self.settings.is_offline => kept,
             // Another program fetched it.
             (None, Some(commit)) if self.settings.is_offline && cached.snapshot(commit).is_dir() => {
-                let folder = cached.snapshot(commit);
+                let folder = inside(&cached.snapshot(commit), address);
                 let (model, commit) = (address.clone(), commit.clone());
                 return Ok(Pulled { model, commit, folder, files: Vec::new() });
             }
@@ -187,28 +200,22 @@ impl Hub {
                 listing
             }
         };
-        let folder = cached.snapshot(&listing.commit);
+        let folder = inside(&cached.snapshot(&listing.commit), address);
         let job = Job { hub: self, shelf: &cached, address, listing: &listing };
-
-        if listing.is_genai() {
-            return Err(unfit(
-                address,
-                "it is laid out as onnxruntime-genai has it (`genai_config.json`), which opens only from a folder",
-                "Download the repository into a folder and name that",
-            ));
+        let part = Part { listing: &listing, folder: address.folder() };
+        if !part.is_model() {
+            return Err(no_model(address, part));
         }
-        let settings: Vec<String> = listing.settings().into_iter().map(str::to_owned).collect();
-        if !settings.iter().any(|path| path == "config.json") {
-            return Err(unfit(
-                address,
-                "it has no `config.json`",
-                "A model's folder in the transformers.js layout has one",
-            ));
-        }
-        let mut files = job.bring(&settings, "settings", progress).await?;
-        let graphs = listing.graphs(&folder, precision, wish == Wish::Any || self.settings.is_offline);
-        let graphs = graphs.map_err(|error| in_repository(address, error))?;
+        let told = |error| in_repository(address, error);
+        let mut files = job.bring(&part.settings(), "settings", progress).await?;
+        let local = wish == Wish::Any || self.settings.is_offline;
+        let graphs = part.graphs(&folder, precision, local).map_err(told)?;
         files.extend(job.bring(&graphs, "graphs", progress).await?);
+        let data = part.data(&folder).map_err(told)?;
+        files.extend(job.bring(&data, "data", progress).await?);
+        if let Some(precision) = precision {
+            part.check_precision(&folder, precision).map_err(told)?;
+        }
         // Last, so that a revision never names what isn't there yet. What is known already isn't written again: a cache may be
         // one that can only be read, and another program may have gone on since.
         if !was_kept {
@@ -278,6 +285,33 @@ impl Job<'_> {
         }
         Ok(files.into_iter().map(|(_, file)| file).collect())
     }
+}
+
+/// Where the model is in a commit's folder.
+fn inside(snapshot: &Path, address: &HubAddress) -> PathBuf {
+    address.folder().map_or_else(|| snapshot.to_owned(), |folder| snapshot.join(folder))
+}
+
+/// Nothing says what model it is; perhaps folders in it are models.
+fn no_model(address: &HubAddress, part: Part<'_>) -> ModelError {
+    let others: Vec<String> = part
+        .others()
+        .into_iter()
+        .filter_map(|folder| {
+            let whole =
+                address.folder().map_or_else(|| folder.to_owned(), |above| format!("{above}/{folder}"));
+            Some(address.with_folder(&whole)?.to_string())
+        })
+        .collect();
+    let problem = "it has no `config.json` and no `genai_config.json`";
+    if others.is_empty() {
+        return unfit(
+            address,
+            problem,
+            "A model's folder in the layout of transformers.js or onnxruntime-genai has one",
+        );
+    }
+    unfit(address, problem, &format!("Folders in it have: name {}", others.join(" or ")))
 }
 
 fn unfit(address: &HubAddress, problem: &str, remedy: &str) -> ModelError {

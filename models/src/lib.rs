@@ -41,9 +41,9 @@ pub use conversation::{Content, ContentHash, Conversation, ImageContent, Message
 pub use dialect::{ChosenDialect, Declaration, Dialect, DialectKind, Found, JsonDialect, Located};
 pub use draw::{Draw, DrawProgress, Drawing, ImageModel};
 pub use dual_encoder::{
-    Classification, Cut, DualEncoder, Embedding, EncoderCard, EncoderConfig, EncoderFamily, EncoderFolder,
-    EncoderInspection, EncoderLayout, LabelScore, LocalDualEncoder, Scoring, Temperature, TemperatureSource,
-    TextEmbedding, ZeroShot, nearest,
+    Classification, Cut, DualEncoder, Embedding, EmbeddingIndex, EncoderCard, EncoderConfig, EncoderFamily,
+    EncoderFolder, EncoderInspection, EncoderLayout, IndexedPicture, LabelScore, LocalDualEncoder, Scoring,
+    Temperature, TemperatureSource, TextEmbedding, ZeroShot, nearest,
 };
 pub use error::{Cause, ModelError};
 pub use family::{
@@ -58,7 +58,7 @@ pub use generate::{Function, Generate, Reply, Sampling, Thought};
 pub use generation::{Call, Completion, Generation, GenerationEvent, Stage, StopReason, TokenRecord, Usage};
 pub use golden::{Golden, Verdict, verify};
 pub use http::{Pace, Patience, RealPace};
-pub use hub::{FileSource, Hub, HubAddress, HubError, HubSettings, Pulled, PulledFile};
+pub use hub::{FileSource, Hub, HubAddress, HubError, HubSettings, Pulled, PulledFile, Removal};
 pub use images::LoadedImage;
 pub use local::{InspectedSession, Inspection, LoadOptions, LocalModel, Memory, PlacedOperator, ReadPrompt};
 pub use merge::{Merge, MergeMethod, Merged, MergedGraph};

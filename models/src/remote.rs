@@ -143,7 +143,7 @@ impl RemoteModel {
             max_images: address.max_images,
             screen: None,
             thinks: true,
-            tells_probabilities: false,
+            tells_probabilities: address.tells_probabilities,
             notes,
         };
         let transport = Transport::new(address, admission, options.patience)?;
@@ -215,8 +215,12 @@ impl Inner {
                 "its API has neither min-p nor a repetition penalty: leave them at 0 and 1".into(),
             );
         }
-        if options.log_probabilities {
-            return refused("its API doesn't tell tokens by number: ask without log-probabilities".into());
+        if options.log_probabilities && !self.card.tells_probabilities {
+            return refused(
+                "it isn't known to tell probabilities: ask without log-probabilities, or, if its API does, with \
+                 `?probabilities=yes` in its address"
+                    .into(),
+            );
         }
         if !options.stop_at_end {
             return refused("a remote model always stops at its end".into());

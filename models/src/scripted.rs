@@ -210,7 +210,8 @@ fn completion(reply: &ScriptedReply, options: &Generate) -> Result<Completion, M
         _ => None,
     };
     let stop = if options.cancel.is_cancelled() { StopReason::Cancelled } else { StopReason::End };
-    Ok(Completion { thought, text, call, stop, usage: Usage::default(), tokens: Vec::new() })
+    let usage = Usage::default();
+    Ok(Completion { thought, text, call, stop, usage, tokens: Vec::new(), log_probabilities: Vec::new() })
 }
 
 #[cfg(test)]

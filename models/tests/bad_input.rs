@@ -95,6 +95,29 @@ async fn features_that_are_no_numbers_name_the_graph_that_gave_them() {
     assert!(model.first_logits(&text).await.is_ok(), "without an image nothing is wrong");
 }
 
+/// A prompt without the image that was shown would be answered as if it had been seen.
+#[tokio::test]
+async fn an_image_of_which_no_token_is_left_in_the_prompt_is_refused() {
+    let golden = goldens("llava-tiny").into_iter().find(|golden| golden.name == "landscape").unwrap();
+    let (_kept, path) = copy("llava-tiny");
+    // No patch of this size fits into the image.
+    change_json(&path.join("processor_config.json"), |config| {
+        config["patch_size"] = json!(4096);
+        config["num_additional_image_tokens"] = json!(0);
+    });
+    let model = load(&path, "cpu", CacheForm::Auto).await;
+    let conversation = golden.conversation();
+    let error = model.first_logits(&conversation).await.unwrap_err();
+    assert!(matches!(error, ModelError::Image(_)), "{error:?}");
+    let said = error.to_string();
+    for part in ["its processor leaves nothing of", "without the image", "compare `preprocessor_config.json`"]
+    {
+        assert!(said.contains(part), "{said}");
+    }
+    let text = Conversation::from_iter([Message::text(Role::User, "a b")]);
+    assert!(model.first_logits(&text).await.is_ok(), "without an image nothing is wrong");
+}
+
 async fn refused(damage: impl FnOnce(&Path), file: &str, says: &str) {
     let (_kept, path) = copy("llava-tiny");
     damage(&path);

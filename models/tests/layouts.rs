@@ -133,6 +133,37 @@ fn manifest_with(text: &'static str) -> impl FnOnce(&Path) {
     move |path| fs::write(path.join("percept.toml"), text).unwrap()
 }
 
+/// Calls an input of the text graph otherwise; the name is as long.
+fn renamed(path: &Path, name: &str, by: &str) {
+    assert_eq!(name.len(), by.len());
+    let file = path.join("text/model.onnx");
+    let mut bytes = fs::read(&file).unwrap();
+    let places: Vec<usize> = (0..bytes.len() - name.len())
+        .filter(|at| bytes[*at..].starts_with(name.as_bytes()) && !bytes[*at - 1].is_ascii_alphanumeric())
+        .collect();
+    assert!(!places.is_empty());
+    for at in places {
+        bytes[at..at + name.len()].copy_from_slice(by.as_bytes());
+    }
+    fs::write(file, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn positions_go_by_the_name_that_a_folder_gives_them() {
+    let (_kept, path) = genai();
+    renamed(&path, "position_ids", "own_places_3");
+    change_json(&path.join("genai_config.json"), |config| {
+        config["model"]["decoder"]["inputs"]["position_ids"] = "own_places_3".into();
+    });
+    check(&path, LayoutKind::Genai, CacheForm::Auto).await;
+    // A folder that doesn't say so is refused, and not run without its positions.
+    let (_kept, path) = genai();
+    renamed(&path, "position_ids", "own_places_3");
+    let options = LoadOptions { device: "cpu".parse().unwrap(), ..LoadOptions::default() };
+    let error = LocalModel::load(&path, options, Arc::new(Silent)).await.unwrap_err().to_string();
+    assert!(error.contains("own_places_3") || error.contains("position_ids"), "{error}");
+}
+
 #[tokio::test]
 async fn what_a_layout_names_wrongly_is_named() {
     let file = "genai_config.json";

@@ -92,6 +92,57 @@ async fn a_tower_that_is_told_where_patches_lie_sees_what_one_that_finds_it_sees
     }
 }
 
+/// The weights of that model lie on the grid of four bits, so that torch's own reply is the 4-bit decoder's too.
+#[tokio::test]
+async fn experts_in_four_bits_answer_as_transformers_does_with_the_weights_that_they_mean() {
+    let folder = data().join("qwen3_vl_moe-tiny");
+    let options = LoadOptions {
+        device: "cpu".parse().unwrap(),
+        precision: Some(Precision::named("q4").unwrap()),
+        ..LoadOptions::default()
+    };
+    let model = LocalModel::load(&folder, options, Arc::new(Silent)).await.unwrap();
+    let sessions = model.inspect().sessions;
+    let operators: Vec<&str> = sessions
+        .iter()
+        .flat_map(|session| &session.placement)
+        .map(|placed| placed.operator.as_str())
+        .filter(|operator| operator.contains("MoE"))
+        .collect();
+    assert!(!operators.is_empty() && operators.iter().all(|operator| *operator == "QMoE"), "{operators:?}");
+    let mut furthest = 0.0f32;
+    for golden in goldens("qwen3_vl_moe-tiny").iter().filter(|golden| golden.has_usual_processor()) {
+        let (tokens, _, _) = reply(&model, &golden.conversation()).await;
+        assert_eq!(tokens, golden.greedy, "{}", golden.name);
+        let logits = model.first_logits(&golden.conversation()).await.unwrap();
+        let largest = golden.first_logits.iter().fold(0.0f32, |largest, logit| largest.max(logit.abs()));
+        furthest = furthest.max(greatest_difference(&logits, &golden.first_logits) / largest);
+    }
+    println!("QMoE: first logits within {furthest:.1e} of the largest");
+    assert!(furthest < 1e-5, "{furthest}");
+}
+
+/// A form that only a newer library knows, here an attribute that none has.
+#[tokio::test]
+async fn experts_in_a_form_that_the_library_lacks_are_named_with_its_version_and_a_way_on() {
+    let (_kept, folder) = copy("qwen3_vl_moe-tiny");
+    replace(&folder.join("onnx/decoder_model_merged_q4.onnx"), b"expert_weight_bits", b"expert_weight_bats");
+    let options = LoadOptions {
+        device: "cpu".parse().unwrap(),
+        precision: Some(Precision::named("q4").unwrap()),
+        ..LoadOptions::default()
+    };
+    let error = LocalModel::load(&folder, options, Arc::new(Silent)).await.unwrap_err().to_string();
+    for part in [
+        "decoder_model_merged_q4.onnx: it needs the operator QMoE",
+        "with `expert_weight_bats`",
+        "onnxruntime 1.",
+        "Take a newer ONNX Runtime",
+    ] {
+        assert!(error.contains(part), "{error:?} doesn't say {part:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_folder_whose_tower_and_decoder_dont_belong_together_is_refused() {
     type Break = fn(&Path);

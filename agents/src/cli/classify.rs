@@ -41,7 +41,7 @@ pub(crate) async fn classify(options: ClassifyOptions, output: &Output) -> Resul
     let card = model.card();
     let notes: Vec<&String> = card.notes.iter().chain(question.notes()).collect();
     output.notes(notes.iter().copied());
-    let embedded = gallery.embed(&model, output).await?;
+    let embedded = gallery.embed(&model, None, output).await?;
     let answers = embedded.pictures.iter().map(|picture| (picture, question.classify(&picture.embedding)));
     if output.json {
         let images = answers.map(|(picture, answer)| Answer {

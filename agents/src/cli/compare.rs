@@ -84,9 +84,9 @@ pub(crate) async fn compare(options: CompareOptions, output: &Output) -> Result<
         return Err(Failure::bad_input(problem).help("name a second model, or --precision q4"));
     }
     let questions = Questions { images: readable(&images, output)?, asks: ask, clicks: click, max_tokens };
-    let answers_of_a = answers(&a, None, &device, &questions, output).await?;
-    let answers_of_b = answers(&b, Some(&answers_of_a.found), &device, &questions, output).await?;
-    let comparison = Comparison::of(&questions, &answers_of_a.found, &answers_of_b.found, moved_by)
+    let mut answers_of_a = answers(&a, None, &device, &questions, output).await?;
+    let mut answers_of_b = answers(&b, Some(&answers_of_a.found), &device, &questions, output).await?;
+    let comparison = Comparison::of(&questions, &mut answers_of_a.found, &mut answers_of_b.found, moved_by)
         .map_err(|error| Failure::bad_input(anyhow!(error)))?;
     if output.json {
         output.document(&json!({

@@ -43,9 +43,9 @@ pub(crate) async fn embed(options: EmbedOptions, output: &Output) -> Result<u8, 
     let card = model.card();
     output.notes(&card.notes);
     let texts = model.embed_texts(&options.texts).await?;
-    let Embedded { pictures, left_out } = match &gallery {
-        Some(gallery) => gallery.embed(&model, output).await?,
-        None => Embedded { pictures: Vec::new(), left_out: Vec::new() },
+    let Embedded { pictures, left_out, .. } = match &gallery {
+        Some(gallery) => gallery.embed(&model, None, output).await?,
+        None => Embedded { pictures: Vec::new(), left_out: Vec::new(), known: 0 },
     };
     let mut embeddings: Vec<Row<'_>> = pictures
         .iter()

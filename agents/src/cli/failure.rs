@@ -10,6 +10,8 @@ pub(crate) const BROKEN: u8 = 1;
 const BAD_INPUT: u8 = 2;
 /// The exit code of somebody's Ctrl-C: 128 and the signal's number.
 pub(crate) const INTERRUPTED: u8 = 130;
+/// The exit code of a program whose reader left, as `head` does: 128 and the signal's number.
+pub(crate) const UNHEARD: u8 = 141;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -34,6 +36,11 @@ impl Failure {
 
     pub(crate) fn interrupted() -> Self {
         Self { code: INTERRUPTED, error: anyhow::anyhow!("interrupted"), excerpt: None, help: None }
+    }
+
+    /// Nobody reads the result any more. There is nothing to say about it, and nobody to say it to.
+    pub(crate) fn unheard() -> Self {
+        Self { code: UNHEARD, error: anyhow::anyhow!("nobody reads on"), excerpt: None, help: None }
     }
 
     /// The same with a hint.

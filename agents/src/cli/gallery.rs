@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use percept::models::{DualEncoder, Embedding, LoadedImage};
+use percept::models::{
+    ContentHash, DualEncoder, Embedding, EmbeddingIndex, IndexedPicture, LoadedImage, ModelError,
+};
 use serde::Serialize;
 
 use super::{
@@ -30,6 +32,8 @@ struct Named {
 pub(crate) struct Embedded {
     pub(crate) pictures: Vec<Picture>,
     pub(crate) left_out: Vec<LeftOut>,
+    /// How many of the pictures the index knew.
+    pub(crate) known: usize,
 }
 
 /// One picture.
@@ -75,26 +79,52 @@ impl Gallery {
         self.files.iter().map(|named| (named.path.as_path(), named.itself))
     }
 
-    /// Embeds every picture; what can't be read of a folder is said and left out.
-    pub(crate) async fn embed(&self, model: &dyn DualEncoder, output: &Output) -> Result<Embedded, Failure> {
-        let mut embedded = Embedded { pictures: Vec::new(), left_out: Vec::new() };
+    /// Embeds every picture that the index doesn't know, and notes it there; what can't be read of a folder is said and left
+    /// out.
+    pub(crate) async fn embed(
+        &self,
+        model: &dyn DualEncoder,
+        mut index: Option<&mut EmbeddingIndex>,
+        output: &Output,
+    ) -> Result<Embedded, Failure> {
+        let mut embedded = Embedded { pictures: Vec::new(), left_out: Vec::new(), known: 0 };
         for files in self.files.chunks(AT_ONCE) {
             let mut opened = Vec::new();
             for Named { path, itself } in files {
-                match LoadedImage::open(path) {
-                    Ok(image) => opened.push((path, image)),
+                match Opened::of(path, index.as_deref_mut()) {
+                    Ok(picture) => opened.push((path, picture)),
                     Err(error) if *itself => return Err(error.into()),
                     Err(error) => embedded.leave_out(path, &error.to_string(), output),
                 }
             }
-            let pixels: Vec<_> = opened.iter().map(|(_, image)| image.pixels.clone()).collect();
-            let embeddings = model.embed_images(&pixels).await?;
-            for ((path, image), embedding) in opened.into_iter().zip(embeddings) {
+            let new = opened.iter().filter_map(|(_, picture)| match picture {
+                Opened::New(_, image) => Some(image.pixels.clone()),
+                Opened::Known(_) => None,
+            });
+            let pixels: Vec<_> = new.collect();
+            let mut embeddings = model.embed_images(&pixels).await?.into_iter();
+            for (path, picture) in opened {
+                let IndexedPicture { embedding, notes } = match picture {
+                    Opened::Known(known) => {
+                        embedded.known += 1;
+                        known
+                    }
+                    Opened::New(hash, image) => {
+                        let missing =
+                            || ModelError::Engine("an image came back without its embedding".into());
+                        let embedding = embeddings.next().ok_or_else(missing)?;
+                        let new = IndexedPicture { embedding, notes: image.notes };
+                        if let Some(index) = index.as_deref_mut() {
+                            index.insert(hash, new.clone());
+                        }
+                        new
+                    }
+                };
                 let file = path.display().to_string();
-                for note in &image.notes {
+                for note in &notes {
                     output.say(&output.ink(Ink::Warn, &format!("note: {}: {note}", plain(&file))));
                 }
-                embedded.pictures.push(Picture { file, embedding, notes: image.notes });
+                embedded.pictures.push(Picture { file, embedding, notes });
             }
         }
         if embedded.pictures.is_empty() {
@@ -102,6 +132,30 @@ impl Gallery {
             return Err(Failure::bad_input(problem));
         }
         Ok(embedded)
+    }
+}
+
+/// A picture's file, read.
+enum Opened {
+    /// Its embedding is known.
+    Known(IndexedPicture),
+    /// It isn't.
+    New(ContentHash, LoadedImage),
+}
+
+impl Opened {
+    fn of(path: &Path, index: Option<&mut EmbeddingIndex>) -> Result<Self, ModelError> {
+        let named = |problem: &str| ModelError::Image(format!("{}: {problem}", path.display()));
+        let bytes = std::fs::read(path).map_err(|error| named(&error.to_string()))?;
+        let hash = ContentHash::of_bytes(&bytes);
+        if let Some(known) = index.and_then(|index| index.get(hash)) {
+            return Ok(Self::Known(known.clone()));
+        }
+        let decoded = LoadedImage::decode(&bytes).map_err(|error| match error {
+            ModelError::Image(problem) => named(&problem),
+            other => other,
+        });
+        Ok(Self::New(hash, decoded?))
     }
 }
 

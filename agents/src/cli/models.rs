@@ -11,11 +11,15 @@ use super::{
     output::Output, progress::Bars, verify::verify,
 };
 
-/// Lists, fetches, looks inside, holds to goldens, compares or merges.
+/// The exit code where a person said no.
+const NOT_REMOVED: u8 = 4;
+
+/// Lists, fetches, removes, looks inside, holds to goldens, compares or merges.
 pub(crate) async fn models(command: ModelsCommand, output: &Output) -> Result<u8, Failure> {
     match command {
         ModelsCommand::List => list(output)?,
         ModelsCommand::Pull { model, precision } => pull(&model, precision, output).await?,
+        ModelsCommand::Remove { model, yes } => return remove(&model, yes, output).await,
         ModelsCommand::Merge(options) => return merge(options, output).await,
         ModelsCommand::Inspect { model, device } => return Box::pin(inspect(&model, device, output)).await,
         ModelsCommand::Verify(options) => return Box::pin(verify(options, output)).await,
@@ -64,4 +68,35 @@ async fn pull(model: &str, precision: Option<String>, output: &Output) -> Result
         output.print(&format!("{source:<9} {bytes:>13}  {path}"))?;
     }
     output.print(&format!("{} is in {}", pulled.model, pulled.folder.display()))
+}
+
+/// Removes a model, once a person has said that it may go.
+async fn remove(address: &HubAddress, yes: bool, output: &Output) -> Result<u8, Failure> {
+    let hub = Hub::new(HubSettings::of_environment().map_err(ModelError::from)?).map_err(ModelError::from)?;
+    let removal = hub.removal(address)?;
+    let what = match removal.bytes {
+        0 => format!("{address}, a name alone: others have what it leads to"),
+        bytes => format!("{address}: {} files, {bytes} bytes", removal.files),
+    };
+    let stays: Vec<String> = removal.stays.iter().map(ToString::to_string).collect();
+    if !yes {
+        if !Output::has_person() {
+            let error = anyhow!("nobody is asked here whether {what} may go");
+            return Err(Failure::bad_input(error).help("--yes removes it without asking"));
+        }
+        if !output.agreed(&format!("Remove {what}? [y/N] ")).await {
+            output.say("nothing was removed");
+            return Ok(NOT_REMOVED);
+        }
+    }
+    removal.carry_out().map_err(ModelError::from)?;
+    if output.json {
+        output.document(&removal)?;
+        return Ok(0);
+    }
+    output.print(&format!("removed {what}"))?;
+    if !stays.is_empty() {
+        output.print(&format!("still there: {}", stays.join(", ")))?;
+    }
+    Ok(0)
 }

@@ -2,7 +2,12 @@
 
 use std::path::PathBuf;
 
-use percept::models::{Cut, DualEncoder, Embedding, LoadOptions, LocalDualEncoder, nearest as by_likeness};
+use percept::{
+    models::{
+        Cut, DualEncoder, Embedding, EmbeddingIndex, LoadOptions, LocalDualEncoder, nearest as by_likeness,
+    },
+    runtime::Cache,
+};
 use serde::Serialize;
 
 use super::{
@@ -19,6 +24,8 @@ struct Document<'a> {
     query: &'a Query,
     found: Vec<Found<'a>>,
     searched: usize,
+    /// How many of them had been embedded by an earlier search.
+    known: usize,
     left_out: &'a [LeftOut],
     model: &'a str,
     device: &'a str,
@@ -47,8 +54,12 @@ pub(crate) async fn nearest(options: NearestOptions, output: &Output) -> Result<
     let model = options.model.open_encoder(load, Bars::new(&output.bars)).await?;
     let card = model.card();
     output.notes(&card.notes);
-    let (query, told) = query(&options.query, &model, output).await?;
-    let embedded = gallery.embed(&model, output).await?;
+    let mut index = if options.no_index { None } else { index(&model, output) };
+    let (query, told) = query(&options.query, &model, index.as_mut(), output).await?;
+    let embedded = gallery.embed(&model, index.as_mut(), output).await?;
+    if let Some(Err(error)) = index.map(|mut index| index.save()) {
+        output.notes([&format!("the next search embeds all pictures again: {error}")]);
+    }
     let embeddings: Vec<Embedding> =
         embedded.pictures.iter().map(|picture| picture.embedding.clone()).collect();
     let found: Vec<_> = by_likeness(&query, &embeddings)
@@ -66,6 +77,7 @@ pub(crate) async fn nearest(options: NearestOptions, output: &Output) -> Result<
             query: &told,
             found: found.collect(),
             searched: embeddings.len(),
+            known: embedded.known,
             left_out: &embedded.left_out,
             model: &card.name,
             device: &card.device,
@@ -76,21 +88,43 @@ pub(crate) async fn nearest(options: NearestOptions, output: &Output) -> Result<
     for (picture, cosine) in &found {
         output.print(&format!("{cosine:.3}  {}", plain(&picture.file)))?;
     }
-    let line =
-        format!("{} of {} pictures, by {} on {}", found.len(), embeddings.len(), card.name, card.device);
+    let known = match embedded.known {
+        0 => String::new(),
+        known => format!(" ({known} known from before)"),
+    };
+    let (best, all) = (found.len(), embeddings.len());
+    let line = format!("{best} of {all} pictures{known}, by {} on {}", card.name, card.device);
     output.say(&output.ink(Ink::Soft, &line));
     Ok(0)
+}
+
+/// What earlier searches with this model embedded, in the user's cache. Where there is none to be had, the search goes on.
+fn index(model: &LocalDualEncoder, output: &Output) -> Option<EmbeddingIndex> {
+    let found = Cache::open()
+        .map_err(anyhow::Error::from)
+        .and_then(|cache| Ok(EmbeddingIndex::open(&cache.root().join("embeddings"), model.identity()?)));
+    match found {
+        Ok(index) => {
+            output.notes(index.note().map(str::to_owned).iter());
+            Some(index)
+        }
+        Err(error) => {
+            output.notes([&format!("all pictures are embedded anew: {error}")]);
+            None
+        }
+    }
 }
 
 /// The query's embedding, and what it was taken for: the picture in a file of that name, else words.
 async fn query(
     query: &str,
     model: &LocalDualEncoder,
+    index: Option<&mut EmbeddingIndex>,
     output: &Output,
 ) -> Result<(Embedding, Query), Failure> {
     let path = PathBuf::from(query);
     if path.is_file() {
-        let mut embedded = Gallery::of(&[path])?.embed(model, output).await?;
+        let mut embedded = Gallery::of(&[path])?.embed(model, index, output).await?;
         return Ok((embedded.pictures.swap_remove(0).embedding, Query::Image { image: query.to_owned() }));
     }
     let found = model.embed_texts(&[query.to_owned()]).await?.swap_remove(0);

@@ -1,7 +1,7 @@
 //! Where words go: results to standard output, everything else to standard error.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, BufRead, IsTerminal, Write},
     process::ExitCode,
 };
 
@@ -9,7 +9,10 @@ use indicatif::MultiProgress;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{failure::Failure, narration::plain};
+use super::{
+    failure::{Failure, UNHEARD},
+    narration::plain,
+};
 
 /// The two streams, and whether the first gets JSON.
 pub(crate) struct Output {
@@ -57,6 +60,21 @@ impl Output {
         });
     }
 
+    /// Whether somebody sits at the terminal who can be asked.
+    pub(crate) fn has_person() -> bool {
+        io::stdin().is_terminal()
+    }
+
+    /// Asks that person; whatever isn't a yes is a no.
+    pub(crate) async fn agreed(&self, question: &str) -> bool {
+        self.say(&self.ink(Ink::Strong, question));
+        let answer = tokio::task::spawn_blocking(|| {
+            let mut line = String::new();
+            io::stdin().lock().read_line(&mut line).map(|_| line)
+        });
+        matches!(answer.await, Ok(Ok(line)) if matches!(line.trim(), "y" | "Y" | "yes"))
+    }
+
     /// Notes on how the result came about, to standard error.
     pub(crate) fn notes<'a>(&self, notes: impl IntoIterator<Item = &'a String>) {
         for note in notes {
@@ -66,14 +84,14 @@ impl Output {
 
     /// A line of the result, for a person.
     pub(crate) fn print(&self, line: &str) -> Result<(), Failure> {
-        self.bars.suspend(|| writeln!(io::stdout(), "{line}")).map_err(Failure::broken)
+        self.bars.suspend(|| writeln!(io::stdout(), "{line}")).map_err(unwritten)
     }
 
     /// A piece of the result as it comes.
     pub(crate) fn stream(&self, text: &str) -> Result<(), Failure> {
         let mut stdout = io::stdout();
         let written = self.bars.suspend(|| stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
-        written.map_err(Failure::broken)
+        written.map_err(unwritten)
     }
 
     /// The result as the one JSON document.
@@ -84,6 +102,9 @@ impl Output {
 
     /// Says what failed, and gives the exit code.
     pub(crate) fn fail(&self, failure: &Failure) -> ExitCode {
+        if failure.code == UNHEARD {
+            return ExitCode::from(UNHEARD);
+        }
         let message = failure.message();
         if self.json {
             let document = json!({ "error": message, "help": failure.help, "exit_code": failure.code });
@@ -98,5 +119,13 @@ impl Output {
             self.say(&format!("{} {help}", self.ink(Ink::Good, "help:")));
         }
         ExitCode::from(failure.code)
+    }
+}
+
+/// A result that can't be written. Where a pipe was closed because whoever reads it has enough, that is no trouble to tell.
+fn unwritten(error: io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::unheard(),
+        _ => Failure::broken(error),
     }
 }

@@ -1,7 +1,7 @@
 //! `percept run`: works on tasks from files, one after the other.
 
 use std::{
-    io::{self, BufRead, IsTerminal},
+    io::{self, IsTerminal},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -223,17 +223,13 @@ async fn followed(mut run: Run, mut word: Option<Approval>, output: &Output) -> 
 
 /// Asks whoever sits at the terminal. Where nobody does, the run waits on the disk.
 async fn asked(question: &str, output: &Output) -> Approval {
-    if !io::stdin().is_terminal() {
+    if !Output::has_person() {
         return Approval::Later;
     }
-    output.say(&output.ink(Ink::Strong, &format!("     {question} [y/N] ")));
-    let answer = tokio::task::spawn_blocking(|| {
-        let mut line = String::new();
-        io::stdin().lock().read_line(&mut line).map(|_| line)
-    });
-    match answer.await {
-        Ok(Ok(line)) if matches!(line.trim(), "y" | "Y" | "yes") => Approval::Granted,
-        _ => Approval::Denied("a person said no".into()),
+    if output.agreed(&format!("     {question} [y/N] ")).await {
+        Approval::Granted
+    } else {
+        Approval::Denied("a person said no".into())
     }
 }
 

@@ -211,6 +211,7 @@ impl ChatModel for Oracle {
             stop: StopReason::End,
             usage: Usage::default(),
             tokens: Vec::new(),
+            log_probabilities: Vec::new(),
         };
         let done = GenerationEvent::Done(Box::new(completion));
         Ok(Generation::new(futures::stream::iter([Ok(done)])))

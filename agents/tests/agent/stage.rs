@@ -259,6 +259,7 @@ impl ChatModel for Actor {
             stop: if is_cut { StopReason::MaxTokens } else { StopReason::End },
             usage,
             tokens: self.probability.filter(|_| options.log_probabilities).map(token).into_iter().collect(),
+            log_probabilities: Vec::new(),
         };
         let events = [
             GenerationEvent::Thought(thought.into()),

@@ -7,6 +7,7 @@
     reason = "what fails in a test's own helpers fails the test"
 )]
 
+mod closed_pipe;
 mod evaluating;
 mod full_disk;
 mod inspecting;

@@ -50,6 +50,7 @@ impl ChatModel for Moth {
             stop: StopReason::End,
             usage: Usage::default(),
             tokens: Vec::new(),
+            log_probabilities: Vec::new(),
         };
         Ok(Generation::new(stream::iter([Ok(GenerationEvent::Done(Box::new(completion)))])))
     }

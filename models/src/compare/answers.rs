@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::scores::Scores;
 use crate::{
     ChatModel, Conversation, Function, Generate, ImageContent, LoadedImage, LocalModel, Message, ModelError,
     Reply, Role, Thought,
@@ -25,16 +26,16 @@ pub struct Questions {
 /// What a model makes of one question about one image.
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
-    /// Scores of the first token.
-    pub(super) logits: Vec<f32>,
     /// The likeliest tokens one after another.
     pub(super) tokens: Vec<u32>,
     pub(super) text: String,
 }
 
 /// A model's answers, image by image.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Answers {
+    /// Scores of each reply's first token, on the disk.
+    pub(super) scores: Scores,
     /// One a question, for each image.
     pub(super) replies: Vec<Vec<Answer>>,
     /// A place in pixels of the image, or why there is none; one a target, for each image.
@@ -46,17 +47,18 @@ impl Answers {
     ///
     /// # Errors
     ///
-    /// Those of [`LoadedImage::open`] and [`ChatModel::generate`]; a click that isn't one is part of the result.
+    /// Those of [`LoadedImage::open`] and [`ChatModel::generate`], and [`ModelError::Request`] if the disk is full; a click that
+    /// isn't one is part of the result.
     pub async fn of(model: &LocalModel, questions: &Questions) -> Result<Self, ModelError> {
-        let mut answers = Self { replies: Vec::new(), clicks: Vec::new() };
+        let mut answers = Self { scores: Scores::new()?, replies: Vec::new(), clicks: Vec::new() };
         for path in &questions.images {
             let image = &ImageContent::new(LoadedImage::open(path)?.pixels);
             let mut replies = Vec::new();
             for ask in &questions.asks {
                 let conversation = about(image, ask);
-                let logits = model.first_logits(&conversation).await?;
+                answers.scores.push(&model.first_logits(&conversation).await?)?;
                 let (tokens, text) = model.greedy(&conversation, questions.max_tokens, true).await?;
-                replies.push(Answer { logits, tokens, text });
+                replies.push(Answer { tokens, text });
             }
             answers.replies.push(replies);
             let mut clicks = Vec::new();
@@ -74,10 +76,7 @@ impl Answers {
     ///
     /// [`ModelError::Request`] if the models have vocabularies of different sizes: their scores can't be compared.
     pub fn check_comparable(&self, other: &LocalModel) -> Result<(), ModelError> {
-        match self.replies.iter().flatten().next() {
-            Some(answer) => same_vocabulary(answer.logits.len(), other.vocabulary()),
-            None => Ok(()),
-        }
+        self.scores.vocabulary().map_or(Ok(()), |own| same_vocabulary(own, other.vocabulary()))
     }
 }
 

@@ -83,14 +83,23 @@ impl Comparison {
     /// # Errors
     ///
     /// [`ModelError::Request`] if the models have vocabularies of different sizes: their scores can't be compared.
-    pub fn of(questions: &Questions, a: &Answers, b: &Answers, moved_by: f64) -> Result<Self, ModelError> {
+    pub fn of(
+        questions: &Questions,
+        a: &mut Answers,
+        b: &mut Answers,
+        moved_by: f64,
+    ) -> Result<Self, ModelError> {
         let (mut replies, mut clicks) = (Vec::new(), Vec::new());
+        let (scores_of_a, scores_of_b) = (&mut a.scores, &mut b.scores);
+        scores_of_a.rewind()?;
+        scores_of_b.rewind()?;
         for (at, path) in questions.images.iter().enumerate() {
             let image = &path.display().to_string();
             let (of_a, of_b) = (a.replies.get(at), b.replies.get(at));
             let pairs = of_a.into_iter().flatten().zip(of_b.into_iter().flatten());
             for (ask, (a, b)) in questions.asks.iter().zip(pairs) {
-                replies.push(reply(image, ask, a, b)?);
+                let logits = [scores_of_a.next()?, scores_of_b.next()?];
+                replies.push(reply(image, ask, [a, b], &logits)?);
             }
             let (of_a, of_b) = (a.clicks.get(at), b.clicks.get(at));
             let pairs = of_a.into_iter().flatten().zip(of_b.into_iter().flatten());
@@ -103,17 +112,23 @@ impl Comparison {
     }
 }
 
-fn reply(image: &str, ask: &str, a: &Answer, b: &Answer) -> Result<ReplyDifference, ModelError> {
-    same_vocabulary(a.logits.len(), b.logits.len())?;
+fn reply(
+    image: &str,
+    ask: &str,
+    [a, b]: [&Answer; 2],
+    [logits_of_a, logits_of_b]: &[Vec<f32>; 2],
+) -> Result<ReplyDifference, ModelError> {
+    same_vocabulary(logits_of_a.len(), logits_of_b.len())?;
     let higher = |best: (usize, f32), (token, &logit)| if logit > best.1 { (token, logit) } else { best };
-    let (first, _) = a.logits.iter().enumerate().fold((0, f32::NEG_INFINITY), higher);
-    let above = b.logits.get(first).map_or(0, |own| b.logits.iter().filter(|logit| *logit > own).count());
+    let (first, _) = logits_of_a.iter().enumerate().fold((0, f32::NEG_INFINITY), higher);
+    let above =
+        logits_of_b.get(first).map_or(0, |own| logits_of_b.iter().filter(|logit| *logit > own).count());
     let equal_tokens = equal_beginning(&a.tokens, &b.tokens);
-    let pairs = a.logits.iter().zip(&b.logits).filter(|(a, b)| a.is_finite() && b.is_finite());
+    let pairs = logits_of_a.iter().zip(logits_of_b).filter(|(a, b)| a.is_finite() && b.is_finite());
     Ok(ReplyDifference {
         image: image.into(),
         ask: ask.into(),
-        divergence: divergence(&a.logits, &b.logits),
+        divergence: divergence(logits_of_a, logits_of_b),
         greatest_logit: pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max),
         rank: above + 1,
         equal_tokens,
@@ -183,8 +198,8 @@ fn summary(replies: &[ReplyDifference], clicks: &[ClickDifference], moved_by: f6
 mod tests {
     use super::*;
 
-    fn answer(logits: &[f32], tokens: &[u32]) -> Answer {
-        Answer { logits: logits.to_vec(), tokens: tokens.to_vec(), text: String::new() }
+    fn answer(tokens: &[u32]) -> Answer {
+        Answer { tokens: tokens.to_vec(), text: String::new() }
     }
 
     #[test]
@@ -198,14 +213,18 @@ mod tests {
             (ln([0.5, 0.3, 0.2]), ln([0.2, 0.3, 0.5]), turned, 2.5f32.ln(), 3),
         ];
         for (a, b, divergence, greatest, rank) in cases {
-            let found = reply("i", "?", &answer(&a, &[1, 2, 3]), &answer(&b, &[1, 2, 4])).unwrap();
+            let found =
+                reply("i", "?", [&answer(&[1, 2, 3]), &answer(&[1, 2, 4])], &[a.to_vec(), b.to_vec()])
+                    .unwrap();
             assert!((found.divergence - divergence).abs() < 1e-6, "{found:?}");
             assert!((found.greatest_logit - greatest).abs() < 1e-5, "{found:?}");
             assert_eq!((found.rank, found.equal_tokens, found.equal), (rank, 2, false));
         }
         assert!(divergence(&[0.0, 0.0], &[0.0, f32::NEG_INFINITY]).is_infinite());
         assert!(divergence(&[0.0, f32::NEG_INFINITY], &[0.0, 0.0]).is_finite());
-        let other = reply("i", "?", &answer(&[1.0], &[]), &answer(&[1.0, 2.0], &[])).unwrap_err().to_string();
+        let other = reply("i", "?", [&answer(&[]), &answer(&[])], &[vec![1.0], vec![1.0, 2.0]])
+            .unwrap_err()
+            .to_string();
         assert!(other.contains("one model scores 1 tokens, the other 2"), "{other}");
     }
 

@@ -43,6 +43,11 @@ impl Embedding {
         Self::new(sum.into_iter().map(|sum| (sum / all.len() as f64) as f32).collect())
     }
 
+    /// One that was made before, to the bit; `None` if it can't have been.
+    pub(super) fn as_it_was(values: Vec<f32>) -> Option<Self> {
+        (!values.is_empty() && values.iter().all(|value| value.is_finite())).then_some(Self(values))
+    }
+
     /// The numbers, whose squares sum to 1.
     pub fn values(&self) -> &[f32] {
         &self.0

@@ -4,6 +4,7 @@
 //! image: processor → image tower → length 1. A joint graph gets a stand-in on the side that isn't asked for.
 
 mod batch;
+mod identity;
 mod inspect;
 mod load;
 mod probe;

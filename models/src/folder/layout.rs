@@ -54,10 +54,19 @@ impl Layout {
     ///
     /// [`ModelError::Folder`] if `genai_config.json` is torn.
     pub(crate) fn of_folder(folder: &Path, settings: &FolderSettings) -> Result<Self, ModelError> {
+        Self::of(folder, settings, folder.join("onnx").is_dir())
+    }
+
+    /// The same of a folder whose graphs may not be there yet, by whether it will have an `onnx/`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Layout::of_folder`].
+    pub(crate) fn of(folder: &Path, settings: &FolderSettings, has_onnx: bool) -> Result<Self, ModelError> {
         if !settings.sessions.is_empty() {
             return Ok(Self::Manifest(settings.sessions.clone()));
         }
-        if folder.join("onnx").is_dir() {
+        if has_onnx {
             return Ok(Self::Community);
         }
         Ok(GenaiConfig::of_folder(folder)?.map_or(Self::Community, |genai| Self::Genai(Box::new(genai))))
@@ -87,8 +96,13 @@ impl Layout {
 
     /// Which of a family's sets of sessions the folder has.
     pub(crate) fn set<'a, 'b>(&self, folder: &Path, sets: &'a [Vec<&'b str>]) -> &'a [&'b str] {
+        self.set_of(&Graphs::of_folder(folder), sets)
+    }
+
+    /// The same of a folder that has, or will have, these graphs.
+    pub(crate) fn set_of<'a, 'b>(&self, graphs: &Graphs, sets: &'a [Vec<&'b str>]) -> &'a [&'b str] {
         let named = match self {
-            Self::Community => return Graphs::of_folder(folder).set(sets),
+            Self::Community => return graphs.set(sets),
             Self::Genai(_) => None,
             Self::Manifest(named) => {
                 sets.iter().find(|set| set.iter().any(|session| named.contains_key(*session)))
@@ -137,7 +151,22 @@ impl Layout {
         session: &str,
         precision: Option<&Precision>,
     ) -> Result<SessionFile, ModelError> {
-        let named = match self {
+        if let Some(path) = self.named(folder, session)? {
+            return explicit(session, path);
+        }
+        let graphs = Graphs::of_folder(folder);
+        // A session that isn't there in the precision that is asked for is there in another.
+        let chosen = graphs.choose(&[session], precision).or_else(|_| graphs.choose(&[session], None))?;
+        chosen.into_iter().next().ok_or_else(|| missing(&graphs.home().join(format!("{session}.onnx"))))
+    }
+
+    /// Where the file of a session is that this layout names, there or not; `None` if it is to be looked for.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Folder`] if it should name one and doesn't, or one outside of the folder.
+    pub(crate) fn named(&self, folder: &Path, session: &str) -> Result<Option<PathBuf>, ModelError> {
+        let file = match self {
             Self::Community => None,
             Self::Genai(genai) => Some(genai.file(session).ok_or_else(|| ModelError::Folder {
                 path: folder.join(genai::FILE),
@@ -146,13 +175,7 @@ impl Layout {
             })?),
             Self::Manifest(sessions) => sessions.get(session).map(String::as_str),
         };
-        if let Some(file) = named {
-            return explicit(folder, session, file);
-        }
-        let graphs = Graphs::of_folder(folder);
-        // A session that isn't there in the precision that is asked for is there in another.
-        let chosen = graphs.choose(&[session], precision).or_else(|_| graphs.choose(&[session], None))?;
-        chosen.into_iter().next().ok_or_else(|| missing(&graphs.home().join(format!("{session}.onnx"))))
+        file.map(|file| Ok(folder.join(inside(folder, session, file)?))).transpose()
     }
 
     /// A session that the family doesn't have would be left aside in silence.
@@ -186,8 +209,7 @@ impl Layout {
 }
 
 /// A file that is named, in the precision that its weights are in.
-fn explicit(folder: &Path, session: &str, file: &str) -> Result<SessionFile, ModelError> {
-    let path = folder.join(inside(folder, session, file)?);
+fn explicit(session: &str, path: PathBuf) -> Result<SessionFile, ModelError> {
     let Ok(graph) = std::fs::metadata(&path) else { return Err(missing(&path)) };
     let weights = Weights::of_graph(&path)?;
     let data = weights.data.iter().filter_map(|path| std::fs::metadata(path).ok());

@@ -1,6 +1,6 @@
 //! What a graph's weights are and how much room they take, read from its file without loading them.
 //!
-//! Reference: onnx.proto (onnx 1.23) and onnxruntime's `ContribOperators.md` (`MatMulNBits`).
+//! Reference: onnx.proto (onnx 1.23) and onnxruntime's `ContribOperators.md` (`MatMulNBits`, `QMoE`).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -56,7 +56,7 @@ const KINDS: [(u64, &str, u64); 17] = [
 pub struct Weights {
     /// Bytes by the kind of number.
     pub bytes_by_kind: BTreeMap<String, u64>,
-    /// Bits of the weights that `MatMulNBits` unpacks while it multiplies; they are stored as `uint8`.
+    /// Bits of the weights that `MatMulNBits` and `QMoE` unpack while they multiply; they are stored as `uint8`.
     pub packed_bits: BTreeSet<u64>,
     /// The files of external data, which lie where the graph says.
     pub data: BTreeSet<PathBuf>,
@@ -113,15 +113,17 @@ impl Weights {
         let Some(operator) = fields.iter().find(|field| field.number == NODE_OPERATOR) else {
             return Ok(());
         };
-        if wire.read(operator.place.clone())? != b"MatMulNBits" {
-            return Ok(());
-        }
+        let wanted = match wire.read(operator.place.clone())?.as_slice() {
+            b"MatMulNBits" => b"bits".as_slice(),
+            b"QMoE" => b"expert_weight_bits",
+            _ => return Ok(()),
+        };
         for attribute in fields.into_iter().filter(|field| field.number == NODE_ATTRIBUTE) {
             let parts = wire.all(attribute.place)?;
             let number =
                 parts.iter().find(|part| part.number == ATTRIBUTE_NUMBER).and_then(|part| part.value);
             if let Some(name) = parts.iter().find(|part| part.number == ATTRIBUTE_NAME)
-                && wire.read(name.place.clone())? == b"bits"
+                && wire.read(name.place.clone())? == wanted
             {
                 self.packed_bits.extend(number);
             }

@@ -24,11 +24,15 @@ use super::{
     address::is_commit,
     listing::{Entry, Listing},
 };
+use crate::folder::GENAI_FILE;
 
 /// How often a lock that another process holds is asked for.
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 /// What a repository's folder begins with.
 const PREFIX: &str = "models--";
+
+/// How far in a repository a model's graphs are looked for.
+const DEEPEST: usize = 3;
 
 /// One repository's folder.
 #[derive(Debug, Clone)]
@@ -52,7 +56,49 @@ impl Shelf {
     }
 
     pub(super) fn snapshot(&self, commit: &str) -> PathBuf {
-        self.folder.join("snapshots").join(commit)
+        self.snapshots().join(commit)
+    }
+
+    pub(super) fn snapshots(&self) -> PathBuf {
+        self.folder.join("snapshots")
+    }
+
+    pub(super) fn references(&self) -> PathBuf {
+        self.folder.join("refs")
+    }
+
+    /// What other programs note here of a commit: files that it doesn't have.
+    pub(super) fn marks(&self, commit: &str) -> PathBuf {
+        self.folder.join(".no_exist").join(commit)
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The folders in it and it itself, the inner ones first.
+    pub(super) fn rooms(&self) -> impl Iterator<Item = PathBuf> {
+        let inner = ["blobs", "snapshots", "refs", ".percept", ".no_exist"];
+        inner.into_iter().map(|name| self.folder.join(name)).chain([self.folder.clone()])
+    }
+
+    /// The blob that a link in a snapshot leads to; `None` for a file with content of its own, and a link to elsewhere.
+    pub(super) fn blob_of(&self, link: &Path) -> Option<String> {
+        let target = fs::read_link(link).ok()?;
+        let name = target.file_name()?.to_str()?.to_owned();
+        // The blob itself may be gone: then what it was called still tells.
+        let home = fs::canonicalize(link.parent()?.join(target.parent()?)).ok()?;
+        (home == fs::canonicalize(self.folder.join("blobs")).ok()?).then_some(name)
+    }
+
+    /// Whether somebody fetches this blob now.
+    pub(super) fn is_locked(&self, blob: &str) -> bool {
+        let file = File::options().write(true).open(self.lock_file(blob));
+        file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    }
+
+    fn lock_file(&self, blob: &str) -> PathBuf {
+        self.locks.join(format!("{blob}.lock"))
     }
 
     /// The commit that a revision was at when it was fetched.
@@ -60,7 +106,7 @@ impl Shelf {
         if is_commit(revision) {
             return Some(revision.to_owned());
         }
-        let text = fs::read_to_string(self.folder.join("refs").join(revision)).ok()?;
+        let text = fs::read_to_string(self.references().join(revision)).ok()?;
         Some(text.trim().to_owned()).filter(|commit| is_commit(commit))
     }
 
@@ -69,7 +115,7 @@ impl Shelf {
         if is_commit(revision) {
             return Ok(());
         }
-        write(&self.folder.join("refs").join(revision), commit)
+        write(&self.references().join(revision), commit)
     }
 
     /// A commit's listing, if it was kept.
@@ -82,13 +128,13 @@ impl Shelf {
         write(&self.listing_file(&listing.commit), &listing.kept())
     }
 
-    fn listing_file(&self, commit: &str) -> PathBuf {
+    pub(super) fn listing_file(&self, commit: &str) -> PathBuf {
         self.folder.join(".percept").join(format!("{commit}.json"))
     }
 
     /// Waits until nobody else fetches this blob. The lock ends with the file, so a killed process leaves none behind.
     pub(super) async fn lock(&self, blob: &str) -> Result<File, HubError> {
-        let path = self.locks.join(format!("{blob}.lock"));
+        let path = self.lock_file(blob);
         make_parent(&path)?;
         make_parent(&self.blob(blob))?;
         let file = File::options().create(true).truncate(false).write(true).open(&path);
@@ -182,15 +228,18 @@ pub(super) fn models(cache: &Path) -> Vec<HubAddress> {
             continue;
         };
         let mut named = Vec::new();
-        for (revision, commit) in revisions(&folder.join("refs"), "") {
-            if is_model(&folder.join("snapshots").join(&commit)) {
-                found.extend(format!("{repository}@{revision}").parse());
+        let mut add = |revision: &str, snapshot: &Path| {
+            for inside in model_folders(snapshot, 0) {
+                found.extend(format!("{repository}{inside}@{revision}").parse());
             }
+        };
+        for (revision, commit) in revisions(&folder.join("refs"), "") {
+            add(&revision, &folder.join("snapshots").join(&commit));
             named.push(commit);
         }
         for (commit, snapshot) in folders(&folder.join("snapshots")) {
-            if !named.contains(&commit) && is_model(&snapshot) {
-                found.extend(format!("{repository}@{commit}").parse());
+            if !named.contains(&commit) {
+                add(&commit, &snapshot);
             }
         }
     }
@@ -199,14 +248,14 @@ pub(super) fn models(cache: &Path) -> Vec<HubAddress> {
 }
 
 /// The folders in a folder, by name; none if it can't be read.
-fn folders(folder: &Path) -> Vec<(String, PathBuf)> {
+pub(super) fn folders(folder: &Path) -> Vec<(String, PathBuf)> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let named = entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())));
     named.filter(|(_, path)| path.is_dir()).collect()
 }
 
 /// Every revision with its commit; a branch's name may have slashes.
-fn revisions(folder: &Path, before: &str) -> Vec<(String, String)> {
+pub(super) fn revisions(folder: &Path, before: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let Ok(name) = entry.file_name().into_string() else { continue };
@@ -220,10 +269,30 @@ fn revisions(folder: &Path, before: &str) -> Vec<(String, String)> {
     found
 }
 
-fn is_model(snapshot: &Path) -> bool {
-    let has_graph = |folder: &Path| {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).any(|path| path.extension().is_some_and(|end| end == "onnx"))
-    };
-    snapshot.join("config.json").is_file() && (has_graph(&snapshot.join("onnx")) || has_graph(snapshot))
+/// The paths, from a folder, of it and of folders in it that look like models: each has settings, and graphs that no folder
+/// further in has settings for.
+fn model_folders(folder: &Path, depth: usize) -> Vec<String> {
+    let mut found = Vec::new();
+    if has_settings(folder) && has_graph(folder, depth) {
+        found.push(String::new());
+    }
+    if depth < DEEPEST {
+        for (name, path) in folders(folder) {
+            let inside = model_folders(&path, depth + 1);
+            found.extend(inside.into_iter().map(|path| format!("/{name}{path}")));
+        }
+    }
+    found
+}
+
+fn has_settings(folder: &Path) -> bool {
+    ["config.json", GENAI_FILE].iter().any(|name| folder.join(name).is_file())
+}
+
+fn has_graph(folder: &Path, depth: usize) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files = entries.map(|entry| entry.path()).filter(|path| path.is_file());
+    files.any(|path| path.extension().is_some_and(|end| end == "onnx"))
+        || depth < DEEPEST
+            && folders(folder).iter().any(|(_, path)| !has_settings(path) && has_graph(path, depth + 1))
 }

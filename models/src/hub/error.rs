@@ -99,6 +99,12 @@ pub enum HubError {
         /// What the reader can do.
         remedy: String,
     },
+    /// It can't be removed while it is fetched.
+    #[error("{model} is being fetched. Wait until that is done, or end it, and remove the model then")]
+    InUse {
+        /// The model's address.
+        model: String,
+    },
     /// It isn't in the cache, and nothing may be fetched.
     #[error(
         "{problem}, and HF_HUB_OFFLINE is set. Unset it to fetch, or name a model that is there: `percept models list`"

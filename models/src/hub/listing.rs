@@ -1,17 +1,14 @@
 //! What a repository holds at one commit: the Hub's answer as written, and as meant.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::{address::is_commit, checksum::Checksum};
-use crate::{
-    ModelError, dual_encoder, family,
-    folder::{FolderSettings, GENAI_FILE, Graphs, ModelConfig, Precision},
-};
+use crate::folder::GENAI_FILE;
 
 /// What says what a model is and how it is fed.
-const SETTINGS: [&str; 11] = [
+pub(super) const SETTINGS: [&str; 12] = [
     "config.json",
     "generation_config.json",
     "tokenizer.json",
@@ -23,13 +20,14 @@ const SETTINGS: [&str; 11] = [
     "preprocessor_config.json",
     "processor_config.json",
     "percept.toml",
+    GENAI_FILE,
 ];
 /// The most bytes of one file, so that no sum of a listing overflows.
 const MOST_FILE: u64 = 1 << 40;
 /// The most bytes of a file of settings; a tokenizer's are some tens of megabytes.
 const MOST_SETTING: u64 = 256 << 20;
 /// The most bytes of a licence that is fetched to lie beside its weights.
-const MOST_LICENCE: u64 = 1 << 20;
+pub(super) const MOST_LICENCE: u64 = 1 << 20;
 
 /// `GET /api/models/{repository}/revision/{revision}?blobs=true`.
 #[derive(Debug, Deserialize)]
@@ -114,7 +112,8 @@ impl Listing {
         }
         // They are read whole.
         let is_huge = |(path, entry): &(&String, &Entry)| {
-            SETTINGS.contains(&path.as_str()) && entry.bytes > MOST_SETTING
+            let name = path.rsplit('/').next().unwrap_or_default();
+            SETTINGS.contains(&name) && entry.bytes > MOST_SETTING
         };
         if let Some((path, entry)) = self.files.iter().find(is_huge) {
             return Err(format!(
@@ -129,57 +128,9 @@ impl Listing {
         self.files.get(path)
     }
 
-    /// Whether onnxruntime-genai's file is there, and no folder of graphs in the other layout, which would count first.
-    pub(super) fn is_genai(&self) -> bool {
-        self.files.contains_key(GENAI_FILE) && !self.files.keys().any(|path| path.starts_with("onnx/"))
-    }
-
-    /// The files that say what the model is and how it is fed, and its licence.
-    pub(super) fn settings(&self) -> Vec<&str> {
-        let is_setting = |path: &str, bytes: u64| {
-            SETTINGS.contains(&path)
-                || (!path.contains('/') && path.to_uppercase().starts_with("LICEN") && bytes <= MOST_LICENCE)
-        };
-        let files = self.files.iter().filter(|(path, entry)| is_setting(path, entry.bytes));
-        files.map(|(path, _)| path.as_str()).collect()
-    }
-
-    /// The graphs with their data, by the rules by which a folder on the disk is opened, once its settings are there.
-    /// Where no precision is asked for, `local` takes the one that the folder has.
-    ///
-    /// # Errors
-    ///
-    /// [`ModelError::Folder`] if the model isn't of a family that is hosted, lacks a session, has none in the precision, or
-    /// has graphs that `percept.toml` names: these open from a folder alone.
-    pub(super) fn graphs(
-        &self,
-        folder: &Path,
-        precision: Option<&Precision>,
-        local: bool,
-    ) -> Result<Vec<String>, ModelError> {
-        let remote =
-            Graphs::of_listing(folder, self.files.iter().map(|(path, entry)| (path.as_str(), entry.bytes)));
-        let wanted = |graphs: &Graphs| {
-            if let Some(family) = dual_encoder::belongs_here(folder)? {
-                return dual_encoder::graphs_of(graphs, family, precision);
-            }
-            let settings = FolderSettings::of_folder(folder)?;
-            if !settings.sessions.is_empty() {
-                return Err(ModelError::Folder {
-                    path: folder.join("percept.toml"),
-                    problem: "its `percept.toml` names the files of its graphs (`[sessions]`), which opens only from a folder"
-                        .into(),
-                    remedy: "Download the repository into a folder and name that".into(),
-                });
-            }
-            let config = ModelConfig::of_folder(folder, settings.family.as_deref())?;
-            graphs.choose_set(&family::of_folder(folder, &config)?.session_sets(), precision)
-        };
-        let there = (local && precision.is_none()).then(|| wanted(&Graphs::of_folder(folder)).ok()).flatten();
-        let chosen = there.map_or_else(|| wanted(&remote), Ok)?;
-        let paths = remote.files_of(&chosen);
-        let inside = paths.iter().filter_map(|path| path.strip_prefix(folder).ok());
-        Ok(inside.map(|path| path.to_string_lossy().replace('\\', "/")).collect())
+    /// Every file's path and what is said of it.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&str, &Entry)> + Clone {
+        self.files.iter().map(|(path, entry)| (path.as_str(), entry))
     }
 }
 
@@ -244,32 +195,9 @@ mod tests {
     }
 
     #[test]
-    fn only_what_says_what_a_model_is_counts_as_a_setting() {
-        let wanted = [
-            "LICENSE",
-            "LICENSE.md",
-            "chat_template.jinja",
-            "config.json",
-            "generation_config.json",
-            "percept.toml",
-            "preprocessor_config.json",
-            "processor_config.json",
-            "special_tokens_map.json",
-            "tokenizer.json",
-            "tokenizer_config.json",
-        ];
-        let others = [
-            "README.md",
-            "model.safetensors",
-            "onnx/config.json",
-            "tokenizer.model",
-            "tokenizer_golden.json",
-            "vocab.json",
-            "a.onnx",
-        ];
-        let listing = answer(&[wanted.as_slice(), &others].concat()).unwrap();
-        assert_eq!(listing.settings(), wanted);
+    fn a_kept_listing_is_read_back_unless_a_path_in_it_leads_elsewhere() {
+        let listing = answer(&["config.json", "a.onnx"]).unwrap();
         assert_eq!(Listing::of_kept(&listing.kept()).unwrap(), listing);
-        assert_eq!(Listing::of_kept(&listing.kept().replace("percept.toml", "../x")), None);
+        assert_eq!(Listing::of_kept(&listing.kept().replace("config.json", "../x")), None);
     }
 }

@@ -97,6 +97,7 @@ pub(super) fn stream(
             stop,
             usage,
             tokens: if options.log_probabilities { records(&inner, &decoded.tokens, thought)? } else { Vec::new() },
+            log_probabilities: Vec::new(),
         }));
     }
 }
@@ -340,6 +341,7 @@ fn cancelled(usage: Usage, plan: &ReplyPlan) -> Completion {
         stop: StopReason::Cancelled,
         usage,
         tokens: Vec::new(),
+        log_probabilities: Vec::new(),
     }
 }
 

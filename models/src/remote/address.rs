@@ -23,6 +23,9 @@ pub struct RemoteAddress {
     /// Whether it samples in its own way (`?sampling=own`): no temperature, no top-p, no seed is sent, because it
     /// would refuse them.
     pub own_sampling: bool,
+    /// Whether it is asked how likely its words are (`?probabilities=yes`). Not every model tells, and one that doesn't
+    /// refuses to answer at all.
+    pub tells_probabilities: bool,
 }
 
 impl RemoteAddress {
@@ -41,7 +44,7 @@ impl RemoteAddress {
         let bad = |problem: String| {
             ModelError::Request(format!(
                 "{problem}; a remote model is `{kind}:NAME` or `{kind}:URL#NAME`, perhaps with `?context=TOKENS`, \
-                 `?images=MOST` or `?sampling=own` after the name, joined by `&`"
+                 `?images=MOST`, `?sampling=own` or `?probabilities=yes` after the name, joined by `&`"
             ))
         };
         let (base, named) = match text.rsplit_once('#') {
@@ -63,6 +66,7 @@ impl RemoteAddress {
             context: None,
             max_images: None,
             own_sampling: false,
+            tells_probabilities: false,
         };
         for setting in settings.split('&').filter(|setting| !setting.is_empty()) {
             let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
@@ -71,6 +75,10 @@ impl RemoteAddress {
                 ("context", _, Some(number)) => address.context = Some(number),
                 ("images", _, Some(number)) => address.max_images = Some(number),
                 ("sampling", "own", _) => address.own_sampling = true,
+                ("probabilities", "yes", _) if api == RemoteApi::Anthropic => {
+                    return Err(bad("Anthropic's API tells no probabilities".into()));
+                }
+                ("probabilities", "yes", _) => address.tells_probabilities = true,
                 _ if !value.is_empty() => return Err(bad(format!("`{key}` can't be set so"))),
                 _ => return Err(bad("a setting without a value can't be set".into())),
             }
@@ -124,6 +132,7 @@ impl fmt::Display for RemoteAddress {
             self.context.map(|tokens| format!("context={tokens}")),
             self.max_images.map(|most| format!("images={most}")),
             self.own_sampling.then(|| "sampling=own".to_owned()),
+            self.tells_probabilities.then(|| "probabilities=yes".to_owned()),
         ];
         let settings: Vec<String> = settings.into_iter().flatten().collect();
         if settings.is_empty() { Ok(()) } else { write!(f, "?{}", settings.join("&")) }

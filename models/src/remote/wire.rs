@@ -61,6 +61,8 @@ pub(super) enum Piece {
     Call(usize, String),
     /// It writes more of that call's arguments, as JSON.
     Arguments(usize, String),
+    /// How likely it took tokens of its text to be, in natural logarithms.
+    LogProbabilities(Vec<f32>),
     /// What it took so far, whole each time.
     Tokens(Tokens),
     /// Why it stopped.

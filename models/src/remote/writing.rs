@@ -32,6 +32,8 @@ pub(super) struct Writing {
     argues: bool,
     text: String,
     calls: Vec<Written>,
+    /// Log-probabilities of the text's tokens, as far as they are told.
+    log_probabilities: Vec<f32>,
     tokens: Option<Tokens>,
     stopped: Option<Stopped>,
 }
@@ -44,7 +46,9 @@ impl Writing {
         };
         let veils = [Veil::new(key.cloned()), Veil::new(key.cloned())];
         let (thought, text, calls) = (String::new(), String::new(), Vec::new());
-        Self { dialect, offer, veils, thought, argues: false, text, calls, tokens: None, stopped: None }
+        let log_probabilities = Vec::new();
+        let (argues, tokens, stopped) = (false, None, None);
+        Self { dialect, offer, veils, thought, argues, text, calls, log_probabilities, tokens, stopped }
     }
 
     /// Takes a piece, and gives what can be told of it.
@@ -58,6 +62,10 @@ impl Writing {
             Piece::Arguments(number, json) => self.fill(number, &json),
             Piece::Tokens(tokens) => {
                 self.tokens = Some(tokens);
+                Vec::new()
+            }
+            Piece::LogProbabilities(told) => {
+                self.log_probabilities.extend(told);
                 Vec::new()
             }
             Piece::Stopped(stopped) => {
@@ -179,7 +187,9 @@ impl Writing {
         let thought = self.thought.trim().to_owned();
         // A call whose arguments never came ends with the space before them.
         let text = if call.is_some() { self.text.trim_end().to_owned() } else { self.text };
-        Completion { thought, text, call, stop, usage, tokens: Vec::new() }
+        // Beside a call they would be of the words before it.
+        let log_probabilities = if call.is_some() { Vec::new() } else { self.log_probabilities };
+        Completion { thought, text, call, stop, usage, tokens: Vec::new(), log_probabilities }
     }
 
     fn call(

@@ -9,8 +9,10 @@
 
 mod cache;
 mod faults;
+mod layouts;
 mod pulls;
 mod refusals;
+mod removing;
 mod server;
 
 use std::{

@@ -135,22 +135,6 @@ async fn a_repository_that_isnt_a_model_of_ours_says_why() {
 }
 
 #[tokio::test]
-async fn what_opens_from_a_folder_alone_says_so() {
-    let config = String::from_utf8(tiny().file("config.json")).unwrap();
-    let with = |files: &[(&str, &str)]| {
-        Server::new(files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect())
-    };
-    let genai = ["onnxruntime-genai has it (`genai_config.json`)", "only from a folder", "Download"];
-    check(&with(&[("genai_config.json", "{}"), ("model.onnx", "x")]), "test/model", &[], &genai).await;
-    let both = with(&[("config.json", &config), ("genai_config.json", "{}"), ("model.onnx", "x")]);
-    check(&both, "test/model", &[], &genai).await;
-    assert_eq!(both.ranges("resolve").len(), 0, "nothing is fetched for it");
-    let named = "[sessions]\nvision_encoder = \"tower.onnx\"\n";
-    let named = with(&[("config.json", &config), ("percept.toml", named), ("tower.onnx", "x")]);
-    check(&named, "test/model", &[], &["(`[sessions]`)", "only from a folder", "Download"]).await;
-}
-
-#[tokio::test]
 async fn a_repository_may_name_its_family_in_its_manifest() {
     let server = tiny();
     let mut config: serde_json::Value = serde_json::from_slice(&server.file("config.json")).unwrap();

@@ -122,6 +122,10 @@ impl Server {
         state.commit = commit.into();
     }
 
+    pub(crate) fn remove(&self, path: &str) {
+        self.state().files.remove(path).unwrap();
+    }
+
     pub(crate) fn list(&self, listing: Value) {
         self.state().listing = Some(listing);
     }

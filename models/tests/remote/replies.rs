@@ -119,3 +119,44 @@ async fn a_point_on_a_scaled_screenshot_comes_back_where_it_was() {
     // 12, 34 on the halved image is the pixel under its middle.
     assert_eq!(done.call.unwrap().unwrap().arguments, json!({ "point": [25, 69] }));
 }
+
+#[tokio::test]
+async fn the_likelihood_of_words_is_what_an_api_tells_of_their_tokens() {
+    let options = Generate { log_probabilities: true, ..Generate::default() };
+    for (api, file) in [("openai", "openai/probabilities"), ("gemini", "gemini/probabilities")] {
+        let server = Server::new(vec![Answer::file(file)]).await;
+        let model = patient(&(server.address(api) + "?probabilities=yes"));
+        assert!(model.card().tells_probabilities);
+        let reply = model.generate(&conversation(8, 8), &options).await.unwrap().complete().await.unwrap();
+        assert_eq!(
+            (reply.text.as_str(), &reply.log_probabilities),
+            ("A login form.", &vec![-0.5, -0.25, 0.0])
+        );
+        assert!((reply.likelihood().unwrap() - (-0.25f64).exp()).abs() < 1e-9, "{reply:?}");
+        assert!(reply.tokens.is_empty(), "no API numbers its tokens");
+        let body = &server.asked()[0].body;
+        let asked = match api {
+            "openai" => &body["logprobs"],
+            _ => &body["generationConfig"]["responseLogprobs"],
+        };
+        assert_eq!(asked, &json!(true), "{body}");
+    }
+    // What isn't asked for isn't sent, and of a call's arguments no API tells.
+    for (api, reply) in [("openai", Reply::Text), ("gemini", call(8, 8, Thought::None).reply)] {
+        let server = Server::new(vec![Answer::file(&format!("{api}/text"))]).await;
+        let model = patient(&(server.address(api) + "?probabilities=yes"));
+        let log_probabilities = reply != Reply::Text;
+        let options = Generate { reply, log_probabilities, ..Generate::default() };
+        let reply = model.generate(&conversation(8, 8), &options).await.unwrap().complete().await.unwrap();
+        assert_eq!(reply.likelihood(), None);
+        let body = server.asked()[0].body.to_string();
+        assert!(!body.to_lowercase().contains("logprobs"), "{body}");
+    }
+}
+
+#[test]
+fn only_an_api_that_tells_probabilities_is_asked_for_them() {
+    let error = "anthropic:claude?probabilities=yes".parse::<percept_models::ModelAddress>().unwrap_err();
+    assert!(error.to_string().contains("Anthropic's API tells no probabilities"), "{error}");
+    assert!("openai:gpt?probabilities=no".parse::<percept_models::ModelAddress>().is_err());
+}

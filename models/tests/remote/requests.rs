@@ -143,6 +143,7 @@ async fn what_an_api_lacks_is_refused_or_noted() {
         ("openai", sampling(0.1, 1.0), "neither min-p nor a repetition penalty"),
         ("gemini", sampling(0.0, 1.1), "neither min-p nor a repetition penalty"),
         ("openai", Generate { log_probabilities: true, ..plain() }, "ask without log-probabilities"),
+        ("anthropic", Generate { log_probabilities: true, ..plain() }, "ask without log-probabilities"),
         ("openai", Generate { stop_at_end: false, ..plain() }, "always stops at its end"),
         ("openai", Generate { max_tokens: 0, ..plain() }, "a reply of no tokens"),
         ("openai", Generate { stop: vec!["x".into(); 5], ..plain() }, "takes 4 stop texts, 5 are given"),

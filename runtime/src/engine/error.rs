@@ -62,7 +62,7 @@ pub enum EngineError {
     Operator {
         /// The graph's file.
         path: PathBuf,
-        /// The operator's kind (`MoE`).
+        /// The operator's kind (`MoE`), and which attribute the library doesn't know, if it is that.
         operator: String,
         /// The device.
         device: String,

@@ -19,6 +19,9 @@ const WORDS: [(&str, &str); 3] = [
     ("Could not find an implementation for ", "("),
 ];
 
+/// What it says of an attribute that the operator doesn't have yet, and before the operator's name.
+const ATTRIBUTE: (&str, &str) = ("Unrecognized attribute: ", " for operator ");
+
 /// The error of a graph that couldn't be opened: one that names the operator, where that is what was in the way.
 pub(super) fn explain(
     path: &Path,
@@ -41,13 +44,19 @@ pub(super) fn explain(
     }
 }
 
-/// The operator of the graph that the library says it lacks.
+/// The operator of the graph that the library says it lacks, or whose attribute it doesn't know.
 fn operator(reason: &str, nodes: &[graph::GraphNode]) -> Option<String> {
-    WORDS.iter().find_map(|(before, after)| {
+    let known = |name: &str| nodes.iter().any(|node| node.operator == name);
+    let lacking = WORDS.iter().find_map(|(before, after)| {
         let (named, _) = reason.split_once(before)?.1.split_once(after)?;
         // `com.microsoft:MoE`, or without the domain.
         let name = named.rsplit([':', '.']).next()?;
-        nodes.iter().any(|node| node.operator == name).then(|| name.to_owned())
+        known(name).then(|| name.to_owned())
+    });
+    lacking.or_else(|| {
+        let (attribute, rest) = reason.split_once(ATTRIBUTE.0)?.1.split_once(ATTRIBUTE.1)?;
+        let name = rest.split(|letter: char| !letter.is_alphanumeric()).next()?;
+        known(name).then(|| format!("{name} with `{attribute}`"))
     })
 }
 
@@ -65,6 +74,8 @@ mod tests {
             ("Could not find an implementation for MoE(1) node with name 'moe_1'", Some("MoE")),
             ("Could not find an implementation for com.microsoft.MoE(1) node with name ''", Some("MoE")),
             ("Could not find an implementation for QMoE(1) node with name ''", None),
+            ("Error Unrecognized attribute: block_size for operator MoE", Some("MoE with `block_size`")),
+            ("Error Unrecognized attribute: block_size for operator QMoE\n", None),
             ("Load model failed: no such file", None),
         ];
         for (reason, expected) in cases {

@@ -27,6 +27,9 @@ pub(crate) fn body(asked: &Asked<'_>) -> Value {
     if !stops.is_empty() {
         settings["stopSequences"] = json!(stops);
     }
+    if options.log_probabilities && asked.declared.is_empty() {
+        settings["responseLogprobs"] = json!(true);
+    }
     if let Some(schema) = asked.schema {
         settings["responseMimeType"] = json!("application/json");
         settings["responseJsonSchema"] = schema.clone();

@@ -27,6 +27,22 @@ struct Candidate {
     content: Option<Content>,
     finish_reason: Option<String>,
     finish_message: Option<String>,
+    logprobs_result: Option<LogProbabilities>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LogProbabilities {
+    #[serde(default)]
+    chosen_candidates: Vec<LogProbability>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LogProbability {
+    /// Left out where it is 0.
+    #[serde(default)]
+    log_probability: f32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -106,6 +122,10 @@ impl Reader for ChunkReader {
                 pieces.push(Piece::Arguments(self.calls, ordered(call.args).to_string()));
                 self.calls += 1;
             }
+        }
+        if let Some(told) = candidate.logprobs_result {
+            let told = told.chosen_candidates.iter().map(|token| token.log_probability);
+            pieces.push(Piece::LogProbabilities(told.collect()));
         }
         if let Some(reason) = candidate.finish_reason {
             self.is_finished = true;

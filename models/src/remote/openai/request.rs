@@ -36,6 +36,10 @@ pub(crate) fn body(asked: &Asked<'_>) -> Value {
     if !stops.is_empty() {
         body["stop"] = json!(stops);
     }
+    if options.log_probabilities && asked.declared.is_empty() {
+        // Of a call's arguments it tells none.
+        body["logprobs"] = json!(true);
+    }
     if !asked.declared.is_empty() {
         let tools = asked.declared.iter().map(|function| {
             json!({ "type": "function", "function": {

@@ -19,9 +19,20 @@ struct Chunk {
 struct Choice {
     #[serde(default)]
     delta: Delta,
+    logprobs: Option<LogProbabilities>,
     finish_reason: Option<String>,
     /// vLLM's: the stop text that ended the reply, or a token's number.
     stop_reason: Option<serde_json::Value>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LogProbabilities {
+    content: Option<Vec<LogProbability>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LogProbability {
+    logprob: f32,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -98,6 +109,9 @@ impl Reader for ChunkReader {
         let thought = delta.reasoning_content.or(delta.reasoning);
         pieces.extend(thought.filter(|text| !text.is_empty()).map(Piece::Thought));
         pieces.extend(delta.content.filter(|text| !text.is_empty()).map(Piece::Text));
+        if let Some(told) = choice.logprobs.and_then(|told| told.content) {
+            pieces.push(Piece::LogProbabilities(told.iter().map(|token| token.logprob).collect()));
+        }
         self.refusal.extend(delta.refusal);
         for call in delta.tool_calls {
             self.take(call, pieces);

@@ -1,0 +1,146 @@
+//! What removing a model takes from a cache that other programs and other revisions use too.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use percept_models::{HubError, ModelError, Pulled};
+
+use crate::{
+    GRAPH, Machine,
+    server::{COMMIT, Server},
+    tiny,
+};
+
+const MOVED: &str = "beefbeefbeefbeefbeefbeefbeefbeefbeefbeef";
+
+/// Every file below a folder, by its path from there.
+fn below(folder: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().into_string().unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(below(&entry.path()).iter().map(|path| format!("{name}/{path}")));
+        } else {
+            found.insert(name);
+        }
+    }
+    found
+}
+
+/// Removes, and says how many files and bytes went and what stays.
+fn remove(machine: &Machine, server: &Server, address: &str) -> (usize, u64, Vec<String>) {
+    let removal = machine.hub(&server.endpoint(), &[]).removal(&address.parse().unwrap()).unwrap();
+    let told =
+        (removal.files, removal.bytes, removal.stays.iter().map(ToString::to_string).collect::<Vec<_>>());
+    removal.carry_out().unwrap();
+    told
+}
+
+fn bytes(pulled: &Pulled) -> u64 {
+    pulled.files.iter().map(|file| file.bytes).sum()
+}
+
+#[tokio::test]
+async fn of_the_last_revision_nothing_stays() {
+    let (server, machine) = (tiny(), Machine::new());
+    let pulled = machine.pull(&server).await.unwrap();
+    let hub = machine.hub(&server.endpoint(), &[]);
+    // To be told what would go takes nothing away.
+    hub.removal(&"test/model".parse().unwrap()).unwrap();
+    assert_eq!(hub.models().len(), 1);
+    // Two of its files are the same blob, so they count once.
+    let contents: BTreeSet<Vec<u8>> = pulled.files.iter().map(|file| server.file(&file.path)).collect();
+    let freed = contents.iter().map(|content| content.len() as u64).sum();
+    assert_eq!(remove(&machine, &server, "test/model"), (contents.len(), freed, vec![]));
+    assert!(!machine.shelf().exists(), "{:?}", below(&machine.shelf()));
+    assert!(hub.models().is_empty());
+    // It comes again whole.
+    assert_eq!(bytes(&machine.pull(&server).await.unwrap()), bytes(&pulled));
+}
+
+#[tokio::test]
+async fn what_another_revision_uses_stays() {
+    let (server, machine) = (tiny(), Machine::new());
+    machine.pull_as(&server, "test/model@v1", None).await.unwrap();
+    let changed = [server.file("generation_config.json"), b" ".to_vec()].concat();
+    server.put("generation_config.json", &changed, MOVED);
+    let newer = machine.pull(&server).await.unwrap();
+    let (files, freed, stays) = remove(&machine, &server, "test/model@v1");
+    assert_eq!((files, freed), (1, changed.len() as u64 - 1), "the one file that differs");
+    assert_eq!(stays, ["hub:test/model"]);
+    let before = server.ranges("resolve").len();
+    let hub = machine.hub(&server.endpoint(), &[]);
+    let again = hub.obtain(&"test/model".parse().unwrap(), None, &machine.progress).await.unwrap();
+    assert_eq!((again.folder, server.ranges("resolve").len()), (newer.folder, before), "nothing is missing");
+    assert_eq!(hub.models().iter().map(ToString::to_string).collect::<Vec<_>>(), ["hub:test/model"]);
+}
+
+#[tokio::test]
+async fn two_names_of_one_commit_share_it_until_the_last_goes() {
+    let (server, machine) = (tiny(), Machine::new());
+    let pulled = machine.pull(&server).await.unwrap();
+    machine.pull_as(&server, "test/model@refs/pr/7", None).await.unwrap();
+    assert_eq!(remove(&machine, &server, "test/model@refs/pr/7"), (0, 0, vec!["hub:test/model".to_owned()]));
+    assert_eq!(below(&machine.shelf().join("refs")), BTreeSet::from(["main".to_owned()]));
+    assert!(pulled.folder.join(GRAPH).is_file());
+    // By its commit all names of it go.
+    let (files, _, stays) = remove(&machine, &server, &format!("test/model@{COMMIT}"));
+    assert!(files > 5 && stays.is_empty());
+    assert!(!machine.shelf().exists());
+}
+
+#[tokio::test]
+async fn what_others_left_in_the_cache_is_left_alone() {
+    let (server, machine) = (tiny(), Machine::new());
+    machine.pull(&server).await.unwrap();
+    let shelf = machine.shelf();
+    // A download of another program that isn't done, its note of a file that isn't there, a link that leads elsewhere.
+    fs::write(shelf.join("blobs/0123.incomplete"), "half").unwrap();
+    fs::create_dir_all(shelf.join(".no_exist").join(COMMIT)).unwrap();
+    fs::write(shelf.join(".no_exist").join(COMMIT).join("x.json"), "").unwrap();
+    let mine = machine.folder.path().join("mine.txt");
+    fs::write(&mine, "mine").unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(&mine, shelf.join("snapshots").join(COMMIT).join("mine.txt")).unwrap();
+    remove(&machine, &server, "test/model");
+    assert_eq!(below(&shelf), BTreeSet::from(["blobs/0123.incomplete".to_owned()]));
+    assert_eq!(fs::read_to_string(&mine).unwrap(), "mine");
+}
+
+#[tokio::test]
+async fn a_removal_that_broke_off_is_finished_by_the_next() {
+    let (server, machine) = (tiny(), Machine::new());
+    let pulled = machine.pull(&server).await.unwrap();
+    let blob = fs::canonicalize(pulled.folder.join(GRAPH)).unwrap();
+    fs::remove_file(blob).unwrap();
+    remove(&machine, &server, "test/model");
+    assert!(!machine.shelf().exists(), "{:?}", below(&machine.shelf()));
+}
+
+#[tokio::test]
+async fn what_isnt_there_or_is_just_coming_isnt_removed() {
+    let (server, machine) = (tiny(), Machine::new());
+    let hub = machine.hub(&server.endpoint(), &[]);
+    let refused = |address: &str| hub.removal(&address.parse().unwrap()).unwrap_err();
+    assert!(refused("test/model").to_string().contains("hub:test/model: it isn't in the cache"));
+    let pulled = machine.pull(&server).await.unwrap();
+    for (address, says) in [
+        ("test/model@v2", "hub:test/model@v2: it isn't in the cache. `percept models list`"),
+        ("test/other", "hub:test/other: it isn't in the cache"),
+        (
+            "test/model/onnx",
+            "`onnx` is a part of what was fetched, and a revision goes as a whole. Name it without: hub:test/model",
+        ),
+    ] {
+        let error = refused(address).to_string();
+        assert!(error.contains(says), "{error}");
+    }
+    let blob = fs::canonicalize(pulled.folder.join(GRAPH)).unwrap();
+    let name = format!("{}.lock", blob.file_name().unwrap().to_str().unwrap());
+    let lock = machine.folder.path().join("hub/.locks/models--test--model").join(name);
+    let held = fs::File::options().write(true).open(lock).unwrap();
+    held.lock().unwrap();
+    let error = refused("test/model");
+    assert!(matches!(error, ModelError::Hub(HubError::InUse { .. })), "{error}");
+    drop(held);
+    remove(&machine, &server, "test/model");
+}
