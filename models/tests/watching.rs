@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use support::{change_json, copy, data, greatest_difference, load};
 
 /// The families that watch videos.
-const FAMILIES: [&str; 3] = ["qwen2_vl", "qwen2_5_vl", "smolvlm"];
+const FAMILIES: [&str; 6] = ["qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "qwen3_5", "smolvlm"];
 
 /// What transformers makes of a conversation; `models/export/README.md` tells the keys.
 #[derive(Debug, Deserialize)]
@@ -202,7 +202,7 @@ async fn a_later_video_is_seen_as_if_each_turn_were_the_first() {
 fn the_frames_that_are_sampled_are_those_of_transformers() {
     let text = fs::read_to_string(data().join("videos/sampling.json")).unwrap();
     let rows: Vec<Value> = serde_json::from_str(&text).unwrap();
-    assert!(rows.len() > 100);
+    assert!(rows.len() > 300);
     for row in rows {
         let settings = row["settings"].to_string();
         let (total, rate) = (row["total"].as_u64().unwrap() as usize, row["rate"].as_f64().unwrap());
@@ -228,6 +228,43 @@ fn the_frames_that_are_sampled_are_those_of_transformers() {
     }
 }
 
+/// The frame that `models/export/video_sizes.py` computes.
+fn frame(number: usize, width: u32, height: u32) -> Arc<image::RgbImage> {
+    let brighter = (40 * number) as u32;
+    Arc::new(image::RgbImage::from_fn(width, height, |x, y| {
+        image::Rgb([0, 1, 2].map(|c| {
+            let slopes = x * (3 + 2 * c) + y * (7 - c);
+            (slopes + ((x / 8) ^ (y / 8)) * 29 * (c + 1) + x * y / 64 + brighter) as u8
+        }))
+    }))
+}
+
+#[test]
+fn frames_of_every_size_become_the_patches_of_transformers() {
+    let text = fs::read_to_string(data().join("videos/sizes.json")).unwrap();
+    let rows: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let of = |class: &str| rows.iter().filter(|row| row["settings"]["video_processor_type"] == class).count();
+    assert!(of("Qwen2VLVideoProcessor") >= 40 && of("Qwen3VLVideoProcessor") >= 80);
+    for row in rows {
+        let settings = row["settings"].to_string();
+        let [width, height]: [u32; 2] = serde_json::from_value(row["size"].clone()).unwrap();
+        let count = row["frames"].as_u64().unwrap() as usize;
+        let case = format!("{settings}: {count} frames of {width}×{height}");
+        let processor = VideoProcessor::from_json(&settings, VideoClass::SmolVlm).unwrap();
+        let frames: Vec<_> = (0..count).map(|number| frame(number, width, height)).collect();
+        let made = processor.process(&frames);
+        let Some(expected) = row["sha256"].as_str() else {
+            assert!(made.is_err(), "{case}");
+            continue;
+        };
+        let made = made.unwrap();
+        let grid = made.patches.unwrap();
+        assert_eq!(serde_json::json!([grid.layers, grid.rows, grid.columns]), row["grid"], "{case}");
+        let bytes: Vec<u8> = made.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        assert_eq!(hex(&Sha256::digest(bytes)), expected, "{case}");
+    }
+}
+
 /// A video of pictures of these sizes, each shown for a second.
 fn pictures(sizes: &[(u32, u32)]) -> (tempfile::TempDir, VideoContent) {
     let folder = tempfile::tempdir().unwrap();
@@ -243,7 +280,9 @@ fn pictures(sizes: &[(u32, u32)]) -> (tempfile::TempDir, VideoContent) {
 #[tokio::test]
 async fn a_video_that_cannot_be_watched_is_refused_with_what_to_do() {
     type Case = (&'static str, Vec<(u32, u32)>, &'static str);
-    let cases: [Case; 4] = [
+    let cases: [Case; 6] = [
+        ("qwen3_vl", vec![(40, 30)], "the video has 1 frame(s), and its model sees at least 2"),
+        ("qwen3_5", vec![(1, 240); 4], "one side is more than 200 times the other"),
         ("qwen2_vl", vec![(40, 30)], "the video has 1 frame(s), and its model sees at least 2"),
         (
             "qwen2_vl",
