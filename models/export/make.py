@@ -47,6 +47,8 @@ FAMILIES = [
     "paligemma",
 ]
 DUAL_ENCODERS = ["clip", "siglip"]
+# What has a folder of its own beside the models.
+BESIDE = ["genai", "processors", "resize", "templates", "videos", "windows"]
 # The most that a family may take in the repository.
 LARGEST = 1_000_000
 
@@ -99,7 +101,7 @@ def main(names):
     transformers.logging.set_verbosity_error()
     for chatty in ("torch", "onnxruntime", "onnx_ir", None):
         logging.getLogger(chatty).setLevel(logging.ERROR)
-    for name in names or [*FAMILIES, *DUAL_ENCODERS, "genai", "processors", "resize", "templates", "videos"]:
+    for name in names or [*FAMILIES, *DUAL_ENCODERS, *BESIDE]:
         if name in FAMILIES:
             make_family(name)
         elif name in DUAL_ENCODERS:
