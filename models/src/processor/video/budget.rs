@@ -36,9 +36,9 @@ impl Budget {
             }
             Self::Together { most_features } => {
                 if let Some(features) = most_features {
-                    let (frames, side) = ((frames as u64).max(1), u64::from(size.factor));
-                    let capped = features.saturating_mul(side * side).min(size.most / frames);
-                    size.most = capped.max(floor(size)).saturating_mul(frames);
+                    let (count, factor) = ((frames as u64).max(1), u64::from(size.factor));
+                    let capped = features.saturating_mul(factor * factor).min(size.most / count);
+                    size.most = capped.max(floor(size)).saturating_mul(count);
                 }
                 of_all(size, frames, steps.frames, (width, height))
             }
