@@ -49,6 +49,8 @@ FAMILIES = [
     "paligemma",
 ]
 DUAL_ENCODERS = ["clip", "siglip"]
+# What has a folder of its own beside the models.
+BESIDE = ["genai", "processors", "resize", "templates", "videos", "windows"]
 # The most that a family may take in the repository.
 LARGEST = 1_000_000
 
@@ -107,7 +109,7 @@ def main(names):
         for name in names[2:]:
             large.make(name, Path(names[1]) / name)
         return
-    for name in names or [*FAMILIES, *DUAL_ENCODERS, "genai", "processors", "resize", "templates", "videos"]:
+    for name in names or [*FAMILIES, *DUAL_ENCODERS, *BESIDE]:
         if name in FAMILIES:
             make_family(name)
         elif name in DUAL_ENCODERS:

@@ -19,12 +19,20 @@ from transformers.video_utils import VideoMetadata
 import goldens
 import seeds
 import verify
+import video_sizes
 from folder import Folder
 from pictures import picture
 from sessions import Sessions
 
 # What is sampled where neither the class nor the folder says it.
-SAMPLED = {"qwen2_vl": {"fps": 2}, "qwen2_5_vl": {"fps": 2}, "smolvlm": {"fps": 1, "num_frames": 64}}
+SAMPLED = {
+    "qwen2_vl": {"fps": 2},
+    "qwen2_5_vl": {"fps": 2},
+    "qwen3_vl": {},
+    "qwen3_vl_moe": {},
+    "qwen3_5": {},
+    "smolvlm": {"fps": 1, "num_frames": 64},
+}
 
 # By name: the videos' files, frames a second, and frames. The first is an animation, the rest are folders.
 VIDEOS = {
@@ -44,6 +52,12 @@ SETTINGS = {
         {"fps": 1.5, "max_frames": 40},
         {"fps": 3, "min_frames": 8, "temporal_patch_size": 4},
         {"num_frames": 2},
+    ],
+    "Qwen3VLVideoProcessor": [
+        {"fps": 2},
+        {"fps": 1.5, "max_frames": 40},
+        {"fps": 0.3, "min_frames": 8, "temporal_patch_size": 4},
+        {"num_frames": 9},
     ],
     "SmolVLMVideoProcessor": [{"fps": 1, "num_frames": 64}, {"fps": 2, "num_frames": 8}],
 }
@@ -79,6 +93,9 @@ QWEN = [
 CASES = {
     "qwen2_vl": QWEN,
     "qwen2_5_vl": QWEN,
+    "qwen3_vl": QWEN,
+    "qwen3_vl_moe": QWEN,
+    "qwen3_5": QWEN,
     "smolvlm": [
         Case("animation", ["run.gif", "What changed?"]),
         Case("folder", ["Look: ", "steps", "Where does it end? Ü, 語."]),
@@ -133,6 +150,9 @@ def places(name, settings, total, rate):
     processor = getattr(module, name)(**settings)
     try:
         found = np.array(processor.sample_frames(VideoMetadata(**metadata(total, rate)), **settings)).tolist()
+        if name == "Qwen3VLVideoProcessor" and len(found) < processor.temporal_patch_size:
+            # It goes on to refuse fewer frames than a patch covers.
+            return None
         # Where rounding makes one step more, transformers asks for a frame after the last one, and fails.
         return [place for place in found if place < total]
     except (ValueError, ZeroDivisionError):
@@ -141,6 +161,7 @@ def places(name, settings, total, rate):
 
 MODULES = {
     "Qwen2VLVideoProcessor": "qwen2_vl.video_processing_qwen2_vl",
+    "Qwen3VLVideoProcessor": "qwen3_vl.video_processing_qwen3_vl",
     "SmolVLMVideoProcessor": "smolvlm.video_processing_smolvlm",
 }
 
@@ -265,6 +286,10 @@ def make(path):
     text = ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows)
     (path / "sampling.json").write_text(f"[\n{text}\n]\n")
     print(f"videos/sampling.json: {len(rows)} rows")
+    rows = video_sizes.rows()
+    text = ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows)
+    (path / "sizes.json").write_text(f"[\n{text}\n]\n")
+    print(f"videos/sizes.json: {len(rows)} rows")
     for name, cases in CASES.items():
         family = importlib.import_module(name)
         folder = Folder(path.parent / f"{name}-tiny")

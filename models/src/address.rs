@@ -163,6 +163,11 @@ impl ModelAddress {
         options: LoadOptions,
         progress: Arc<dyn Progress>,
     ) -> Result<Arc<dyn ChatModel>, ModelError> {
+        if options.window.is_some() && matches!(self, Self::Scripted(_) | Self::Remote(_)) {
+            return Err(ModelError::Request(format!(
+                "a window is for models on this machine, and {self} is none: leave it out"
+            )));
+        }
         match self {
             Self::Scripted(path) => Ok(Arc::new(ScriptedModel::of_file(path)?)),
             Self::Remote(address) => {

@@ -38,7 +38,7 @@ pub use resize::{MAX_PIXELS, resize};
 pub use single::{SingleImage, TargetSize};
 pub use squared::{LongestEdge, SquaredImage};
 pub use tiled::{FirstSize, TiledImage};
-pub use video::{FrameProcessor, SampledVideo, Sampling, VideoClass, VideoProcessor};
+pub use video::{Budget, FrameProcessor, SampledVideo, Sampling, VideoClass, VideoProcessor};
 
 /// A folder's image processor as it is meant: every step decided.
 #[derive(Debug, Clone, PartialEq)]
@@ -170,6 +170,14 @@ impl ProcessedImage {
     /// All of it but its numbers.
     pub(crate) fn layout(&self) -> Self {
         Self { values: Vec::new(), mask: Vec::new(), ..*self }
+    }
+
+    /// How many frames a layer of patches covers; 0 of what is no patches.
+    pub(crate) fn frames_of_layer(&self) -> usize {
+        self.patches.map_or(0, |grid| {
+            let side = self.height / grid.rows.max(1);
+            self.values.len() / (3 * side * side * grid.patches()).max(1)
+        })
     }
 
     /// The same in parts of at most so many tiles, for an encoder whose memory grows with them. Patches stay together,

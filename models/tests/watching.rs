@@ -3,123 +3,23 @@
 
 #[path = "support/tiny.rs"]
 mod support;
+#[path = "support/videos.rs"]
+mod videos;
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs, sync::Arc, time::Duration};
 
 use percept_models::{
-    ChatModel, Content, Conversation, Generate, ImageContent, LoadOptions, LoadedImage, LocalModel, Message,
-    ModelFolder, Precision, Role, Usage, Video, VideoClass, VideoContent, VideoProcessor,
+    ChatModel, Content, Conversation, LoadOptions, LocalModel, Message, ModelFolder, Precision, Role, Video,
+    VideoClass, VideoContent, VideoProcessor,
 };
 use percept_runtime::{CacheForm, Silent};
-use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use support::{change_json, copy, data, greatest_difference, load};
+use videos::{folder, goldens, hex, reply};
 
 /// The families that watch videos.
-const FAMILIES: [&str; 3] = ["qwen2_vl", "qwen2_5_vl", "smolvlm"];
-
-/// What transformers makes of a conversation; `models/export/README.md` tells the keys.
-#[derive(Debug, Deserialize)]
-struct Golden {
-    name: String,
-    videos: Vec<GoldenVideo>,
-    images: Vec<String>,
-    messages: Vec<Value>,
-    sampled: Vec<Vec<usize>>,
-    pixels: std::collections::BTreeMap<String, GoldenPixels>,
-    prompt: String,
-    expanded_prompt: String,
-    input_ids: Vec<u32>,
-    position_ids: Option<[Vec<i64>; 3]>,
-    first_logits: Vec<f32>,
-    greedy: Vec<u32>,
-    text: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct GoldenVideo {
-    file: String,
-    rate: f64,
-}
-
-#[derive(Debug, Deserialize)]
-struct GoldenPixels {
-    shape: Vec<usize>,
-    sha256: String,
-}
-
-fn goldens(family: &str) -> Vec<Golden> {
-    let text = fs::read_to_string(data().join(format!("videos/{family}.json"))).unwrap();
-    serde_json::from_str(&text).unwrap()
-}
-
-fn folder(family: &str) -> PathBuf {
-    data().join(format!("{family}-tiny"))
-}
-
-fn video(file: &str, rate: f64) -> Video {
-    let path = data().join("videos").join(file);
-    if path.is_dir() { Video::open_folder(&path, rate).unwrap() } else { Video::open(&path).unwrap() }
-}
-
-impl Golden {
-    fn conversation(&self, family: &str) -> Conversation {
-        let mut videos = self.videos.iter();
-        let mut images = self.images.iter();
-        let mut content = |part: &Value| match part["type"].as_str().unwrap() {
-            "text" => Content::Text(part["text"].as_str().unwrap().into()),
-            "image" => {
-                let path = folder(family).join(images.next().unwrap());
-                Content::Image(ImageContent::new(LoadedImage::open(&path).unwrap().pixels))
-            }
-            _ => {
-                let GoldenVideo { file, rate } = videos.next().unwrap();
-                Content::Video(VideoContent::new(Arc::new(video(file, *rate))).unwrap())
-            }
-        };
-        let message = |message: &Value| Message {
-            role: serde_json::from_value(message["role"].clone()).unwrap(),
-            content: message["content"].as_array().unwrap().iter().map(&mut content).collect(),
-        };
-        self.messages.iter().map(message).collect()
-    }
-
-    /// The frames that are seen, and their pixel values, bit for bit.
-    fn check_pixels(&self, folder: &ModelFolder, case: &str) {
-        let processor = folder.video.as_ref().unwrap();
-        let (mut values, mut shapes) = (Vec::new(), Vec::new());
-        for (shown, places) in self.videos.iter().zip(&self.sampled) {
-            let video = video(&shown.file, shown.rate);
-            let sampled = processor.sample(&video).unwrap();
-            assert_eq!(&sampled.places, places, "{case}: {}", shown.file);
-            let made = processor.process(&video.frames(places).unwrap()).unwrap();
-            shapes.push(made.patches.map_or(made.tiles, |grid| grid.layers * grid.rows * grid.columns));
-            values.extend(made.values);
-        }
-        let key = if self.pixels.contains_key("pixel_values_videos") {
-            "pixel_values_videos"
-        } else {
-            "pixel_values"
-        };
-        let expected = &self.pixels[key];
-        assert_eq!(values.len(), expected.shape.iter().product::<usize>(), "{case}: {shapes:?}");
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        assert_eq!(hex(&Sha256::digest(bytes)), expected.sha256, "{case}: pixel values");
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-}
-
-/// A reply of 24 tokens, its text, and what it cost.
-async fn reply(model: &LocalModel, conversation: &Conversation) -> (Vec<u32>, String, Usage) {
-    let options =
-        Generate { max_tokens: 24, stop_at_end: false, log_probabilities: true, ..Generate::default() };
-    let completion = model.generate(conversation, &options).await.unwrap().complete().await.unwrap();
-    (completion.tokens.iter().map(|token| token.id).collect(), completion.text, completion.usage)
-}
+const FAMILIES: [&str; 6] = ["qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "qwen3_5", "smolvlm"];
 
 #[tokio::test]
 async fn answers_about_videos_are_those_of_transformers() {
@@ -202,7 +102,7 @@ async fn a_later_video_is_seen_as_if_each_turn_were_the_first() {
 fn the_frames_that_are_sampled_are_those_of_transformers() {
     let text = fs::read_to_string(data().join("videos/sampling.json")).unwrap();
     let rows: Vec<Value> = serde_json::from_str(&text).unwrap();
-    assert!(rows.len() > 100);
+    assert!(rows.len() > 300);
     for row in rows {
         let settings = row["settings"].to_string();
         let (total, rate) = (row["total"].as_u64().unwrap() as usize, row["rate"].as_f64().unwrap());
@@ -228,6 +128,43 @@ fn the_frames_that_are_sampled_are_those_of_transformers() {
     }
 }
 
+/// The frame that `models/export/video_sizes.py` computes.
+fn frame(number: usize, width: u32, height: u32) -> Arc<image::RgbImage> {
+    let brighter = (40 * number) as u32;
+    Arc::new(image::RgbImage::from_fn(width, height, |x, y| {
+        image::Rgb([0, 1, 2].map(|c| {
+            let slopes = x * (3 + 2 * c) + y * (7 - c);
+            (slopes + ((x / 8) ^ (y / 8)) * 29 * (c + 1) + x * y / 64 + brighter) as u8
+        }))
+    }))
+}
+
+#[test]
+fn frames_of_every_size_become_the_patches_of_transformers() {
+    let text = fs::read_to_string(data().join("videos/sizes.json")).unwrap();
+    let rows: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let of = |class: &str| rows.iter().filter(|row| row["settings"]["video_processor_type"] == class).count();
+    assert!(of("Qwen2VLVideoProcessor") >= 40 && of("Qwen3VLVideoProcessor") >= 80);
+    for row in rows {
+        let settings = row["settings"].to_string();
+        let [width, height]: [u32; 2] = serde_json::from_value(row["size"].clone()).unwrap();
+        let count = row["frames"].as_u64().unwrap() as usize;
+        let case = format!("{settings}: {count} frames of {width}×{height}");
+        let processor = VideoProcessor::from_json(&settings, VideoClass::SmolVlm).unwrap();
+        let frames: Vec<_> = (0..count).map(|number| frame(number, width, height)).collect();
+        let made = processor.process(&frames);
+        let Some(expected) = row["sha256"].as_str() else {
+            assert!(made.is_err(), "{case}");
+            continue;
+        };
+        let made = made.unwrap();
+        let grid = made.patches.unwrap();
+        assert_eq!(serde_json::json!([grid.layers, grid.rows, grid.columns]), row["grid"], "{case}");
+        let bytes: Vec<u8> = made.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        assert_eq!(hex(&Sha256::digest(bytes)), expected, "{case}");
+    }
+}
+
 /// A video of pictures of these sizes, each shown for a second.
 fn pictures(sizes: &[(u32, u32)]) -> (tempfile::TempDir, VideoContent) {
     let folder = tempfile::tempdir().unwrap();
@@ -243,7 +180,9 @@ fn pictures(sizes: &[(u32, u32)]) -> (tempfile::TempDir, VideoContent) {
 #[tokio::test]
 async fn a_video_that_cannot_be_watched_is_refused_with_what_to_do() {
     type Case = (&'static str, Vec<(u32, u32)>, &'static str);
-    let cases: [Case; 4] = [
+    let cases: [Case; 6] = [
+        ("qwen3_vl", vec![(40, 30)], "the video has 1 frame(s), and its model sees at least 2"),
+        ("qwen3_5", vec![(1, 240); 4], "one side is more than 200 times the other"),
         ("qwen2_vl", vec![(40, 30)], "the video has 1 frame(s), and its model sees at least 2"),
         (
             "qwen2_vl",

@@ -7,7 +7,7 @@ mod host_copy;
 mod shared;
 mod states;
 
-use std::rc::Rc;
+use std::{ops::Range, rc::Rc};
 
 use ort::{
     memory::{Allocator, MemoryInfo},
@@ -18,7 +18,7 @@ use ort::{
 pub(crate) use self::states::{StateTensor, most_bytes};
 use self::{growing::GrowingCache, shared::SharedCache, states::States};
 use crate::{
-    engine::EngineError,
+    engine::{AttentionWindow, EngineError},
     moved::{Crossing, MovedCounter, Purpose, is_host},
     tensor::Element,
 };
@@ -64,6 +64,8 @@ pub(crate) struct CacheLayout {
     pub(crate) allocator: Allocator,
     /// The form they have.
     pub(crate) form: KeptForm,
+    /// What is kept of a long text, if that isn't all.
+    pub(crate) window: Option<AttentionWindow>,
     /// Counts what crosses.
     pub(crate) moved: MovedCounter,
 }
@@ -109,7 +111,9 @@ pub(crate) struct CacheBefore {
     /// Keys and values, where they aren't written on into.
     tensors: Vec<DynValue>,
     states: Rc<Vec<DynValue>>,
-    length: usize,
+    /// Positions that were held, and let go.
+    held: usize,
+    let_go: usize,
 }
 
 /// One sequence's cache.
@@ -136,12 +140,38 @@ impl Cache {
         Ok(Self { attended, states })
     }
 
-    /// Tokens in it.
+    /// Tokens that were read into it.
     pub(crate) fn length(&self) -> usize {
+        self.held() + self.gap()
+    }
+
+    /// Those of them whose keys and values it holds: all, but with a window.
+    pub(crate) fn held(&self) -> usize {
         match &self.attended {
             Attended::Growing(cache) => cache.length(),
             Attended::Shared(cache) => cache.length(),
         }
+    }
+
+    /// Those that a window let go.
+    fn gap(&self) -> usize {
+        match &self.attended {
+            Attended::Growing(cache) => cache.let_go(),
+            Attended::Shared(_) => 0,
+        }
+    }
+
+    /// Lets go the keys and values of these positions, where it still holds them. Hands back what that replaced.
+    pub(crate) fn let_go(
+        &mut self,
+        layout: &CacheLayout,
+        positions: Range<usize>,
+    ) -> Result<Option<CacheBefore>, EngineError> {
+        let (held, let_go) = (self.held(), self.gap());
+        // One buffer is never given a window: what it wrote over couldn't be handed back.
+        let Attended::Growing(cache) = &mut self.attended else { return Ok(None) };
+        let replaced = cache.drop_range(layout, positions)?;
+        Ok(replaced.map(|tensors| CacheBefore { tensors, states: Rc::default(), held, let_go }))
     }
 
     /// Binds it as past and present of a run that reads `more` tokens.
@@ -168,24 +198,24 @@ impl Cache {
         more: usize,
     ) -> Result<CacheBefore, EngineError> {
         let given = States::given(layout, outputs)?;
-        let length = self.length();
+        let (held, let_go) = (self.held(), self.gap());
         let tensors = match &mut self.attended {
             Attended::Growing(cache) => cache.take(layout, outputs, more)?,
             Attended::Shared(cache) => {
-                cache.rewind(length + more);
+                cache.rewind(held + more);
                 Vec::new()
             }
         };
         let states = self.states.as_mut().map(|states| states.replace(given)).unwrap_or_default();
-        Ok(CacheBefore { tensors, states, length })
+        Ok(CacheBefore { tensors, states, held, let_go })
     }
 
     /// Goes back to what an earlier run replaced.
     pub(crate) fn restore(&mut self, before: CacheBefore) {
-        let CacheBefore { tensors, states: replaced, length } = before;
+        let CacheBefore { tensors, states: replaced, held, let_go } = before;
         match &mut self.attended {
-            Attended::Growing(cache) => cache.restore(tensors, length),
-            Attended::Shared(cache) => cache.rewind(length),
+            Attended::Growing(cache) => cache.restore(tensors, held, let_go),
+            Attended::Shared(cache) => cache.rewind(held),
         }
         if let Some(states) = &mut self.states {
             states.replace(replaced);
@@ -204,34 +234,41 @@ impl Cache {
         }
     }
 
-    /// The last position, at this one or before it, that [`Cache::rewind`] can go back to as far as states go.
-    pub(crate) fn reachable(&self, position: usize) -> usize {
-        match &self.states {
-            Some(states) if position < self.length() => states.reachable(position),
-            _ => position,
+    /// The last position, at this one or before it, that [`Cache::rewind`] can go back to as far as states and windows go.
+    pub(crate) fn reachable(&self, layout: &CacheLayout, position: usize) -> usize {
+        if position >= self.length() {
+            return position;
+        }
+        match (&self.states, layout.window) {
+            (Some(states), _) => states.reachable(position),
+            // A token there must see what it saw when it was first read.
+            (None, Some(window)) if window.begins(position) < window.sinks + self.gap() => 0,
+            (None, _) => position,
         }
     }
 
     /// Forgets everything after `position`. What can't be gone back to is an error, and nothing has changed then.
     pub(crate) fn rewind(&mut self, layout: &CacheLayout, position: usize) -> Result<(), EngineError> {
-        let (from, reachable) = (self.length(), self.reachable(position));
+        let (from, reachable) = (self.length(), self.reachable(layout, position));
         if position == from {
             return Ok(());
         }
         if reachable != position && position != 0 {
-            return Err(EngineError::Rewind {
-                from,
-                to: position,
-                reason: format!(
+            let reason = match layout.window {
+                Some(_) => {
+                    format!("{} positions before it were let go for its window; begin anew", self.gap())
+                }
+                None => format!(
                     "its decoder's convolutions or recurrences carry states, which can't be cut back; the nearest \
                      place before it where they were kept is {reachable}"
                 ),
-            });
+            };
+            return Err(EngineError::Rewind { from, to: position, reason });
         }
         // What may fail comes before what changes anything.
         let carried = self.states.as_ref().map(|states| states.carried_at(layout, position)).transpose()?;
         match &mut self.attended {
-            Attended::Growing(cache) => cache.rewind(layout, position)?,
+            Attended::Growing(cache) => cache.rewind(layout, position.saturating_sub(cache.let_go()))?,
             Attended::Shared(cache) => cache.rewind(position),
         }
         if let (Some(states), Some(carried)) = (&mut self.states, carried) {

@@ -20,6 +20,7 @@ mod side_inputs;
 mod step;
 mod thread;
 mod turns;
+mod window;
 
 use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
 
@@ -27,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use self::command::EngineLine;
 pub(crate) use self::command::{Chunk, Command, Extended, Reply, RunSwitch, StopOnDrop};
-pub use self::{error::EngineError, names::DecoderNames};
+pub use self::{error::EngineError, names::DecoderNames, window::AttentionWindow};
 use crate::{
     device::DeviceChoice,
     library::Runtime,
@@ -97,6 +98,9 @@ pub struct EngineOptions {
     pub longest_run: Option<NonZeroUsize>,
     /// How its positions count, and whether it may read a prompt piece by piece.
     pub reading: ReadingOrder,
+    /// What is kept of a text that is longer; `None`: all of it. Only for decoders that are told positions and whose
+    /// caches lie in the host's memory, where they then grow.
+    pub window: Option<AttentionWindow>,
 }
 
 /// How a decoder is to read what it is given.
@@ -125,6 +129,7 @@ impl EngineOptions {
             context: 2048,
             longest_run: Some(LONGEST_RUN),
             reading: ReadingOrder::default(),
+            window: None,
         }
     }
 }
@@ -204,6 +209,7 @@ struct EngineFacts {
     cache_form: CacheForm,
     keeps_states: bool,
     context: usize,
+    window: Option<AttentionWindow>,
     vocabulary: usize,
     side_inputs: Vec<(String, usize)>,
     looks_at: Option<usize>,
@@ -265,6 +271,11 @@ impl Engine {
     /// The most tokens that a sequence may hold.
     pub fn context(&self) -> usize {
         self.inner.facts.context
+    }
+
+    /// What is kept of a text that is longer; `None`: all of it.
+    pub fn window(&self) -> Option<AttentionWindow> {
+        self.inner.facts.window
     }
 
     /// Bytes that one token takes in the cache; 0 without a decoder.

@@ -29,8 +29,8 @@ pub use self::{
     doctor::ProviderReport,
     embedded_tokens::{EmbeddedTokens, LooksAt},
     engine::{
-        BesideTokens, CacheForm, DecoderNames, DecoderShape, Engine, EngineError, EngineGraphs,
-        EngineOptions, ReadingOrder,
+        AttentionWindow, BesideTokens, CacheForm, DecoderNames, DecoderShape, Engine, EngineError,
+        EngineGraphs, EngineOptions, ReadingOrder,
     },
     library::{LibraryError, LibraryReport, LibrarySource, Runtime},
     moved::Moved,

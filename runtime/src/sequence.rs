@@ -18,8 +18,10 @@ use crate::{
 pub struct Sequence {
     engine: Engine,
     id: u64,
-    /// Tokens whose keys and values are in the cache.
+    /// Tokens that were read into the cache.
     cached: usize,
+    /// Those of them whose keys and values it still holds.
+    held: usize,
     /// Tokens that were written but not read back yet. They are read with whatever is read next, as
     /// if it all had been appended at once; the last tokens of a reply often never need to be.
     pending: Vec<u32>,
@@ -39,7 +41,7 @@ struct Running {
 
 impl Sequence {
     pub(crate) fn new(engine: Engine, id: u64) -> Self {
-        Self { engine, id, cached: 0, pending: Vec::new(), logits: None, running: None }
+        Self { engine, id, cached: 0, held: 0, pending: Vec::new(), logits: None, running: None }
     }
 
     /// The model that it belongs to.
@@ -50,6 +52,12 @@ impl Sequence {
     /// How many tokens it holds, read or written.
     pub fn position(&self) -> usize {
         self.cached + self.pending.len()
+    }
+
+    /// Of how many of those that were read the cache holds keys and values: all of them, or with a window
+    /// ([`EngineOptions::window`](crate::EngineOptions::window)) at most [`AttentionWindow::most`](crate::AttentionWindow::most).
+    pub fn held(&self) -> usize {
+        self.held
     }
 
     /// Reads embeddings, `[1, tokens, hidden]`, and what goes beside them (prefill): in one run of the decoder, or in
@@ -83,7 +91,8 @@ impl Sequence {
     /// host memory allows. The scores at the new position are gone with it: append at least one token before decoding.
     ///
     /// States of convolutions and recurrences ([`Engine::keeps_states`]) can't be cut back: there a position must be
-    /// one where an append ended, of the last few that are kept, or 0.
+    /// one where an append ended, of the last few that are kept, or 0. With a window it must be one whose token sees
+    /// nothing that was let go, or 0.
     ///
     /// # Errors
     ///
@@ -215,6 +224,7 @@ impl Sequence {
         let extended = answer.map_err(|_| EngineError::Gone)??;
         self.pending.drain(..read);
         self.cached = extended.position;
+        self.held = extended.held;
         self.logits = extended.logits;
         Ok(())
     }

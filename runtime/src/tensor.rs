@@ -245,25 +245,27 @@ impl HostTensor {
         Ok(joined)
     }
 
-    /// Cuts a `[1, rows]` or `[1, rows, width]` tensor into pieces of at most so many rows.
-    pub(crate) fn into_pieces(self, rows: usize) -> Vec<HostTensor> {
+    /// Cuts a `[1, rows]` or `[1, rows, width]` tensor into pieces of so many rows, which together are all.
+    pub(crate) fn into_pieces(self, rows: &[usize]) -> Vec<HostTensor> {
         fn cut<T: Clone>(
             shape: &[usize],
             data: &[T],
-            rows: usize,
+            rows: &[usize],
             piece: impl Fn(Vec<usize>, Vec<T>) -> HostTensor,
         ) -> Vec<HostTensor> {
             let width = shape.get(2).copied().unwrap_or(1).max(1);
-            data.chunks(rows.max(1) * width)
-                .map(|data| {
-                    let mut shape = shape.to_vec();
-                    shape[1] = data.len() / width;
-                    piece(shape, data.to_vec())
-                })
-                .collect()
+            let mut left = data;
+            let mut take = |rows: usize| {
+                let (data, later) = left.split_at((rows * width).min(left.len()));
+                left = later;
+                let mut shape = shape.to_vec();
+                shape[1] = data.len() / width;
+                piece(shape, data.to_vec())
+            };
+            rows.iter().map(|rows| take(*rows)).collect()
         }
         match self {
-            tensor if tensor.shape().get(1).is_none_or(|&all| all <= rows) => vec![tensor],
+            tensor if rows.len() < 2 => vec![tensor],
             HostTensor::F32 { shape, data } => {
                 cut(&shape, &data, rows, |shape, data| HostTensor::F32 { shape, data })
             }
@@ -366,13 +368,13 @@ mod tests {
     #[test]
     fn pieces_joined_are_the_whole() {
         let whole = floats(&[1, 5, 2], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]);
-        for (rows, sizes) in [(1, vec![1; 5]), (2, vec![2, 2, 1]), (5, vec![5]), (9, vec![5])] {
-            let pieces = whole.clone().into_pieces(rows);
+        for sizes in [vec![1; 5], vec![2, 2, 1], vec![1, 4], vec![5]] {
+            let pieces = whole.clone().into_pieces(&sizes);
             assert_eq!(pieces.iter().map(|piece| piece.shape()[1]).collect::<Vec<_>>(), sizes);
             assert_eq!(HostTensor::concatenate_rows(pieces).unwrap(), whole);
         }
         let ids = HostTensor::I64 { shape: vec![1, 3], data: vec![7, 8, 9] };
-        assert_eq!(ids.into_pieces(2)[1], HostTensor::I64 { shape: vec![1, 1], data: vec![9] });
+        assert_eq!(ids.into_pieces(&[2, 1])[1], HostTensor::I64 { shape: vec![1, 1], data: vec![9] });
     }
 
     #[test]

@@ -9,8 +9,8 @@ use std::{num::NonZeroUsize, time::Duration};
 
 use model::{data, decode, deep_golden, device, given_up, goldens, graphs, ids, load, load_reading, write};
 use percept_runtime::{
-    CacheForm, DecodeOptions, DecodeStop, DecoderShape, Dim, Element, EmbeddedTokens, Engine, EngineError,
-    EngineGraphs, EngineOptions, HostTensor, Moved, RopePosition, Sampling,
+    AttentionWindow, CacheForm, DecodeOptions, DecodeStop, DecoderShape, Dim, Element, EmbeddedTokens,
+    Engine, EngineError, EngineGraphs, EngineOptions, HostTensor, Moved, RopePosition, Sampling,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -100,6 +100,24 @@ async fn a_prompt_that_doesnt_fit_is_refused_before_any_of_it_is_read() {
     let error = sequence.append_tokens(&[2; 301]).await.unwrap_err();
     assert!(matches!(error, EngineError::ContextFull { position: 20, more: 301, context: 320 }), "{error:?}");
     assert_eq!(sequence.position(), 20);
+}
+
+/// `plain.onnx` makes its mask of positions and the cache's places, which a window would set apart.
+#[tokio::test]
+async fn a_window_is_refused_where_positions_and_the_cache_must_go_together() {
+    let window = AttentionWindow { sinks: 4, recent: NonZeroUsize::new(32).unwrap() };
+    for (decoder, said) in [
+        ("plain.onnx", "it compares positions with the places of its cache (LessOrEqual of `position_ids`)"),
+        ("grouped_ids.onnx", "it counts positions by its cache's length"),
+        ("hybrid_plain.onnx", "carry states"),
+    ] {
+        let (runtime, choice) = device("cpu");
+        let options = EngineOptions { window: Some(window), ..EngineOptions::new(choice) };
+        let error = Engine::load(&runtime, graphs(decoder), options).await.unwrap_err();
+        assert!(matches!(error, EngineError::Window { .. }), "{error:?}");
+        let error = error.to_string();
+        assert!(error.contains(said) && error.contains("load it without one"), "{error}");
+    }
 }
 
 #[tokio::test]

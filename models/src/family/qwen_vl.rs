@@ -5,6 +5,7 @@
 //! `modeling_qwen2_5_vl.py`, `modeling_qwen3_vl.py` and `modeling_qwen3_5.py`.
 
 mod indices;
+mod stamps;
 
 use std::path::Path;
 
@@ -53,15 +54,17 @@ pub(super) struct QwenVl {
     window: Option<usize>,
     /// Side of the square on which positions are learnt, for a tower that stretches one over each image.
     square: Option<usize>,
-    /// How the layers of a video stand in time, for those that watch one.
-    time: Option<LayerTime>,
+    /// How the layers of a video stand in time.
+    time: LayerTime,
     /// How many of the tower's earlier layers give features of their own (deepstack).
     deepstack: usize,
 }
 
-/// How far the layers of a video are apart.
+/// How the layers of a video are apart.
 #[derive(Debug, Clone, Copy)]
 enum LayerTime {
+    /// Each by itself, as an image is, and told when it is in words.
+    Told,
     /// One position.
     Counted,
     /// So many positions a second; a layer has this many frames.
@@ -69,13 +72,15 @@ enum LayerTime {
 }
 
 impl LayerTime {
-    fn step(self, video: &SampledVideo) -> f32 {
+    /// Positions from one layer to the next; `None` where a layer stands by itself.
+    fn step(self, video: &SampledVideo) -> Option<f32> {
         match self {
-            Self::Counted => 1.0,
+            Self::Told => None,
+            Self::Counted => Some(1.0),
             Self::Paced { pace, frames } => {
                 // In this order and with these roundings, as the reference.
                 let sampled = video.places.len() as f64 / video.total as f64 * video.rate;
-                pace * (f64::from(frames) / sampled) as f32
+                Some(pace * (f64::from(frames) / sampled) as f32)
             }
         }
     }
@@ -83,13 +88,7 @@ impl LayerTime {
 
 /// Qwen2-VL.
 pub(super) fn second() -> Box<dyn Family> {
-    Box::new(QwenVl {
-        name: "qwen2_vl",
-        window: None,
-        square: None,
-        time: Some(LayerTime::Counted),
-        deepstack: 0,
-    })
+    Box::new(QwenVl { name: "qwen2_vl", window: None, square: None, time: LayerTime::Counted, deepstack: 0 })
 }
 
 /// Qwen2.5-VL, whose tower has windows.
@@ -101,8 +100,13 @@ pub(super) fn second_and_a_half(folder: &Path) -> Result<Box<dyn Family>, ModelE
     match window.unwrap_or(112).checked_div(feature) {
         Some(window) if window > 0 => {
             let time = LayerTime::Paced { pace: pace.unwrap_or(4.0), frames: frames.unwrap_or(2) };
-            let (window, time) = (Some(window), Some(time));
-            Ok(Box::new(QwenVl { name: "qwen2_5_vl", window, square: None, time, deepstack: 0 }))
+            Ok(Box::new(QwenVl {
+                name: "qwen2_5_vl",
+                window: Some(window),
+                square: None,
+                time,
+                deepstack: 0,
+            }))
         }
         _ => Err(bad(
             &path,
@@ -116,14 +120,16 @@ pub(super) fn second_and_a_half(folder: &Path) -> Result<Box<dyn Family>, ModelE
 pub(super) fn third(folder: &Path, name: &'static str) -> Result<Box<dyn Family>, ModelError> {
     let vision = part::<ConfigFile>(folder)?.vision_config;
     let deepstack = vision.deepstack.as_ref().map_or(3, Vec::len);
-    Ok(Box::new(QwenVl { name, window: None, square: Some(vision.square(folder)?), time: None, deepstack }))
+    let (square, time) = (Some(vision.square(folder)?), LayerTime::Told);
+    Ok(Box::new(QwenVl { name, window: None, square, time, deepstack }))
 }
 
 /// Qwen3.5: the same tower, whose last layer alone gives features. What sets it apart from its elders, the states of most
 /// of its decoder's layers (gated delta nets), is in its graph.
 pub(super) fn third_and_a_half(folder: &Path) -> Result<Box<dyn Family>, ModelError> {
     let square = part::<ConfigFile>(folder)?.vision_config.square(folder)?;
-    Ok(Box::new(QwenVl { name: "qwen3_5", window: None, square: Some(square), time: None, deepstack: 0 }))
+    let time = LayerTime::Told;
+    Ok(Box::new(QwenVl { name: "qwen3_5", window: None, square: Some(square), time, deepstack: 0 }))
 }
 
 impl VisionWritten {
@@ -186,20 +192,29 @@ impl Family for QwenVl {
     }
 
     fn video(&self) -> Option<VideoForm> {
-        self.time.map(|_| VideoForm { token: VIDEO, class: VideoClass::Qwen2Vl })
+        let class = match self.time {
+            LayerTime::Told => VideoClass::Qwen3Vl,
+            LayerTime::Counted | LayerTime::Paced { .. } => VideoClass::Qwen2Vl,
+        };
+        Some(VideoForm { token: VIDEO, class })
     }
 
-    fn expand_video(&self, _video: &SampledVideo, frames: &ProcessedImage) -> String {
-        let features =
-            frames.patches.map_or(0, |grid| grid.layers * grid.features().iter().product::<usize>());
-        VIDEO.repeat(features)
+    fn expand_video(&self, video: &SampledVideo, frames: &ProcessedImage) -> String {
+        let Some(grid) = frames.patches else { return String::new() };
+        let layer = VIDEO.repeat(grid.features().iter().product());
+        match self.time {
+            LayerTime::Told => stamps::told(video, frames.frames_of_layer(), &layer),
+            LayerTime::Counted | LayerTime::Paced { .. } => layer.repeat(grid.layers),
+        }
     }
 
     fn video_span(&self, video: &SampledVideo, frames: &ProcessedImage) -> Option<Span> {
         let grid = frames.patches?;
         let [rows, columns] = grid.features();
-        let times = VideoTimes { layers: grid.layers, step: self.time?.step(video) };
-        Some(Span::Video { times, rows, columns })
+        Some(match self.time.step(video) {
+            Some(step) => Span::Video { times: VideoTimes { layers: grid.layers, step }, rows, columns },
+            None => Span::Image { rows, columns },
+        })
     }
 
     fn side_inputs(&self) -> usize {

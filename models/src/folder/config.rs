@@ -39,6 +39,8 @@ struct TextWritten {
     head_dim: Option<usize>,
     vocab_size: Option<usize>,
     max_position_embeddings: Option<usize>,
+    sliding_window: Option<usize>,
+    use_sliding_window: Option<bool>,
     eos_token_id: Option<Tokens>,
 }
 
@@ -128,6 +130,8 @@ pub struct TextConfig {
     pub vocabulary: Option<usize>,
     /// The most tokens, prompt and reply together.
     pub context: usize,
+    /// How many tokens back some of its layers see, where that isn't all.
+    pub sliding_window: Option<usize>,
 }
 
 /// A part of `config.json`, or where there is none, of what `genai_config.json` says in its place.
@@ -206,6 +210,8 @@ impl ModelConfig {
                 head_dim: text.head_dim.or_else(from_heads),
                 vocabulary: text.vocab_size.map(|tokens| tokens.saturating_add(additional)),
                 context: text.max_position_embeddings.unwrap_or(USUAL_CONTEXT),
+                // Qwen2's and Qwen3's files name a window and say beside it that it isn't used.
+                sliding_window: text.sliding_window.filter(|_| text.use_sliding_window != Some(false)),
             },
             end_tokens: ends.map(|tokens| tokens.all()).unwrap_or_default(),
         })

@@ -6,14 +6,14 @@ mod features;
 use std::{path::Path, sync::Arc};
 
 use percept_runtime::{
-    CacheForm, DecoderShape, Device, DeviceChoice, Engine, EngineGraphs, EngineOptions, Progress, Runtime,
-    Vocabulary,
+    AttentionWindow, CacheForm, DecoderShape, Device, DeviceChoice, Engine, EngineGraphs, EngineOptions,
+    Progress, Runtime, Vocabulary,
 };
 
 use super::{Inner, LocalModel, features::SeenImages, trouble::engine_error};
 use crate::{
     ModelCard, ModelError, dialect,
-    folder::{ModelFolder, Precision},
+    folder::{ModelFolder, Precision, config_path},
     template::{TemplateMessage, TemplatePart},
 };
 
@@ -30,6 +30,9 @@ pub struct LoadOptions {
     pub threads: Option<usize>,
     /// Where keys and values are kept.
     pub cache: CacheForm,
+    /// What is kept of a conversation that is longer; all of it if this isn't given. Only for decoders that are told
+    /// positions, on `cpu` or with [`CacheForm::Host`].
+    pub window: Option<AttentionWindow>,
     /// The most bytes of image features that are remembered.
     pub image_memory: usize,
     /// Settings of the image processor that count in place of the folder's own.
@@ -46,6 +49,7 @@ impl Default for LoadOptions {
             precision: None,
             threads: None,
             cache: CacheForm::Auto,
+            window: None,
             image_memory: 256 << 20,
             processor: serde_json::Map::new(),
             notes: Vec::new(),
@@ -137,9 +141,19 @@ async fn open_engine(
         graphs.beside_tokens = folder.family.beside_tokens();
     }
     let text = &folder.config.text;
+    if let Some(own) = text.sliding_window.filter(|_| options.window.is_some()) {
+        return Err(ModelError::Folder {
+            path: config_path(&folder.path),
+            problem: format!(
+                "its decoder attends over windows of {own} tokens of its own (`sliding_window`), counted within its cache"
+            ),
+            remedy: "Load it without another window".into(),
+        });
+    }
     let options = EngineOptions {
         threads: options.threads,
         cache: options.cache,
+        window: options.window,
         decoder: DecoderShape {
             layers: text.layers,
             kv_heads: text.key_value_heads,
@@ -181,6 +195,16 @@ fn card(
         notes.extend(placement_notes(engine));
     }
     notes.extend(engine.doubt().map(Into::into));
+    notes.extend(engine.window().map(|window| {
+        let crosses = choice.device != Device::Cpu;
+        format!(
+            "of a conversation longer than {} tokens it sees the first {} and at least the last {}{}",
+            window.most(),
+            window.sinks,
+            window.recent,
+            if crosses { ", and its cache crosses to the host's memory for that" } else { "" }
+        )
+    }));
     if let Err(reason) = vocabulary {
         notes.push(format!("it can only write free text: {reason}"));
     }

@@ -37,7 +37,9 @@ pub(crate) fn engine_error(error: EngineError) -> ModelError {
             remedy: "Fetch it again with the data files beside it, or try another device".into(),
         },
         EngineError::ContextFull { .. } => ModelError::Conversation(problem),
-        EngineError::Sampling { .. } | EngineError::CacheForm { .. } => ModelError::Request(problem),
+        EngineError::Sampling { .. } | EngineError::CacheForm { .. } | EngineError::Window { .. } => {
+            ModelError::Request(problem)
+        }
         EngineError::Constraint(error) => constraint_error(error),
         other => ModelError::Engine(other.into()),
     }

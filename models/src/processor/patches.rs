@@ -62,14 +62,9 @@ impl SmartSize {
     ///
     /// [`ModelError::Image`] for an image more than 200 times as long as it is wide.
     pub fn of(self, width: u32, height: u32) -> Result<(u32, u32), ModelError> {
-        let (short, long) = (width.min(height), width.max(height));
-        if u64::from(long) > u64::from(short) * u64::from(GREATEST_ASPECT) {
-            return Err(ModelError::Image(format!(
-                "{width}×{height} pixels: one side is more than {GREATEST_ASPECT} times the other; cut it first"
-            )));
-        }
-        let factor = f64::from(self.factor);
         let [wide, high] = [width, height].map(f64::from);
+        refuse_long((width, height), (wide, high))?;
+        let factor = f64::from(self.factor);
         let near = [wide, high].map(|side| (side / factor).round_ties_even() * factor);
         let area = near[0] * near[1];
         let [wide, high] = if area > self.most as f64 {
@@ -83,6 +78,16 @@ impl SmartSize {
         };
         Ok((wide as u32, high as u32))
     }
+}
+
+/// An image may not be too long for its width, by these sides.
+pub(super) fn refuse_long((width, height): (u32, u32), (wide, high): (f64, f64)) -> Result<(), ModelError> {
+    if wide.max(high) > wide.min(high) * f64::from(GREATEST_ASPECT) {
+        return Err(ModelError::Image(format!(
+            "{width}×{height} pixels: one side is more than {GREATEST_ASPECT} times the other; cut it first"
+        )));
+    }
+    Ok(())
 }
 
 /// The steps, in the order in which they are done.
@@ -114,20 +119,16 @@ impl PatchedImage {
     /// [`ModelError::Image`] if the image is too long for its width, has sides that don't fit and may not be
     /// resized, or would exceed [`super::MAX_PIXELS`] on the way.
     pub fn process(&self, image: &RgbImage) -> Result<ProcessedImage, ModelError> {
-        let brought = self.brought(image, self.size)?;
+        let brought = self.brought(image)?;
         self.patched(&vec![&*brought; self.frames])
     }
 
     /// The image at the size that is allowed next to its own, if it may be resized.
-    pub(super) fn brought<'a>(
-        &self,
-        image: &'a RgbImage,
-        size: SmartSize,
-    ) -> Result<Cow<'a, RgbImage>, ModelError> {
+    fn brought<'a>(&self, image: &'a RgbImage) -> Result<Cow<'a, RgbImage>, ModelError> {
         if !self.resize {
             return Ok(Cow::Borrowed(image));
         }
-        let (width, height) = size.of(image.width(), image.height())?;
+        let (width, height) = self.size.of(image.width(), image.height())?;
         Ok(Cow::Owned(resize_as(image, width, height, self.filter, self.backend)?))
     }
 

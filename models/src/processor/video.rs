@@ -3,6 +3,7 @@
 //! Results equal those of transformers' `video_processing_*.py` (5.23) bit for bit, which compute with torchvision
 //! alone, whatever the backend of the images.
 
+mod budget;
 mod sampling;
 mod written;
 
@@ -10,8 +11,8 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use image::RgbImage;
 
-pub use self::sampling::Sampling;
-use super::{PatchedImage, ProcessedImage, SmartSize, TiledImage};
+pub use self::{budget::Budget, sampling::Sampling};
+use super::{PatchedImage, ProcessedImage, TiledImage, resize::resize_as};
 use crate::{ModelError, Video};
 
 /// The classes of video processors that are known.
@@ -19,6 +20,8 @@ use crate::{ModelError, Video};
 pub enum VideoClass {
     /// Qwen2-VL's and Qwen2.5-VL's.
     Qwen2Vl,
+    /// Qwen3-VL's, that with experts', and Qwen3.5's.
+    Qwen3Vl,
     /// `SmolVLM2`'s.
     SmolVlm,
 }
@@ -40,8 +43,8 @@ pub enum FrameProcessor {
     Patched {
         /// The steps, as for an image.
         steps: PatchedImage,
-        /// The most features that all frames together may become, if that is bounded.
-        most_features: Option<u64>,
+        /// How their sizes are bounded.
+        budget: Budget,
     },
     /// A picture each.
     Whole(TiledImage),
@@ -98,7 +101,7 @@ impl VideoProcessor {
             return Err(ModelError::Image("frames without a pixel: nothing to see".into()));
         }
         match &self.frames {
-            FrameProcessor::Patched { steps, most_features } => patched(steps, *most_features, frames),
+            FrameProcessor::Patched { steps, budget } => patched(steps, *budget, frames),
             FrameProcessor::Whole(steps) => whole(steps, frames),
         }
     }
@@ -107,17 +110,17 @@ impl VideoProcessor {
 /// Patches of frames, the last one repeated where a patch would want for one.
 fn patched(
     steps: &PatchedImage,
-    most_features: Option<u64>,
+    budget: Budget,
     frames: &[Arc<RgbImage>],
 ) -> Result<ProcessedImage, ModelError> {
-    let mut size = steps.size;
-    if let Some(features) = most_features {
-        size.most =
-            size.most.min(share(features, steps, frames.len())).max((size.least as f64 * 1.05) as u64);
-    }
     let mut brought: Vec<Cow<'_, RgbImage>> = Vec::with_capacity(frames.len());
     for frame in frames {
-        brought.push(steps.brought(frame, size)?);
+        brought.push(if steps.resize {
+            let (width, height) = budget.size(steps, frames.len(), frame.dimensions())?;
+            Cow::Owned(resize_as(frame, width, height, steps.filter, steps.backend)?)
+        } else {
+            Cow::Borrowed(&**frame)
+        });
     }
     let mut layers: Vec<&RgbImage> = brought.iter().map(AsRef::as_ref).collect();
     if let Some(last) = layers.last().copied() {
@@ -141,13 +144,6 @@ fn whole(steps: &TiledImage, frames: &[Arc<RgbImage>]) -> Result<ProcessedImage,
         }
     }
     all.ok_or_else(|| ModelError::Image("a video without a frame".into()))
-}
-
-/// The pixels of a frame when so many features, less a tenth for the text, are shared out evenly.
-fn share(features: u64, steps: &PatchedImage, frames: usize) -> u64 {
-    let SmartSize { factor, .. } = steps.size;
-    let pixels = (features as f64 * f64::from(factor) * f64::from(factor) * 0.9) as u64;
-    pixels.saturating_mul(steps.frames as u64) / (frames as u64).max(1)
 }
 
 fn nth(number: usize) -> String {

@@ -57,6 +57,18 @@ pub(super) struct Written {
 /// The most frames that one patch covers; published models have one or two.
 const MOST_FRAMES: usize = 16;
 
+/// What a class of video processors has where a folder says nothing.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct UsualFrames {
+    /// The smallest and the largest area, in pixels.
+    pub(super) least: u32,
+    pub(super) most: u32,
+    /// Pixels of a patch's side.
+    pub(super) patch: u32,
+    /// Of every channel; `None`: CLIP's.
+    pub(super) mean_and_deviation: Option<f64>,
+}
+
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(untagged)]
 pub(super) enum SizeWritten {
@@ -238,15 +250,23 @@ impl Written {
         })
     }
 
-    /// The steps for the frames of a video, with the areas that they have where none are written.
-    pub(super) fn patched_frames(&self, least: u32, most: u32) -> Result<PatchedImage, String> {
-        let usual = SizeWritten::Sides {
-            shortest_edge: Some(least),
-            longest_edge: Some(most),
+    /// The steps for the frames of a video in patches.
+    pub(super) fn patched_frames(&self, usual: UsualFrames) -> Result<PatchedImage, String> {
+        let areas = SizeWritten::Sides {
+            shortest_edge: Some(usual.least),
+            longest_edge: Some(usual.most),
             height: None,
             width: None,
         };
-        Self { size: self.size.or(Some(usual)), ..self.clone() }.patched(Backend::Torchvision)
+        let arithmetic = usual.mean_and_deviation.map(Channels::All);
+        let written = Self {
+            size: self.size.or(Some(areas)),
+            patch_size: self.patch_size.or(Some(usual.patch)),
+            image_mean: self.image_mean.or(arithmetic),
+            image_std: self.image_std.or(arithmetic),
+            ..self.clone()
+        };
+        written.patched(Backend::Torchvision)
     }
 
     /// The steps for the frames of a video that are a picture each, with the size that they have where none is written.

@@ -1,5 +1,7 @@
 //! A cache that each step gives anew, longer by what it read.
 
+use std::ops::Range;
+
 use ort::{
     session::{IoBinding, SessionOutputs},
     value::DynValue,
@@ -12,7 +14,10 @@ use crate::{engine::EngineError, moved::Crossing};
 /// being touched.
 pub(crate) struct GrowingCache {
     tensors: Vec<DynValue>,
+    /// Positions that it holds.
     length: usize,
+    /// Positions that were let go between the first ones and the last.
+    let_go: usize,
 }
 
 impl GrowingCache {
@@ -22,11 +27,38 @@ impl GrowingCache {
             .iter()
             .map(|tensor| tensor.allocate(&layout.allocator, 0))
             .collect::<Result<_, _>>()?;
-        Ok(Self { tensors, length: 0 })
+        Ok(Self { tensors, length: 0, let_go: 0 })
     }
 
     pub(super) fn length(&self) -> usize {
         self.length
+    }
+
+    pub(super) fn let_go(&self) -> usize {
+        self.let_go
+    }
+
+    /// Lets these positions of the text go, as far as they are still held; hands back what that replaced, if anything.
+    pub(super) fn drop_range(
+        &mut self,
+        layout: &CacheLayout,
+        positions: Range<usize>,
+    ) -> Result<Option<Vec<DynValue>>, EngineError> {
+        let (start, count) = (positions.start, positions.len().saturating_sub(self.let_go));
+        if count == 0 {
+            return Ok(None);
+        }
+        let length = self.length - count;
+        let mut tensors = Vec::with_capacity(self.tensors.len());
+        for (tensor, value) in layout.tensors.iter().zip(&self.tensors) {
+            let mut shorter = tensor.allocate(&layout.allocator, length)?;
+            host_copy::positions(tensor, value, &mut shorter, start)?;
+            host_copy::range(tensor, value, &mut shorter, start + count..self.length, start)?;
+            tensors.push(shorter);
+        }
+        self.length = length;
+        self.let_go += count;
+        Ok(Some(std::mem::replace(&mut self.tensors, tensors)))
     }
 
     pub(super) fn bind(&self, layout: &CacheLayout, binding: &mut IoBinding) -> Result<(), EngineError> {
@@ -56,11 +88,13 @@ impl GrowingCache {
         Ok(std::mem::replace(&mut self.tensors, tensors))
     }
 
-    pub(super) fn restore(&mut self, tensors: Vec<DynValue>, length: usize) {
+    pub(super) fn restore(&mut self, tensors: Vec<DynValue>, length: usize, let_go: usize) {
         self.tensors = tensors;
         self.length = length;
+        self.let_go = let_go;
     }
 
+    /// Cuts it back to so many positions of those that it holds; to 0, it begins anew.
     pub(super) fn rewind(&mut self, layout: &CacheLayout, position: usize) -> Result<(), EngineError> {
         if position == 0 {
             *self = Self::empty(layout)?;

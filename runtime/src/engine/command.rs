@@ -58,8 +58,10 @@ pub(crate) enum Chunk {
 /// Where a sequence stands after reading or rewinding.
 #[derive(Debug)]
 pub(crate) struct Extended {
-    /// Tokens in the cache now.
+    /// Tokens that were read by now.
     pub(crate) position: usize,
+    /// Those of them whose keys and values are in the cache.
+    pub(crate) held: usize,
     /// Scores of the token after the last one read; none where the last thing was not to read.
     pub(crate) logits: Option<Vec<f32>>,
 }

@@ -53,6 +53,14 @@ pub enum EngineError {
         /// Why.
         reason: String,
     },
+    /// The decoder would be wrong with a window.
+    #[error("{} can't attend over a window: {reason}; load it without one", path.display())]
+    Window {
+        /// The decoder's file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The graph needs an operator that the library that runs here lacks, on this device or altogether.
     #[error(
         "{} needs the operator {operator}, in a form that {library} doesn't have on {device}: \

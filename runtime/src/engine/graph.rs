@@ -123,6 +123,31 @@ pub(crate) fn is_told_positions(nodes: &[GraphNode]) -> bool {
         .any(|node| node.operator == "GroupQueryAttention" && has(node, COS_CACHE) && has(node, POSITION_IDS))
 }
 
+/// The comparison that the values of an input go into, if they do before they become angles or rows of a table: a graph
+/// that makes its causal mask of positions, and not of the places in its cache.
+pub(crate) fn compares<'a>(nodes: &'a [GraphNode], input: &str) -> Option<&'a str> {
+    const COMPARES: [&str; 5] = ["Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal"];
+    // Behind these is no position any more: a rotation, or how many there are.
+    const ENDS: [&str; 7] =
+        ["Cos", "Sin", "RotaryEmbedding", "GroupQueryAttention", "MultiHeadAttention", "Shape", "Size"];
+    let mut reached = std::collections::HashSet::from([input]);
+    // Nodes stand in the order in which they run.
+    for node in nodes {
+        let goes_in =
+            |place: usize| node.inputs.get(place).is_some_and(|name| reached.contains(name.as_str()));
+        let is_reached = (0..node.inputs.len()).any(goes_in);
+        let looks_up = node.operator.starts_with("Gather") && !goes_in(0);
+        if !is_reached || looks_up || ENDS.contains(&node.operator.as_str()) {
+            continue;
+        }
+        if COMPARES.contains(&node.operator.as_str()) {
+            return Some(&node.operator);
+        }
+        reached.extend(node.outputs.iter().map(String::as_str));
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,6 +172,33 @@ mod tests {
         ];
         for (nodes, expected) in cases {
             assert_eq!(can_share(&nodes, &caches).is_ok(), expected, "{nodes:?}");
+        }
+    }
+
+    #[test]
+    fn positions_that_are_compared_are_told_from_those_that_turn() {
+        let angles = [
+            node("Unsqueeze", &["p", "axes"], &["rows"]),
+            node("Cast", &["rows"], &["floats"]),
+            node("MatMul", &["frequencies", "floats"], &["angles"]),
+            node("Cos", &["angles"], &["cosines"]),
+            node("Less", &["cosines", "x"], &["y"]),
+        ];
+        let table = [node("Gather", &["table", "p"], &["row"]), node("Less", &["row", "x"], &["y"])];
+        let length = [node("Shape", &["p"], &["length"]), node("Less", &["places", "length"], &["y"])];
+        let mask =
+            [node("Unsqueeze", &["p", "axes"], &["rows"]), node("LessOrEqual", &["columns", "rows"], &["y"])];
+        let picked = [node("Gather", &["p", "first"], &["one"]), node("Equal", &["one", "x"], &["y"])];
+        let cases: [(&[GraphNode], _); 6] = [
+            (&angles, None),
+            (&table, None),
+            (&length, None),
+            (&mask, Some("LessOrEqual")),
+            (&picked, Some("Equal")),
+            (&[], None),
+        ];
+        for (nodes, expected) in cases {
+            assert_eq!(compares(nodes, "p"), expected, "{nodes:?}");
         }
     }
 

@@ -19,6 +19,7 @@ use super::{
     lacking,
     step::Decoder,
     thread::LoadedModel,
+    window,
 };
 use crate::{
     cache::{CacheLayout, CacheTensor, KeptForm, most_bytes},
@@ -100,6 +101,7 @@ pub(super) fn load(
         cache_form: form,
         keeps_states,
         context,
+        window: options.window,
         vocabulary,
         token_bytes,
         state_bytes,
@@ -149,6 +151,12 @@ impl Opened<'_> {
         })?;
         let (form, kept) = decide_form(path, &nodes, &plan, self.options)?;
         let memory = if form == CacheForm::Host { MemoryInfo::default() } else { home.clone() };
+        let doubt = doubt(&self.options.device.device, &nodes);
+        if self.options.window.is_some() {
+            let whole_prompt = self.options.reading.whole_prompt;
+            let given = window::Given { nodes: &nodes, plan: &plan, whole_prompt, doubt };
+            window::check(path, &given, is_host(&memory))?;
+        }
         let allocator =
             if is_host(&memory) { Allocator::default() } else { Allocator::new(&session, memory.clone())? };
         let layout = CacheLayout {
@@ -158,6 +166,7 @@ impl Opened<'_> {
             home,
             allocator,
             form: kept,
+            window: self.options.window,
             moved: self.moved.clone(),
         };
         let decoder = Decoder {
@@ -166,13 +175,13 @@ impl Opened<'_> {
             plan,
             longest_run: longest_run(self.options, &nodes),
             order: self.options.reading,
+            window: self.options.window,
             heads,
             host: MemoryInfo::default(),
             moved: self.moved.clone(),
             session,
             path: path.to_owned(),
         };
-        let doubt = doubt(&self.options.device.device, &nodes);
         Ok(OpenedDecoder { decoder, form, vocabulary, doubt })
     }
 
@@ -279,7 +288,11 @@ fn decide_form(
         (CacheForm::Shared { positions }, KeptForm::Shared { positions })
     };
     Ok(match (options.cache, shareable) {
-        (CacheForm::Auto, Ok(())) => shared(options.context),
+        (CacheForm::Shared { .. }, _) if options.window.is_some() => {
+            let reason = "with a window it grows and is cut".to_owned();
+            return Err(EngineError::CacheForm { path: path.to_owned(), reason });
+        }
+        (CacheForm::Auto, Ok(())) if options.window.is_none() => shared(options.context),
         (CacheForm::Auto | CacheForm::Growing, _) => (CacheForm::Growing, KeptForm::Growing),
         (CacheForm::Host, _) => (CacheForm::Host, KeptForm::Growing),
         (CacheForm::Shared { positions }, Ok(())) => shared(positions),

@@ -22,8 +22,8 @@ impl Reading {
         self.input.shape().get(1).copied().unwrap_or(0)
     }
 
-    /// Cuts everything into pieces of at most so many tokens.
-    pub(super) fn into_pieces(self, tokens: usize) -> Vec<Reading> {
+    /// Cuts everything into pieces of so many tokens, which together are all.
+    pub(super) fn into_pieces(self, tokens: &[usize]) -> Vec<Reading> {
         let Self { input, sides, positions, mut looking } = self;
         let mut sides: Vec<_> = sides.into_iter().map(|rows| rows.into_pieces(tokens).into_iter()).collect();
         let mut positions = positions.into_iter();
@@ -75,10 +75,11 @@ mod tests {
             positions: range.clone().map(|place| RopePosition::text(place.into())).collect(),
             looking: looking(range),
         };
-        let cases = [(2, [0, 2, 4, 5].as_slice()), (5, &[0, 5]), (usize::MAX, &[0, 5])];
+        let cases: [(&[usize], &[u16]); 3] =
+            [(&[2, 2, 1], &[0, 2, 4, 5]), (&[5], &[0, 5]), (&[1, 4], &[0, 1, 5])];
         for (tokens, ends) in cases {
             let expected: Vec<Reading> = ends.windows(2).map(|ends| reading(ends[0]..ends[1])).collect();
-            assert_eq!(reading(0..5).into_pieces(tokens), expected, "{tokens}");
+            assert_eq!(reading(0..5).into_pieces(tokens), expected, "{tokens:?}");
         }
     }
 }

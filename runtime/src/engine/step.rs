@@ -10,7 +10,7 @@ use ort::{
 };
 
 use super::{
-    EngineError, ReadingOrder, RunSwitch,
+    AttentionWindow, EngineError, ReadingOrder, RunSwitch,
     decoder::{DecoderPlan, Feed, Index, IndexPort},
     heads::Heads,
     reading::Reading,
@@ -35,6 +35,8 @@ pub(super) struct Decoder {
     pub(super) heads: Heads,
     /// How it is to be read.
     pub(super) order: ReadingOrder,
+    /// What it keeps of a long text, if that isn't all.
+    pub(super) window: Option<AttentionWindow>,
     pub(super) host: MemoryInfo<'static>,
     pub(super) moved: MovedCounter,
     pub(super) session: Session,
@@ -54,26 +56,42 @@ impl Decoder {
     ) -> Result<Vec<f32>, EngineError> {
         let mut before = None;
         let mut outcome = Err(EngineError::NoLogits { position: cache.length() });
-        let longest = self.longest_piece(cache.length(), reading.tokens())?;
-        for piece in reading.into_pieces(longest) {
-            outcome = match self.run(cache, piece, switch) {
-                Ok((logits, replaced)) => {
-                    before.get_or_insert(replaced);
-                    Ok(logits)
-                }
-                Err(error) => {
-                    if let Some(before) = before {
-                        cache.restore(before);
-                    }
-                    return Err(error);
-                }
-            };
+        let (position, tokens) = (cache.length(), reading.tokens());
+        let longest = self.longest_piece(position, tokens)?;
+        let runs = match self.window {
+            Some(window) => window.runs(position, tokens, longest),
+            None => equal_runs(tokens, longest),
+        };
+        for piece in reading.into_pieces(&runs) {
+            outcome = self.read_piece(cache, piece, &mut before, switch);
+            if outcome.is_err() {
+                break;
+            }
         }
         let scores = outcome.and_then(|last| self.heads.score(head, last, switch));
         if let (Err(_), Some(before)) = (&scores, before) {
             cache.restore(before);
         }
         scores
+    }
+
+    /// Lets go what the tokens of this run don't see, and runs. `before` becomes the way back to what was first replaced.
+    fn read_piece(
+        &mut self,
+        cache: &mut Cache,
+        piece: Reading,
+        before: &mut Option<CacheBefore>,
+        switch: &RunSwitch,
+    ) -> Result<Vec<f32>, EngineError> {
+        if let Some(window) = self.window {
+            let unseen = window.sinks..window.begins(cache.length());
+            if let Some(replaced) = cache.let_go(&self.layout, unseen)? {
+                before.get_or_insert(replaced);
+            }
+        }
+        let (last, replaced) = self.run(cache, piece, switch)?;
+        before.get_or_insert(replaced);
+        Ok(last)
     }
 
     /// The most tokens of one run, of so many after so many.
@@ -126,7 +144,7 @@ impl Decoder {
     }
 
     fn bind(&mut self, reading: Reading, cache: &mut Cache) -> Result<(), EngineError> {
-        let (past, more) = (cache.length(), reading.tokens());
+        let (past, more) = (Past { position: cache.length(), held: cache.held() }, reading.tokens());
         let Reading { input, sides, positions, looking } = reading;
         let purpose = match self.plan.feed {
             Feed::Embeddings { .. } => Purpose::Embeddings,
@@ -173,20 +191,35 @@ fn memory(value: &DynValue) -> Result<MemoryInfo<'static>, EngineError> {
     Ok(view.downcast::<DynTensorValueType>()?.memory_info().to_owned())
 }
 
+/// What a run reads on from.
+#[derive(Debug, Clone, Copy)]
+struct Past {
+    /// Tokens that were read.
+    position: usize,
+    /// Those of them whose keys and values are held.
+    held: usize,
+}
+
+/// Runs of so many tokens at most.
+fn equal_runs(tokens: usize, longest: usize) -> Vec<usize> {
+    let longest = longest.clamp(1, tokens.max(1));
+    (0..tokens).step_by(longest).map(|begun| longest.min(tokens - begun)).collect()
+}
+
 /// What an index input holds for a run that reads `more` tokens after `past`, at these positions where they come in
-/// rows.
+/// rows. Lengths are those of the cache, positions those of the text.
 fn index(
     port: &IndexPort,
-    past: usize,
+    Past { position, held }: Past,
     more: usize,
     positions: &[RopePosition],
     first: usize,
 ) -> Result<HostTensor, EngineError> {
-    let total = (past + more) as i64;
+    let total = (held + more) as i64;
     let (shape, numbers): (Vec<usize>, Vec<i64>) = match port.index {
-        Index::AttentionMask => (vec![1, past + more], vec![1; past + more]),
+        Index::AttentionMask => (vec![1, held + more], vec![1; held + more]),
         Index::PositionIds if port.rank == 3 => (vec![3, 1, more], rows(positions)),
-        Index::PositionIds => (vec![1, more], ((past + first) as i64..).take(more).collect()),
+        Index::PositionIds => (vec![1, more], ((position + first) as i64..).take(more).collect()),
         Index::SeqlensK => (vec![1; port.rank], vec![total - 1]),
         Index::TotalSequenceLength => (vec![1; port.rank], vec![total]),
         Index::NumLogitsToKeep | Index::UseCacheBranch => (vec![1; port.rank], vec![1]),
@@ -278,11 +311,17 @@ mod tests {
         ];
         for (kind, element, rank, expected) in cases {
             let port = IndexPort { index: kind, name: "name".to_owned(), element, rank };
-            assert_eq!(index(&port, 3, 2, &positions, 0).unwrap(), expected, "{kind:?}");
+            let past = Past { position: 3, held: 3 };
+            assert_eq!(index(&port, past, 2, &positions, 0).unwrap(), expected, "{kind:?}");
         }
         let port =
             IndexPort { index: Index::PositionIds, name: "name".to_owned(), element: Element::I64, rank: 2 };
-        assert_eq!(index(&port, 0, 2, &[], 1).unwrap(), long(&[1, 2], &[1, 2]));
-        assert_eq!(index(&port, 3, 1, &[], 1).unwrap(), long(&[1, 1], &[4]));
+        let past = |position, held| Past { position, held };
+        assert_eq!(index(&port, past(0, 0), 2, &[], 1).unwrap(), long(&[1, 2], &[1, 2]));
+        assert_eq!(index(&port, past(3, 3), 1, &[], 1).unwrap(), long(&[1, 1], &[4]));
+        // What is no longer held is counted as text, and not as cache.
+        assert_eq!(index(&port, past(9, 3), 2, &[], 0).unwrap(), long(&[1, 2], &[9, 10]));
+        let port = IndexPort { index: Index::AttentionMask, ..port };
+        assert_eq!(index(&port, past(9, 3), 2, &[], 0).unwrap(), long(&[1, 5], &[1; 5]));
     }
 }

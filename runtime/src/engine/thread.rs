@@ -201,7 +201,7 @@ impl LoadedModel {
         if checkpoint {
             cache.checkpoint(&decoder.layout);
         }
-        Ok(Extended { position: cache.length(), logits: Some(logits) })
+        Ok(Extended { position: cache.length(), held: cache.held(), logits: Some(logits) })
     }
 
     /// What is to be read, as one tensor of what the decoder wants.
@@ -255,10 +255,10 @@ impl LoadedModel {
         let OpenSequence { cache, positions, looking, .. } =
             self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
         let decoder = self.decoder.as_ref().ok_or(EngineError::NoDecoder)?;
-        let position = if near { cache.reachable(position) } else { position };
+        let position = if near { cache.reachable(&decoder.layout, position) } else { position };
         cache.rewind(&decoder.layout, position)?;
         positions.rewind(position);
         looking.rewind(position);
-        Ok(Extended { position: cache.length(), logits: None })
+        Ok(Extended { position: cache.length(), held: cache.held(), logits: None })
     }
 }

@@ -11,6 +11,13 @@ pub enum Sampling {
         /// Their number is a multiple of this.
         multiple: usize,
     },
+    /// Evenly from the first frame to the last (`Qwen3VLVideoProcessor.sample_frames`).
+    Even {
+        /// How many frames are wanted.
+        wanted: Wanted,
+        /// A video of which fewer would be seen is refused.
+        fewest: usize,
+    },
     /// Evenly from the first frame to the last, or, of a long video, without its first and last second
     /// (`SmolVLMVideoProcessor.sample_frames`).
     Centred {
@@ -46,6 +53,7 @@ impl Sampling {
     pub fn places(self, total: usize, rate: f64, seconds: f64) -> Result<Vec<usize>, String> {
         match self {
             Self::Steps { wanted, multiple } => in_steps(wanted, multiple, total, rate),
+            Self::Even { wanted, fewest } => evenly(wanted, fewest, total, rate),
             Self::Centred { rate: wanted, most } => Ok(centred(wanted, most, total, rate, seconds)),
         }
     }
@@ -86,10 +94,7 @@ fn in_steps(wanted: Wanted, multiple: usize, total: usize, rate: f64) -> Result<
         }
     };
     if frames == 0 || frames > total {
-        return Err(format!(
-            "the video has {total} frame(s), and its model sees at least {}: ask about one as an image",
-            frames.max(multiple)
-        ));
+        return Err(too_few(total, frames.max(multiple)));
     }
     // `torch.arange` in 32 bits: each place is rounded to a float before its fraction is dropped. Where rounding makes
     // one step more than there are frames, transformers asks for a frame after the last one and fails; here it is left
@@ -97,4 +102,27 @@ fn in_steps(wanted: Wanted, multiple: usize, total: usize, rate: f64) -> Result<
     let step = total as f64 / frames as f64;
     let places = (0..=frames).map(|place| (place as f64 * step) as f32 as usize);
     Ok(places.take_while(|place| *place < total).collect())
+}
+
+fn evenly(wanted: Wanted, fewest: usize, total: usize, rate: f64) -> Result<Vec<usize>, String> {
+    let frames = match wanted {
+        Wanted::Number(number) => number,
+        Wanted::Rate { rate: wanted, least, most } => {
+            ((total as f64 / rate * wanted) as usize).max(least).min(most).min(total)
+        }
+    };
+    if total == 0 || frames < fewest.max(1) {
+        return Err(too_few(total, fewest.max(1)));
+    }
+    // `numpy.linspace`, whose last place is the end itself, rounded half to even. A short video's frames come twice.
+    let last = total - 1;
+    let step = last as f64 / frames.saturating_sub(1).max(1) as f64;
+    let place = |at: usize| {
+        if at > 0 && at + 1 == frames { last } else { (at as f64 * step).round_ties_even() as usize }
+    };
+    Ok((0..frames).map(place).collect())
+}
+
+fn too_few(total: usize, fewest: usize) -> String {
+    format!("the video has {total} frame(s), and its model sees at least {fewest}: ask about one as an image")
 }

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{FrameProcessor, Sampling, VideoClass, VideoProcessor, sampling::Wanted};
-use crate::processor::written::{SizeWritten, Written};
+use super::{Budget, FrameProcessor, Sampling, VideoClass, VideoProcessor, sampling::Wanted};
+use crate::processor::written::{SizeWritten, UsualFrames, Written};
 
 /// How many frames a second are seen where neither the class nor the folder says it: what Qwen's own code takes
 /// (`qwen-vl-utils`).
@@ -48,36 +48,62 @@ impl VideoProcessor {
         let class = match written.video_processor_type.as_deref() {
             None => class,
             Some("Qwen2VLVideoProcessor") => VideoClass::Qwen2Vl,
+            Some("Qwen3VLVideoProcessor") => VideoClass::Qwen3Vl,
             Some("SmolVLMVideoProcessor") => VideoClass::SmolVlm,
             Some(unknown) => return Err(format!("the video processor `{unknown}` isn't known")),
         };
         match class {
-            VideoClass::Qwen2Vl => written.patched(),
+            VideoClass::Qwen2Vl => written.each_frame(),
+            VideoClass::Qwen3Vl => written.all_frames(),
             VideoClass::SmolVlm => written.whole(),
         }
     }
 }
 
+/// What the classes have where nothing is written.
+const SECOND: UsualFrames =
+    UsualFrames { least: 128 * 28 * 28, most: 28 * 28 * 768, patch: 14, mean_and_deviation: None };
+const THIRD: UsualFrames =
+    UsualFrames { least: 128 * 32 * 32, most: 32 * 32 * 768, patch: 16, mean_and_deviation: Some(0.5) };
+
 impl VideoWritten {
-    fn patched(&self) -> Result<VideoProcessor, String> {
-        let steps = self.frames.patched_frames(128 * 28 * 28, 28 * 28 * 768)?;
-        let wanted = match (self.num_frames, self.fps) {
-            (Some(_), Some(_)) => return Err("it has `num_frames` and `fps`: one of them counts".into()),
-            (Some(number), None) => Wanted::Number(number),
-            (None, rate) => Wanted::Rate {
+    fn each_frame(&self) -> Result<VideoProcessor, String> {
+        let steps = self.frames.patched_frames(SECOND)?;
+        let capped = self.cap_pixels_per_frame.unwrap_or(false);
+        let most_features = capped.then(|| self.max_video_tokens.unwrap_or(128_000));
+        Ok(VideoProcessor {
+            sampling: Sampling::Steps { wanted: self.wanted()?, multiple: steps.frames },
+            frames: FrameProcessor::Patched { steps, budget: Budget::Each { most_features } },
+        })
+    }
+
+    fn all_frames(&self) -> Result<VideoProcessor, String> {
+        let steps = self.frames.patched_frames(THIRD)?;
+        let capped = self.cap_pixels_per_frame.unwrap_or(false);
+        let most_features = capped.then(|| self.max_video_tokens.unwrap_or(768));
+        let (wanted, fewest) = (self.wanted()?, steps.frames);
+        let (Wanted::Number(most) | Wanted::Rate { most, .. }) = wanted;
+        if most < fewest {
+            return Err(format!(
+                "it wants {most} frames, and a patch covers {fewest} (`temporal_patch_size`)"
+            ));
+        }
+        Ok(VideoProcessor {
+            sampling: Sampling::Even { wanted, fewest },
+            frames: FrameProcessor::Patched { steps, budget: Budget::Together { most_features } },
+        })
+    }
+
+    fn wanted(&self) -> Result<Wanted, String> {
+        match (self.num_frames, self.fps) {
+            (Some(_), Some(_)) => Err("it has `num_frames` and `fps`: one of them counts".into()),
+            (Some(number), None) => Ok(Wanted::Number(number)),
+            (None, rate) => Ok(Wanted::Rate {
                 rate: positive(rate.unwrap_or(RATE))?,
                 least: self.min_frames.unwrap_or(4),
                 most: self.max_frames.unwrap_or(768),
-            },
-        };
-        let capped = self.cap_pixels_per_frame.unwrap_or(false);
-        Ok(VideoProcessor {
-            sampling: Sampling::Steps { wanted, multiple: steps.frames },
-            frames: FrameProcessor::Patched {
-                steps,
-                most_features: capped.then(|| self.max_video_tokens.unwrap_or(128_000)),
-            },
-        })
+            }),
+        }
     }
 
     fn whole(&self) -> Result<VideoProcessor, String> {
