@@ -245,36 +245,38 @@ impl HostTensor {
         Ok(joined)
     }
 
-    /// Cuts a `[1, rows]` or `[1, rows, width]` tensor into pieces of at most so many rows.
-    pub(crate) fn into_pieces(self, rows: usize) -> Vec<HostTensor> {
+    /// Cuts a `[1, rows]` or `[1, rows, width]` tensor into pieces of these lengths, which are all of its rows.
+    pub(crate) fn into_pieces(self, lengths: &[usize]) -> Vec<HostTensor> {
         fn cut<T: Clone>(
             shape: &[usize],
             data: &[T],
-            rows: usize,
+            lengths: &[usize],
             piece: impl Fn(Vec<usize>, Vec<T>) -> HostTensor,
         ) -> Vec<HostTensor> {
             let width = shape.get(2).copied().unwrap_or(1).max(1);
-            data.chunks(rows.max(1) * width)
-                .map(|data| {
-                    let mut shape = shape.to_vec();
-                    shape[1] = data.len() / width;
-                    piece(shape, data.to_vec())
-                })
-                .collect()
+            let mut rest = data;
+            let mut next = |&rows: &usize| {
+                let (data, later) = rest.split_at((rows * width).min(rest.len()));
+                rest = later;
+                let mut shape = shape.to_vec();
+                shape[1] = rows;
+                piece(shape, data.to_vec())
+            };
+            lengths.iter().map(&mut next).collect()
         }
         match self {
-            tensor if tensor.shape().get(1).is_none_or(|&all| all <= rows) => vec![tensor],
+            tensor if lengths.len() <= 1 => vec![tensor],
             HostTensor::F32 { shape, data } => {
-                cut(&shape, &data, rows, |shape, data| HostTensor::F32 { shape, data })
+                cut(&shape, &data, lengths, |shape, data| HostTensor::F32 { shape, data })
             }
             HostTensor::F16 { shape, data } => {
-                cut(&shape, &data, rows, |shape, data| HostTensor::F16 { shape, data })
+                cut(&shape, &data, lengths, |shape, data| HostTensor::F16 { shape, data })
             }
             HostTensor::I64 { shape, data } => {
-                cut(&shape, &data, rows, |shape, data| HostTensor::I64 { shape, data })
+                cut(&shape, &data, lengths, |shape, data| HostTensor::I64 { shape, data })
             }
             HostTensor::I32 { shape, data } => {
-                cut(&shape, &data, rows, |shape, data| HostTensor::I32 { shape, data })
+                cut(&shape, &data, lengths, |shape, data| HostTensor::I32 { shape, data })
             }
             // Neither embeddings nor token ids.
             tensor => vec![tensor],
@@ -366,13 +368,13 @@ mod tests {
     #[test]
     fn pieces_joined_are_the_whole() {
         let whole = floats(&[1, 5, 2], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]);
-        for (rows, sizes) in [(1, vec![1; 5]), (2, vec![2, 2, 1]), (5, vec![5]), (9, vec![5])] {
-            let pieces = whole.clone().into_pieces(rows);
+        for sizes in [vec![1; 5], vec![2, 2, 1], vec![1, 4], vec![5]] {
+            let pieces = whole.clone().into_pieces(&sizes);
             assert_eq!(pieces.iter().map(|piece| piece.shape()[1]).collect::<Vec<_>>(), sizes);
             assert_eq!(HostTensor::concatenate_rows(pieces).unwrap(), whole);
         }
         let ids = HostTensor::I64 { shape: vec![1, 3], data: vec![7, 8, 9] };
-        assert_eq!(ids.into_pieces(2)[1], HostTensor::I64 { shape: vec![1, 1], data: vec![9] });
+        assert_eq!(ids.into_pieces(&[2, 1])[1], HostTensor::I64 { shape: vec![1, 1], data: vec![9] });
     }
 
     #[test]
