@@ -47,10 +47,12 @@ FAMILIES = [
     "qwen2",
     "qwen3",
     "paligemma",
+    "gemma3",
+    "gemma3_text",
 ]
 DUAL_ENCODERS = ["clip", "siglip"]
 # What has a folder of its own beside the models.
-BESIDE = ["genai", "processors", "resize", "templates", "videos", "windows"]
+BESIDE = ["genai", "genai_gemma3", "processors", "resize", "templates", "videos", "windows"]
 # The most that a family may take in the repository.
 LARGEST = 1_000_000
 
@@ -85,6 +87,10 @@ def write_family(family, folder, processor, model, cases):
         family.export(model, folder)
     written = folder.load(family.processor())
     recorded = [goldens.record(case, written, model) for case in cases]
+    # What another of the folder's decoders is held to.
+    if hasattr(family, "also"):
+        for golden, case in zip(recorded, cases):
+            golden.update(family.also(case, written, model))
     # A family that isn't merged into the prompt checks itself.
     kind = getattr(family, "Sessions", verify.Sessions)
     check = getattr(family, "check", lambda *given, **least: verify.check(*given, **least, kind=kind))

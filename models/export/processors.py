@@ -16,6 +16,7 @@ from PIL import Image
 from transformers import (
     BlipImageProcessor,
     CLIPImageProcessor,
+    Gemma3ImageProcessor,
     GotOcr2ImageProcessor,
     Idefics3ImageProcessor,
     IdeficsImageProcessor,
@@ -30,6 +31,7 @@ from transformers import (
 )
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
 from transformers.models.idefics.image_processing_pil_idefics import IdeficsImageProcessorPil
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
@@ -139,6 +141,21 @@ ON_SQUARES = [
     ({"do_pad": False}, [(97, 61)]),
     ({"do_resize": False}, [(45, 83), (64, 64)]),
 ]
+# Crops along the longer side: few and many, narrow ones, of oblong pictures, none at all.
+PAN = {
+    "do_pan_and_scan": True, "pan_and_scan_min_crop_size": 16, "pan_and_scan_max_num_crops": 4,
+    "pan_and_scan_min_ratio_to_activate": 1.2, "size": {"height": 56, "width": 56},
+}
+PANNED = [
+    ({"size": {"height": 56, "width": 56}}, SIZES),
+    (PAN, FEW),
+    ({**PAN, "pan_and_scan_max_num_crops": 7}, [(200, 9), (300, 31), (113, 900), (1000, 130)]),
+    ({**PAN, "pan_and_scan_min_crop_size": 64}, [(300, 301), (129, 257), (300, 31), (640, 120)]),
+    ({**PAN, "pan_and_scan_min_ratio_to_activate": 2.0}, [(97, 61), (112, 56), (45, 91)]),
+    ({**PAN, "size": {"height": 30, "width": 44}, "resample": 3, "image_mean": [0.4, 0.5, 0.6]}, [(97, 61), (45, 83)]),
+    ({"do_resize": False}, [(45, 83)]),
+    ({}, [(97, 61)]),
+]
 PADDED = [({"do_pad": True}, [(97, 61), (45, 83), (300, 301), (64, 64)])]
 
 
@@ -184,6 +201,21 @@ def make(folder):
         print(f"{name}: the two backends differ by up to {furthest:.3f}")
     write(folder / "golden.json", rows)
     write(folder / "lfm2_vl.json", in_padded_patches())
+    write(folder / "gemma3.json", in_crops())
+
+
+def in_crops():
+    """The rows of Gemma 3's processor, the whole and its crops."""
+    rows = []
+    for settings, sizes in PANNED:
+        for size in sizes:
+            for name, made in [("", Gemma3ImageProcessorPil), ("Fast", Gemma3ImageProcessor)]:
+                # As its prompt processor calls it: without a word crops aren't asked for.
+                pixels = made(**settings)(formula(*size), return_tensors="np")["pixel_values"]
+                pixels = pixels if settings.get("do_pan_and_scan") else pixels[0]
+                pixels = np.ascontiguousarray(pixels, "<f4")
+                rows.append(golden(f"Gemma3ImageProcessor{name}", settings, size, pixels))
+    return rows
 
 
 def in_padded_patches():

@@ -142,6 +142,10 @@ class Sessions:
         """What a decoder is fed beside the embeddings of `new` tokens after `past` ones: nothing, for most."""
         return {}
 
+    def cut(self, embeds):
+        """Where a prompt is cut to be given in two pieces."""
+        return embeds.shape[1] // 2
+
     def reply(self, embeds, length, places=None):
         """The greedy reply: logits of each step `[length, vocabulary]`, and the tokens.
 

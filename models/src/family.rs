@@ -8,6 +8,7 @@
 mod anyres;
 mod blip_2;
 mod drawing;
+mod gemma_3;
 mod idefics;
 mod internvl;
 mod janus;
@@ -60,6 +61,11 @@ pub trait Family: Send + Sync + std::fmt::Debug {
     /// The text of the token that stands for one image feature, and, in a template's output, for a whole image.
     /// Empty for a family that sees nothing.
     fn image_token(&self) -> &str;
+
+    /// What stands for a whole image in a template's output, where that isn't the image token.
+    fn placeholder(&self) -> &str {
+        self.image_token()
+    }
 
     /// The image processor as its prompt processor uses it: some ask for more than the folder's file says.
     fn processor(&self, written: ImageProcessor) -> ImageProcessor {
@@ -238,8 +244,8 @@ pub struct VideoForm {
 
 /// The families that are hosted, for the error that lists them.
 const KNOWN: &str = "smolvlm, idefics3, llava, llava_next, llava_onevision, internvl, blip-2, idefics, lfm2_vl, qwen2_vl, \
-                     qwen2_5_vl, qwen3_vl, qwen3_vl_moe, qwen3_5, paligemma and janus; llama, qwen2 and qwen3, which read \
-                     text alone";
+                     qwen2_5_vl, qwen3_vl, qwen3_vl_moe, qwen3_5, paligemma, gemma3 and janus; llama, qwen2, qwen3 and \
+                     gemma3_text, which read text alone";
 /// Those that draw.
 const DRAWING: &str = "janus";
 
@@ -265,9 +271,11 @@ pub(crate) fn of_folder(folder: &Path, config: &ModelConfig) -> Result<Box<dyn F
         "llava_next" => anyres::next(folder, config),
         "llava_onevision" => anyres::onevision(folder, config),
         "paligemma" => paligemma::read(folder, config),
+        "gemma3" => gemma_3::read(folder),
         "llama" => Ok(text_only::named("llama")),
         "qwen2" => Ok(text_only::named("qwen2")),
         "qwen3" => Ok(text_only::named("qwen3")),
+        "gemma3_text" => Ok(text_only::named("gemma3_text")),
         unknown => Err(ModelError::Folder {
             path: config_path(folder),
             problem: format!("the family `{unknown}` isn't hosted in this version"),

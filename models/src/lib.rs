@@ -64,9 +64,9 @@ pub use local::{InspectedSession, Inspection, LoadOptions, LocalModel, Memory, P
 pub use merge::{Merge, MergeMethod, Merged, MergedGraph};
 pub use processor::{
     AnyresImage, AspectTiles, Backend, Budget as FrameBudget, Filter, FirstSize, FrameProcessor, ImageForm,
-    ImageProcessor, LongestEdge, MAX_PIXELS, NaflexImage, Normalise, PatchGrid, PatchedImage, ProcessedImage,
-    SampledVideo, Sampling as FrameSampling, SingleImage, SmartSize, SquaredImage, TargetSize, TileGrid,
-    TiledImage, VideoClass, VideoProcessor, resize,
+    ImageProcessor, LongestEdge, MAX_PIXELS, NaflexImage, Normalise, PanAndScan, PannedImage, PatchGrid,
+    PatchedImage, ProcessedImage, SampledVideo, Sampling as FrameSampling, SingleImage, SmartSize,
+    SquaredImage, TargetSize, TileGrid, TiledImage, VideoClass, VideoProcessor, resize,
 };
 pub use remote::{RemoteAddress, RemoteApi, RemoteError, RemoteModel, RemoteOptions};
 pub use scripted::{ScriptedCall, ScriptedError, ScriptedModel, ScriptedReply, ScriptedText};

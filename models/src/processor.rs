@@ -12,6 +12,7 @@ mod filter;
 mod fit;
 mod naflex;
 mod normalise;
+mod pan;
 mod patches;
 mod resize;
 mod single;
@@ -32,6 +33,7 @@ pub use filter::Filter;
 pub(crate) use fit::Fit;
 pub use naflex::NaflexImage;
 pub use normalise::Normalise;
+pub use pan::{PanAndScan, PannedImage};
 pub use patches::{PatchGrid, PatchedImage, SmartSize};
 pub(crate) use resize::check_area;
 pub use resize::{MAX_PIXELS, resize};
@@ -58,6 +60,8 @@ pub enum ImageProcessor {
     Aspect(AspectTiles),
     /// The whole, and tiles of the image on the canvas that fits it best.
     Anyres(AnyresImage),
+    /// The whole, and crops along the longer side of an exaggerated image.
+    Panned(PannedImage),
 }
 
 /// The form in which an image comes to a vision encoder.
@@ -89,9 +93,12 @@ impl ImageProcessor {
         match self {
             Self::Patched(_) => ImageForm::Patches,
             Self::Naflex(_) => ImageForm::PaddedPatches,
-            Self::Single(_) | Self::Squared(_) | Self::Tiled(_) | Self::Aspect(_) | Self::Anyres(_) => {
-                ImageForm::Pictures
-            }
+            Self::Single(_)
+            | Self::Squared(_)
+            | Self::Tiled(_)
+            | Self::Aspect(_)
+            | Self::Anyres(_)
+            | Self::Panned(_) => ImageForm::Pictures,
         }
     }
 
@@ -116,6 +123,7 @@ impl ImageProcessor {
             Self::Naflex(naflex) => naflex.process(image),
             Self::Aspect(aspect) => aspect.process(image),
             Self::Anyres(anyres) => anyres.process(image),
+            Self::Panned(panned) => panned.process(image),
         }
     }
 
@@ -129,6 +137,7 @@ impl ImageProcessor {
             Self::Naflex(naflex) => &naflex.normalise,
             Self::Aspect(aspect) => &aspect.normalise,
             Self::Anyres(anyres) => &anyres.normalise,
+            Self::Panned(panned) => &panned.normalise,
         }
     }
 }

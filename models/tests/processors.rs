@@ -43,7 +43,10 @@ fn check(golden: &Golden) {
             let picture = [3, processed.height, processed.width];
             let cuts = matches!(
                 processor,
-                ImageProcessor::Tiled(_) | ImageProcessor::Aspect(_) | ImageProcessor::Anyres(_)
+                ImageProcessor::Tiled(_)
+                    | ImageProcessor::Aspect(_)
+                    | ImageProcessor::Anyres(_)
+                    | ImageProcessor::Panned(_)
             );
             let tiles = cuts.then_some(processed.tiles);
             (tiles.into_iter().chain(picture).collect(), processed.height * processed.width)
@@ -103,6 +106,15 @@ fn every_pixel_value_is_the_references_in_the_backend_that_is_meant() {
 fn every_padded_patch_is_the_references() {
     let goldens = goldens("lfm2_vl.json");
     assert_eq!(goldens.len(), 41);
+    check_all(&goldens);
+}
+
+#[test]
+fn every_crop_is_the_references() {
+    let goldens = goldens("gemma3.json");
+    let of = |fast| goldens.iter().filter(|golden| golden.settings["image_processor_type"] == fast).count();
+    assert!(of("Gemma3ImageProcessor") > 50);
+    assert_eq!(of("Gemma3ImageProcessor"), of("Gemma3ImageProcessorFast"));
     check_all(&goldens);
 }
 
@@ -187,6 +199,21 @@ fn what_a_backend_lacks_is_refused() {
             r#"{"image_processor_type": "LlavaOnevisionImageProcessor", "image_grid_pinpoints": []}"#,
             None,
             "are empty",
+        ),
+        (
+            r#"{"image_processor_type": "Gemma3ImageProcessor", "do_pan_and_scan": true, "pan_and_scan_min_crop_size": 0}"#,
+            None,
+            "`pan_and_scan_min_crop_size` is 0",
+        ),
+        (
+            r#"{"image_processor_type": "Gemma3ImageProcessor", "do_pan_and_scan": true, "pan_and_scan_max_num_crops": 0}"#,
+            None,
+            "known are 1 to 1024",
+        ),
+        (
+            r#"{"image_processor_type": "Gemma3ImageProcessor", "do_pan_and_scan": true, "do_resize": false}"#,
+            None,
+            "crops need one size",
         ),
     ];
     for (text, backend, says) in cases {

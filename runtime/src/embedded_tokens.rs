@@ -27,6 +27,9 @@ pub struct EmbeddedTokens {
     /// What the tokens look at, for a decoder that looks at images by cross-attention. `None`: each token sees what the
     /// one before it saw.
     pub looks_at: Option<LooksAt>,
+    /// Which tokens see their neighbours that do, later ones too, one a token: an image's (Gemma 3). For a decoder that is
+    /// told ([`Engine::tells_blocks`](crate::Engine::tells_blocks)); `None`: every token sees what is before it.
+    pub together: Option<Vec<bool>>,
 }
 
 /// What there is to look at for a sequence from here on, and which of it each token sees.
@@ -43,6 +46,6 @@ pub struct LooksAt {
 
 impl From<HostTensor> for EmbeddedTokens {
     fn from(embeddings: HostTensor) -> Self {
-        Self { embeddings, positions: None, side_inputs: Vec::new(), looks_at: None }
+        Self { embeddings, positions: None, side_inputs: Vec::new(), looks_at: None, together: None }
     }
 }

@@ -19,6 +19,7 @@ mod reading;
 mod side_inputs;
 mod step;
 mod thread;
+mod together;
 mod turns;
 mod window;
 
@@ -213,6 +214,7 @@ struct EngineFacts {
     vocabulary: usize,
     side_inputs: Vec<(String, usize)>,
     looks_at: Option<usize>,
+    tells_blocks: bool,
     token_bytes: usize,
     state_bytes: usize,
     embeds_features: bool,
@@ -304,6 +306,12 @@ impl Engine {
     /// ([`EmbeddedTokens::looks_at`](crate::EmbeddedTokens::looks_at)); `None` if it looks at nothing.
     pub fn looks_at(&self) -> Option<usize> {
         self.inner.facts.looks_at
+    }
+
+    /// Whether the decoder is told which tokens see each other
+    /// ([`EmbeddedTokens::together`](crate::EmbeddedTokens::together)).
+    pub fn tells_blocks(&self) -> bool {
+        self.inner.facts.tells_blocks
     }
 
     /// What crossed between host and device since the model was loaded.

@@ -245,38 +245,38 @@ impl HostTensor {
         Ok(joined)
     }
 
-    /// Cuts a `[1, rows]` or `[1, rows, width]` tensor into pieces of so many rows, which together are all.
-    pub(crate) fn into_pieces(self, rows: &[usize]) -> Vec<HostTensor> {
+    /// Cuts a `[1, rows]` or `[1, rows, width]` tensor into pieces of these lengths, which are all of its rows.
+    pub(crate) fn into_pieces(self, lengths: &[usize]) -> Vec<HostTensor> {
         fn cut<T: Clone>(
             shape: &[usize],
             data: &[T],
-            rows: &[usize],
+            lengths: &[usize],
             piece: impl Fn(Vec<usize>, Vec<T>) -> HostTensor,
         ) -> Vec<HostTensor> {
             let width = shape.get(2).copied().unwrap_or(1).max(1);
-            let mut left = data;
-            let mut take = |rows: usize| {
-                let (data, later) = left.split_at((rows * width).min(left.len()));
-                left = later;
+            let mut rest = data;
+            let mut next = |&rows: &usize| {
+                let (data, later) = rest.split_at((rows * width).min(rest.len()));
+                rest = later;
                 let mut shape = shape.to_vec();
                 shape[1] = data.len() / width;
                 piece(shape, data.to_vec())
             };
-            rows.iter().map(|rows| take(*rows)).collect()
+            lengths.iter().map(&mut next).collect()
         }
         match self {
-            tensor if rows.len() < 2 => vec![tensor],
+            tensor if lengths.len() < 2 => vec![tensor],
             HostTensor::F32 { shape, data } => {
-                cut(&shape, &data, rows, |shape, data| HostTensor::F32 { shape, data })
+                cut(&shape, &data, lengths, |shape, data| HostTensor::F32 { shape, data })
             }
             HostTensor::F16 { shape, data } => {
-                cut(&shape, &data, rows, |shape, data| HostTensor::F16 { shape, data })
+                cut(&shape, &data, lengths, |shape, data| HostTensor::F16 { shape, data })
             }
             HostTensor::I64 { shape, data } => {
-                cut(&shape, &data, rows, |shape, data| HostTensor::I64 { shape, data })
+                cut(&shape, &data, lengths, |shape, data| HostTensor::I64 { shape, data })
             }
             HostTensor::I32 { shape, data } => {
-                cut(&shape, &data, rows, |shape, data| HostTensor::I32 { shape, data })
+                cut(&shape, &data, lengths, |shape, data| HostTensor::I32 { shape, data })
             }
             // Neither embeddings nor token ids.
             tensor => vec![tensor],

@@ -157,6 +157,8 @@ pub(crate) fn config_path(folder: &Path) -> PathBuf {
 
 /// The context of a model that doesn't say how long it is.
 const USUAL_CONTEXT: usize = 2048;
+/// That of Gemma 3, whose published configurations leave out what is the class's own.
+const GEMMA_3_CONTEXT: usize = 131_072;
 
 impl ModelConfig {
     /// Reads `config.json` and the end tokens of `generation_config.json`. A `family` counts in place of the one that is
@@ -183,15 +185,21 @@ impl ModelConfig {
                 .into(),
         })?;
         let mut image_token_id = written.image_token_id.or(written.image_token_index);
-        if image_token_id.is_none() && model_type == "idefics" {
-            // Idefics' configuration leaves it to the tokenizer.
-            image_token_id = added_token(folder, "<image>")?;
+        // What a configuration leaves to the tokenizer: Idefics' always, Gemma 3's in onnxruntime-genai's folders.
+        for (family, token) in [("idefics", "<image>"), ("gemma3", "<image_soft_token>")] {
+            if image_token_id.is_none() && model_type == family {
+                image_token_id = added_token(folder, token)?;
+            }
         }
         let flat_ends = written.flat.eos_token_id.clone();
         let text = written.text_config.unwrap_or(written.flat);
         // Tokens whose embeddings lie in a table of their own (Idefics).
         let additional = written.additional_vocab_size.unwrap_or(0);
         let heads = text.num_attention_heads;
+        let usual_context = match model_type.as_str() {
+            "gemma3" | "gemma3_text" => GEMMA_3_CONTEXT,
+            _ => USUAL_CONTEXT,
+        };
         let from_heads = || Some(text.hidden_size? / heads.filter(|heads| *heads > 0)?);
         let ends = generation.eos_token_id.or(flat_ends).or(text.eos_token_id);
         Ok(Self {
@@ -209,7 +217,7 @@ impl ModelConfig {
                 key_value_heads: text.num_key_value_heads.or(heads),
                 head_dim: text.head_dim.or_else(from_heads),
                 vocabulary: text.vocab_size.map(|tokens| tokens.saturating_add(additional)),
-                context: text.max_position_embeddings.unwrap_or(USUAL_CONTEXT),
+                context: text.max_position_embeddings.unwrap_or(usual_context),
                 // Qwen2's and Qwen3's files name a window and say beside it that it isn't used.
                 sliding_window: text.sliding_window.filter(|_| text.use_sliding_window != Some(false)),
             },

@@ -175,6 +175,7 @@ fn special_tokens(folder: &ModelFolder) -> Vec<String> {
     let mut names: Vec<String> =
         added.into_values().filter(|token| token.special).map(|token| token.content).collect();
     names.push(folder.family.image_token().to_owned());
+    names.push(folder.family.placeholder().to_owned());
     names.extend(folder.family.video().map(|form| form.token.to_owned()));
     names.sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
     names.dedup();
@@ -247,7 +248,7 @@ fn most_images(folder: &ModelFolder) -> Option<usize> {
     let image = || TemplatePart::Image;
     let text = |text: &str| TemplatePart::Text { text: text.into() };
     let message = |content| TemplateMessage { role: "user".into(), content };
-    let token = folder.family.image_token();
+    let token = folder.family.placeholder();
     let rendered = folder.template.render(&[message(vec![image(), image(), text("?")])], token, None);
     rendered.is_ok_and(|text| text.matches(token).count() == 1).then_some(1)
 }

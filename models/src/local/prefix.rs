@@ -5,6 +5,17 @@ use percept_runtime::{EngineError, Sequence};
 use super::{Inner, prompt::PromptToken, trouble::engine_error};
 use crate::ModelError;
 
+/// What a prompt's tokens see: what of another prompt is a beginning of theirs depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sees {
+    /// What is before them.
+    Before,
+    /// That, and all of the image that they are of.
+    ItsImage,
+    /// All of the prompt.
+    All,
+}
+
 /// A sequence and the tokens whose keys and values it holds.
 #[derive(Debug)]
 pub(super) struct KeptSequence {
@@ -17,9 +28,14 @@ pub(super) struct KeptSequence {
 impl KeptSequence {
     /// Goes back to the longest possible beginning of the prompt, short of its last token; says how much of it is held
     /// then, and holds nothing else.
-    async fn go_back(&mut self, prompt: &[PromptToken], whole: bool) -> Result<usize, ModelError> {
+    async fn go_back(&mut self, prompt: &[PromptToken], sees: Sees) -> Result<usize, ModelError> {
         let common = common_length(&self.tokens, prompt);
-        let common = if whole && !is_same(&self.tokens, self.prompt, prompt) { 0 } else { common };
+        let common = match sees {
+            Sees::Before => common,
+            Sees::ItsImage => before_image(prompt, common),
+            Sees::All if is_same(&self.tokens, self.prompt, prompt) => common,
+            Sees::All => 0,
+        };
         if common == 0 {
             return Ok(0);
         }
@@ -56,14 +72,14 @@ impl<'a> Lent<'a> {
     ///
     /// A cache that can't be cut back to that beginning is cut to the nearest place before it where its states were
     /// kept, or given up for a new one: then more is read, or everything, and the usage says so. Where the tokens of a
-    /// prompt see those after them (`whole`), what is kept of another prompt is no beginning of this one.
+    /// prompt see all of it, what is kept of another prompt is no beginning of this one.
     pub(super) async fn for_prompt(
         &mut self,
         prompt: &[PromptToken],
-        whole: bool,
+        sees: Sees,
     ) -> Result<&mut KeptSequence, ModelError> {
         let reached = match &mut self.kept {
-            Some(kept) => kept.go_back(prompt, whole).await?,
+            Some(kept) => kept.go_back(prompt, sees).await?,
             None => 0,
         };
         let kept = match self.kept.take() {
@@ -92,6 +108,15 @@ fn is_same(kept: &[PromptToken], read: usize, prompt: &[PromptToken]) -> bool {
     kept.get(..read).is_some_and(|read| read == prompt)
 }
 
+/// The place, or the beginning of the image that it is within.
+fn before_image(prompt: &[PromptToken], mut place: usize) -> usize {
+    let is_image = |place: usize| prompt.get(place).is_some_and(|token| token.feature.is_some());
+    while place > 0 && is_image(place) && is_image(place - 1) {
+        place -= 1;
+    }
+    place
+}
+
 fn common_length(kept: &[PromptToken], prompt: &[PromptToken]) -> usize {
     let same = kept.iter().zip(prompt).take_while(|(kept, wanted)| kept == wanted).count();
     same.min(prompt.len().saturating_sub(1))
@@ -116,6 +141,19 @@ mod tests {
         for (kept, read, prompt, expected) in cases {
             assert_eq!(is_same(&text(&kept), read, &text(&prompt)), expected, "{kept:?} {read} {prompt:?}");
         }
+    }
+
+    #[test]
+    fn an_image_whose_tokens_see_each_other_is_read_from_its_first_one() {
+        let prompt: Vec<PromptToken> = "tiiitit"
+            .char_indices()
+            .map(|(row, kind)| PromptToken {
+                id: 9,
+                feature: (kind == 'i').then_some((ContentHash([1; 32]), row)),
+            })
+            .collect();
+        let places: Vec<usize> = (0..=prompt.len()).map(|place| before_image(&prompt, place)).collect();
+        assert_eq!(places, [0, 1, 1, 1, 4, 5, 6, 7]);
     }
 
     #[test]

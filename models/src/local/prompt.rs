@@ -128,13 +128,13 @@ pub(super) async fn prepare_between(
 ) -> Result<Prompt, ModelError> {
     let Told { instructions, tools, thinking } = told;
     let folder = &inner.folder;
-    let image_token = folder.family.image_token();
+    let placeholder = folder.family.placeholder();
     let messages = messages(conversation, instructions, &inner.special_tokens, inner.dialect.as_ref());
     let shown = shown::shown(inner, conversation)?;
     let watches = shown.iter().any(Shown::is_video);
     let template = folder.template_of(conversation);
-    let text = template.render_with_tools(&messages, image_token, thinking, tools.as_ref())?;
-    let sees = folder.family.sees().then_some(image_token);
+    let text = template.render_with_tools(&messages, placeholder, thinking, tools.as_ref())?;
+    let sees = folder.family.sees().then_some(placeholder);
     let pieces = placeholders(&text, sees, folder.family.video().map(|form| form.token));
     check_places(&shown, &pieces)?;
     let begun = Instant::now();
@@ -300,7 +300,11 @@ fn messages(
         return messages;
     };
     match messages.first_mut().filter(|message| message.role == role(Role::System)) {
-        Some(system) => system.content.push(TemplatePart::Text { text: format!("\n\n{instructions}") }),
+        Some(system) => match system.content.last_mut() {
+            // Templates of Gemma's read the first of the system's texts and no other.
+            Some(TemplatePart::Text { text }) => text.extend(["\n\n", instructions.as_str()]),
+            _ => system.content.push(TemplatePart::Text { text: format!("\n\n{instructions}") }),
+        },
         None => messages.insert(
             0,
             TemplateMessage {

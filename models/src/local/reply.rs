@@ -13,7 +13,7 @@ use super::{
     features::{Features, SeenImage},
     looks,
     pieces::pieces,
-    prefix::{KeptSequence, Lent},
+    prefix::{KeptSequence, Lent, Sees},
     prompt::{Prompt, PromptImage, PromptToken},
     reader::ReplyReader,
     rows,
@@ -109,8 +109,12 @@ pub(super) async fn read<'l>(
     usage: &mut Usage,
     lent: &'l mut Lent<'_>,
 ) -> Result<&'l mut KeptSequence, ModelError> {
-    let whole = inner.folder.family.reading().whole_prompt;
-    let kept = lent.for_prompt(&prompt.tokens, whole).await?;
+    let sees = match (inner.folder.family.reading().whole_prompt, inner.engine.tells_blocks()) {
+        (true, _) => Sees::All,
+        (false, true) => Sees::ItsImage,
+        (false, false) => Sees::Before,
+    };
+    let kept = lent.for_prompt(&prompt.tokens, sees).await?;
     let fresh = &prompt.tokens[kept.tokens.len()..];
     usage.cached_tokens = kept.tokens.len();
     usage.fresh_tokens = fresh.len();
@@ -169,7 +173,15 @@ async fn embedded(
         Some(width) => looks::looks_at(&prompt.tokens[..end], held, width, features)?,
         None => None,
     };
-    Ok(EmbeddedTokens { embeddings, positions: positions.map(<[_]>::to_vec), side_inputs, looks_at })
+    let is_told = inner.engine.tells_blocks();
+    let together = is_told.then(|| piece.iter().map(|token| token.feature.is_some()).collect());
+    Ok(EmbeddedTokens {
+        embeddings,
+        positions: positions.map(<[_]>::to_vec),
+        side_inputs,
+        looks_at,
+        together,
+    })
 }
 
 /// The features of every image that the fresh tokens need, remembered or encoded now.

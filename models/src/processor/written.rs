@@ -4,11 +4,12 @@
 //! transformers has it.
 
 mod naflex;
+mod pan;
 mod tiles;
 
 use serde::Deserialize;
 
-use self::{naflex::NaflexWritten, tiles::AnyresDefaults};
+use self::{naflex::NaflexWritten, pan::PanWritten, tiles::AnyresDefaults};
 use super::{
     Backend, Filter, FirstSize, ImageProcessor, LongestEdge, Normalise, PatchedImage, SingleImage, SmartSize,
     SquaredImage, TargetSize, TiledImage,
@@ -20,7 +21,7 @@ const HALF: [f64; 3] = [0.5; 3];
 
 /// The classes that are known, for the error that lists them.
 const KNOWN: &str = "CLIP, Llava, Siglip, ViT, Blip, Idefics, Idefics3, SmolVLM, Qwen2VL, Lfm2Vl, GotOcr2, LlavaNext, \
-                     LlavaOnevision and Janus image processors";
+                     LlavaOnevision, Gemma3 and Janus image processors";
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Written {
@@ -52,6 +53,8 @@ pub(super) struct Written {
     min_size: Option<u32>,
     #[serde(flatten)]
     naflex: NaflexWritten,
+    #[serde(flatten)]
+    pan: PanWritten,
 }
 
 /// The most frames that one patch covers; published models have one or two.
@@ -177,6 +180,7 @@ impl Written {
             "LlavaNextImageProcessor" => self.anyres(&AnyresDefaults::next(), backend),
             "LlavaOnevisionImageProcessor" => self.anyres(&AnyresDefaults::onevision(), backend),
             "JanusImageProcessor" => self.squared(backend),
+            "Gemma3ImageProcessor" => self.panned(backend),
             unknown => Err(format!("the image processor `{unknown}` isn't known; known are the {KNOWN}")),
         }
     }

@@ -9,7 +9,8 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use percept_models::{
-    Content, Conversation, ImageContent, LoadOptions, LoadedImage, LocalModel, Message, ModelFolder, Role,
+    Content, Conversation, ImageContent, LoadOptions, LoadedImage, LocalModel, Message, ModelFolder,
+    ProcessedImage, Role,
 };
 use percept_runtime::{CacheForm, RopePosition, Silent};
 use serde::Deserialize;
@@ -35,6 +36,8 @@ pub(crate) struct Golden {
     pub(crate) greedy: Vec<u32>,
     pub(crate) text: String,
     pub(crate) q4: Option<GoldenReply>,
+    /// Of a decoder that isn't told which tokens are an image's.
+    pub(crate) causal: Option<GoldenReply>,
     #[serde(skip)]
     folder: String,
 }
@@ -166,13 +169,18 @@ impl Golden {
         self.processor.is_empty()
     }
 
+    /// Its images as the folder's processor makes them.
+    pub(crate) fn processed(&self, path: &Path) -> Vec<ProcessedImage> {
+        let folder = ModelFolder::open(path, None).unwrap();
+        let images = self.images.iter().map(|name| self.image(name));
+        let processor = folder.processor_of(self.images.len());
+        images.map(|image| processor.unwrap().process(image.pixels()).unwrap()).collect()
+    }
+
     /// Pixel values are equal bit for bit, the mask too.
     pub(crate) fn check_pixels(&self, path: &Path, case: &str) {
         let Some(pixels) = &self.pixel_values else { return };
-        let folder = ModelFolder::open(path, None).unwrap();
-        let processor = folder.processor_of(self.images.len()).unwrap();
-        let processed: Vec<_> =
-            self.images.iter().map(|name| processor.process(self.image(name).pixels()).unwrap()).collect();
+        let processed = self.processed(path);
         let values: Vec<f32> = processed.iter().flat_map(|image| image.values.clone()).collect();
         let bytes = BASE64_STANDARD.decode(&pixels.base64).unwrap();
         let expected: Vec<f32> =

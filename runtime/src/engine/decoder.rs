@@ -12,6 +12,7 @@ use super::{
     DecoderNames, DecoderShape, EngineError,
     looking::{LookPorts, SEEN, STATES},
     side_inputs::{SidePort, is_side_input},
+    together::TOKEN_TYPES,
 };
 use crate::{
     cache::{CacheTensor, StateTensor},
@@ -44,15 +45,18 @@ pub(crate) enum Index {
     /// `use_cache_branch`, `[1]`: whether there is a cache. The branch for an empty one wants none at all, and
     /// the other takes an empty one as it is.
     UseCacheBranch,
+    /// `token_type_ids`, `[1, tokens]`: 1 for tokens that see their neighbours of this type, later ones too.
+    TokenTypes,
 }
 
-const INDICES: [(&str, Index); 6] = [
+const INDICES: [(&str, Index); 7] = [
     ("attention_mask", Index::AttentionMask),
     ("position_ids", Index::PositionIds),
     ("seqlens_k", Index::SeqlensK),
     ("total_sequence_length", Index::TotalSequenceLength),
     ("num_logits_to_keep", Index::NumLogitsToKeep),
     ("use_cache_branch", Index::UseCacheBranch),
+    (TOKEN_TYPES, Index::TokenTypes),
 ];
 
 /// A declared index input.
@@ -197,6 +201,11 @@ impl DecoderPlan {
     /// Whether a token's position is three numbers: time, height and width.
     pub(crate) fn takes_rows_of_positions(&self) -> bool {
         self.indices.iter().any(|port| port.index == Index::PositionIds && port.rank == 3)
+    }
+
+    /// Whether it is told which tokens see each other.
+    pub(crate) fn tells_blocks(&self) -> bool {
+        self.indices.iter().any(|port| port.index == Index::TokenTypes)
     }
 }
 

@@ -66,6 +66,7 @@ pub(super) fn load(
 
     let sides = decoder.iter().flat_map(|decoder| &decoder.plan.sides);
     let side_inputs = sides.map(|port| (port.name.clone(), port.width)).collect();
+    let tells_blocks = decoder.as_ref().is_some_and(|decoder| decoder.plan.tells_blocks());
     let looks_at = decoder.as_ref().and_then(|decoder| Some(decoder.plan.looks.as_ref()?.width));
     let Opened { signatures, placement, encoder_doubt, .. } = opened;
     let doubts: Vec<&str> = doubt.into_iter().chain(encoder_doubt).collect();
@@ -108,6 +109,7 @@ pub(super) fn load(
         embeds_features,
         side_inputs,
         looks_at,
+        tells_blocks,
         moved,
         doubt,
     };
@@ -169,11 +171,13 @@ impl Opened<'_> {
             window: self.options.window,
             moved: self.moved.clone(),
         };
+        let read_rightly = read_rightly(self.options, &nodes, plan.tells_blocks());
         let decoder = Decoder {
             binding: session.create_binding()?,
             layout,
             plan,
-            longest_run: longest_run(self.options, &nodes),
+            longest_run: longest_run(self.options, read_rightly),
+            read_rightly,
             order: self.options.reading,
             window: self.options.window,
             heads,
@@ -233,15 +237,21 @@ impl Opened<'_> {
 }
 
 /// The most tokens that one run may read: as many as was asked for, and as this device can.
+fn longest_run(options: &EngineOptions, rightly: usize) -> usize {
+    let asked = options.longest_run.filter(|_| !options.reading.whole_prompt);
+    asked.map_or(rightly, |asked| rightly.min(asked.get()))
+}
+
+/// The most tokens of one run that this device reads rightly. `blocks` is whether some must be read at once.
 ///
 /// From 32 on, the WebGPU provider's `GroupQueryAttention` takes a kernel that assumes subgroups of at least 8
 /// invocations. A software device may have 4 (SwiftShader has); the kernel then counts keys twice and says nothing
 /// (seen with plugin 0.4.0: scores off by 1 to 3, from exactly 32 tokens on). Below 32 it takes another one.
-fn longest_run(options: &EngineOptions, nodes: &[graph::GraphNode]) -> usize {
-    let whole = options.reading.whole_prompt;
-    let is_limited = options.device.software && (!whole || fuses_attention(nodes));
-    let device = if is_limited { 31 } else { usize::MAX };
-    options.longest_run.filter(|_| !whole).map_or(device, |asked| device.min(asked.get()))
+fn read_rightly(options: &EngineOptions, nodes: &[graph::GraphNode], blocks: bool) -> usize {
+    // What may be cut is, without a look at its operators.
+    let at_once = options.reading.whole_prompt || blocks;
+    let is_limited = options.device.software && (!at_once || fuses_attention(nodes));
+    if is_limited { 31 } else { usize::MAX }
 }
 
 /// Whether attention is an operator of ONNX Runtime's own, whose kernels depend on how much is read at once.
@@ -263,7 +273,7 @@ fn doubt(device: &Device, nodes: &[graph::GraphNode]) -> Option<&'static str> {
     )
 }
 
-/// What makes an encoder's features on this device doubtful: the kernel of [`longest_run`], which `MultiHeadAttention`
+/// What makes an encoder's features on this device doubtful: the kernel of [`read_rightly`], which `MultiHeadAttention`
 /// takes too. A decoder's tokens can be read in pieces, a picture's patches can't.
 fn encoder_doubt(software: bool, nodes: &[graph::GraphNode]) -> Option<&'static str> {
     let attends = nodes.iter().any(|node| node.operator == "MultiHeadAttention");

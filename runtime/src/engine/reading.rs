@@ -1,6 +1,6 @@
 //! What a decoder is given to read at once, and how it is cut where a device can't take all of it.
 
-use super::looking::Looking;
+use super::{looking::Looking, together};
 use crate::{rope_position::RopePosition, tensor::HostTensor};
 
 /// Tokens for one run of the decoder, or for several.
@@ -14,6 +14,8 @@ pub(super) struct Reading {
     pub(super) positions: Vec<RopePosition>,
     /// What the tokens look at, where the decoder looks; of no tokens otherwise.
     pub(super) looking: Looking,
+    /// Which tokens see their neighbours that do, where the decoder is told; none otherwise.
+    pub(super) together: Vec<bool>,
 }
 
 impl Reading {
@@ -23,16 +25,19 @@ impl Reading {
     }
 
     /// Cuts everything into pieces of so many tokens, which together are all.
-    pub(super) fn into_pieces(self, tokens: &[usize]) -> Vec<Reading> {
-        let Self { input, sides, positions, mut looking } = self;
-        let mut sides: Vec<_> = sides.into_iter().map(|rows| rows.into_pieces(tokens).into_iter()).collect();
-        let mut positions = positions.into_iter();
-        let pieces = input.into_pieces(tokens).into_iter().map(|input| {
+    pub(super) fn into_pieces(self, lengths: &[usize]) -> Vec<Reading> {
+        let Self { input, sides, positions, mut looking, together } = self;
+        let mut sides: Vec<_> =
+            sides.into_iter().map(|rows| rows.into_pieces(lengths).into_iter()).collect();
+        let (mut positions, mut together) = (positions.into_iter(), together.into_iter());
+        let pieces = input.into_pieces(lengths).into_iter().map(|input| {
             let tokens = input.shape().get(1).copied().unwrap_or(0);
             let looking = looking.take_front(tokens);
-            let mut piece = Reading { input, sides: Vec::new(), positions: Vec::new(), looking };
+            let mut piece =
+                Reading { input, sides: Vec::new(), positions: Vec::new(), looking, together: Vec::new() };
             piece.sides.extend(sides.iter_mut().filter_map(Iterator::next));
             piece.positions.extend(positions.by_ref().take(tokens));
+            piece.together.extend(together.by_ref().take(tokens));
             piece
         });
         pieces.collect()
@@ -73,7 +78,8 @@ mod tests {
             input: rows(range.clone(), 3),
             sides: vec![rows(range.clone(), 2), rows(range.clone(), 1)],
             positions: range.clone().map(|place| RopePosition::text(place.into())).collect(),
-            looking: looking(range),
+            looking: looking(range.clone()),
+            together: range.map(|place| place == 2 || place == 3).collect(),
         };
         let cases: [(&[usize], &[u16]); 3] =
             [(&[2, 2, 1], &[0, 2, 4, 5]), (&[5], &[0, 5]), (&[1, 4], &[0, 1, 5])];

@@ -14,6 +14,7 @@ use super::{
     decoder::{DecoderPlan, Feed, Index, IndexPort},
     heads::Heads,
     reading::Reading,
+    together::{self, longest_block},
 };
 use crate::{
     cache::{Cache, CacheBefore, CacheLayout},
@@ -31,6 +32,8 @@ pub(super) struct Decoder {
     pub(super) plan: DecoderPlan,
     /// The most tokens that one run may read.
     pub(super) longest_run: usize,
+    /// The most tokens that one run reads rightly on this device, however many it is asked to read.
+    pub(super) read_rightly: usize,
     /// What makes scores of hidden states, where the decoder doesn't.
     pub(super) heads: Heads,
     /// How it is to be read.
@@ -57,10 +60,10 @@ impl Decoder {
         let mut before = None;
         let mut outcome = Err(EngineError::NoLogits { position: cache.length() });
         let (position, tokens) = (cache.length(), reading.tokens());
-        let longest = self.longest_piece(position, tokens)?;
+        let longest = self.longest_piece(position, &reading)?;
         let runs = match self.window {
             Some(window) => window.runs(position, tokens, longest),
-            None => equal_runs(tokens, longest),
+            None => together::lengths(&reading.together, tokens, longest),
         };
         for piece in reading.into_pieces(&runs) {
             outcome = self.read_piece(cache, piece, &mut before, switch);
@@ -95,20 +98,24 @@ impl Decoder {
     }
 
     /// The most tokens of one run, of so many after so many.
-    fn longest_piece(&self, past: usize, tokens: usize) -> Result<usize, EngineError> {
-        let longest = self.longest_run;
-        match (self.order.whole_prompt, past) {
-            (true, 0) if tokens > longest => Err(EngineError::Input {
+    fn longest_piece(&self, past: usize, reading: &Reading) -> Result<usize, EngineError> {
+        let together = match (self.order.whole_prompt, past) {
+            (true, 0) => reading.tokens(),
+            (true, 1..) => return Ok(1),
+            (false, _) => longest_block(&reading.together),
+        };
+        let most = self.read_rightly;
+        if together > most {
+            return Err(EngineError::Input {
                 graph: "decoder".to_owned(),
                 name: self.plan.input.clone(),
                 reason: format!(
-                    "its {tokens} tokens see each other and must be read at once, this device reads {longest} rightly: take \
+                    "its {together} tokens see each other and must be read at once, this device reads {most} rightly: take \
                      another one"
                 ),
-            }),
-            (true, 1..) => Ok(1),
-            _ => Ok(longest),
+            });
         }
+        Ok(self.longest_run)
     }
 
     fn run(
@@ -145,7 +152,7 @@ impl Decoder {
 
     fn bind(&mut self, reading: Reading, cache: &mut Cache) -> Result<(), EngineError> {
         let (past, more) = (Past { position: cache.length(), held: cache.held() }, reading.tokens());
-        let Reading { input, sides, positions, looking } = reading;
+        let Reading { input, sides, positions, looking, together } = reading;
         let purpose = match self.plan.feed {
             Feed::Embeddings { .. } => Purpose::Embeddings,
             Feed::Tokens { .. } => Purpose::Indices,
@@ -163,8 +170,8 @@ impl Decoder {
         }
         for place in 0..self.plan.indices.len() {
             let port = &self.plan.indices[place];
-            let first = self.order.first_position;
-            let (name, value) = (port.name.clone(), index(port, past, more, &positions, first)?);
+            let told = Told { positions: &positions, together: &together, first: self.order.first_position };
+            let (name, value) = (port.name.clone(), index(port, past, more, &told)?);
             self.bind_from_host(&name, Purpose::Indices, value)?;
         }
         self.binding.bind_output_to_device(self.plan.output.as_str(), &self.host)?;
@@ -200,26 +207,30 @@ struct Past {
     held: usize,
 }
 
-/// Runs of so many tokens at most.
-fn equal_runs(tokens: usize, longest: usize) -> Vec<usize> {
-    let longest = longest.clamp(1, tokens.max(1));
-    (0..tokens).step_by(longest).map(|begun| longest.min(tokens - begun)).collect()
+/// What index inputs say of the tokens of one run beside their number.
+struct Told<'a> {
+    /// Where they stand, where positions come in rows.
+    positions: &'a [RopePosition],
+    /// Which see their neighbours.
+    together: &'a [bool],
+    /// The position of a sequence's first token.
+    first: usize,
 }
 
-/// What an index input holds for a run that reads `more` tokens after `past`, at these positions where they come in
-/// rows. Lengths are those of the cache, positions those of the text.
+/// What an index input holds for a run that reads `more` tokens after `past`. Lengths are those of the cache, positions
+/// those of the text.
 fn index(
     port: &IndexPort,
     Past { position, held }: Past,
     more: usize,
-    positions: &[RopePosition],
-    first: usize,
+    told: &Told<'_>,
 ) -> Result<HostTensor, EngineError> {
     let total = (held + more) as i64;
     let (shape, numbers): (Vec<usize>, Vec<i64>) = match port.index {
         Index::AttentionMask => (vec![1, held + more], vec![1; held + more]),
-        Index::PositionIds if port.rank == 3 => (vec![3, 1, more], rows(positions)),
-        Index::PositionIds => (vec![1, more], ((position + first) as i64..).take(more).collect()),
+        Index::PositionIds if port.rank == 3 => (vec![3, 1, more], rows(told.positions)),
+        Index::PositionIds => (vec![1, more], ((position + told.first) as i64..).take(more).collect()),
+        Index::TokenTypes => (vec![1, more], told.together.iter().map(|&mark| mark.into()).collect()),
         Index::SeqlensK => (vec![1; port.rank], vec![total - 1]),
         Index::TotalSequenceLength => (vec![1; port.rank], vec![total]),
         Index::NumLogitsToKeep | Index::UseCacheBranch => (vec![1; port.rank], vec![1]),
@@ -299,8 +310,10 @@ mod tests {
             |shape: &[usize], data: &[i32]| HostTensor::I32 { shape: shape.to_vec(), data: data.to_vec() };
         let positions =
             [(5, 6, 8), (5, 7, 9)].map(|(time, height, width)| RopePosition { time, height, width });
+        let told = |first| Told { positions: &positions, together: &[false, true], first };
         let cases = [
             (Index::AttentionMask, Element::I64, 2, long(&[1, 5], &[1; 5])),
+            (Index::TokenTypes, Element::I64, 2, long(&[1, 2], &[0, 1])),
             (Index::PositionIds, Element::I64, 2, long(&[1, 2], &[3, 4])),
             (Index::PositionIds, Element::I64, 3, long(&[3, 1, 2], &[5, 5, 6, 7, 8, 9])),
             (Index::SeqlensK, Element::I32, 1, int(&[1], &[4])),
@@ -312,16 +325,16 @@ mod tests {
         for (kind, element, rank, expected) in cases {
             let port = IndexPort { index: kind, name: "name".to_owned(), element, rank };
             let past = Past { position: 3, held: 3 };
-            assert_eq!(index(&port, past, 2, &positions, 0).unwrap(), expected, "{kind:?}");
+            assert_eq!(index(&port, past, 2, &told(0)).unwrap(), expected, "{kind:?}");
         }
         let port =
             IndexPort { index: Index::PositionIds, name: "name".to_owned(), element: Element::I64, rank: 2 };
         let past = |position, held| Past { position, held };
-        assert_eq!(index(&port, past(0, 0), 2, &[], 1).unwrap(), long(&[1, 2], &[1, 2]));
-        assert_eq!(index(&port, past(3, 3), 1, &[], 1).unwrap(), long(&[1, 1], &[4]));
+        assert_eq!(index(&port, past(0, 0), 2, &told(1)).unwrap(), long(&[1, 2], &[1, 2]));
+        assert_eq!(index(&port, past(3, 3), 1, &told(1)).unwrap(), long(&[1, 1], &[4]));
         // What is no longer held is counted as text, and not as cache.
-        assert_eq!(index(&port, past(9, 3), 2, &[], 0).unwrap(), long(&[1, 2], &[9, 10]));
+        assert_eq!(index(&port, past(9, 3), 2, &told(0)).unwrap(), long(&[1, 2], &[9, 10]));
         let port = IndexPort { index: Index::AttentionMask, ..port };
-        assert_eq!(index(&port, past(9, 3), 2, &[], 0).unwrap(), long(&[1, 5], &[1; 5]));
+        assert_eq!(index(&port, past(9, 3), 2, &told(0)).unwrap(), long(&[1, 5], &[1; 5]));
     }
 }

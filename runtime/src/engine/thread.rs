@@ -15,6 +15,7 @@ use super::{
     reading::Reading,
     side_inputs,
     step::Decoder,
+    together,
     turns::Turns,
 };
 use crate::{cache::Cache, library::Runtime, tensor::HostTensor};
@@ -177,6 +178,12 @@ impl LoadedModel {
             looking::refuse_given(&chunks)?;
             Looking::default()
         };
+        let together = if decoder.plan.tells_blocks() {
+            together::of_chunks(&chunks)?
+        } else {
+            together::refuse_given(&chunks)?;
+            Vec::new()
+        };
         let sides = side_inputs::take(&decoder.plan.sides, &mut chunks)?;
         let input = self.input(chunks, switch)?;
         let context = self.context;
@@ -194,7 +201,7 @@ impl LoadedModel {
             return Err(EngineError::ContextFull { position, more, context });
         }
         let decoder = self.decoder.as_mut().ok_or(EngineError::NoDecoder)?;
-        let reading = Reading { input, sides, positions: fresh.clone(), looking: looks.clone() };
+        let reading = Reading { input, sides, positions: fresh.clone(), looking: looks.clone(), together };
         let logits = decoder.read(cache, reading, *head, switch)?;
         positions.extend(&fresh);
         looking.extend(looks);

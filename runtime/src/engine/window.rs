@@ -78,11 +78,12 @@ pub(super) struct Given<'a> {
 pub(super) fn check(path: &Path, given: &Given<'_>, in_host_memory: bool) -> Result<(), EngineError> {
     let Given { nodes, plan, whole_prompt, doubt } = *given;
     let positions = plan.indices.iter().find(|port| port.index == Index::PositionIds);
+    let see_each_other = plan.indices.iter().any(|port| port.index == Index::TokenTypes);
     let reason = match positions {
         _ if !plan.states.is_empty() => {
             "some of its layers carry states of all that was read, which no window can take back".to_owned()
         }
-        _ if plan.looks.is_some() || whole_prompt => {
+        _ if plan.looks.is_some() || whole_prompt || see_each_other => {
             "what its tokens see isn't what stands before them alone".to_owned()
         }
         None => "it counts positions by its cache's length (no `position_ids`), so they would be other ones once something \
