@@ -6,6 +6,7 @@ use anyhow::anyhow;
 use percept::{
     Answer, Inquiry,
     models::{Found, Generate, LoadOptions, ModelCard, ModelError, Sampling},
+    runtime::{AttentionWindow, CacheForm},
     tools::{
         PixelRegion,
         image::{ImageFormat, Rgb, RgbImage},
@@ -37,7 +38,10 @@ pub(crate) async fn ask(options: AskOptions, output: &Output) -> Result<u8, Fail
     let mut request = Request::read(&options, output)?;
     // What needs no model to be known is told before one is fetched and loaded.
     request.says_something(&options.model.to_string(), options.model.may_caption())?;
-    let load = LoadOptions { device: options.device.clone(), ..LoadOptions::default() };
+    let window = options.window.map(|recent| AttentionWindow { sinks: options.sinks, recent });
+    // Where a window lets something go, the cache must lie where it can be cut.
+    let cache = if window.is_some() { CacheForm::Host } else { CacheForm::Auto };
+    let load = LoadOptions { device: options.device.clone(), window, cache, ..LoadOptions::default() };
     let model = options.model.open(load, Bars::new(&output.bars)).await?;
     let card = model.card();
     let adapted = request.adapt(model.as_ref())?;

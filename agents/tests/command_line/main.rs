@@ -16,6 +16,7 @@ mod merging;
 mod shots;
 mod waiting;
 mod watching;
+mod window;
 
 use std::{
     fs,

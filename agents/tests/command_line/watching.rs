@@ -30,7 +30,8 @@ fn ask(family: &str, arguments: &[&str]) -> std::process::Output {
 
 #[test]
 fn a_video_is_asked_about_as_a_picture_is() {
-    let cases: [(&str, &[&str], &str); 4] = [
+    let cases: [(&str, &[&str], &str); 5] = [
+        ("qwen3_vl", &["pair", "Which is the first?", "--fps", "10"], "pair"),
         ("qwen2_vl", &["run.gif", "What changed?"], "animation"),
         ("qwen2_vl", &["pair", "Which is the first?", "--fps", "10"], "pair"),
         ("smolvlm", &["run.gif", "What changed?"], "animation"),

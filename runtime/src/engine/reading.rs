@@ -1,6 +1,6 @@
 //! What a decoder is given to read at once, and how it is cut where a device can't take all of it.
 
-use super::{looking::Looking, together};
+use super::looking::Looking;
 use crate::{rope_position::RopePosition, tensor::HostTensor};
 
 /// Tokens for one run of the decoder, or for several.

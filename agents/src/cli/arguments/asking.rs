@@ -1,6 +1,6 @@
 //! What can be said when a model is asked once, for words or for a picture.
 
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::Args;
 use percept::{models::ModelAddress, runtime::Device};
@@ -46,6 +46,15 @@ pub(crate) struct AskOptions {
     /// Where sampling begins.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
+
+    /// Of a long conversation, see only so many of the last tokens and the first few: memory stays bounded. Only for
+    /// decoders that are told positions (`position_ids`).
+    #[arg(long, value_name = "TOKENS")]
+    pub(crate) window: Option<NonZeroUsize>,
+
+    /// How many of the first tokens a window keeps.
+    #[arg(long, value_name = "TOKENS", default_value_t = 4, requires = "window")]
+    pub(crate) sinks: usize,
 
     /// How many replies to compare; the answer is what most of them say.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
