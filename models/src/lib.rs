@@ -63,7 +63,7 @@ pub use images::LoadedImage;
 pub use local::{InspectedSession, Inspection, LoadOptions, LocalModel, Memory, PlacedOperator, ReadPrompt};
 pub use merge::{Merge, MergeMethod, Merged, MergedGraph};
 pub use processor::{
-    AnyresImage, AspectTiles, Backend, Filter, FirstSize, FrameProcessor, ImageForm, ImageProcessor,
+    AnyresImage, AspectTiles, Backend, Filter, FirstSize, FrameProcessor, HdTiles, ImageForm, ImageProcessor,
     LongestEdge, MAX_PIXELS, NaflexImage, Normalise, PatchGrid, PatchedImage, ProcessedImage, SampledVideo,
     Sampling as FrameSampling, SingleImage, SmartSize, SquaredImage, TargetSize, TileGrid, TiledImage,
     VideoClass, VideoProcessor, resize,

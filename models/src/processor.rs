@@ -10,6 +10,7 @@ mod backend;
 mod crop;
 mod filter;
 mod fit;
+mod hd;
 mod naflex;
 mod normalise;
 mod patches;
@@ -30,6 +31,8 @@ pub use aspect::AspectTiles;
 pub use backend::Backend;
 pub use filter::Filter;
 pub(crate) use fit::Fit;
+pub(crate) use hd::HD_TILE;
+pub use hd::HdTiles;
 pub use naflex::NaflexImage;
 pub use normalise::Normalise;
 pub use patches::{PatchGrid, PatchedImage, SmartSize};
@@ -58,6 +61,8 @@ pub enum ImageProcessor {
     Aspect(AspectTiles),
     /// The whole, and tiles of the image on the canvas that fits it best.
     Anyres(AnyresImage),
+    /// A small view of the whole, and tiles of the image on white.
+    Hd(HdTiles),
 }
 
 /// The form in which an image comes to a vision encoder.
@@ -89,9 +94,12 @@ impl ImageProcessor {
         match self {
             Self::Patched(_) => ImageForm::Patches,
             Self::Naflex(_) => ImageForm::PaddedPatches,
-            Self::Single(_) | Self::Squared(_) | Self::Tiled(_) | Self::Aspect(_) | Self::Anyres(_) => {
-                ImageForm::Pictures
-            }
+            Self::Single(_)
+            | Self::Squared(_)
+            | Self::Tiled(_)
+            | Self::Aspect(_)
+            | Self::Anyres(_)
+            | Self::Hd(_) => ImageForm::Pictures,
         }
     }
 
@@ -116,6 +124,7 @@ impl ImageProcessor {
             Self::Naflex(naflex) => naflex.process(image),
             Self::Aspect(aspect) => aspect.process(image),
             Self::Anyres(anyres) => anyres.process(image),
+            Self::Hd(hd) => hd.process(image),
         }
     }
 
@@ -129,6 +138,7 @@ impl ImageProcessor {
             Self::Naflex(naflex) => &naflex.normalise,
             Self::Aspect(aspect) => &aspect.normalise,
             Self::Anyres(anyres) => &anyres.normalise,
+            Self::Hd(hd) => &hd.normalise,
         }
     }
 }

@@ -39,6 +39,7 @@ struct TextWritten {
     head_dim: Option<usize>,
     vocab_size: Option<usize>,
     max_position_embeddings: Option<usize>,
+    original_max_position_embeddings: Option<usize>,
     eos_token_id: Option<Tokens>,
 }
 
@@ -128,6 +129,9 @@ pub struct TextConfig {
     pub vocabulary: Option<usize>,
     /// The most tokens, prompt and reply together.
     pub context: usize,
+    /// From more tokens than so many on, all of them are rotated otherwise (`LongRoPE`, of Phi-3): what the cache holds by
+    /// then would have to be read again, so no sequence grows beyond.
+    pub turns_at: Option<usize>,
 }
 
 /// A part of `config.json`, or where there is none, of what `genai_config.json` says in its place.
@@ -154,6 +158,9 @@ pub(crate) fn config_path(folder: &Path) -> PathBuf {
 /// The context of a model that doesn't say how long it is.
 const USUAL_CONTEXT: usize = 2048;
 
+/// Where Phi-3's positions turn, if its configuration doesn't say it.
+const PHI_TURNS_AT: usize = 4096;
+
 impl ModelConfig {
     /// Reads `config.json` and the end tokens of `generation_config.json`. A `family` counts in place of the one that is
     /// written, which may then be another one or none.
@@ -179,15 +186,20 @@ impl ModelConfig {
                 .into(),
         })?;
         let mut image_token_id = written.image_token_id.or(written.image_token_index);
-        if image_token_id.is_none() && model_type == "idefics" {
-            // Idefics' configuration leaves it to the tokenizer.
-            image_token_id = added_token(folder, "<image>")?;
+        // Some configurations leave it to the tokenizer.
+        let left =
+            [("idefics", "<image>"), ("phi3_v", "<|image|>")].iter().find(|(name, _)| *name == model_type);
+        if let (None, Some((_, token))) = (image_token_id, left) {
+            image_token_id = added_token(folder, token)?;
         }
         let flat_ends = written.flat.eos_token_id.clone();
         let text = written.text_config.unwrap_or(written.flat);
         // Tokens whose embeddings lie in a table of their own (Idefics).
         let additional = written.additional_vocab_size.unwrap_or(0);
         let heads = text.num_attention_heads;
+        let turns_at = text.original_max_position_embeddings;
+        // Every published one turns there, and `genai_config.json` doesn't say it.
+        let turns_at = turns_at.or_else(|| (model_type == "phi3_v").then_some(PHI_TURNS_AT));
         let from_heads = || Some(text.hidden_size? / heads.filter(|heads| *heads > 0)?);
         let ends = generation.eos_token_id.or(flat_ends).or(text.eos_token_id);
         Ok(Self {
@@ -206,6 +218,7 @@ impl ModelConfig {
                 head_dim: text.head_dim.or_else(from_heads),
                 vocabulary: text.vocab_size.map(|tokens| tokens.saturating_add(additional)),
                 context: text.max_position_embeddings.unwrap_or(USUAL_CONTEXT),
+                turns_at,
             },
             end_tokens: ends.map(|tokens| tokens.all()).unwrap_or_default(),
         })

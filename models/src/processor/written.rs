@@ -20,7 +20,7 @@ const HALF: [f64; 3] = [0.5; 3];
 
 /// The classes that are known, for the error that lists them.
 const KNOWN: &str = "CLIP, Llava, Siglip, ViT, Blip, Idefics, Idefics3, SmolVLM, Qwen2VL, Lfm2Vl, GotOcr2, LlavaNext, \
-                     LlavaOnevision and Janus image processors";
+                     LlavaOnevision, Janus and Phi3V image processors";
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Written {
@@ -50,6 +50,7 @@ pub(super) struct Written {
     max_patches: Option<u32>,
     image_grid_pinpoints: Option<Vec<[u32; 2]>>,
     min_size: Option<u32>,
+    num_crops: Option<u32>,
     #[serde(flatten)]
     naflex: NaflexWritten,
 }
@@ -165,6 +166,10 @@ impl Written {
             "LlavaNextImageProcessor" => self.anyres(&AnyresDefaults::next(), backend),
             "LlavaOnevisionImageProcessor" => self.anyres(&AnyresDefaults::onevision(), backend),
             "JanusImageProcessor" => self.squared(backend),
+            "Phi3VImageProcessor" if backend == Backend::Torchvision => {
+                Err(format!("`{class}` has no way of torchvision's, only Pillow's"))
+            }
+            "Phi3VImageProcessor" => self.hd(),
             unknown => Err(format!("the image processor `{unknown}` isn't known; known are the {KNOWN}")),
         }
     }
