@@ -83,7 +83,7 @@ impl HdTiles {
         let ratio = f64::from(width) / f64::from(height);
         let fits =
             |columns: &u32| f64::from(*columns) * (f64::from(*columns) / ratio).ceil() <= self.most.into();
-        let columns = (1..).take_while(fits).last().unwrap_or(1);
+        let columns = (1..=self.most).take_while(fits).last().unwrap_or(1);
         let (across, down) = (columns * HD_TILE, (f64::from(columns * HD_TILE) / ratio) as u32);
         if down == 0 {
             return Err(ModelError::Image(format!(
