@@ -49,6 +49,7 @@ FAMILIES = [
     "paligemma",
     "gemma3",
     "gemma3_text",
+    "phi3_v",
 ]
 DUAL_ENCODERS = ["clip", "siglip"]
 # What has a folder of its own beside the models.

@@ -43,6 +43,8 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
+from phi3_v_images import Phi3VImageProcessor
+
 # Not at all, by one pixel, down, up, one side only, odd remainders on either side, extreme, large.
 SIZES = [
     (224, 224), (225, 224), (224, 223), (225, 225), (223, 225), (447, 223), (224, 500), (336, 224),
@@ -156,6 +158,13 @@ PANNED = [
     ({"do_resize": False}, [(45, 83)]),
     ({}, [(97, 61)]),
 ]
+# As published, few and many tiles; other means.
+ON_TILES = [
+    ({"num_crops": 4}, SIZES),
+    ({"num_crops": 16}, [(97, 61), (45, 83), (1000, 130), (640, 480)]),
+    ({}, [(97, 61), (300, 301), (113, 900)]),
+    ({"num_crops": 7, "image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.25, 0.3]}, [(200, 9), (1280, 720)]),
+]
 PADDED = [({"do_pad": True}, [(97, 61), (45, 83), (300, 301), (64, 64)])]
 
 
@@ -202,6 +211,7 @@ def make(folder):
     write(folder / "golden.json", rows)
     write(folder / "lfm2_vl.json", in_padded_patches())
     write(folder / "gemma3.json", in_crops())
+    write(folder / "phi3_v.json", on_tiles())
 
 
 def in_crops():
@@ -229,6 +239,15 @@ def in_padded_patches():
             row = golden(name, settings, size, values(processor, size))
             rows.append({**row, "spatial_shapes": shapes.tolist()})
     return rows
+
+
+def on_tiles():
+    """The rows of Phi-3-vision's processor, which comes with the model and knows one way."""
+    return [
+        golden("Phi3VImageProcessor", settings, size, Phi3VImageProcessor(**settings).pixels(formula(*size))[0].numpy())
+        for settings, sizes in ON_TILES
+        for size in sizes
+    ]
 
 
 def write(path, rows):

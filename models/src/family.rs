@@ -16,6 +16,7 @@ mod lfm2_vl;
 mod llava;
 mod paligemma;
 mod parts;
+mod phi3_v;
 mod positions;
 mod qwen_vl;
 mod smolvlm;
@@ -42,7 +43,9 @@ pub const VISION_ENCODER: &str = "vision_encoder";
 pub const EMBED_TOKENS: &str = "embed_tokens";
 /// The name of the language decoder.
 pub const DECODER: &str = "decoder_model_merged";
-/// The name of a decoder that reads token ids itself.
+/// The name of a session that looks tokens up and could put features among them itself.
+pub(crate) const PREPARE_EMBEDDINGS: &str = "prepare_inputs_embeds";
+/// The name of a decoder that reads token ids itself, or that has no other session of its name beside it.
 pub(crate) const MODEL: &str = "model";
 
 /// A family of models, with what it read from one folder.
@@ -65,6 +68,28 @@ pub trait Family: Send + Sync + std::fmt::Debug {
     /// What stands for a whole image in a template's output, where that isn't the image token.
     fn placeholder(&self) -> &str {
         self.image_token()
+    }
+
+    /// What is written for an image into the text of a message, where the template takes a message as one text. It holds
+    /// the placeholder once.
+    fn image_in_text(&self) -> String {
+        self.placeholder().to_owned()
+    }
+
+    /// Whether the tokenizer reads each text between two images as if it were a prompt of its own.
+    fn reads_texts_apart(&self) -> bool {
+        false
+    }
+
+    /// Whether an embedding graph that takes features puts them where the image token stands. One that wants other signs
+    /// there is given none, and they are put over the rows that it looked up.
+    fn finds_places_by_image_token(&self) -> bool {
+        true
+    }
+
+    /// Whether its vision session must see all tiles of an image in one run, and puts their features together itself.
+    fn reads_tiles_together(&self) -> bool {
+        false
     }
 
     /// The image processor as its prompt processor uses it: some ask for more than the folder's file says.
@@ -244,8 +269,8 @@ pub struct VideoForm {
 
 /// The families that are hosted, for the error that lists them.
 const KNOWN: &str = "smolvlm, idefics3, llava, llava_next, llava_onevision, internvl, blip-2, idefics, lfm2_vl, qwen2_vl, \
-                     qwen2_5_vl, qwen3_vl, qwen3_vl_moe, qwen3_5, paligemma, gemma3 and janus; llama, qwen2, qwen3 and \
-                     gemma3_text, which read text alone";
+                     qwen2_5_vl, qwen3_vl, qwen3_vl_moe, qwen3_5, paligemma, gemma3, phi3_v and janus; llama, qwen2, \
+                     qwen3 and gemma3_text, which read text alone";
 /// Those that draw.
 const DRAWING: &str = "janus";
 
@@ -272,6 +297,7 @@ pub(crate) fn of_folder(folder: &Path, config: &ModelConfig) -> Result<Box<dyn F
         "llava_onevision" => anyres::onevision(folder, config),
         "paligemma" => paligemma::read(folder, config),
         "gemma3" => gemma_3::read(folder),
+        "phi3_v" => Ok(Box::new(phi3_v::Phi3V)),
         "llama" => Ok(text_only::named("llama")),
         "qwen2" => Ok(text_only::named("qwen2")),
         "qwen3" => Ok(text_only::named("qwen3")),

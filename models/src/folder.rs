@@ -299,7 +299,8 @@ fn processor_text(folder: &Path) -> Result<(PathBuf, String), ModelError> {
         }
         None => ProcessorFile::default(),
     };
-    match file.image_processor {
+    let own = || file.processor.as_ref().and_then(genai::hd_settings);
+    match file.image_processor.or_else(own) {
         Some(nested) => Ok((newer, nested.to_string())),
         None if file.processor.is_some() => Err(ModelError::Folder {
             path: newer,

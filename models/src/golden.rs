@@ -30,7 +30,7 @@ pub struct Golden {
     pub(crate) prompt: Option<String>,
     /// The tokens of the prompt with every image's placeholder expanded.
     pub(crate) input_ids: Option<Vec<u32>>,
-    /// What the image processor gives: a shape, and little-endian 32-bit floats as base64.
+    /// What the image processor gives: a shape, and little-endian 32-bit floats as base64 or by their checksum.
     pub(crate) pixel_values: Option<GoldenPixels>,
     /// Where the prompt's tokens stand: times, heights and widths.
     pub(crate) position_ids: Option<[Vec<i64>; 3]>,
@@ -54,7 +54,9 @@ pub(crate) struct GoldenReply {
 /// Pixel values as they are kept.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct GoldenPixels {
-    pub(crate) base64: String,
+    pub(crate) base64: Option<String>,
+    /// Of many: the checksum of their bytes.
+    pub(crate) sha256: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -63,9 +63,9 @@ pub use images::LoadedImage;
 pub use local::{InspectedSession, Inspection, LoadOptions, LocalModel, Memory, PlacedOperator, ReadPrompt};
 pub use merge::{Merge, MergeMethod, Merged, MergedGraph};
 pub use processor::{
-    AnyresImage, AspectTiles, Backend, Budget as FrameBudget, Filter, FirstSize, FrameProcessor, ImageForm,
-    ImageProcessor, LongestEdge, MAX_PIXELS, NaflexImage, Normalise, PanAndScan, PannedImage, PatchGrid,
-    PatchedImage, ProcessedImage, SampledVideo, Sampling as FrameSampling, SingleImage, SmartSize,
+    AnyresImage, AspectTiles, Backend, Budget as FrameBudget, Filter, FirstSize, FrameProcessor, HdTiles,
+    ImageForm, ImageProcessor, LongestEdge, MAX_PIXELS, NaflexImage, Normalise, PanAndScan, PannedImage,
+    PatchGrid, PatchedImage, ProcessedImage, SampledVideo, Sampling as FrameSampling, SingleImage, SmartSize,
     SquaredImage, TargetSize, TileGrid, TiledImage, VideoClass, VideoProcessor, resize,
 };
 pub use remote::{RemoteAddress, RemoteApi, RemoteError, RemoteModel, RemoteOptions};

@@ -10,6 +10,7 @@ mod backend;
 mod crop;
 mod filter;
 mod fit;
+mod hd;
 mod naflex;
 mod normalise;
 mod pan;
@@ -31,6 +32,8 @@ pub use aspect::AspectTiles;
 pub use backend::Backend;
 pub use filter::Filter;
 pub(crate) use fit::Fit;
+pub(crate) use hd::HD_TILE;
+pub use hd::HdTiles;
 pub use naflex::NaflexImage;
 pub use normalise::Normalise;
 pub use pan::{PanAndScan, PannedImage};
@@ -62,6 +65,8 @@ pub enum ImageProcessor {
     Anyres(AnyresImage),
     /// The whole, and crops along the longer side of an exaggerated image.
     Panned(PannedImage),
+    /// A small view of the whole, and tiles of the image on white.
+    Hd(HdTiles),
 }
 
 /// The form in which an image comes to a vision encoder.
@@ -98,7 +103,8 @@ impl ImageProcessor {
             | Self::Tiled(_)
             | Self::Aspect(_)
             | Self::Anyres(_)
-            | Self::Panned(_) => ImageForm::Pictures,
+            | Self::Panned(_)
+            | Self::Hd(_) => ImageForm::Pictures,
         }
     }
 
@@ -124,6 +130,7 @@ impl ImageProcessor {
             Self::Aspect(aspect) => aspect.process(image),
             Self::Anyres(anyres) => anyres.process(image),
             Self::Panned(panned) => panned.process(image),
+            Self::Hd(hd) => hd.process(image),
         }
     }
 
@@ -138,6 +145,7 @@ impl ImageProcessor {
             Self::Aspect(aspect) => &aspect.normalise,
             Self::Anyres(anyres) => &anyres.normalise,
             Self::Panned(panned) => &panned.normalise,
+            Self::Hd(hd) => &hd.normalise,
         }
     }
 }

@@ -47,6 +47,7 @@ fn check(golden: &Golden) {
                     | ImageProcessor::Aspect(_)
                     | ImageProcessor::Anyres(_)
                     | ImageProcessor::Panned(_)
+                    | ImageProcessor::Hd(_)
             );
             let tiles = cuts.then_some(processed.tiles);
             (tiles.into_iter().chain(picture).collect(), processed.height * processed.width)
@@ -118,6 +119,13 @@ fn every_crop_is_the_references() {
     check_all(&goldens);
 }
 
+#[test]
+fn every_tile_of_phi_3_vision_is_that_of_the_code_that_comes_with_it() {
+    let goldens = goldens("phi3_v.json");
+    assert_eq!(goldens.len(), 31);
+    check_all(&goldens);
+}
+
 fn goldens(file: &str) -> Vec<Golden> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/processors").join(file);
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
@@ -147,6 +155,12 @@ fn what_a_backend_lacks_is_refused() {
             Some(percept_models::Backend::Pillow),
             "`Lfm2VlImageProcessor` has no way of Pillow's",
         ),
+        (
+            r#"{"image_processor_type": "Phi3VImageProcessor"}"#,
+            Some(percept_models::Backend::Torchvision),
+            "`Phi3VImageProcessor` has no way of torchvision's",
+        ),
+        (r#"{"image_processor_type": "Phi3VImageProcessor", "num_crops": 0}"#, None, "`num_crops` is 0"),
         (r#"{"image_processor_type": "Lfm2VlImageProcessor", "do_pad": false}"#, None, "without `do_pad`"),
         (
             r#"{"image_processor_type": "Lfm2VlImageProcessor", "tile_size": 500}"#,

@@ -41,6 +41,7 @@ struct TextWritten {
     max_position_embeddings: Option<usize>,
     sliding_window: Option<usize>,
     use_sliding_window: Option<bool>,
+    original_max_position_embeddings: Option<usize>,
     eos_token_id: Option<Tokens>,
 }
 
@@ -132,6 +133,9 @@ pub struct TextConfig {
     pub context: usize,
     /// How many tokens back some of its layers see, where that isn't all.
     pub sliding_window: Option<usize>,
+    /// From more tokens than so many on, all of them are rotated otherwise (`LongRoPE`, of Phi-3): what the cache holds by
+    /// then would have to be read again, so no sequence grows beyond.
+    pub turns_at: Option<usize>,
 }
 
 /// A part of `config.json`, or where there is none, of what `genai_config.json` says in its place.
@@ -160,6 +164,9 @@ const USUAL_CONTEXT: usize = 2048;
 /// That of Gemma 3, whose published configurations leave out what is the class's own.
 const GEMMA_3_CONTEXT: usize = 131_072;
 
+/// Where Phi-3's positions turn, if its configuration doesn't say it.
+const PHI_TURNS_AT: usize = 4096;
+
 impl ModelConfig {
     /// Reads `config.json` and the end tokens of `generation_config.json`. A `family` counts in place of the one that is
     /// written, which may then be another one or none.
@@ -185,8 +192,11 @@ impl ModelConfig {
                 .into(),
         })?;
         let mut image_token_id = written.image_token_id.or(written.image_token_index);
-        // What a configuration leaves to the tokenizer: Idefics' always, Gemma 3's in onnxruntime-genai's folders.
-        for (family, token) in [("idefics", "<image>"), ("gemma3", "<image_soft_token>")] {
+        // What a configuration leaves to the tokenizer: Idefics' and Phi-3-vision's always, Gemma 3's in
+        // onnxruntime-genai's folders.
+        for (family, token) in
+            [("idefics", "<image>"), ("gemma3", "<image_soft_token>"), ("phi3_v", "<|image|>")]
+        {
             if image_token_id.is_none() && model_type == family {
                 image_token_id = added_token(folder, token)?;
             }
@@ -200,6 +210,9 @@ impl ModelConfig {
             "gemma3" | "gemma3_text" => GEMMA_3_CONTEXT,
             _ => USUAL_CONTEXT,
         };
+        let turns_at = text.original_max_position_embeddings;
+        // Every published one turns there, and `genai_config.json` doesn't say it.
+        let turns_at = turns_at.or_else(|| (model_type == "phi3_v").then_some(PHI_TURNS_AT));
         let from_heads = || Some(text.hidden_size? / heads.filter(|heads| *heads > 0)?);
         let ends = generation.eos_token_id.or(flat_ends).or(text.eos_token_id);
         Ok(Self {
@@ -220,6 +233,7 @@ impl ModelConfig {
                 context: text.max_position_embeddings.unwrap_or(usual_context),
                 // Qwen2's and Qwen3's files name a window and say beside it that it isn't used.
                 sliding_window: text.sliding_window.filter(|_| text.use_sliding_window != Some(false)),
+                turns_at,
             },
             end_tokens: ends.map(|tokens| tokens.all()).unwrap_or_default(),
         })

@@ -153,7 +153,7 @@ impl GenaiConfig {
     pub(super) fn key(session: &str) -> &'static str {
         match session {
             family::VISION_ENCODER => "vision",
-            family::EMBED_TOKENS => "embedding",
+            family::EMBED_TOKENS | family::PREPARE_EMBEDDINGS => "embedding",
             _ => "decoder",
         }
     }
@@ -183,4 +183,15 @@ impl GenaiConfig {
             _ => Some(&self.0.decoder.graph),
         }
     }
+}
+
+/// Settings of Phi-3-vision's own image processor, made of the steps of onnxruntime-extensions that name its transform:
+/// there is nothing in these but how many tiles there may be.
+pub(super) fn hd_settings(steps: &Value) -> Option<Value> {
+    let transforms = steps.get("transforms")?.as_array()?;
+    let mut operations = transforms.iter().filter_map(|step| step.get("operation"));
+    let own = operations
+        .find(|operation| operation.get("type").is_some_and(|kind| kind == "Phi3ImageTransform"))?;
+    let tiles = own.get("attrs")?.get("num_crops")?;
+    Some(json!({ "image_processor_type": "Phi3VImageProcessor", "num_crops": tiles }))
 }

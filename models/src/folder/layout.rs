@@ -91,6 +91,9 @@ impl Layout {
         if let Self::Genai(genai) = self {
             genai.lay_over(&mut config);
         }
+        if let Some(turns_at) = config.text.turns_at {
+            config.text.context = config.text.context.min(turns_at);
+        }
         Ok(config)
     }
 

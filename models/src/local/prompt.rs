@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
+    iter::repeat_n,
     sync::Arc,
     time::Instant,
 };
@@ -14,7 +15,7 @@ use super::{
     shown::{self, Shown},
 };
 use crate::{
-    Content, ContentHash, Conversation, ModelError, Reply, Role, Span, Thought,
+    Content, ContentHash, Conversation, ModelError, ModelFolder, Reply, Role, Span, Thought,
     dialect::Dialect,
     processor::ProcessedImage,
     template::{TemplateMessage, TemplatePart},
@@ -133,7 +134,8 @@ pub(super) async fn prepare_between(
     let shown = shown::shown(inner, conversation)?;
     let watches = shown.iter().any(Shown::is_video);
     let template = folder.template_of(conversation);
-    let text = template.render_with_tools(&messages, placeholder, thinking, tools.as_ref())?;
+    let in_text = folder.family.image_in_text();
+    let text = template.render_with_tools(&messages, &in_text, thinking, tools.as_ref())?;
     let sees = folder.family.sees().then_some(placeholder);
     let pieces = placeholders(&text, sees, folder.family.video().map(|form| form.token));
     check_places(&shown, &pieces)?;
@@ -354,7 +356,7 @@ fn tokens(
     let begins = if image_token.is_empty() { text } else { text.trim_start_matches(image_token) };
     let has_first = folder.template.special_token("bos_token").is_some_and(|first| begins.starts_with(first));
     let adds_first = !has_first && !folder.family.writes_whole_prompts();
-    let encoding = folder.tokenizer.encode_fast(text, adds_first).map_err(ModelError::Engine)?;
+    let ids = ids(folder, text, adds_first)?;
     let video_token = folder.family.video().map(|form| form.token);
     let video_id = video_token.and_then(|token| folder.tokenizer.token_to_id(token));
     let mut features = shown.iter().flat_map(|one| {
@@ -364,8 +366,8 @@ fn tokens(
         let rows = images.get(&one.key).map_or(0, |known| counted(known.expansion()));
         (0..rows).map(|row| (one.key, row))
     });
-    let mut tokens = Vec::with_capacity(encoding.len());
-    for &id in encoding.get_ids() {
+    let mut tokens = Vec::with_capacity(ids.len());
+    for id in ids {
         let stands_for_one =
             folder.family.sees() && [folder.config.image_token_id, video_id].contains(&Some(id));
         let feature = if stands_for_one { features.next() } else { None };
@@ -380,6 +382,27 @@ fn tokens(
         0 => Ok(tokens),
         left => Err(ModelError::Template(format!("{left} image features have no token in the prompt"))),
     }
+}
+
+/// The tokens of an expanded prompt, the tokenizer's own first one before it where `adds_first` says so.
+fn ids(folder: &ModelFolder, text: &str, adds_first: bool) -> Result<Vec<u32>, ModelError> {
+    let encoded = |text: &str| {
+        let encoding = folder.tokenizer.encode_fast(text, adds_first).map_err(ModelError::Engine)?;
+        Ok::<_, ModelError>(encoding.get_ids().to_vec())
+    };
+    let (true, Some(image)) = (folder.family.reads_texts_apart(), folder.config.image_token_id) else {
+        return encoded(text);
+    };
+    let token = folder.family.image_token();
+    let (mut ids, mut rest) = (Vec::new(), text);
+    while let Some(at) = rest.find(token) {
+        ids.extend(encoded(&rest[..at])?);
+        let after = rest[at..].trim_start_matches(token);
+        ids.extend(repeat_n(image, (rest.len() - at - after.len()) / token.len()));
+        rest = after;
+    }
+    ids.extend(encoded(rest)?);
+    Ok(ids)
 }
 
 #[cfg(test)]

@@ -223,7 +223,8 @@ async fn encode(inner: &Inner, image: crate::ProcessedImage) -> Result<Features,
     let layout = image.layout();
     let (mut rows, mut others) = (Vec::new(), Vec::new());
     let mut beside: Vec<(String, Vec<f32>)> = Vec::new();
-    for part in image.in_parts(TILES_AT_ONCE) {
+    let at_once = if inner.folder.family.reads_tiles_together() { layout.tiles } else { TILES_AT_ONCE };
+    for part in image.in_parts(at_once) {
         let (found, rest) = encode_part(inner, part).await?;
         rows.extend(found);
         let is_beside = |name: &str| inner.engine.side_inputs().any(|(input, _)| input == name);
@@ -283,7 +284,8 @@ async fn embeddings(
     features: &[(ContentHash, SeenImage)],
 ) -> Result<HostTensor, ModelError> {
     let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
-    if inner.engine.embeds_features() && tokens.iter().any(|token| token.feature.is_some()) {
+    let by_graph = inner.engine.embeds_features() && inner.folder.family.finds_places_by_image_token();
+    if by_graph && tokens.iter().any(|token| token.feature.is_some()) {
         let width = inner.engine.signature("embedding").and_then(|embedding| embedding.outputs.first());
         let width =
             width.and_then(|port| port.shape.last()?.fixed()).or(inner.folder.config.text.hidden_size);

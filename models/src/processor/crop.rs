@@ -47,7 +47,7 @@ pub(super) fn pad_to_square(image: &RgbImage, ground: [u8; 3]) -> RgbImage {
 }
 
 /// Lays the image on `target`, its upper left corner at this place; what lies beyond isn't seen.
-fn lay(image: &RgbImage, target: &mut RgbImage, [left, top]: [i64; 2]) {
+pub(super) fn lay(image: &RgbImage, target: &mut RgbImage, [left, top]: [i64; 2]) {
     let shown = |at: i64, side: u32, room: u32| {
         let begin = at.clamp(0, room.into());
         let end = (at + i64::from(side)).clamp(begin, room.into());

@@ -21,7 +21,7 @@ const HALF: [f64; 3] = [0.5; 3];
 
 /// The classes that are known, for the error that lists them.
 const KNOWN: &str = "CLIP, Llava, Siglip, ViT, Blip, Idefics, Idefics3, SmolVLM, Qwen2VL, Lfm2Vl, GotOcr2, LlavaNext, \
-                     LlavaOnevision, Gemma3 and Janus image processors";
+                     LlavaOnevision, Gemma3, Janus and Phi3V image processors";
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Written {
@@ -51,6 +51,7 @@ pub(super) struct Written {
     max_patches: Option<u32>,
     image_grid_pinpoints: Option<Vec<[u32; 2]>>,
     min_size: Option<u32>,
+    num_crops: Option<u32>,
     #[serde(flatten)]
     naflex: NaflexWritten,
     #[serde(flatten)]
@@ -181,6 +182,10 @@ impl Written {
             "LlavaOnevisionImageProcessor" => self.anyres(&AnyresDefaults::onevision(), backend),
             "JanusImageProcessor" => self.squared(backend),
             "Gemma3ImageProcessor" => self.panned(backend),
+            "Phi3VImageProcessor" if backend == Backend::Torchvision => {
+                Err(format!("`{class}` has no way of torchvision's, only Pillow's"))
+            }
+            "Phi3VImageProcessor" => self.hd(),
             unknown => Err(format!("the image processor `{unknown}` isn't known; known are the {KNOWN}")),
         }
     }

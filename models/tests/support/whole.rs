@@ -107,6 +107,11 @@ fn computing_on_cpu(model: &LocalModel) -> Vec<String> {
         .collect()
 }
 
+/// The reply to a golden's conversation.
+pub(crate) async fn tokens(model: &LocalModel, golden: &Golden) -> Vec<u32> {
+    reply(model, &golden.conversation()).await.0
+}
+
 async fn reply(model: &LocalModel, conversation: &Conversation) -> (Vec<u32>, String, Usage) {
     let options =
         Generate { max_tokens: 24, stop_at_end: false, log_probabilities: true, ..Generate::default() };

@@ -27,8 +27,7 @@ impl Reading {
     /// Cuts everything into pieces of so many tokens, which together are all.
     pub(super) fn into_pieces(self, lengths: &[usize]) -> Vec<Reading> {
         let Self { input, sides, positions, mut looking, together } = self;
-        let mut sides: Vec<_> =
-            sides.into_iter().map(|rows| rows.into_pieces(lengths).into_iter()).collect();
+        let mut sides: Vec<_> = sides.into_iter().map(|rows| rows.into_pieces(lengths).into_iter()).collect();
         let (mut positions, mut together) = (positions.into_iter(), together.into_iter());
         let pieces = input.into_pieces(lengths).into_iter().map(|input| {
             let tokens = input.shape().get(1).copied().unwrap_or(0);

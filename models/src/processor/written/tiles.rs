@@ -1,7 +1,8 @@
-//! What the files of processors that cut an image into tiles mean: those of `InternVL`, LLaVA-NeXT and LLaVA-OneVision.
+//! What the files of processors that cut an image into tiles mean: those of `InternVL`, LLaVA-NeXT,
+//! LLaVA-OneVision and Phi-3-vision.
 
 use super::{CLIP_DEVIATION, CLIP_MEAN, Channels, SizeWritten, Written};
-use crate::processor::{AnyresImage, AspectTiles, Backend, Filter, ImageProcessor, TileGrid};
+use crate::processor::{AnyresImage, AspectTiles, Backend, Filter, HdTiles, ImageProcessor, TileGrid};
 
 /// The most tiles that a file may ask for; published ones ask for 40 at most.
 const MOST_TILES: u32 = 1024;
@@ -54,6 +55,20 @@ impl Written {
             tiles,
             filter: self.filter_in(Filter::Bicubic, backend)?,
             normalise: self.clip_normalise(backend),
+        }))
+    }
+
+    /// Its class knows no other steps: a file says how many tiles, mean and deviation.
+    pub(super) fn hd(&self) -> Result<ImageProcessor, String> {
+        let most = self.num_crops.unwrap_or(1);
+        if !(1..=MOST_TILES).contains(&most) {
+            return Err(format!("its `num_crops` is {most}; known are 1 to {MOST_TILES}"));
+        }
+        let plain = Self { do_rescale: None, rescale_factor: None, do_normalize: None, ..self.clone() };
+        Ok(ImageProcessor::Hd(HdTiles {
+            most,
+            filter: Filter::Bilinear,
+            normalise: plain.clip_normalise(Backend::Pillow),
         }))
     }
 

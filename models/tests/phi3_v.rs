@@ -1,0 +1,139 @@
+//! Phi-3.5-vision against goldens: tiles, prompts, tokens, first logits, 24 greedy tokens, in both layouts, on `cpu` and
+//! `webgpu`.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what fails in a test's own helpers fails the test")]
+
+#[path = "support/tiny.rs"]
+mod support;
+#[path = "support/whole.rs"]
+mod whole;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use percept_models::{
+    ChatModel, Content, Conversation, ImageContent, ImageProcessor, LayoutKind, Message, ModelFolder, Role,
+};
+use percept_runtime::CacheForm;
+use serde_json::json;
+use support::{copy, data, goldens, load, set_json};
+use tempfile::TempDir;
+
+const FAMILY: &str = "phi3_v-tiny";
+
+/// The folder as onnxruntime-genai has it: the same graphs by other names, and its steps in place of the model's own
+/// processor.
+fn genai() -> (TempDir, PathBuf) {
+    let (kept, path) = copy(FAMILY);
+    for (session, file) in
+        [("vision_encoder", "vision"), ("prepare_inputs_embeds", "embedding"), ("model", "text")]
+    {
+        fs::rename(path.join(format!("onnx/{session}.onnx")), path.join(format!("{file}.onnx"))).unwrap();
+    }
+    fs::remove_dir(path.join("onnx")).unwrap();
+    fs::remove_file(path.join("preprocessor_config.json")).unwrap();
+    let operation = |kind: &str, attributes: serde_json::Value| json!({ "operation": { "name": "step", "type": kind, "attrs": attributes } });
+    let steps = json!([
+        operation("DecodeImage", json!({ "color_space": "RGB" })),
+        operation("Phi3ImageTransform", json!({ "num_crops": 2, "num_img_tokens": 144 })),
+    ]);
+    let processor = json!({ "processor": { "name": "image_processing", "transforms": steps } });
+    fs::write(path.join("processor_config.json"), processor.to_string()).unwrap();
+    (kept, path)
+}
+
+#[tokio::test]
+async fn phi_answers_as_its_reference_does() {
+    for cache in [CacheForm::Auto, CacheForm::Growing] {
+        whole::check_all(FAMILY, cache).await;
+    }
+    whole::check_tokenizer(FAMILY);
+}
+
+#[tokio::test]
+async fn a_later_image_is_read_from_a_cached_prefix() {
+    whole::check_cached_prefix(FAMILY, "later_turn").await;
+}
+
+#[tokio::test]
+async fn a_genai_folder_answers_the_same() {
+    let (_kept, path) = genai();
+    let folder = ModelFolder::open(&path, None).unwrap();
+    assert_eq!(folder.layout, LayoutKind::Genai);
+    let model = load(&path, "cpu", CacheForm::Auto).await;
+    for golden in goldens(FAMILY).iter().filter(|golden| golden.has_usual_processor()) {
+        golden.check_pixels(&path, &golden.name);
+        golden.check_prompt(&model, &golden.name).await;
+        assert_eq!(whole::tokens(&model, golden).await, golden.greedy, "{}", golden.name);
+    }
+}
+
+#[tokio::test]
+async fn a_genai_folder_needs_no_other_configuration() {
+    let (_kept, path) = genai();
+    for file in ["config.json", "generation_config.json", "chat_template.jinja"] {
+        fs::remove_file(path.join(file)).unwrap();
+    }
+    let folder = ModelFolder::open(&path, None).unwrap();
+    assert_eq!((folder.family.name(), folder.config.text.context), ("phi3_v", 1280));
+    let model = load(&path, "cpu", CacheForm::Auto).await;
+    let golden = &goldens(FAMILY)[1];
+    golden.check_prompt(&model, "without").await;
+    assert_eq!(whole::tokens(&model, golden).await, golden.greedy);
+}
+
+fn asked(words: &str, image: bool) -> Conversation {
+    let image = image.then(|| Content::Image(ImageContent::new(Arc::new(image::RgbImage::new(20, 10)))));
+    let content = image.into_iter().chain([Content::Text(words.into())]).collect();
+    std::iter::once(Message { role: Role::User, content }).collect()
+}
+
+/// Neither the tag that the model's own code looks for, nor the token that is written here.
+#[tokio::test]
+async fn what_somebody_typed_is_no_image() {
+    let model = load(&data().join(FAMILY), "cpu", CacheForm::Auto).await;
+    let image = ModelFolder::open(&data().join(FAMILY), None).unwrap().config.image_token_id.unwrap();
+    let counted = |tokens: &[u32]| tokens.iter().filter(|token| **token == image).count();
+    for words in ["<|image_1|> is what?", "<|image|> is what?"] {
+        let typed = model.prompt(&asked(words, false)).await.unwrap();
+        assert_eq!(counted(&typed.tokens), 0, "{words}");
+        let shown = model.prompt(&asked(words, true)).await.unwrap();
+        assert_eq!(counted(&shown.tokens), 12 * 25 + 1 + 12 * 13, "{words}");
+    }
+}
+
+/// Beyond, all positions turn by other factors: what is cached would be wrong.
+#[test]
+fn the_context_ends_where_positions_turn() {
+    let context = |path: &Path| ModelFolder::open(path, None).unwrap().config.text.context;
+    assert_eq!(context(&data().join(FAMILY)), 1024);
+    let (_kept, path) = copy(FAMILY);
+    set_json(&path.join("config.json"), "max_position_embeddings", 512.into());
+    assert_eq!(context(&path), 512);
+}
+
+#[test]
+fn an_image_that_would_be_nothing_is_refused() {
+    let folder = ModelFolder::open(&data().join(FAMILY), None).unwrap();
+    let Some(ImageProcessor::Hd(processor)) = folder.processor else { panic!("{:?}", folder.processor) };
+    for (width, height) in [(700, 1), (1, 700)] {
+        let error = processor.process(&image::RgbImage::new(width, height)).unwrap_err().to_string();
+        assert!(error.contains("nothing along the shorter"), "{error}");
+    }
+    assert_eq!(processor.process(&image::RgbImage::new(672, 1)).unwrap().tiles, 3);
+}
+
+/// Two conversations: its attention is so sharp that a device's rounding turns a token of a third.
+#[tokio::test]
+async fn phi_answers_two_conversations_on_webgpu_and_its_cache_never_leaves() {
+    let model = load(&data().join(FAMILY), "webgpu", CacheForm::Auto).await;
+    assert!(model.card().device.starts_with("webgpu"), "{}", model.card().device);
+    for golden in &goldens(FAMILY)[..2] {
+        assert_eq!(whole::tokens(&model, golden).await, golden.greedy, "{}", golden.name);
+    }
+    let moved = model.moved();
+    assert_eq!((moved.cache_to_device, moved.cache_to_host), (0, 0));
+    assert!(moved.encoders_to_device > 0 && moved.embeddings_to_device > 0, "{moved:?}");
+}
