@@ -41,6 +41,7 @@ FAMILIES = [
     "llava_next",
     "llava_onevision",
     "janus",
+    "chameleon",
     "llama",
     "qwen2",
     "qwen3",

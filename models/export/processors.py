@@ -15,6 +15,7 @@ import torchvision
 from PIL import Image
 from transformers import (
     BlipImageProcessor,
+    ChameleonImageProcessor,
     CLIPImageProcessor,
     GotOcr2ImageProcessor,
     Idefics3ImageProcessor,
@@ -29,6 +30,7 @@ from transformers import (
     SmolVLMImageProcessor,
 )
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
+from transformers.models.chameleon.image_processing_pil_chameleon import ChameleonImageProcessorPil
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
 from transformers.models.idefics.image_processing_pil_idefics import IdeficsImageProcessorPil
@@ -139,6 +141,12 @@ ON_SQUARES = [
     ({"do_pad": False}, [(97, 61)]),
     ({"do_resize": False}, [(45, 83), (64, 64)]),
 ]
+# Smaller crops than pictures, and larger ones; another scale.
+SHORTEST = [
+    ({"size": {"shortest_edge": 12}, "crop_size": {"height": 12, "width": 12}}, FEW),
+    ({"size": {"shortest_edge": 21}, "crop_size": {"height": 28, "width": 33}}, [(97, 61), (45, 83)]),
+    ({"rescale_factor": 1 / 255, "resample": 3}, [(97, 61)]),
+]
 PADDED = [({"do_pad": True}, [(97, 61), (45, 83), (300, 301), (64, 64)])]
 
 
@@ -173,6 +181,7 @@ def make(folder):
         ("LlavaNextImageProcessor", (LlavaNextImageProcessorPil, LlavaNextImageProcessor), NEXT),
         ("LlavaOnevisionImageProcessor", (LlavaOnevisionImageProcessorPil, LlavaOnevisionImageProcessor), ONEVISION),
         ("JanusImageProcessor", (JanusImageProcessorPil, JanusImageProcessor), everything + ON_SQUARES),
+        ("ChameleonImageProcessor", (ChameleonImageProcessorPil, ChameleonImageProcessor), everything + SHORTEST),
     ]:
         furthest = 0.0
         for settings, sizes in cases:

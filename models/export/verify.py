@@ -37,7 +37,7 @@ def check(folder, recorded, least_margin, kind=Sessions):
                     "text": tokenizer.decode(tokens),
                 }
                 continue
-            distance = np.abs(logits[0] - np.array(golden["first_logits"])).max()
+            distance = np.abs(logits[0] - np.array(golden["first_logits"], np.float32)).max()
             furthest = max(furthest, float(distance))
             assert tokens == golden["greedy"], f"{path.name}, {golden['name']}: another reply"
             if sessions.config["model_type"] not in COUNTS_FROM_ONE:

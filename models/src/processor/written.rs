@@ -20,7 +20,7 @@ const HALF: [f64; 3] = [0.5; 3];
 
 /// The classes that are known, for the error that lists them.
 const KNOWN: &str = "CLIP, Llava, Siglip, ViT, Blip, Idefics, Idefics3, SmolVLM, Qwen2VL, Lfm2Vl, GotOcr2, LlavaNext, \
-                     LlavaOnevision and Janus image processors";
+                     LlavaOnevision, Chameleon and Janus image processors";
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Written {
@@ -79,6 +79,7 @@ struct Defaults {
     crop: Option<(u32, u32)>,
     mean: [f64; 3],
     deviation: [f64; 3],
+    rescale: f64,
     /// Whether `"size": 224` means a square or a shortest edge.
     square: bool,
     /// Whether `do_pad` means padding to a square first.
@@ -121,6 +122,7 @@ impl Written {
             crop: Some((224, 224)),
             mean: CLIP_MEAN,
             deviation: CLIP_DEVIATION,
+            rescale: 1.0 / 255.0,
             square: false,
             pads: false,
         };
@@ -130,6 +132,7 @@ impl Written {
             crop: None,
             mean: HALF,
             deviation: HALF,
+            rescale: 1.0 / 255.0,
             square: true,
             pads: false,
         };
@@ -140,6 +143,15 @@ impl Written {
             square: true,
             ..clip
         };
+        let chameleon = Defaults {
+            filter: Filter::Lanczos,
+            size: TargetSize::ShortestEdge(512),
+            crop: Some((512, 512)),
+            mean: [1.0; 3],
+            deviation: [1.0; 3],
+            rescale: 0.0078,
+            ..clip
+        };
         let (named, class) = Backend::of_class(class);
         let backend = chosen.unwrap_or(named);
         match class {
@@ -147,6 +159,7 @@ impl Written {
             "LlavaImageProcessor" => self.single(&Defaults { pads: true, ..clip }, backend),
             "ViTImageProcessor" | "ViTFeatureExtractor" => self.single(&vit, backend),
             "SiglipImageProcessor" => self.single(&Defaults { filter: Filter::Bicubic, ..vit }, backend),
+            "ChameleonImageProcessor" => self.single(&chameleon, backend),
             "BlipImageProcessor" => self.single(&squared(384), backend),
             "IdeficsImageProcessor" => match self.image_size {
                 // The older name of the size, which wins.
@@ -208,7 +221,7 @@ impl Written {
             pad: self.do_pad.unwrap_or(false).then(|| mean.map(|mean| (mean * 255.0) as u8)),
             resize: self.do_resize.unwrap_or(true).then_some((size, filter)),
             crop: crop.filter(|_| crops),
-            normalise: self.normalise(mean, defaults.deviation, backend),
+            normalise: self.normalise_from(defaults.rescale, mean, defaults.deviation, backend),
         }))
     }
 
@@ -335,9 +348,19 @@ impl Written {
     }
 
     fn normalise(&self, mean: [f64; 3], deviation: [f64; 3], backend: Backend) -> Normalise {
+        self.normalise_from(1.0 / 255.0, mean, deviation, backend)
+    }
+
+    fn normalise_from(
+        &self,
+        rescale: f64,
+        mean: [f64; 3],
+        deviation: [f64; 3],
+        backend: Backend,
+    ) -> Normalise {
         let deviation = self.image_std.map_or(deviation, Channels::each);
         Normalise {
-            rescale: self.do_rescale.unwrap_or(true).then(|| self.rescale_factor.unwrap_or(1.0 / 255.0)),
+            rescale: self.do_rescale.unwrap_or(true).then(|| self.rescale_factor.unwrap_or(rescale)),
             mean_and_deviation: self
                 .do_normalize
                 .unwrap_or(true)
