@@ -42,6 +42,7 @@ FAMILIES = [
     "llava_onevision",
     "janus",
     "chameleon",
+    "emu3",
     "llama",
     "qwen2",
     "qwen3",

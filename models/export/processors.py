@@ -17,6 +17,7 @@ from transformers import (
     BlipImageProcessor,
     ChameleonImageProcessor,
     CLIPImageProcessor,
+    Emu3ImageProcessor,
     GotOcr2ImageProcessor,
     Idefics3ImageProcessor,
     IdeficsImageProcessor,
@@ -147,6 +148,13 @@ SHORTEST = [
     ({"size": {"shortest_edge": 21}, "crop_size": {"height": 28, "width": 33}}, [(97, 61), (45, 83)]),
     ({"rescale_factor": 1 / 255, "resample": 3}, [(97, 61)]),
 ]
+# Areas that enlarge and shrink, other multiples, as the class has it; all with numpy and Pillow, whatever is installed.
+# A picture of one row is taken for a channel there, and refused.
+OF_ANY_SHAPE = [
+    ({"min_pixels": 40 * 40, "max_pixels": 64 * 64}, [size for size in FEW if size[1] > 1]),
+    ({"min_pixels": 100, "max_pixels": 10000, "spatial_factor": 14, "resample": 1}, [(97, 61), (45, 83), (70, 98)]),
+    ({}, [(97, 61), (1280, 720), (3, 40)]),
+]
 PADDED = [({"do_pad": True}, [(97, 61), (45, 83), (300, 301), (64, 64)])]
 
 
@@ -191,6 +199,10 @@ def make(folder):
                 rows.append(golden(name, settings, size, pillow))
                 rows.append(golden(f"{name}Fast", settings, size, tensors))
         print(f"{name}: the two backends differ by up to {furthest:.3f}")
+    for settings, sizes in OF_ANY_SHAPE:
+        for size in sizes:
+            pixels = values(Emu3ImageProcessor(**settings), size)
+            rows.append(golden("Emu3ImageProcessor", settings, size, pixels))
     write(folder / "golden.json", rows)
     write(folder / "lfm2_vl.json", in_padded_patches())
 

@@ -9,6 +9,7 @@ mod anyres;
 mod blip_2;
 mod chameleon;
 mod drawing;
+mod emu3;
 mod idefics;
 mod image_vocabulary;
 mod internvl;
@@ -253,7 +254,7 @@ pub struct VideoForm {
 
 /// The families that are hosted, for the error that lists them.
 const KNOWN: &str = "smolvlm, idefics3, llava, llava_next, llava_onevision, internvl, blip-2, idefics, lfm2_vl, qwen2_vl, \
-                     qwen2_5_vl, qwen3_vl, qwen3_vl_moe, qwen3_5, paligemma, chameleon and janus; llama, qwen2 and qwen3, which read \
+                     qwen2_5_vl, qwen3_vl, qwen3_vl_moe, qwen3_5, paligemma, emu3, chameleon and janus; llama, qwen2 and qwen3, which read \
                      text alone";
 /// Those that draw.
 const DRAWING: &str = "janus and chameleon";
@@ -272,6 +273,7 @@ pub(crate) fn of_folder(folder: &Path, config: &ModelConfig) -> Result<Box<dyn F
         "blip-2" => blip_2::read(folder, config),
         "janus" => janus::read(folder, config),
         "chameleon" => chameleon::read(folder),
+        "emu3" => emu3::read(folder),
         "qwen2_vl" => Ok(qwen_vl::second()),
         "qwen2_5_vl" => qwen_vl::second_and_a_half(folder),
         "qwen3_vl" => qwen_vl::third(folder, "qwen3_vl"),

@@ -9,13 +9,15 @@ use crate::{
     folder::{bad, config_path, part},
 };
 
-/// The tokens in which a model reads and writes images (Chameleon), among those of its text.
+/// The tokens in which a model reads and writes images (Chameleon, Emu3), among those of its text.
 ///
 /// Its vision session gives the tokens of an image, which stand in the prompt where its placeholders stood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageVocabulary {
     /// The first stands for code 0 of the image's, and so on.
     pub tokens: Vec<u32>,
+    /// Tokens that stand among them and are no code: what ends a row.
+    pub others: Vec<u32>,
     /// Whether none of them is ever written in a text.
     pub silent: bool,
 }
@@ -58,7 +60,7 @@ impl ImageVocabulary {
         }
         match found.keys().enumerate().find(|(place, code)| place != *code) {
             Some((missing, _)) => Err(problem(format!("has no token for code {missing} of an image"))),
-            None => Ok(Self { tokens: found.into_values().collect(), silent }),
+            None => Ok(Self { tokens: found.into_values().collect(), others: Vec::new(), silent }),
         }
     }
 }

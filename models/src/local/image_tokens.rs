@@ -14,7 +14,7 @@ pub(super) fn found(tensor: HostTensor, vocabulary: &ImageVocabulary) -> Result<
         HostTensor::I32 { data, .. } => data.into_iter().map(i64::from).collect(),
         other => return Err(format!("it gives {} numbers for an image, not tokens", other.element())),
     };
-    let known: HashSet<u32> = vocabulary.tokens.iter().copied().collect();
+    let known: HashSet<u32> = vocabulary.tokens.iter().chain(&vocabulary.others).copied().collect();
     let checked = tokens.into_iter().map(|token| {
         let found = u32::try_from(token).ok().filter(|token| known.contains(token));
         found.ok_or_else(|| {
@@ -87,11 +87,11 @@ mod tests {
 
     #[test]
     fn what_is_no_token_of_an_image_is_refused() {
-        let vocabulary = ImageVocabulary { tokens: vec![7, 5], silent: true };
+        let vocabulary = ImageVocabulary { tokens: vec![7, 5], others: vec![8], silent: true };
         let shape = || vec![1, 2];
         let cases = [
             (HostTensor::I64 { shape: shape(), data: vec![5, 7] }, Ok(vec![5, 7])),
-            (HostTensor::I32 { shape: shape(), data: vec![7, 7] }, Ok(vec![7, 7])),
+            (HostTensor::I32 { shape: shape(), data: vec![7, 8] }, Ok(vec![7, 8])),
             (HostTensor::I64 { shape: shape(), data: vec![5, 6] }, Err("the token 6 for an image")),
             (HostTensor::I64 { shape: shape(), data: vec![-1, 5] }, Err("the token -1")),
             (HostTensor::F32 { shape: shape(), data: vec![5.0, 7.0] }, Err("not tokens")),

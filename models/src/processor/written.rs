@@ -20,7 +20,7 @@ const HALF: [f64; 3] = [0.5; 3];
 
 /// The classes that are known, for the error that lists them.
 const KNOWN: &str = "CLIP, Llava, Siglip, ViT, Blip, Idefics, Idefics3, SmolVLM, Qwen2VL, Lfm2Vl, GotOcr2, LlavaNext, \
-                     LlavaOnevision, Chameleon and Janus image processors";
+                     LlavaOnevision, Chameleon, Emu3 and Janus image processors";
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Written {
@@ -45,6 +45,7 @@ pub(super) struct Written {
     patch_size: Option<u32>,
     merge_size: Option<u32>,
     temporal_patch_size: Option<usize>,
+    spatial_factor: Option<u32>,
     crop_to_patches: Option<bool>,
     min_patches: Option<u32>,
     max_patches: Option<u32>,
@@ -160,6 +161,10 @@ impl Written {
             "ViTImageProcessor" | "ViTFeatureExtractor" => self.single(&vit, backend),
             "SiglipImageProcessor" => self.single(&Defaults { filter: Filter::Bicubic, ..vit }, backend),
             "ChameleonImageProcessor" => self.single(&chameleon, backend),
+            "Emu3ImageProcessor" if backend == Backend::Torchvision => {
+                Err(format!("`{class}` has no way of torchvision's, only Pillow's"))
+            }
+            "Emu3ImageProcessor" => self.emu3(),
             "BlipImageProcessor" => self.single(&squared(384), backend),
             "IdeficsImageProcessor" => match self.image_size {
                 // The older name of the size, which wins.
@@ -285,6 +290,24 @@ impl Written {
             resize: self.do_resize.unwrap_or(true).then_some((LongestEdge { edge, least }, filter)),
             pad: self.do_pad.unwrap_or(true).then(|| mean.map(|mean| (mean * 255.0) as u8)),
             normalise: self.normalise(mean, CLIP_DEVIATION, backend),
+        }))
+    }
+
+    fn emu3(&self) -> Result<ImageProcessor, String> {
+        let (least, most) = (self.min_pixels.unwrap_or(512 * 512), self.max_pixels.unwrap_or(1024 * 1024));
+        let factor = self.spatial_factor.unwrap_or(8);
+        if [factor, least, most].contains(&0) {
+            return Err("its `spatial_factor`, `min_pixels` and `max_pixels` must be at least 1".into());
+        }
+        let size = TargetSize::Smart(SmartSize { factor, least: least.into(), most: most.into() });
+        let filter = self.filter_in(Filter::Bicubic, Backend::Pillow)?;
+        let mean = self.image_mean.map_or(CLIP_MEAN, Channels::each);
+        Ok(ImageProcessor::Single(SingleImage {
+            backend: Backend::Pillow,
+            pad: None,
+            resize: self.do_resize.unwrap_or(true).then_some((size, filter)),
+            crop: None,
+            normalise: self.normalise(mean, CLIP_DEVIATION, Backend::Pillow),
         }))
     }
 
