@@ -98,7 +98,8 @@ def record(case, processor, model):
     logits, tokens = reply(model, inputs)
     ids = inputs["input_ids"][0].tolist()
     pixels = inputs.get("pixel_values")
-    if "image_sizes" in inputs and not hasattr(processor, "kept"):
+    # Sizes of images in tiles; Emu3 has them too, of images that come whole.
+    if "image_sizes" in inputs and pixels.dim() == 5 and not hasattr(processor, "kept"):
         pixels = real_tiles(pixels, inputs, processor.image_processor)
     golden = {
         "name": case.name,
@@ -122,7 +123,7 @@ def record(case, processor, model):
         golden["pixel_attention_mask"] = {"shape": list(mask.shape), "ones": int(mask.sum())}
     if "spatial_shapes" in inputs:
         golden["spatial_shapes"] = inputs["spatial_shapes"].tolist()
-    if "image_sizes" in inputs:
+    if "image_sizes" in inputs and inputs["pixel_values"].dim() == 5:
         golden["image_sizes"] = inputs["image_sizes"].tolist()
     if hasattr(getattr(model, "model", None), "get_rope_index"):
         golden.update(places(model, inputs))

@@ -43,6 +43,8 @@ FAMILIES = [
     "llava_next",
     "llava_onevision",
     "janus",
+    "chameleon",
+    "emu3",
     "llama",
     "qwen2",
     "qwen3",

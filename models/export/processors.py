@@ -15,7 +15,9 @@ import torchvision
 from PIL import Image
 from transformers import (
     BlipImageProcessor,
+    ChameleonImageProcessor,
     CLIPImageProcessor,
+    Emu3ImageProcessor,
     Gemma3ImageProcessor,
     GotOcr2ImageProcessor,
     Idefics3ImageProcessor,
@@ -30,6 +32,7 @@ from transformers import (
     SmolVLMImageProcessor,
 )
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
+from transformers.models.chameleon.image_processing_pil_chameleon import ChameleonImageProcessorPil
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
@@ -165,6 +168,19 @@ ON_TILES = [
     ({}, [(97, 61), (300, 301), (113, 900)]),
     ({"num_crops": 7, "image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.25, 0.3]}, [(200, 9), (1280, 720)]),
 ]
+# Smaller crops than pictures, and larger ones; another scale.
+SHORTEST = [
+    ({"size": {"shortest_edge": 12}, "crop_size": {"height": 12, "width": 12}}, FEW),
+    ({"size": {"shortest_edge": 21}, "crop_size": {"height": 28, "width": 33}}, [(97, 61), (45, 83)]),
+    ({"rescale_factor": 1 / 255, "resample": 3}, [(97, 61)]),
+]
+# Areas that enlarge and shrink, other multiples, as the class has it; all with numpy and Pillow, whatever is installed.
+# A picture of one row is taken for a channel there, and refused.
+OF_ANY_SHAPE = [
+    ({"min_pixels": 40 * 40, "max_pixels": 64 * 64}, [size for size in FEW if size[1] > 1]),
+    ({"min_pixels": 100, "max_pixels": 10000, "spatial_factor": 14, "resample": 1}, [(97, 61), (45, 83), (70, 98)]),
+    ({}, [(97, 61), (1280, 720), (3, 40)]),
+]
 PADDED = [({"do_pad": True}, [(97, 61), (45, 83), (300, 301), (64, 64)])]
 
 
@@ -199,6 +215,7 @@ def make(folder):
         ("LlavaNextImageProcessor", (LlavaNextImageProcessorPil, LlavaNextImageProcessor), NEXT),
         ("LlavaOnevisionImageProcessor", (LlavaOnevisionImageProcessorPil, LlavaOnevisionImageProcessor), ONEVISION),
         ("JanusImageProcessor", (JanusImageProcessorPil, JanusImageProcessor), everything + ON_SQUARES),
+        ("ChameleonImageProcessor", (ChameleonImageProcessorPil, ChameleonImageProcessor), everything + SHORTEST),
     ]:
         furthest = 0.0
         for settings, sizes in cases:
@@ -208,6 +225,10 @@ def make(folder):
                 rows.append(golden(name, settings, size, pillow))
                 rows.append(golden(f"{name}Fast", settings, size, tensors))
         print(f"{name}: the two backends differ by up to {furthest:.3f}")
+    for settings, sizes in OF_ANY_SHAPE:
+        for size in sizes:
+            pixels = values(Emu3ImageProcessor(**settings), size)
+            rows.append(golden("Emu3ImageProcessor", settings, size, pixels))
     write(folder / "golden.json", rows)
     write(folder / "lfm2_vl.json", in_padded_patches())
     write(folder / "gemma3.json", in_crops())

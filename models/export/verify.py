@@ -39,7 +39,7 @@ def check(folder, recorded, least_margin, kind=Sessions, exact_q4=False):
                 }
                 continue
             expected = golden.get(suffix.removeprefix("_"), golden)
-            distance = np.abs(logits[0] - np.array(expected["first_logits"])).max()
+            distance = np.abs(logits[0] - np.array(expected["first_logits"], np.float32)).max()
             furthest = max(furthest, float(distance))
             assert tokens == expected["greedy"], f"{path.name}, {golden['name']}: another reply"
             if sessions.config["model_type"] not in COUNTS_FROM_ONE:

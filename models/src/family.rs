@@ -7,9 +7,12 @@
 
 mod anyres;
 mod blip_2;
+mod chameleon;
 mod drawing;
+mod emu3;
 mod gemma_3;
 mod idefics;
+mod image_vocabulary;
 mod internvl;
 mod janus;
 mod lfm2_vl;
@@ -26,8 +29,10 @@ use std::path::Path;
 
 use percept_runtime::{BesideTokens, HostTensor, ReadingOrder, RopePosition};
 
+pub(crate) use self::image_vocabulary::mapped_token;
 pub use self::{
-    drawing::{DrawingPlan, ImageTokens, Unconditional},
+    drawing::{DrawingPlan, ImageTokens, Painted, Unconditional},
+    image_vocabulary::ImageVocabulary,
     parts::Parts,
     positions::{Span, VideoTimes},
 };
@@ -137,6 +142,17 @@ pub trait Family: Send + Sync + std::fmt::Debug {
     /// Whether a prompt is what the template wrote, and the tokenizer adds nothing to it.
     fn writes_whole_prompts(&self) -> bool {
         false
+    }
+
+    /// The tokens in which it reads images, where its vision session gives tokens of the text's vocabulary and not features.
+    fn image_vocabulary(&self) -> Option<&ImageVocabulary> {
+        None
+    }
+
+    /// Texts that its tokenizer reads as more than their letters, beside the special tokens, and beginnings of such texts:
+    /// in a message they are only words.
+    fn marks(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// How its decoder is to read a prompt.
@@ -269,10 +285,10 @@ pub struct VideoForm {
 
 /// The families that are hosted, for the error that lists them.
 const KNOWN: &str = "smolvlm, idefics3, llava, llava_next, llava_onevision, internvl, blip-2, idefics, lfm2_vl, qwen2_vl, \
-                     qwen2_5_vl, qwen3_vl, qwen3_vl_moe, qwen3_5, paligemma, gemma3, phi3_v and janus; llama, qwen2, \
-                     qwen3 and gemma3_text, which read text alone";
+                     qwen2_5_vl, qwen3_vl, qwen3_vl_moe, qwen3_5, paligemma, gemma3, phi3_v, chameleon, emu3 and janus; \
+                     llama, qwen2, qwen3 and gemma3_text, which read text alone";
 /// Those that draw.
-const DRAWING: &str = "janus";
+const DRAWING: &str = "janus and chameleon";
 
 /// The family of a folder.
 ///
@@ -287,6 +303,8 @@ pub(crate) fn of_folder(folder: &Path, config: &ModelConfig) -> Result<Box<dyn F
         "idefics" => idefics::read(folder),
         "blip-2" => blip_2::read(folder, config),
         "janus" => janus::read(folder, config),
+        "chameleon" => chameleon::read(folder),
+        "emu3" => emu3::read(folder),
         "qwen2_vl" => Ok(qwen_vl::second()),
         "qwen2_5_vl" => qwen_vl::second_and_a_half(folder),
         "qwen3_vl" => qwen_vl::third(folder, "qwen3_vl"),

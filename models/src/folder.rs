@@ -28,7 +28,7 @@ use crate::{
     ModelError,
     dialect::{ChosenDialect, names},
     dual_encoder,
-    family::{self, Family, MODEL},
+    family::{self, DrawingPlan, Family, MODEL},
     processor::{Backend, ImageProcessor, VideoProcessor},
     template::ChatTemplate,
 };
@@ -155,6 +155,22 @@ impl ModelFolder {
     /// Whether each of so many images is seen otherwise than one alone.
     pub(crate) fn sees_otherwise(&self, images: usize) -> bool {
         images > 1 && self.several.is_some()
+    }
+
+    /// How its model draws.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Request`] if the family doesn't, or the folder lacks what makes pixels.
+    pub fn drawing(&self) -> Result<&DrawingPlan, ModelError> {
+        let plan = self.family.drawing().map_err(ModelError::Request)?;
+        if self.session(plan.decoder).is_ok() {
+            return Ok(plan);
+        }
+        Err(ModelError::Request(format!(
+            "this folder can't draw: it has no `{}`, which makes pixels of an image's tokens; export it with that session",
+            plan.decoder
+        )))
     }
 
     /// The file of a session.

@@ -7,6 +7,7 @@
 mod detokenizer;
 mod draw;
 mod features;
+mod image_tokens;
 mod inspect;
 mod load;
 mod looks;
@@ -77,6 +78,12 @@ impl Inner {
     fn vision(&self) -> &'static str {
         let vision = self.folder.family.parts().vision;
         if self.engine.signature(vision).is_some() { vision } else { "embedding" }
+    }
+
+    /// The tokens that are never written in a text.
+    fn silent(&self) -> &[u32] {
+        let vocabulary = self.folder.family.image_vocabulary().filter(|vocabulary| vocabulary.silent);
+        vocabulary.map_or(&[], |vocabulary| vocabulary.tokens.as_slice())
     }
 
     fn keep(&self, kept: KeptSequence) {

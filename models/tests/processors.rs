@@ -94,12 +94,15 @@ fn every_pixel_value_is_the_references_in_the_backend_that_is_meant() {
         "LlavaNext",
         "LlavaOnevision",
         "Janus",
+        "Chameleon",
     ]
     .map(|name| format!("{name}ImageProcessor"))
     {
         assert!(rows(&name) > 20, "{name}");
         assert_eq!(rows(&name), rows(&format!("{name}Fast")), "{name}");
     }
+    // Which has numpy and Pillow alone.
+    assert!(rows("Emu3ImageProcessor") > 20);
     check_all(&goldens);
 }
 

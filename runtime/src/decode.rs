@@ -24,6 +24,8 @@ pub struct DecodeOptions {
     pub log_probabilities: bool,
     /// Ends the decode, in the middle of a step where it has to.
     pub cancel: CancellationToken,
+    /// Tokens that are never written, whatever their scores and the grammar; they have no probability.
+    pub silent: Vec<u32>,
     /// Tokens that were read before, for the repetition penalty.
     pub history: Vec<u32>,
 }
@@ -36,6 +38,7 @@ impl Default for DecodeOptions {
             end_tokens: Vec::new(),
             log_probabilities: false,
             cancel: CancellationToken::new(),
+            silent: Vec::new(),
             history: Vec::new(),
         }
     }

@@ -8,7 +8,7 @@ use std::{
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use percept::models::{
-    ChatModel, Draw, DrawProgress, ImageModel, LoadOptions, ModelAddress, ModelError, ModelFolder, Usage,
+    ChatModel, Draw, DrawProgress, ImageModel, LoadOptions, ModelAddress, ModelFolder, Usage,
 };
 use serde::Serialize;
 
@@ -55,7 +55,7 @@ pub(crate) async fn draw(options: DrawOptions, output: &Output) -> Result<u8, Fa
     };
     if let ModelAddress::Folder { path, precision } = &options.model {
         let folder = ModelFolder::open(path, precision.as_ref())?;
-        asked.checked(folder.family.drawing().map_err(ModelError::Request)?)?;
+        asked.checked(folder.drawing()?)?;
     }
     let load = LoadOptions { device: options.device.clone(), ..LoadOptions::default() };
     let model = options.model.open_local(load, Bars::new(&output.bars)).await?;

@@ -9,7 +9,7 @@ use std::path::Path;
 use percept_runtime::{BesideTokens, HostTensor};
 use serde::Deserialize;
 
-use super::{DrawingPlan, Family, ImageTokens, Parts, Unconditional, countable, pixel_values};
+use super::{DrawingPlan, Family, ImageTokens, Painted, Parts, Unconditional, countable, pixel_values};
 use crate::{
     ModelError,
     folder::{ModelConfig, bad, read_text},
@@ -134,11 +134,13 @@ fn drawing(folder: &Path, count: usize) -> Result<Result<DrawingPlan, String>, M
         return Err(bad(&path, "its `guidance_scale` is no number that can be counted with".into()));
     }
     Ok(Ok(DrawingPlan {
+        after_prompt: String::new(),
         begin,
         count,
         tokens: ImageTokens::Own { head: "gen_head", embedding: "gen_img_embeds" },
         decoder: "image_decode",
-        unconditional: Some(Unconditional { keeps: vec![first, begin], pad, guidance }),
+        painted: Painted::AsSeen,
+        unconditional: Some(Unconditional { keeps: vec![first, begin], pad: Some(pad), guidance }),
     }))
 }
 

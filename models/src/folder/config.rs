@@ -23,6 +23,7 @@ struct Written {
     scale_factor: Option<u32>,
     vision_feature_select_strategy: Option<String>,
     text_config: Option<TextWritten>,
+    vocabulary_map: Option<VocabularyWritten>,
     /// Where older files have what newer ones have in `text_config` (Qwen2-VL).
     #[serde(flatten)]
     flat: TextWritten,
@@ -49,6 +50,12 @@ struct TextWritten {
 struct VisionWritten {
     image_size: Option<Side>,
     patch_size: Option<Side>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+struct VocabularyWritten {
+    #[serde(rename = "<image>")]
+    image: Option<u32>,
 }
 
 /// The side of a square, or height and width.
@@ -200,6 +207,10 @@ impl ModelConfig {
             if image_token_id.is_none() && model_type == family {
                 image_token_id = added_token(folder, token)?;
             }
+        }
+        if image_token_id.is_none() {
+            // Where all of the vocabulary stands in the configuration (Chameleon).
+            image_token_id = written.vocabulary_map.and_then(|names| names.image);
         }
         let flat_ends = written.flat.eos_token_id.clone();
         let text = written.text_config.unwrap_or(written.flat);

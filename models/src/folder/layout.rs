@@ -108,7 +108,10 @@ impl Layout {
             Self::Community => return graphs.set(sets),
             Self::Genai(_) => None,
             Self::Manifest(named) => {
-                sets.iter().find(|set| set.iter().any(|session| named.contains_key(*session)))
+                let is_named = |session: &&str| named.contains_key(*session);
+                let is_there = |session: &&str| is_named(session) || graphs.choose(&[*session], None).is_ok();
+                let whole = sets.iter().find(|set| set.iter().any(is_named) && set.iter().all(is_there));
+                whole.or_else(|| sets.iter().find(|set| set.iter().any(is_named)))
             }
         };
         named.or(sets.first()).map_or(&[], Vec::as_slice)

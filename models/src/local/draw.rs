@@ -13,7 +13,8 @@ use super::{
     trouble::engine_error,
 };
 use crate::{
-    Conversation, Draw, Drawing, DrawingPlan, ImageModel, ImageTokens, Message, ModelError, Role, Usage,
+    Conversation, Draw, Drawing, DrawingPlan, ImageModel, ImageTokens, Message, ModelError, Normalise,
+    Painted, Role, Usage,
 };
 
 #[async_trait]
@@ -36,7 +37,7 @@ impl LocalModel {
     ///
     /// Those of [`ImageModel::draw`].
     pub async fn first_drawing_scores(&self, prompt: &str, guidance: f32) -> Result<Vec<f32>, ModelError> {
-        let plan = self.inner.folder.family.drawing().map_err(ModelError::Request)?;
+        let plan = self.inner.folder.drawing()?;
         let guidance = Draw { guidance: Some(guidance), ..Draw::default() }.checked(plan)?;
         let mut easel = Easel::new(&self.inner, plan, prompt, guidance).await?;
         easel.scores().await
@@ -44,7 +45,7 @@ impl LocalModel {
 }
 
 async fn draw(inner: &Arc<Inner>, prompt: &str, options: &Draw) -> Result<Drawing, ModelError> {
-    let plan = inner.folder.family.drawing().map_err(ModelError::Request)?;
+    let plan = inner.folder.drawing()?;
     let guidance = options.checked(plan)?;
     let mut chooser = Chooser::new(options.sampling()).map_err(engine_error)?;
     let mut usage = Usage::default();
@@ -92,7 +93,8 @@ impl<'a> Easel<'a> {
         guidance: f32,
     ) -> Result<Self, ModelError> {
         let conversation: Conversation = [Message::text(Role::User, words)].into_iter().collect();
-        let prompt = prompt::prepare_between(inner, [""; 2], &conversation, Told::default()).await?;
+        let prompt =
+            prompt::prepare_between(inner, ["", &plan.after_prompt], &conversation, Told::default()).await?;
         let mut ids: Vec<u32> = prompt.tokens.iter().map(|token| token.id).collect();
         ids.push(plan.begin);
         // The last token is never read back.
@@ -105,13 +107,14 @@ impl<'a> Easel<'a> {
             )));
         }
         let with_words = read(inner, plan, &ids).await?;
-        let without = match &plan.unconditional {
-            Some(unconditional) if guidance > 1.0 => Some(read(inner, plan, &unconditional.of(&ids)).await?),
-            _ => None,
+        let wordless = plan.unconditional.as_ref().filter(|_| guidance > 1.0).map(|none| none.of(&ids));
+        let guidance = if wordless.is_some() { guidance } else { 1.0 };
+        let fresh = ids.len() + wordless.as_ref().map_or(0, Vec::len);
+        let without = match &wordless {
+            Some(ids) => Some(read(inner, plan, ids).await?),
+            None => None,
         };
-        let guidance = if without.is_some() { guidance } else { 1.0 };
-        let read = ids.len() * if without.is_some() { 2 } else { 1 };
-        Ok(Self { inner, plan, guidance, with_words, without, read })
+        Ok(Self { inner, plan, guidance, with_words, without, read: fresh })
     }
 
     /// The scores of each code of the image's to come next, guided.
@@ -199,6 +202,9 @@ async fn paint(inner: &Inner, plan: &DrawingPlan, codes: &[u32]) -> Result<RgbIm
             )
             .into(),
         ));
+    }
+    if plan.painted == Painted::MinusOneToOne {
+        return Normalise::minus_one_to_one().image_of_planes(&values, height as u32, width as u32);
     }
     let processor = inner
         .folder

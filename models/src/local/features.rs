@@ -24,6 +24,8 @@ pub(super) struct SeenImage {
 pub(super) struct Features {
     /// What takes the places of the image tokens' embeddings, `[rows, hidden]`.
     pub(super) rows: Vec<f32>,
+    /// Or the tokens that stand in the prompt in place of the image tokens.
+    pub(super) tokens: Vec<u32>,
     /// What the decoder takes beside them, by the name of its input, `[rows, width]`.
     pub(super) beside: Vec<(String, Vec<f32>)>,
 }
@@ -44,7 +46,8 @@ impl Features {
 impl SeenImage {
     fn bytes(&self) -> usize {
         let beside: usize = self.features.beside.iter().map(|(_, rows)| size_of_val(rows.as_slice())).sum();
-        self.expansion.len() + size_of_val(self.features.rows.as_slice()) + beside
+        let tokens = size_of_val(self.features.tokens.as_slice());
+        self.expansion.len() + size_of_val(self.features.rows.as_slice()) + tokens + beside
     }
 }
 
@@ -126,7 +129,7 @@ mod tests {
     fn the_least_recently_used_is_forgotten_first() {
         let image_of = |rows, deep| {
             let beside = vec![("deepstack.0".to_owned(), vec![0.0; deep])];
-            let features = Features { rows: vec![0.0; rows], beside };
+            let features = Features { rows: vec![0.0; rows], beside, ..Features::default() };
             SeenImage { expansion: "".into(), grid: None, features: Arc::new(features) }
         };
         let image = || image_of(8, 2);

@@ -131,7 +131,9 @@ async fn open_engine(
     let file = |session: &str| Ok((session.to_owned(), folder.session(session)?.path.clone()));
     // Embeddings are looked up on the CPU. What also sees there needn't be opened twice.
     let sees_there = parts.vision == parts.embedding && choice.device == Device::Cpu;
-    let encoders = Some(parts.vision).filter(|_| !sees_there).into_iter().chain(parts.others.iter().copied());
+    // Those that not every folder of the family has are in the set of sessions, or not.
+    let others = parts.others.iter().copied().filter(|session| folder.session(session).is_ok());
+    let encoders = Some(parts.vision).filter(|_| !sees_there).into_iter().chain(others);
     let mut graphs =
         EngineGraphs { decoder: Some(folder.decoder()?.path.clone()), ..EngineGraphs::default() };
     if folder.family.sees() {
@@ -169,7 +171,7 @@ async fn open_engine(
     Engine::load(runtime, graphs, options).await.map_err(engine_error)
 }
 
-/// The names of all special tokens, the longest first, so that none hides in another.
+/// The names of all special tokens and the family's own marks, the longest first, so that none hides in another.
 fn special_tokens(folder: &ModelFolder) -> Vec<String> {
     let added = folder.tokenizer.get_added_tokens_decoder();
     let mut names: Vec<String> =
@@ -177,6 +179,7 @@ fn special_tokens(folder: &ModelFolder) -> Vec<String> {
     names.push(folder.family.image_token().to_owned());
     names.push(folder.family.placeholder().to_owned());
     names.extend(folder.family.video().map(|form| form.token.to_owned()));
+    names.extend(folder.family.marks());
     names.sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
     names.dedup();
     names.retain(|name| !name.is_empty());

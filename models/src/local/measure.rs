@@ -71,7 +71,8 @@ impl LocalModel {
         self.inner.engine.vocabulary()
     }
 
-    /// The scores of each token of the vocabulary to come first after a conversation.
+    /// The scores of each token of the vocabulary to come first after a conversation; the least that there is for a token
+    /// that is never written in a text.
     ///
     /// # Errors
     ///
@@ -81,6 +82,12 @@ impl LocalModel {
         let prompt = prompt::prepare(&self.inner, conversation, told).await?;
         let mut lent = Lent::new(&self.inner);
         let kept = reply::read(&self.inner, &prompt, &mut Usage::default(), &mut lent).await?;
-        kept.sequence.last_logits().await.map_err(engine_error)
+        let mut scores = kept.sequence.last_logits().await.map_err(engine_error)?;
+        for token in self.inner.silent() {
+            if let Some(score) = scores.get_mut(*token as usize) {
+                *score = f32::MIN;
+            }
+        }
+        Ok(scores)
     }
 }

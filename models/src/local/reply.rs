@@ -11,7 +11,7 @@ use percept_runtime::{
 use super::{
     Inner,
     features::{Features, SeenImage},
-    looks,
+    image_tokens, looks,
     pieces::pieces,
     prefix::{KeptSequence, Lent, Sees},
     prompt::{Prompt, PromptImage, PromptToken},
@@ -221,12 +221,21 @@ const TILES_AT_ONCE: usize = 4;
 /// Runs the vision encoder on one image, tile after tile, and puts together what it found.
 async fn encode(inner: &Inner, image: crate::ProcessedImage) -> Result<Features, ModelError> {
     let layout = image.layout();
-    let (mut rows, mut others) = (Vec::new(), Vec::new());
+    let path = inner.folder.session(inner.folder.family.parts().vision)?.path.clone();
+    let broken = |problem| ModelError::Folder {
+        path: path.clone(),
+        problem,
+        remedy: "Fetch or export it again, or take another precision or device".into(),
+    };
+    let (mut rows, mut tokens, mut others) = (Vec::new(), Vec::new(), Vec::new());
     let mut beside: Vec<(String, Vec<f32>)> = Vec::new();
     let at_once = if inner.folder.family.reads_tiles_together() { layout.tiles } else { TILES_AT_ONCE };
     for part in image.in_parts(at_once) {
         let (found, rest) = encode_part(inner, part).await?;
-        rows.extend(found);
+        match inner.folder.family.image_vocabulary() {
+            Some(vocabulary) => tokens.extend(image_tokens::found(found, vocabulary).map_err(broken)?),
+            None => rows.extend(numbers(found)?),
+        }
         let is_beside = |name: &str| inner.engine.side_inputs().any(|(input, _)| input == name);
         let (sides, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(|(name, _)| is_beside(name));
         for (name, tensor) in sides {
@@ -238,15 +247,11 @@ async fn encode(inner: &Inner, image: crate::ProcessedImage) -> Result<Features,
         }
         others = rest;
     }
-    let features = Features { rows: inner.folder.family.arrange(&layout, rows, others)?, beside };
+    let features = Features { rows: inner.folder.family.arrange(&layout, rows, others)?, tokens, beside };
     // Remembered, they would be blamed on the decoder for ever after.
     match features.not_finite() {
         0 => Ok(features),
-        broken => Err(ModelError::Folder {
-            path: inner.folder.session(inner.folder.family.parts().vision)?.path.clone(),
-            problem: format!("{broken} of an image's features are no numbers (NaN or infinite)"),
-            remedy: "Fetch or export it again, or take another precision or device".into(),
-        }),
+        count => Err(broken(format!("{count} of an image's features are no numbers (NaN or infinite)"))),
     }
 }
 
@@ -254,7 +259,7 @@ async fn encode(inner: &Inner, image: crate::ProcessedImage) -> Result<Features,
 async fn encode_part(
     inner: &Inner,
     image: crate::ProcessedImage,
-) -> Result<(Vec<f32>, Vec<(String, HostTensor)>), ModelError> {
+) -> Result<(HostTensor, Vec<(String, HostTensor)>), ModelError> {
     let names = &inner.folder.vision_names;
     let mut inputs = inner.folder.family.encoder_inputs(image);
     for (name, _) in &mut inputs {
@@ -268,8 +273,8 @@ async fn encode_part(
     let mut outputs = inner.engine.encode(inner.vision(), inputs).await.map_err(engine_error)?;
     let place = outputs.iter().position(|(name, _)| inner.features_output.as_ref() == Some(name));
     let place = place.ok_or_else(|| ModelError::Engine("the vision encoder gave no features".into()))?;
-    let rows = numbers(outputs.swap_remove(place).1)?;
-    Ok((rows, outputs))
+    let found = outputs.swap_remove(place).1;
+    Ok((found, outputs))
 }
 
 fn numbers(tensor: HostTensor) -> Result<Vec<f32>, ModelError> {
@@ -277,12 +282,16 @@ fn numbers(tensor: HostTensor) -> Result<Vec<f32>, ModelError> {
     Ok(numbers)
 }
 
-/// The tokens' embeddings, `[1, tokens, hidden]`, with image features in the rows of image tokens.
+/// The tokens' embeddings, `[1, tokens, hidden]`, with image features in the rows of image tokens, or with an image's own
+/// tokens in their places.
 async fn embeddings(
     inner: &Inner,
     tokens: &[PromptToken],
     features: &[(ContentHash, SeenImage)],
 ) -> Result<HostTensor, ModelError> {
+    if inner.folder.family.image_vocabulary().is_some() {
+        return inner.engine.embed(&image_tokens::placed(tokens, features)?).await.map_err(engine_error);
+    }
     let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
     let by_graph = inner.engine.embeds_features() && inner.folder.family.finds_places_by_image_token();
     if by_graph && tokens.iter().any(|token| token.feature.is_some()) {
@@ -325,6 +334,7 @@ fn decode_options(inner: &Inner, prompt: &Prompt, options: &Generate) -> DecodeO
         log_probabilities: options.log_probabilities,
         cancel: options.cancel.clone(),
         history: prompt.tokens.iter().map(|token| token.id).collect(),
+        silent: inner.silent().to_vec(),
     }
 }
 

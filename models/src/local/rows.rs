@@ -88,7 +88,7 @@ mod tests {
         for (tokens, numbers, expected) in cases {
             let rows = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0][..numbers].to_vec();
             let beside = vec![("deepstack.0".to_owned(), rows)];
-            let features = Arc::new(Features { rows: Vec::new(), beside });
+            let features = Arc::new(Features { beside, ..Features::default() });
             let images = [(ContentHash([1; 32]), SeenImage { expansion: "".into(), grid: None, features })];
             let mut data = vec![0.0; tokens.len() * 2];
             let placed = place(&mut data, 2, &tokens, &images, |image| image.beside("deepstack.0"));

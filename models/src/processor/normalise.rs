@@ -21,6 +21,11 @@ pub struct Normalise {
 }
 
 impl Normalise {
+    /// Black as −1 and white as 1.
+    pub(crate) fn minus_one_to_one() -> Self {
+        Self { rescale: Some(1.0 / 127.5), mean_and_deviation: Some([[1.0; 3]; 2]), backend: Backend::Pillow }
+    }
+
     /// The value of one byte in each channel: `table[channel][byte]`.
     ///
     /// A channel has 256 values, so that the arithmetic is done 768 times whatever the image's size.

@@ -1,4 +1,5 @@
-//! Processors that make one picture of fixed size of an image: those of CLIP, LLaVA, SigLIP and `ViT`.
+//! Processors that make one picture of an image, most of them of fixed size: those of CLIP, LLaVA, SigLIP, `ViT`, Chameleon and
+//! Emu3.
 
 use std::borrow::Cow;
 
@@ -10,6 +11,7 @@ use super::{
     crop::{centre_crop, pad_to_square},
     filter::Filter,
     normalise::Normalise,
+    patches::SmartSize,
     resize::{check_area, resize_as},
 };
 use crate::ModelError;
@@ -26,20 +28,23 @@ pub enum TargetSize {
     },
     /// The shorter side becomes this long, the other follows.
     ShortestEdge(u32),
+    /// Near the image's own, each side a multiple of a number.
+    Smart(SmartSize),
 }
 
 impl TargetSize {
     /// Width and height for an image of this width and height, rounded as the reference rounds.
-    fn of(self, width: u32, height: u32) -> (u32, u32) {
-        match self {
+    fn of(self, width: u32, height: u32) -> Result<(u32, u32), ModelError> {
+        Ok(match self {
             Self::Exact { width, height } => (width, height),
+            Self::Smart(size) => return size.of(width, height),
             Self::ShortestEdge(edge) => {
                 let (short, long) = (width.min(height), width.max(height));
                 let product = u64::from(edge) * u64::from(long);
                 let other = (product as f64 / f64::from(short)).min(f64::from(u32::MAX)) as u32;
                 if width <= height { (edge, other) } else { (other, edge) }
             }
-        }
+        })
     }
 }
 
@@ -72,7 +77,7 @@ impl SingleImage {
             current = Cow::Owned(pad_to_square(&current, ground));
         }
         if let Some((size, filter)) = self.resize {
-            let (width, height) = size.of(current.width(), current.height());
+            let (width, height) = size.of(current.width(), current.height())?;
             current = Cow::Owned(resize_as(&current, width, height, filter, self.backend)?);
         }
         if let Some((width, height)) = self.crop {

@@ -21,7 +21,7 @@ const HALF: [f64; 3] = [0.5; 3];
 
 /// The classes that are known, for the error that lists them.
 const KNOWN: &str = "CLIP, Llava, Siglip, ViT, Blip, Idefics, Idefics3, SmolVLM, Qwen2VL, Lfm2Vl, GotOcr2, LlavaNext, \
-                     LlavaOnevision, Gemma3, Janus and Phi3V image processors";
+                     LlavaOnevision, Gemma3, Phi3V, Chameleon, Emu3 and Janus image processors";
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Written {
@@ -46,6 +46,7 @@ pub(super) struct Written {
     patch_size: Option<u32>,
     merge_size: Option<u32>,
     temporal_patch_size: Option<usize>,
+    spatial_factor: Option<u32>,
     crop_to_patches: Option<bool>,
     min_patches: Option<u32>,
     max_patches: Option<u32>,
@@ -95,6 +96,7 @@ struct Defaults {
     crop: Option<(u32, u32)>,
     mean: [f64; 3],
     deviation: [f64; 3],
+    rescale: f64,
     /// Whether `"size": 224` means a square or a shortest edge.
     square: bool,
     /// Whether `do_pad` means padding to a square first.
@@ -137,6 +139,7 @@ impl Written {
             crop: Some((224, 224)),
             mean: CLIP_MEAN,
             deviation: CLIP_DEVIATION,
+            rescale: 1.0 / 255.0,
             square: false,
             pads: false,
         };
@@ -146,6 +149,7 @@ impl Written {
             crop: None,
             mean: HALF,
             deviation: HALF,
+            rescale: 1.0 / 255.0,
             square: true,
             pads: false,
         };
@@ -156,6 +160,15 @@ impl Written {
             square: true,
             ..clip
         };
+        let chameleon = Defaults {
+            filter: Filter::Lanczos,
+            size: TargetSize::ShortestEdge(512),
+            crop: Some((512, 512)),
+            mean: [1.0; 3],
+            deviation: [1.0; 3],
+            rescale: 0.0078,
+            ..clip
+        };
         let (named, class) = Backend::of_class(class);
         let backend = chosen.unwrap_or(named);
         match class {
@@ -163,6 +176,11 @@ impl Written {
             "LlavaImageProcessor" => self.single(&Defaults { pads: true, ..clip }, backend),
             "ViTImageProcessor" | "ViTFeatureExtractor" => self.single(&vit, backend),
             "SiglipImageProcessor" => self.single(&Defaults { filter: Filter::Bicubic, ..vit }, backend),
+            "ChameleonImageProcessor" => self.single(&chameleon, backend),
+            "Emu3ImageProcessor" if backend == Backend::Torchvision => {
+                Err(format!("`{class}` has no way of torchvision's, only Pillow's"))
+            }
+            "Emu3ImageProcessor" => self.emu3(),
             "BlipImageProcessor" => self.single(&squared(384), backend),
             "IdeficsImageProcessor" => match self.image_size {
                 // The older name of the size, which wins.
@@ -229,7 +247,7 @@ impl Written {
             pad: self.do_pad.unwrap_or(false).then(|| mean.map(|mean| (mean * 255.0) as u8)),
             resize: self.do_resize.unwrap_or(true).then_some((size, filter)),
             crop: crop.filter(|_| crops),
-            normalise: self.normalise(mean, defaults.deviation, backend),
+            normalise: self.normalise_from(defaults.rescale, mean, defaults.deviation, backend),
         }))
     }
 
@@ -304,6 +322,24 @@ impl Written {
         }))
     }
 
+    fn emu3(&self) -> Result<ImageProcessor, String> {
+        let (least, most) = (self.min_pixels.unwrap_or(512 * 512), self.max_pixels.unwrap_or(1024 * 1024));
+        let factor = self.spatial_factor.unwrap_or(8);
+        if [factor, least, most].contains(&0) {
+            return Err("its `spatial_factor`, `min_pixels` and `max_pixels` must be at least 1".into());
+        }
+        let size = TargetSize::Smart(SmartSize { factor, least: least.into(), most: most.into() });
+        let filter = self.filter_in(Filter::Bicubic, Backend::Pillow)?;
+        let mean = self.image_mean.map_or(CLIP_MEAN, Channels::each);
+        Ok(ImageProcessor::Single(SingleImage {
+            backend: Backend::Pillow,
+            pad: None,
+            resize: self.do_resize.unwrap_or(true).then_some((size, filter)),
+            crop: None,
+            normalise: self.normalise(mean, CLIP_DEVIATION, Backend::Pillow),
+        }))
+    }
+
     fn patched(&self, backend: Backend) -> Result<PatchedImage, String> {
         let positive = |name: &str, written: Option<u32>, usual: u32| match written {
             Some(0) => Err(format!("its `{name}` is 0")),
@@ -364,9 +400,19 @@ impl Written {
     }
 
     fn normalise(&self, mean: [f64; 3], deviation: [f64; 3], backend: Backend) -> Normalise {
+        self.normalise_from(1.0 / 255.0, mean, deviation, backend)
+    }
+
+    fn normalise_from(
+        &self,
+        rescale: f64,
+        mean: [f64; 3],
+        deviation: [f64; 3],
+        backend: Backend,
+    ) -> Normalise {
         let deviation = self.image_std.map_or(deviation, Channels::each);
         Normalise {
-            rescale: self.do_rescale.unwrap_or(true).then(|| self.rescale_factor.unwrap_or(1.0 / 255.0)),
+            rescale: self.do_rescale.unwrap_or(true).then(|| self.rescale_factor.unwrap_or(rescale)),
             mean_and_deviation: self
                 .do_normalize
                 .unwrap_or(true)

@@ -1,6 +1,6 @@
 //! A decode under way: one step of it at a time.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{borrow::Cow, collections::VecDeque, time::Instant};
 
 use super::{DecodeMilliseconds, DecodeOptions, DecodeStop, Decoded, DecodedToken, sampling::Sampler};
 use crate::{
@@ -154,7 +154,8 @@ impl<'a> Decoding<'a> {
         let log_probabilities = self.options.log_probabilities;
         self.sampler()?;
         let Some(sampler) = &mut self.sampler else { return Ok(None) };
-        let choice = sampler.choose(self.sequence.logits()?, mask.as_ref(), log_probabilities)?;
+        let heard = heard(self.sequence.logits()?, &self.options.silent);
+        let choice = sampler.choose(&heard, mask.as_ref(), log_probabilities)?;
         sampler.see(choice.id);
         self.milliseconds.sampling += milliseconds_since(begun);
         let ends = self.options.end_tokens.contains(&choice.id)
@@ -206,6 +207,31 @@ impl Drop for Decoding<'_> {
     }
 }
 
+/// The scores without those of tokens that are never written.
+fn heard<'a>(scores: &'a [f32], silent: &[u32]) -> Cow<'a, [f32]> {
+    let mut heard = Cow::Borrowed(scores);
+    for token in silent {
+        if let Some(score) = heard.to_mut().get_mut(*token as usize) {
+            *score = f32::NEG_INFINITY;
+        }
+    }
+    heard
+}
+
 fn milliseconds_since(begun: Instant) -> f64 {
     begun.elapsed().as_secs_f64() * 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silent_tokens_arent_heard_and_without_any_nothing_is_copied() {
+        let scores = [1.0, 2.0, 3.0];
+        assert!(matches!(heard(&scores, &[]), Cow::Borrowed(_)));
+        // A token beyond the vocabulary has no score to lose.
+        let found = heard(&scores, &[2, 0, 9]);
+        assert_eq!(found.as_ref(), [f32::NEG_INFINITY, 2.0, f32::NEG_INFINITY]);
+    }
 }

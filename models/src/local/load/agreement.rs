@@ -28,6 +28,8 @@ fn check_widths(folder: &ModelFolder, engine: &Engine, features: Option<usize>) 
     match (features, embeddings) {
         // What is looked at needn't be as long as what is read.
         _ if folder.family.looks_at_images() => Ok(()),
+        // Tokens have no width.
+        _ if folder.family.image_vocabulary().is_some() => Ok(()),
         (Some(features), Some(embeddings)) if features != embeddings => Err(ModelError::Folder {
             path: folder.session(parts.vision)?.path.clone(),
             problem: format!(

@@ -27,6 +27,7 @@ impl Written {
             deviation: HALF,
             square: true,
             pads: false,
+            rescale: 1.0 / 255.0,
         };
         let pan = &self.pan;
         if pan.do_pan_and_scan != Some(true) {
