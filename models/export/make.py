@@ -45,6 +45,7 @@ FAMILIES = [
     "qwen2",
     "qwen3",
     "paligemma",
+    "florence2",
 ]
 DUAL_ENCODERS = ["clip", "siglip"]
 # The most that a family may take in the repository.

@@ -2,6 +2,7 @@
 
 mod chooser;
 mod decoding;
+mod no_repeat;
 mod penalty;
 mod probability;
 mod sampling;
@@ -24,8 +25,10 @@ pub struct DecodeOptions {
     pub log_probabilities: bool,
     /// Ends the decode, in the middle of a step where it has to.
     pub cancel: CancellationToken,
-    /// Tokens that were read before, for the repetition penalty.
+    /// Tokens that were read before, for the repetition penalty and what may not be repeated.
     pub history: Vec<u32>,
+    /// How many tokens in a row may not come twice; 0: any may.
+    pub no_repeat: usize,
 }
 
 impl Default for DecodeOptions {
@@ -37,6 +40,7 @@ impl Default for DecodeOptions {
             log_probabilities: false,
             cancel: CancellationToken::new(),
             history: Vec::new(),
+            no_repeat: 0,
         }
     }
 }

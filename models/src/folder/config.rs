@@ -40,6 +40,10 @@ struct TextWritten {
     vocab_size: Option<usize>,
     max_position_embeddings: Option<usize>,
     eos_token_id: Option<Tokens>,
+    /// A decoder beside an encoder has its own (BART).
+    d_model: Option<usize>,
+    decoder_layers: Option<usize>,
+    decoder_attention_heads: Option<usize>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -187,8 +191,9 @@ impl ModelConfig {
         let text = written.text_config.unwrap_or(written.flat);
         // Tokens whose embeddings lie in a table of their own (Idefics).
         let additional = written.additional_vocab_size.unwrap_or(0);
-        let heads = text.num_attention_heads;
-        let from_heads = || Some(text.hidden_size? / heads.filter(|heads| *heads > 0)?);
+        let heads = text.decoder_attention_heads.or(text.num_attention_heads);
+        let hidden = text.d_model.or(text.hidden_size);
+        let from_heads = || Some(hidden? / heads.filter(|heads| *heads > 0)?);
         let ends = generation.eos_token_id.or(flat_ends).or(text.eos_token_id);
         Ok(Self {
             model_type,
@@ -200,8 +205,8 @@ impl ModelConfig {
             image_size: written.vision_config.image_size.and_then(Side::square),
             patch_size: written.vision_config.patch_size.and_then(Side::square),
             text: TextConfig {
-                hidden_size: text.hidden_size,
-                layers: text.num_hidden_layers,
+                hidden_size: hidden,
+                layers: text.decoder_layers.or(text.num_hidden_layers),
                 key_value_heads: text.num_key_value_heads.or(heads),
                 head_dim: text.head_dim.or_else(from_heads),
                 vocabulary: text.vocab_size.map(|tokens| tokens.saturating_add(additional)),
