@@ -10,7 +10,7 @@ use std::path::Path;
 use percept_runtime::HostTensor;
 use serde::Deserialize;
 
-use super::{DECODER, EMBED_TOKENS, Family, Parts, PromptEncoder, VISION_ENCODER, countable, pixel_values};
+use super::{Family, Parts, PromptEncoder, countable, pixel_values};
 use crate::{
     Located, ModelError,
     dialect::florence2::{self, PhraseRules},
@@ -127,13 +127,7 @@ impl Family for Florence2 {
     }
 
     fn parts(&self) -> Parts {
-        Parts {
-            vision: VISION_ENCODER,
-            embedding: EMBED_TOKENS,
-            decoder: DECODER,
-            others: &[ENCODER],
-            ..Parts::default()
-        }
+        Parts { others: &[ENCODER], ..Parts::default() }
     }
 
     fn prompt_encoder(&self) -> Option<&PromptEncoder> {

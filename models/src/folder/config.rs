@@ -52,12 +52,13 @@ struct VisionWritten {
     patch_size: Option<Side>,
 }
 
-/// The side of a square, or height and width.
-#[derive(Debug, Clone, Copy, Deserialize)]
+/// The side of a square, or height and width, or one a stage of the tower (Florence-2).
+#[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 enum Side {
     Square(u32),
     Sides([u32; 2]),
+    Stages(Vec<u32>),
 }
 
 impl Side {
@@ -66,6 +67,7 @@ impl Side {
         match self {
             Self::Square(side) => Some(side),
             Self::Sides([height, width]) => (height == width).then_some(height),
+            Self::Stages(_) => None,
         }
     }
 }
