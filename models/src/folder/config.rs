@@ -67,7 +67,10 @@ impl Side {
         match self {
             Self::Square(side) => Some(side),
             Self::Sides([height, width]) => (height == width).then_some(height),
-            Self::Stages(_) => None,
+            Self::Stages(sides) => match *sides.as_slice() {
+                [side] => Some(side),
+                _ => None,
+            },
         }
     }
 }
