@@ -141,7 +141,8 @@ impl Inquiry {
             }
         }
         if let (Some(text), Some(size)) = (&answer.text, seen::last_size(&self.conversation)) {
-            answer.located = model.located(text, [size.width, size.height]);
+            let asked = seen::last_words(&self.conversation);
+            answer.located = model.located(&asked, text, [size.width, size.height]);
         }
         let says_itself = answer.located.as_ref().is_some_and(|located| !located.found.is_empty());
         if let (true, false, Some(text)) = (self.boxes, says_itself, answer.text.clone()) {

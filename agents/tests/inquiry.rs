@@ -55,12 +55,15 @@ impl ChatModel for Witness {
     }
 
     /// It has a token for places, and what it names fills the image.
-    fn located(&self, reply: &str, [width, height]: [u32; 2]) -> Option<Located> {
+    fn located(&self, _asked: &str, reply: &str, [width, height]: [u32; 2]) -> Option<Located> {
         if reply.starts_with("<loc?>") {
             return Some(Located { found: Vec::new(), unread: vec![reply.into()] });
         }
         let label = reply.strip_prefix("<loc>")?.into();
-        Some(Located { found: vec![Found { label, corners: [0, 0, width, height] }], unread: Vec::new() })
+        Some(Located {
+            found: vec![Found { label, corners: [0, 0, width, height], outlines: Vec::new() }],
+            unread: Vec::new(),
+        })
     }
 
     async fn generate(

@@ -52,6 +52,7 @@ FAMILIES = [
     "gemma3",
     "gemma3_text",
     "phi3_v",
+    "florence2",
 ]
 DUAL_ENCODERS = ["clip", "siglip"]
 # What has a folder of its own beside the models.

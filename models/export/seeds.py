@@ -17,17 +17,17 @@ def search(family, processor, cases, attempts=2000):
     prepared = [goldens.prepare(case, processor)[1] for case in cases]
     for seed in range(1, attempts):
         model = family.model(seed, processor)
-        if clear_and_varied(model, prepared):
+        if clear_and_varied(model, prepared, getattr(family, "VARIED", VARIED)):
             yield seed, model
     raise RuntimeError(f"none of {attempts} seeds gives replies that are clear and varied")
 
 
-def clear_and_varied(model, prepared):
+def clear_and_varied(model, prepared, varied):
     """Whether each reply is clear and varied, and none equals another."""
     replies = []
     for inputs in prepared:
         logits, tokens = goldens.reply(model, inputs)
-        if goldens.margin(logits) < MARGIN or len(set(tokens)) < VARIED:
+        if goldens.margin(logits) < MARGIN or len(set(tokens)) < varied:
             return False
         replies.append(tuple(tokens))
     # Two cases with one reply would mean that the picture or the question doesn't matter.

@@ -63,9 +63,9 @@ pub trait ChatModel: Send + Sync {
         false
     }
 
-    /// What a reply says is where, in pixels of the image, of this width and height, that it is about; `None` from a
-    /// model that doesn't say it in tokens of its own.
-    fn located(&self, _reply: &str, _size: [u32; 2]) -> Option<Located> {
+    /// What a reply to these words says is where, in pixels of the image, of this width and height, that it is about;
+    /// `None` from a model that doesn't say it in tokens of its own.
+    fn located(&self, _asked: &str, _reply: &str, _size: [u32; 2]) -> Option<Located> {
         None
     }
 

@@ -6,6 +6,7 @@
 mod actions;
 mod choice;
 mod computer_use;
+pub(crate) mod florence2;
 mod grid;
 mod holo;
 mod json;

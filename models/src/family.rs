@@ -10,6 +10,7 @@ mod blip_2;
 mod chameleon;
 mod drawing;
 mod emu3;
+mod florence2;
 mod gemma_3;
 mod idefics;
 mod image_vocabulary;
@@ -21,6 +22,7 @@ mod paligemma;
 mod parts;
 mod phi3_v;
 mod positions;
+mod prompt_encoder;
 mod qwen_vl;
 mod smolvlm;
 mod text_only;
@@ -35,6 +37,7 @@ pub use self::{
     image_vocabulary::ImageVocabulary,
     parts::Parts,
     positions::{Span, VideoTimes},
+    prompt_encoder::PromptEncoder,
 };
 use crate::{
     Located, ModelError,
@@ -160,9 +163,34 @@ pub trait Family: Send + Sync + std::fmt::Debug {
         ReadingOrder::default()
     }
 
-    /// What a reply says is where, in pixels of an image of this width and height; `None` from a family, or about a
-    /// reply, that doesn't say it in tokens of its own.
-    fn located(&self, _reply: &str, _size: [u32; 2]) -> Option<Located> {
+    /// What reads its prompt, where the decoder reads none of it and looks at what is found there.
+    fn prompt_encoder(&self) -> Option<&PromptEncoder> {
+        None
+    }
+
+    /// Whether an image's features go before the prompt, whose tokenizer has no token for them.
+    fn prepends_features(&self) -> bool {
+        false
+    }
+
+    /// Whether a message may name this special token and mean it: what it stands for is something to be said.
+    fn may_be_said(&self, _token: &str) -> bool {
+        false
+    }
+
+    /// Whether this special token is a part of what it replies.
+    fn writes(&self, _token: &str) -> bool {
+        false
+    }
+
+    /// What somebody who knows the folder's settings should be told of how it is run here.
+    fn note(&self) -> Option<String> {
+        None
+    }
+
+    /// What a reply to these words says is where, in pixels of an image of this width and height; `None` from a family, or
+    /// about a reply, that doesn't say it in tokens of its own.
+    fn located(&self, _asked: &str, _reply: &str, _size: [u32; 2]) -> Option<Located> {
         None
     }
 
@@ -285,8 +313,8 @@ pub struct VideoForm {
 
 /// The families that are hosted, for the error that lists them.
 const KNOWN: &str = "smolvlm, idefics3, llava, llava_next, llava_onevision, internvl, blip-2, idefics, lfm2_vl, qwen2_vl, \
-                     qwen2_5_vl, qwen3_vl, qwen3_vl_moe, qwen3_5, paligemma, gemma3, phi3_v, chameleon, emu3 and janus; \
-                     llama, qwen2, qwen3 and gemma3_text, which read text alone";
+                     qwen2_5_vl, qwen3_vl, qwen3_vl_moe, qwen3_5, paligemma, gemma3, florence2, phi3_v, chameleon, emu3 and \
+                     janus; llama, qwen2, qwen3 and gemma3_text, which read text alone";
 /// Those that draw.
 const DRAWING: &str = "janus and chameleon";
 
@@ -316,6 +344,7 @@ pub(crate) fn of_folder(folder: &Path, config: &ModelConfig) -> Result<Box<dyn F
         "paligemma" => paligemma::read(folder, config),
         "gemma3" => gemma_3::read(folder),
         "phi3_v" => Ok(Box::new(phi3_v::Phi3V)),
+        "florence2" => florence2::read(folder),
         "llama" => Ok(text_only::named("llama")),
         "qwen2" => Ok(text_only::named("qwen2")),
         "qwen3" => Ok(text_only::named("qwen3")),

@@ -135,7 +135,11 @@ impl ModelFolder {
             video_template,
             settings,
             template,
-            notes: notes(&sessions, precision).into_iter().chain(dialect.note()).collect(),
+            notes: notes(&sessions, precision)
+                .into_iter()
+                .chain(dialect.note())
+                .chain(family.note())
+                .collect(),
             config,
             family,
             dialect,
@@ -208,7 +212,7 @@ impl ModelFolder {
             problem,
             remedy: "Take `tokenizer.json` and `config.json` from the same model".into(),
         };
-        if self.family.sees() {
+        if self.family.sees() && !self.family.prepends_features() {
             let token = self.family.image_token();
             let id = self.tokenizer.token_to_id(token);
             let Some(said) = self.config.image_token_id else {

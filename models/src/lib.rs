@@ -47,8 +47,8 @@ pub use dual_encoder::{
 };
 pub use error::{Cause, ModelError};
 pub use family::{
-    DECODER, DrawingPlan, EMBED_TOKENS, Family, ImageTokens, ImageVocabulary, Painted, Parts, Span,
-    Unconditional, VISION_ENCODER, VideoForm, VideoTimes,
+    DECODER, DrawingPlan, EMBED_TOKENS, Family, ImageTokens, ImageVocabulary, Painted, Parts, PromptEncoder,
+    Span, Unconditional, VISION_ENCODER, VideoForm, VideoTimes,
 };
 pub use folder::{
     FolderSettings, LayoutKind, Missing, ModelConfig, ModelFolder, Precision, SessionFile, Survey,

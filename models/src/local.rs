@@ -6,6 +6,7 @@
 
 mod detokenizer;
 mod draw;
+mod encoded;
 mod features;
 mod image_tokens;
 mod inspect;
@@ -63,6 +64,8 @@ struct Inner {
     /// The vision session's output that holds an image's features, for a model that sees.
     features_output: Option<String>,
     special_tokens: Vec<String>,
+    /// Special tokens that are part of what a reply says.
+    written_tokens: Vec<u32>,
     seen: SeenImages,
     /// The last reply's sequence. A reply takes it out for its time; a second one meanwhile begins its own.
     kept: Mutex<Option<KeptSequence>>,
@@ -123,8 +126,8 @@ impl ChatModel for LocalModel {
         self.inner.dialect.write(call, function)
     }
 
-    fn located(&self, reply: &str, size: [u32; 2]) -> Option<Located> {
-        self.inner.folder.family.located(reply, size)
+    fn located(&self, asked: &str, reply: &str, size: [u32; 2]) -> Option<Located> {
+        self.inner.folder.family.located(asked, reply, size)
     }
 
     async fn generate(

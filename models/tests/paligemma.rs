@@ -80,9 +80,10 @@ async fn a_question_without_an_image_is_refused() {
 #[tokio::test]
 async fn the_places_that_a_reply_names_are_pixels_of_its_image() {
     let model = load(&data().join(FOLDER), "cpu", CacheForm::Auto).await;
-    let located = model.located("<loc0256><loc0512><loc0768><loc1023> cat", [640, 480]).unwrap();
+    let located =
+        model.located("detect cat", "<loc0256><loc0512><loc0768><loc1023> cat", [640, 480]).unwrap();
     assert_eq!((located.found[0].corners, located.found[0].label.as_str()), ([320, 120, 639, 360], "cat"));
-    assert_eq!(model.located("no", [640, 480]), None);
+    assert_eq!(model.located("detect cat", "no", [640, 480]), None);
     // A place is one token, in the prompt of a later turn too.
     let golden = goldens(FOLDER).into_iter().find(|golden| golden.name == "later_turn").unwrap();
     let prompt = model.prompt(&golden.conversation()).await.unwrap();

@@ -2,6 +2,7 @@
 //! states of layers that have none.
 
 mod checkpoints;
+mod crossed;
 mod growing;
 mod host_copy;
 mod shared;
@@ -16,7 +17,7 @@ use ort::{
 };
 
 pub(crate) use self::states::{StateTensor, most_bytes};
-use self::{growing::GrowingCache, shared::SharedCache, states::States};
+use self::{crossed::Crossed, growing::GrowingCache, shared::SharedCache, states::States};
 use crate::{
     engine::{AttentionWindow, EngineError},
     moved::{Crossing, MovedCounter, Purpose, is_host},
@@ -56,6 +57,8 @@ pub(crate) struct CacheLayout {
     pub(crate) tensors: Vec<CacheTensor>,
     /// Its states, layer by layer; none in a decoder whose every layer attends.
     pub(crate) states: Vec<StateTensor>,
+    /// What its first run makes of what it looks at, layer by layer; none in most.
+    pub(crate) crossed: Vec<CacheTensor>,
     /// Where they are kept.
     pub(crate) memory: MemoryInfo<'static>,
     /// Where the decoder computes.
@@ -121,6 +124,8 @@ pub(crate) struct Cache {
     attended: Attended,
     /// `None` where the decoder has no states: then it can be cut anywhere.
     states: Option<States>,
+    /// Keys and values of what is looked at, where they are kept.
+    crossed: Crossed,
 }
 
 /// The keys and values.
@@ -137,7 +142,7 @@ impl Cache {
             KeptForm::Shared { positions } => Attended::Shared(SharedCache::empty(layout, positions)?),
         };
         let states = if layout.states.is_empty() { None } else { Some(States::empty(layout)?) };
-        Ok(Self { attended, states })
+        Ok(Self { attended, states, crossed: Crossed::empty(layout)? })
     }
 
     /// Tokens that were read into it.
@@ -184,6 +189,7 @@ impl Cache {
         if let Some(states) = &self.states {
             states.bind(layout, binding)?;
         }
+        self.crossed.bind(layout, binding)?;
         match &mut self.attended {
             Attended::Growing(cache) => cache.bind(layout, binding),
             Attended::Shared(cache) => cache.bind(layout, binding, more),
@@ -199,6 +205,8 @@ impl Cache {
     ) -> Result<CacheBefore, EngineError> {
         let given = States::given(layout, outputs)?;
         let (held, let_go) = (self.held(), self.gap());
+        let begins = held == 0 && let_go == 0;
+        let first = if begins { Some(Crossed::given(layout, outputs)?) } else { None };
         let tensors = match &mut self.attended {
             Attended::Growing(cache) => cache.take(layout, outputs, more)?,
             Attended::Shared(cache) => {
@@ -207,6 +215,10 @@ impl Cache {
             }
         };
         let states = self.states.as_mut().map(|states| states.replace(given)).unwrap_or_default();
+        // What a later run replaces here is never read again: one at the beginning makes it anew.
+        if let Some(first) = first {
+            self.crossed = first;
+        }
         Ok(CacheBefore { tensors, states, held, let_go })
     }
 

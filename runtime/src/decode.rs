@@ -2,6 +2,7 @@
 
 mod chooser;
 mod decoding;
+mod no_repeat;
 mod penalty;
 mod probability;
 mod sampling;
@@ -26,8 +27,10 @@ pub struct DecodeOptions {
     pub cancel: CancellationToken,
     /// Tokens that are never written, whatever their scores and the grammar; they have no probability.
     pub silent: Vec<u32>,
-    /// Tokens that were read before, for the repetition penalty.
+    /// Tokens that were read before, for the repetition penalty and what may not be repeated.
     pub history: Vec<u32>,
+    /// How many tokens in a row may not come twice; 0: any may.
+    pub no_repeat: usize,
 }
 
 impl Default for DecodeOptions {
@@ -40,6 +43,7 @@ impl Default for DecodeOptions {
             cancel: CancellationToken::new(),
             silent: Vec::new(),
             history: Vec::new(),
+            no_repeat: 0,
         }
     }
 }

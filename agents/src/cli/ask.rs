@@ -173,8 +173,13 @@ fn spoken(answer: &Answer, is_told: bool, output: &Output) -> Result<(), Failure
         output.say(&output.ink(Ink::Soft, &format!("seen at: {told}")));
     }
     if let Some(located) = &answer.located {
-        for Found { label, corners } in &located.found {
-            output.say(&output.ink(Ink::Soft, &format!("{label} at {corners:?}")));
+        for Found { label, corners, outlines } in &located.found {
+            let outlined = match outlines.as_slice() {
+                [] => String::new(),
+                outlines => format!(", outlined by {outlines:?}"),
+            };
+            let place = format!("{label} at {corners:?}{outlined}");
+            output.say(&output.ink(Ink::Soft, place.trim_start()));
         }
         for piece in &located.unread {
             output.say(&output.ink(Ink::Warn, &format!("note: this names no box: {piece}")));
@@ -225,7 +230,7 @@ mod tests {
     #[test]
     fn boxes_that_are_none_are_not_drawn() {
         let region = PixelRegion { left: 1, top: 2, right: 3, bottom: 4 };
-        let found = vec![Found { label: "cat".into(), corners: [1, 2, 3, 4] }];
+        let found = vec![Found { label: "cat".into(), corners: [1, 2, 3, 4], outlines: Vec::new() }];
         let located = |found| Some(Located { found, unread: vec!["<loc".into()] });
         let cases = [
             (None, None, None),

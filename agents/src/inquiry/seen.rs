@@ -22,6 +22,16 @@ pub(super) fn last_size(conversation: &Conversation) -> Option<PixelSize> {
     })
 }
 
+/// The words with which a conversation ends: what was asked last.
+pub(super) fn last_words(conversation: &Conversation) -> String {
+    let contents = conversation.messages().last().into_iter().flat_map(|message| &message.content);
+    let words = contents.filter_map(|content| match content {
+        Content::Text(text) => Some(text.as_str()),
+        _ => None,
+    });
+    words.collect()
+}
+
 /// The request, in words.
 pub(super) fn request(prompts: &Prompts) -> String {
     prompts.filled(Prompt::Seen, &[])

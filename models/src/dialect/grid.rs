@@ -284,6 +284,13 @@ pub(super) fn edge(bin: u32, bins: u32, pixels: u32) -> u32 {
     ((2 * bin * pixels + bins) / (2 * bins)) as u32
 }
 
+/// The pixel at the middle of a bin, in the reference's 32-bit floats: where the middle lies between two pixels, they may take
+/// the one before.
+pub(super) fn middle_of(bin: u32, bins: u32, pixels: u32) -> u32 {
+    let size = (f64::from(pixels) / f64::from(bins)) as f32;
+    (((bin as f32) + 0.5) * size) as u32
+}
+
 /// The first pixel of a bin.
 fn start(bin: u64, bins: u32, pixels: u32) -> u64 {
     bin * u64::from(pixels) / u64::from(bins)

@@ -22,6 +22,10 @@ pub struct Found {
     pub label: String,
     /// In pixels of the image: left, top, and just outside of it right and bottom.
     pub corners: [u32; 4],
+    /// Its outlines where the reply draws them, each as points `[x, y]` in pixels of the image: four of a text that is read.
+    /// None where all that is said is the box.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outlines: Vec<Vec<[u32; 2]>>,
 }
 
 impl Located {
@@ -63,7 +67,7 @@ fn one(piece: &str, [width, height]: [u32; 2]) -> Option<Found> {
         (from, edge(to, PLACES, pixels).max(from + 1))
     };
     let ((left, right), (top, bottom)) = (side(left, right, width), side(top, bottom, height));
-    Some(Found { label: rest.trim().to_owned(), corners: [left, top, right, bottom] })
+    Some(Found { label: rest.trim().to_owned(), corners: [left, top, right, bottom], outlines: Vec::new() })
 }
 
 #[cfg(test)]
@@ -72,7 +76,7 @@ mod tests {
 
     #[test]
     fn places_become_pixels_of_the_image() {
-        let found = |label: &str, corners| Found { label: label.into(), corners };
+        let found = |label: &str, corners| Found { label: label.into(), corners, outlines: Vec::new() };
         // The reply, the image's size, what is found and what isn't read.
         let cases = [
             (

@@ -87,7 +87,7 @@ impl Family for PaliGemma {
         ReadingOrder { first_position: 1, whole_prompt: true }
     }
 
-    fn located(&self, reply: &str, size: [u32; 2]) -> Option<Located> {
+    fn located(&self, _asked: &str, reply: &str, size: [u32; 2]) -> Option<Located> {
         Located::by_tokens(reply, size)
     }
 }

@@ -44,6 +44,10 @@ struct TextWritten {
     use_sliding_window: Option<bool>,
     original_max_position_embeddings: Option<usize>,
     eos_token_id: Option<Tokens>,
+    /// A decoder beside an encoder has its own (BART).
+    d_model: Option<usize>,
+    decoder_layers: Option<usize>,
+    decoder_attention_heads: Option<usize>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -58,12 +62,13 @@ struct VocabularyWritten {
     image: Option<u32>,
 }
 
-/// The side of a square, or height and width.
-#[derive(Debug, Clone, Copy, Deserialize)]
+/// The side of a square, or height and width, or one a stage of the tower (Florence-2).
+#[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 enum Side {
     Square(u32),
     Sides([u32; 2]),
+    Stages(Vec<u32>),
 }
 
 impl Side {
@@ -72,6 +77,10 @@ impl Side {
         match self {
             Self::Square(side) => Some(side),
             Self::Sides([height, width]) => (height == width).then_some(height),
+            Self::Stages(sides) => match *sides.as_slice() {
+                [side] => Some(side),
+                _ => None,
+            },
         }
     }
 }
@@ -216,7 +225,8 @@ impl ModelConfig {
         let text = written.text_config.unwrap_or(written.flat);
         // Tokens whose embeddings lie in a table of their own (Idefics).
         let additional = written.additional_vocab_size.unwrap_or(0);
-        let heads = text.num_attention_heads;
+        let heads = text.decoder_attention_heads.or(text.num_attention_heads);
+        let hidden = text.d_model.or(text.hidden_size);
         let usual_context = match model_type.as_str() {
             "gemma3" | "gemma3_text" => GEMMA_3_CONTEXT,
             _ => USUAL_CONTEXT,
@@ -224,7 +234,7 @@ impl ModelConfig {
         let turns_at = text.original_max_position_embeddings;
         // Every published one turns there, and `genai_config.json` doesn't say it.
         let turns_at = turns_at.or_else(|| (model_type == "phi3_v").then_some(PHI_TURNS_AT));
-        let from_heads = || Some(text.hidden_size? / heads.filter(|heads| *heads > 0)?);
+        let from_heads = || Some(hidden? / heads.filter(|heads| *heads > 0)?);
         let ends = generation.eos_token_id.or(flat_ends).or(text.eos_token_id);
         Ok(Self {
             model_type,
@@ -236,8 +246,8 @@ impl ModelConfig {
             image_size: written.vision_config.image_size.and_then(Side::square),
             patch_size: written.vision_config.patch_size.and_then(Side::square),
             text: TextConfig {
-                hidden_size: text.hidden_size,
-                layers: text.num_hidden_layers,
+                hidden_size: hidden,
+                layers: text.decoder_layers.or(text.num_hidden_layers),
                 key_value_heads: text.num_key_value_heads.or(heads),
                 head_dim: text.head_dim.or_else(from_heads),
                 vocabulary: text.vocab_size.map(|tokens| tokens.saturating_add(additional)),

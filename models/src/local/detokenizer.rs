@@ -9,15 +9,22 @@ use crate::ModelError;
 /// A token may be a part of a character, and its text may depend on the token before (a space that a decoder
 /// swallows at the beginning). So a token's text is the difference between decoding a short window with it and
 /// without it, held back while it ends in the middle of a character.
-#[derive(Debug, Default)]
-pub(super) struct Detokenizer {
+#[derive(Debug)]
+pub(super) struct Detokenizer<'a> {
+    /// Special tokens that are text.
+    written: &'a [u32],
     /// Tokens since the window's beginning.
     window: Vec<u32>,
     /// How many of them have been given out as text.
     given: usize,
 }
 
-impl Detokenizer {
+impl<'a> Detokenizer<'a> {
+    /// One that leaves out every special token but these.
+    pub(super) fn new(written: &'a [u32]) -> Self {
+        Self { written, window: Vec::new(), given: 0 }
+    }
+
     /// The text that this token completes; empty while a character is unfinished or for a special token.
     pub(super) fn push(&mut self, token: u32, tokenizer: &Tokenizer) -> Result<String, ModelError> {
         self.window.push(token);
@@ -39,11 +46,19 @@ impl Detokenizer {
     }
 
     fn texts(&self, tokenizer: &Tokenizer) -> Result<(String, String), ModelError> {
-        Ok((text(tokenizer, &self.window[..self.given])?, text(tokenizer, &self.window)?))
+        Ok((self.text(tokenizer, &self.window[..self.given])?, self.text(tokenizer, &self.window)?))
     }
-}
 
-/// The tokens' text without special tokens.
-fn text(tokenizer: &Tokenizer, tokens: &[u32]) -> Result<String, ModelError> {
-    tokenizer.decode(tokens, true).map_err(ModelError::Engine)
+    /// The tokens' text without special tokens that aren't text.
+    fn text(&self, tokenizer: &Tokenizer, tokens: &[u32]) -> Result<String, ModelError> {
+        if !tokens.iter().any(|token| self.written.contains(token)) {
+            return tokenizer.decode(tokens, true).map_err(ModelError::Engine);
+        }
+        let added = tokenizer.get_added_vocabulary().get_added_tokens_decoder();
+        let is_text = |token: &&u32| {
+            self.written.contains(token) || !added.get(*token).is_some_and(|token| token.special)
+        };
+        let shown: Vec<u32> = tokens.iter().filter(is_text).copied().collect();
+        tokenizer.decode(&shown, false).map_err(ModelError::Engine)
+    }
 }

@@ -101,6 +101,8 @@ impl LocalModel {
             .map_err(|error| error.to_string());
 
         let special_tokens = special_tokens(&folder);
+        let written = special_tokens.iter().filter(|token| folder.family.writes(token));
+        let written_tokens = written.filter_map(|token| folder.tokenizer.token_to_id(token)).collect();
         let is_special = |text: &str| special_tokens.iter().any(|token| token == text);
         let dialect = dialect::of_folder(&folder, is_special);
         let card = card(&folder, &engine, &choice, &vocabulary, options.name);
@@ -114,6 +116,7 @@ impl LocalModel {
                 end_tokens,
                 features_output,
                 special_tokens,
+                written_tokens,
                 seen: SeenImages::new(options.image_memory),
                 kept: std::sync::Mutex::default(),
             }),

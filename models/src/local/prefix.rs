@@ -23,6 +23,8 @@ pub(super) struct KeptSequence {
     pub(super) tokens: Vec<PromptToken>,
     /// How many of them were a prompt's; the reply came after.
     pub(super) prompt: usize,
+    /// What an encoder read before the first of them, which all of them look at; nothing for most models.
+    pub(super) encoded: Vec<PromptToken>,
 }
 
 impl KeptSequence {
@@ -72,15 +74,17 @@ impl<'a> Lent<'a> {
     ///
     /// A cache that can't be cut back to that beginning is cut to the nearest place before it where its states were
     /// kept, or given up for a new one: then more is read, or everything, and the usage says so. Where the tokens of a
-    /// prompt see all of it, what is kept of another prompt is no beginning of this one.
+    /// prompt see those after them (`sees`), what is kept of another prompt is no beginning of this one. What looks at
+    /// another text than this (`encoded`) isn't either.
     pub(super) async fn for_prompt(
         &mut self,
+        encoded: &[PromptToken],
         prompt: &[PromptToken],
         sees: Sees,
     ) -> Result<&mut KeptSequence, ModelError> {
         let reached = match &mut self.kept {
-            Some(kept) => kept.go_back(prompt, sees).await?,
-            None => 0,
+            Some(kept) if kept.encoded == encoded => kept.go_back(prompt, sees).await?,
+            _ => 0,
         };
         let kept = match self.kept.take() {
             Some(kept) if reached > 0 => kept,
@@ -88,7 +92,7 @@ impl<'a> Lent<'a> {
                 // Its memory is free before another one takes some.
                 drop(given_up);
                 let sequence = self.inner.engine.sequence().await.map_err(engine_error)?;
-                KeptSequence { sequence, tokens: Vec::new(), prompt: 0 }
+                KeptSequence { sequence, tokens: Vec::new(), prompt: 0, encoded: encoded.to_vec() }
             }
         };
         Ok(self.kept.insert(kept))

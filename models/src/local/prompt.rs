@@ -17,6 +17,7 @@ use super::{
 use crate::{
     Content, ContentHash, Conversation, ModelError, ModelFolder, Reply, Role, Span, Thought,
     dialect::Dialect,
+    family::Family,
     processor::ProcessedImage,
     template::{TemplateMessage, TemplatePart},
 };
@@ -129,8 +130,9 @@ pub(super) async fn prepare_between(
 ) -> Result<Prompt, ModelError> {
     let Told { instructions, tools, thinking } = told;
     let folder = &inner.folder;
-    let placeholder = folder.family.placeholder();
-    let messages = messages(conversation, instructions, &inner.special_tokens, inner.dialect.as_ref());
+    let (dialect, family) = (inner.dialect.as_ref(), folder.family.as_ref());
+    let placeholder = family.placeholder();
+    let messages = messages(conversation, instructions, &inner.special_tokens, dialect, family);
     let shown = shown::shown(inner, conversation)?;
     let watches = shown.iter().any(Shown::is_video);
     let template = folder.template_of(conversation);
@@ -274,9 +276,12 @@ fn messages(
     instructions: Option<String>,
     special_tokens: &[String],
     dialect: &dyn Dialect,
+    family: &dyn Family,
 ) -> Vec<TemplateMessage> {
     // A reply may have tokens that are names anywhere else.
     let own = dialect.special_tokens();
+    let special_tokens: Vec<String> =
+        special_tokens.iter().filter(|token| !family.may_be_said(token)).cloned().collect();
     let foreign: Vec<String> =
         special_tokens.iter().filter(|token| !own.contains(&token.as_str())).cloned().collect();
     let mut messages: Vec<TemplateMessage> = conversation
@@ -288,7 +293,7 @@ fn messages(
                 .content
                 .iter()
                 .map(|content| match content {
-                    Content::Text(text) => TemplatePart::Text { text: harmless(text, special_tokens) },
+                    Content::Text(text) => TemplatePart::Text { text: harmless(text, &special_tokens) },
                     Content::Said { thought, text } => {
                         TemplatePart::Text { text: harmless(&dialect.said(thought, text), &foreign) }
                     }
@@ -356,7 +361,8 @@ fn tokens(
     let begins = if image_token.is_empty() { text } else { text.trim_start_matches(image_token) };
     let has_first = folder.template.special_token("bos_token").is_some_and(|first| begins.starts_with(first));
     let adds_first = !has_first && !folder.family.writes_whole_prompts();
-    let ids = ids(folder, text, adds_first)?;
+    let before = folder.family.prepends_features();
+    let ids = ids(folder, if before { begins } else { text }, adds_first)?;
     let video_token = folder.family.video().map(|form| form.token);
     let video_id = video_token.and_then(|token| folder.tokenizer.token_to_id(token));
     let mut features = shown.iter().flat_map(|one| {
@@ -367,9 +373,13 @@ fn tokens(
         (0..rows).map(|row| (one.key, row))
     });
     let mut tokens = Vec::with_capacity(ids.len());
+    if before {
+        // Each stands on a token whose embedding it replaces, whichever that is.
+        tokens.extend(features.by_ref().map(|feature| PromptToken { id: 0, feature: Some(feature) }));
+    }
     for id in ids {
         let stands_for_one =
-            folder.family.sees() && [folder.config.image_token_id, video_id].contains(&Some(id));
+            folder.family.sees() && !before && [folder.config.image_token_id, video_id].contains(&Some(id));
         let feature = if stands_for_one { features.next() } else { None };
         if stands_for_one && feature.is_none() {
             return Err(ModelError::Template(

@@ -20,7 +20,7 @@ enum End {
 #[derive(Debug)]
 pub(super) struct ReplyReader<'a> {
     tokenizer: &'a Tokenizer,
-    detokenizer: Detokenizer,
+    detokenizer: Detokenizer<'a>,
     /// What ends the thought that is being written; `None` in the text.
     end: Option<End>,
     stops: Vec<String>,
@@ -34,9 +34,11 @@ pub(super) struct ReplyReader<'a> {
 }
 
 impl<'a> ReplyReader<'a> {
-    /// A reader of a reply that begins with a thought if there is a marker to end it.
+    /// A reader of a reply that begins with a thought if there is a marker to end it; `written` are special tokens that are
+    /// part of its text.
     pub(super) fn new(
         tokenizer: &'a Tokenizer,
+        written: &'a [u32],
         marker: Option<&Marker>,
         stops: &[String],
     ) -> Result<Self, ModelError> {
@@ -51,7 +53,7 @@ impl<'a> ReplyReader<'a> {
         };
         Ok(Self {
             tokenizer,
-            detokenizer: Detokenizer::default(),
+            detokenizer: Detokenizer::new(written),
             end,
             stops: stops.iter().filter(|stop| !stop.is_empty()).cloned().collect(),
             held: String::new(),
@@ -182,7 +184,7 @@ mod tests {
     fn check(marker: Option<&Marker>, stops: &[&str], reply: &[u8], expected: (&[&str], &str, &str, bool)) {
         let tokenizer = tokenizer();
         let stops: Vec<String> = stops.iter().map(|stop| (*stop).into()).collect();
-        let mut reader = ReplyReader::new(&tokenizer, marker, &stops).unwrap();
+        let mut reader = ReplyReader::new(&tokenizer, &[], marker, &stops).unwrap();
         let mut events = Vec::new();
         for &byte in reply {
             events.extend(reader.push(if byte == 1 { 256 } else { u32::from(byte) }).unwrap());

@@ -9,7 +9,7 @@ use percept_runtime::{
 };
 
 use super::{
-    Inner,
+    Inner, encoded,
     features::{Features, SeenImage},
     image_tokens, looks,
     pieces::pieces,
@@ -59,7 +59,7 @@ pub(super) fn stream(
             return;
         };
         let kept = kept?;
-        let mut reader = ReplyReader::new(&inner.folder.tokenizer, plan.marker.as_ref(), &stops(inner.folder.family.end_texts(), &options))?;
+        let mut reader = ReplyReader::new(&inner.folder.tokenizer, &inner.written_tokens, plan.marker.as_ref(), &stops(inner.folder.family.end_texts(), &options))?;
         let mut decoding = kept.sequence.decode(decode_options(&inner, &prompt, &options), plan.constraint);
         let mut thought = 0;
         while let Some(token) = decoding.next().await {
@@ -109,12 +109,15 @@ pub(super) async fn read<'l>(
     usage: &mut Usage,
     lent: &'l mut Lent<'_>,
 ) -> Result<&'l mut KeptSequence, ModelError> {
+    if let Some(encoder) = inner.folder.family.prompt_encoder() {
+        return encoded::read(inner, encoder, prompt, usage, lent).await;
+    }
     let sees = match (inner.folder.family.reading().whole_prompt, inner.engine.tells_blocks()) {
         (true, _) => Sees::All,
         (false, true) => Sees::ItsImage,
         (false, false) => Sees::Before,
     };
-    let kept = lent.for_prompt(&prompt.tokens, sees).await?;
+    let kept = lent.for_prompt(&[], &prompt.tokens, sees).await?;
     let fresh = &prompt.tokens[kept.tokens.len()..];
     usage.cached_tokens = kept.tokens.len();
     usage.fresh_tokens = fresh.len();
@@ -185,7 +188,7 @@ async fn embedded(
 }
 
 /// The features of every image that the fresh tokens need, remembered or encoded now.
-async fn features(
+pub(super) async fn features(
     inner: &Inner,
     prompt: &Prompt,
     fresh: &[PromptToken],
@@ -284,7 +287,7 @@ fn numbers(tensor: HostTensor) -> Result<Vec<f32>, ModelError> {
 
 /// The tokens' embeddings, `[1, tokens, hidden]`, with image features in the rows of image tokens, or with an image's own
 /// tokens in their places.
-async fn embeddings(
+pub(super) async fn embeddings(
     inner: &Inner,
     tokens: &[PromptToken],
     features: &[(ContentHash, SeenImage)],
@@ -320,7 +323,7 @@ async fn embeddings(
 }
 
 fn decode_options(inner: &Inner, prompt: &Prompt, options: &Generate) -> DecodeOptions {
-    let sampling = &options.sampling;
+    let (sampling, encoder) = (&options.sampling, inner.folder.family.prompt_encoder());
     DecodeOptions {
         sampling: Sampling {
             temperature: sampling.temperature,
@@ -333,8 +336,13 @@ fn decode_options(inner: &Inner, prompt: &Prompt, options: &Generate) -> DecodeO
         end_tokens: if options.stop_at_end { inner.end_tokens.clone() } else { Vec::new() },
         log_probabilities: options.log_probabilities,
         cancel: options.cancel.clone(),
-        history: prompt.tokens.iter().map(|token| token.id).collect(),
+        history: match encoder {
+            Some(encoder) => encoder.begins.clone(),
+            None => prompt.tokens.iter().map(|token| token.id).collect(),
+        },
         silent: inner.silent().to_vec(),
+        // What a grammar asks for may well be the same again.
+        no_repeat: encoder.filter(|_| options.reply == Reply::Text).map_or(0, |encoder| encoder.no_repeat),
     }
 }
 

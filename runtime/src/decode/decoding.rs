@@ -121,7 +121,10 @@ impl<'a> Decoding<'a> {
     fn sampler(&mut self) -> Result<&mut Sampler, EngineError> {
         match &mut self.sampler {
             Some(sampler) => Ok(sampler),
-            none => Ok(none.insert(Sampler::new(self.options.sampling, &self.options.history)?)),
+            none => Ok(none.insert(
+                Sampler::new(self.options.sampling, &self.options.history)?
+                    .without_runs_of(self.options.no_repeat, &self.options.history),
+            )),
         }
     }
 

@@ -1,6 +1,6 @@
 //! How the next token is chosen: greedily, or by drawing from what is left after truncation.
 //!
-//! The order is repetition penalty → grammar mask → temperature → min-p → top-p: the order of `transformers`
+//! The order is repetition penalty → no run of tokens twice → grammar mask → temperature → min-p → top-p: the order of `transformers`
 //! (`GenerationMixin._get_logits_processor`: penalties, then constraints, then temperature, then truncation).
 //! The mask comes before any probability is computed, so that truncation is about the tokens that may be
 //! written at all; min-p comes before top-p because it is cheaper and looks at the likeliest token alone.
@@ -9,7 +9,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{penalty::RepetitionPenalty, probability};
+use super::{no_repeat::NoRepeat, penalty::RepetitionPenalty, probability};
 use crate::{constraint::TokenMask, engine::EngineError};
 
 /// How the next token is chosen.
@@ -41,6 +41,7 @@ pub(crate) struct Sampler {
     sampling: Sampling,
     random: ChaCha8Rng,
     penalty: RepetitionPenalty,
+    no_repeat: NoRepeat,
     scratch: Vec<f32>,
 }
 
@@ -76,12 +77,18 @@ impl Sampler {
         }
         let random = ChaCha8Rng::seed_from_u64(sampling.seed);
         let penalty = RepetitionPenalty::new(sampling.repetition_penalty, history);
-        Ok(Self { sampling, random, penalty, scratch: Vec::new() })
+        Ok(Self { sampling, random, penalty, no_repeat: NoRepeat::default(), scratch: Vec::new() })
+    }
+
+    /// The same, with no run of so many tokens twice; 0 allows any.
+    pub(crate) fn without_runs_of(self, size: usize, history: &[u32]) -> Self {
+        Self { no_repeat: NoRepeat::new(size, history), ..self }
     }
 
     /// Remembers a token that was written, chosen or forced.
     pub(crate) fn see(&mut self, token: u32) {
         self.penalty.see(token);
+        self.no_repeat.see(token);
     }
 
     /// Chooses from `logits`, one a token of the vocabulary, among what `mask` allows.
@@ -99,6 +106,7 @@ impl Sampler {
         scores.clear();
         scores.extend_from_slice(logits);
         self.penalty.apply(&mut scores);
+        self.no_repeat.apply(&mut scores);
         if let Some(mask) = mask {
             mask.forbid_others(&mut scores);
         }

@@ -4,13 +4,14 @@
 //! token ids, a mask or the lengths that a mask would say, positions where the graph doesn't count them itself,
 //! a cache as `past_key_values.N.key` → `present.N.key`, and what has a row a token beside the embeddings.
 //! Layers that carry a state instead have `past_conv.N` → `present_conv.N` and the like, or
-//! `past_key_values.N.conv_state` → `present.N.conv_state`.
+//! `past_key_values.N.conv_state` → `present.N.conv_state`. A decoder that looks at what an encoder read may keep keys and
+//! values of that beside those of its own tokens: `past_key_values.N.encoder.key` beside `past_key_values.N.decoder.key`.
 
 use std::{collections::BTreeSet, path::Path};
 
 use super::{
     DecoderNames, DecoderShape, EngineError,
-    looking::{LookPorts, SEEN, STATES},
+    looking::{LookKind, LookPorts, PORTS},
     side_inputs::{SidePort, is_side_input},
     together::TOKEN_TYPES,
 };
@@ -43,7 +44,8 @@ pub(crate) enum Index {
     /// `num_logits_to_keep`, a number: 1, the last token's.
     NumLogitsToKeep,
     /// `use_cache_branch`, `[1]`: whether there is a cache. The branch for an empty one wants none at all, and
-    /// the other takes an empty one as it is.
+    /// the other takes an empty one as it is. Only where the first run makes what later ones take
+    /// ([`DecoderPlan::crossed`]) is there a beginning.
     UseCacheBranch,
     /// `token_type_ids`, `[1, tokens]`: 1 for tokens that see their neighbours of this type, later ones too.
     TokenTypes,
@@ -84,6 +86,8 @@ pub(crate) struct DecoderPlan {
     pub(crate) looks: Option<LookPorts>,
     pub(crate) caches: Vec<CacheTensor>,
     pub(crate) states: Vec<StateTensor>,
+    /// Keys and values of what its tokens look at, which the first run makes.
+    pub(crate) crossed: Vec<CacheTensor>,
     /// Tokens that are scored, where the graph or the configuration says it.
     pub(crate) vocabulary: Option<usize>,
 }
@@ -106,13 +110,32 @@ const KEPT: [(&str, &str); 3] = [
 /// How states end that are named among keys and values (mobius-onnx): `.conv_state`, `.recurrent_state`.
 const STATE: &str = "_state";
 
-/// What a past gives in the end, and whether it is a state.
-fn present_of(past: &str) -> Option<(String, bool)> {
+/// How keys and values are named that are of what an encoder read.
+const CROSSED: &str = ".encoder.";
+
+/// What is kept from one run to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// Keys or values, longer with each token.
+    Tokens,
+    /// A state of one size.
+    State,
+    /// Keys or values of what is looked at, made once.
+    Crossed,
+}
+
+/// What a past gives in the end, and what it is.
+fn present_of(past: &str) -> Option<(String, Kept)> {
     if let Some(layer) = past.strip_prefix(PAST) {
-        return Some((format!("{PRESENT}{layer}"), layer.ends_with(STATE)));
+        let kept = match layer {
+            _ if layer.ends_with(STATE) => Kept::State,
+            _ if layer.contains(CROSSED) => Kept::Crossed,
+            _ => Kept::Tokens,
+        };
+        return Some((format!("{PRESENT}{layer}"), kept));
     }
     KEPT.iter().find_map(|(prefix, present)| {
-        past.strip_prefix(prefix).map(|layer| (format!("{present}{layer}"), true))
+        past.strip_prefix(prefix).map(|layer| (format!("{present}{layer}"), Kept::State))
     })
 }
 
@@ -133,21 +156,22 @@ impl DecoderPlan {
         let reader = Reader { path, signature, shape, names };
         let (input, feed) = reader.feed()?;
         let mut indices = Vec::new();
-        let (mut sides, mut caches, mut states) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut sides, mut caches, mut states, mut crossed) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut layers = BTreeSet::new();
         for port in &signature.inputs {
             // What is bound goes by the graph's own name; a second port that is known by the same is one too many.
-            if port.name == input || [STATES, SEEN].iter().any(|known| names.own(known) == port.name) {
+            if port.name == input || PORTS.iter().flatten().any(|known| names.own(known) == port.name) {
                 continue;
             }
             let known = names.known(&port.name);
-            if let Some((present, is_state)) = present_of(&known) {
+            if let Some((present, kept)) = present_of(&known) {
                 layers.extend(known.split('.').nth(1).map(str::to_owned));
                 let present = names.own(&present).into_owned();
-                if is_state {
-                    states.push(reader.state(port, present)?);
-                } else {
-                    caches.push(reader.cache(port, present)?);
+                match kept {
+                    Kept::Tokens => caches.push(reader.cache(port, present)?),
+                    Kept::State => states.push(reader.state(port, present)?),
+                    Kept::Crossed => crossed.push(reader.cache(port, present)?),
                 }
             } else if let Some((_, index)) = INDICES.into_iter().find(|(name, _)| *name == known) {
                 let element = reader.element(port)?;
@@ -177,6 +201,14 @@ impl DecoderPlan {
         reader.agree(what, configured, declared)?;
         let declared = declared.filter(|_| hidden.is_none());
         let looks = reader.looks()?;
+        let tells_beginnings = indices.iter().any(|port: &IndexPort| port.index == Index::UseCacheBranch);
+        if let Some(first) = crossed.first().filter(|_| looks.is_none() || !tells_beginnings) {
+            return Err(reader.refused(format!(
+                "it takes {}, which is made of `encoder_hidden_states` in the first run, and lacks that input or \
+                 `use_cache_branch`: take the merged export",
+                first.past
+            )));
+        }
         Ok(Self {
             feed,
             input,
@@ -186,6 +218,7 @@ impl DecoderPlan {
             looks,
             caches,
             states,
+            crossed,
             vocabulary: declared.or(shape.vocabulary),
         })
     }
@@ -275,39 +308,57 @@ impl Reader<'_> {
 
     /// What the tokens look at, and which of it each sees: both or neither.
     fn looks(&self) -> Result<Option<LookPorts>, EngineError> {
-        let names = [self.names.own(STATES), self.names.own(SEEN)];
-        let (states, seen) = match (self.signature.input(&names[0]), self.signature.input(&names[1])) {
-            (Some(states), Some(seen)) => (states, seen),
-            (None, None) => return Ok(None),
-            (states, _) => {
-                let (has, lacks) =
-                    if states.is_some() { (&names[0], &names[1]) } else { (&names[1], &names[0]) };
-                return Err(self.refused(format!("it takes {has} without {lacks}")));
+        let mut found = None;
+        for (kind, known) in [LookKind::Images, LookKind::Encoder].into_iter().zip(PORTS) {
+            let names = known.map(|name| self.names.own(name));
+            let ports = names.each_ref().map(|name| self.signature.input(name));
+            match ports {
+                [None, None] => {}
+                [Some(states), Some(seen)] if found.is_none() => {
+                    found = Some(self.looks_at(kind, states, seen)?)
+                }
+                [Some(states), Some(_)] => {
+                    return Err(self.refused(format!("it takes {states} beside what it looks at already")));
+                }
+                [states, _] => {
+                    let (has, lacks) =
+                        if states.is_some() { (&names[0], &names[1]) } else { (&names[1], &names[0]) };
+                    return Err(self.refused(format!("it takes {has} without {lacks}")));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn looks_at(&self, kind: LookKind, states: &Port, seen: &Port) -> Result<LookPorts, EngineError> {
+        let of = (self.element(states)?, self.element(seen)?);
+        let is_fit = matches!(of, (Element::F32 | Element::F16, Element::I64 | Element::I32 | Element::Bool));
+        let (rows, width) = match (kind, states.shape.as_slice(), seen.shape.as_slice()) {
+            (LookKind::Images, [_, _, rows, width], [_, _, _]) if is_fit => (rows.fixed(), width),
+            (LookKind::Encoder, [_, rows, width], [_, _]) if is_fit => (rows.fixed(), width),
+            _ => {
+                let shapes = match kind {
+                    LookKind::Images => {
+                        "[batch, images, states, width] of floats and [batch, tokens, images]"
+                    }
+                    LookKind::Encoder => "[batch, states, width] of floats and [batch, states]",
+                };
+                return Err(self.refused(format!(
+                    "its inputs {states} and {seen} aren't {shapes} of integers or truth values"
+                )));
             }
         };
-        let of = (self.element(states)?, self.element(seen)?);
-        match (states.shape.as_slice(), seen.shape.as_slice(), of) {
-            (
-                [_, _, rows, width],
-                [_, _, _],
-                (Element::F32 | Element::F16, Element::I64 | Element::I32 | Element::Bool),
-            ) => {
-                let width = width.fixed().ok_or_else(|| {
-                    self.refused(format!("its input {states} doesn't say the length of a state"))
-                })?;
-                Ok(Some(LookPorts {
-                    names: [states.name.clone(), seen.name.clone()],
-                    states: of.0,
-                    seen: of.1,
-                    rows: rows.fixed(),
-                    width,
-                }))
-            }
-            _ => Err(self.refused(format!(
-                "its inputs {states} and {seen} aren't [batch, images, states, width] of floats and [batch, tokens, \
-                 images] of integers or truth values"
-            ))),
-        }
+        let width = width.fixed().or(self.shape.hidden.filter(|_| kind == LookKind::Encoder));
+        let width = width
+            .ok_or_else(|| self.refused(format!("its input {states} doesn't say the length of a state")))?;
+        Ok(LookPorts {
+            kind,
+            names: [states.name.clone(), seen.name.clone()],
+            states: of.0,
+            seen: of.1,
+            rows,
+            width,
+        })
     }
 
     fn cache(&self, port: &Port, present: String) -> Result<CacheTensor, EngineError> {
@@ -388,20 +439,29 @@ mod tests {
         let embeddings = port(EMBEDDINGS, Element::F32, &[None, None, Some(8)]);
         let signature = Signature {
             inputs: [&[embeddings, cache("past_key_values.0.key")], more].concat(),
-            outputs: vec![port(LOGITS, Element::F32, &[None, None, Some(16)]), cache("present.0.key")],
+            outputs: vec![
+                port(LOGITS, Element::F32, &[None, None, Some(16)]),
+                cache("present.0.key"),
+                cache("present.0.encoder.key"),
+            ],
         };
         DecoderPlan::read(Path::new("decoder.onnx"), &signature, &DecoderShape::default(), names, None)
     }
 
     #[test]
     fn what_a_decoder_looks_at_and_takes_beside_goes_by_its_own_names() {
+        let [states_name, seen_name] = PORTS[0];
         let states = |name: &str| port(name, Element::F32, &[None, None, Some(3), Some(8)]);
         let seen = |name: &str| port(name, Element::I64, &[None, None, None]);
         let usual = DecoderNames::default();
-        let own = usual.clone().with(STATES, "pictures").with(SEEN, "sees").with("deepstack.%d", "deep_%d");
+        let own = usual
+            .clone()
+            .with(states_name, "pictures")
+            .with(seen_name, "sees")
+            .with("deepstack.%d", "deep_%d");
         let side = port("deep_0", Element::F32, &[None, None, Some(8)]);
         for (inputs, names, expected) in [
-            ([states(STATES), seen(SEEN)], &usual, [STATES, SEEN]),
+            ([states(states_name), seen(seen_name)], &usual, [states_name, seen_name]),
             ([states("pictures"), seen("sees")], &own, ["pictures", "sees"]),
         ] {
             assert_eq!(plan(&inputs, names).unwrap().looks.unwrap().names, expected);
@@ -411,8 +471,8 @@ mod tests {
 
     #[test]
     fn an_input_that_nothing_feeds_is_refused_at_loading() {
-        let states = || port(STATES, Element::F32, &[None, None, Some(3), Some(8)]);
-        let own = DecoderNames::default().with(STATES, "pictures");
+        let states = || port(PORTS[0][0], Element::F32, &[None, None, Some(3), Some(8)]);
+        let own = DecoderNames::default().with(PORTS[0][0], "pictures");
         let cases = [
             (port(TOKENS, Element::I64, &[None, None]), &DecoderNames::default(), "input_ids"),
             (states(), &own, "image_hidden_states"),
@@ -422,5 +482,31 @@ mod tests {
             let error = plan(&[input], names).unwrap_err().to_string();
             assert!(error.contains(name) && error.contains("can't feed"), "{error}");
         }
+    }
+
+    #[test]
+    fn what_an_encoder_read_is_kept_where_a_first_run_makes_it() {
+        let [states_name, seen_name] = PORTS[1];
+        let states = port(states_name, Element::F32, &[None, None, Some(8)]);
+        let seen = port(seen_name, Element::I64, &[None, None]);
+        let branch = port("use_cache_branch", Element::Bool, &[Some(1)]);
+        let crossed = port("past_key_values.0.encoder.key", Element::F32, &[None, Some(2), None, Some(4)]);
+        let usual = DecoderNames::default();
+        let read = plan(&[states.clone(), seen.clone(), branch.clone(), crossed.clone()], &usual).unwrap();
+        assert_eq!((read.caches.len(), read.crossed.len()), (1, 1));
+        assert_eq!(read.looks.unwrap().kind, LookKind::Encoder);
+        // Without what tells a first run, or what it makes them of.
+        let cases = [
+            (vec![states.clone(), seen.clone(), crossed.clone()], "use_cache_branch"),
+            (vec![branch, crossed], "encoder_hidden_states"),
+            (vec![states], "without encoder_attention_mask"),
+        ];
+        for (inputs, expected) in cases {
+            let error = plan(&inputs, &usual).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        // Made anew in every run, they are no cache.
+        let read = plan(&[port(states_name, Element::F32, &[None, None, Some(8)]), seen], &usual).unwrap();
+        assert!(read.crossed.is_empty() && read.looks.is_some());
     }
 }

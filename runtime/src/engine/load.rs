@@ -82,7 +82,8 @@ pub(super) fn load(
     // What is told what to do beside looking tokens up, does nothing else.
     let embeds_features = graphs.beside_tokens.is_empty()
         && embedding.as_ref().is_some_and(|embedding| embedding.signature.inputs.len() > 1);
-    let caches = decoder.iter().flat_map(|decoder| &decoder.plan.caches);
+    // A token that an encoder read is kept as one of the decoder's own is.
+    let caches = decoder.iter().flat_map(|decoder| decoder.plan.caches.iter().chain(&decoder.plan.crossed));
     let state_bytes = decoder.as_ref().map_or(0, |decoder| most_bytes(&decoder.plan.states));
     let token_bytes = caches.map(CacheTensor::bytes_per_token).sum();
     let sequences = HashMap::new();
@@ -164,6 +165,7 @@ impl Opened<'_> {
         let layout = CacheLayout {
             tensors: plan.caches.clone(),
             states: plan.states.clone(),
+            crossed: plan.crossed.clone(),
             memory,
             home,
             allocator,

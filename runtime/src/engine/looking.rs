@@ -1,5 +1,9 @@
 //! What the tokens of a sequence look at beside one another, and which of it each of them sees.
 //!
+//! A decoder of the older kind (Vaswani et al. 2017; BART) looks at all that an encoder made of a text that was read before:
+//! `encoder_hidden_states`, `[batch, states, width]`, of which `encoder_attention_mask`, `[batch, states]`, leaves out what
+//! only fills up a batch; here nothing does. That text is there when the first token is read, and stays as it is.
+//!
 //! Idefics, the open Flamingo (Alayrac et al. 2022), has layers of cross-attention that look at what a resampler made of
 //! images: `image_hidden_states`, `[batch, images, latents, width]`, the same for a whole sequence, and
 //! `image_attention_mask`, `[batch, tokens, images]`, which says what each token sees. A written token sees what the one
@@ -14,14 +18,24 @@ use std::sync::Arc;
 use super::{Chunk, EngineError};
 use crate::tensor::{Element, HostTensor};
 
-/// What there is to look at.
-pub(super) const STATES: &str = "image_hidden_states";
-/// What each token sees of it.
-pub(super) const SEEN: &str = "image_attention_mask";
+/// What there is to look at, and what each token sees of it, by kind.
+pub(super) const PORTS: [[&str; 2]; 2] =
+    [["image_hidden_states", "image_attention_mask"], ["encoder_hidden_states", "encoder_attention_mask"]];
+
+/// What a decoder looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LookKind {
+    /// Several images, of which each token sees one or none.
+    Images,
+    /// One text, which every token sees whole.
+    Encoder,
+}
 
 /// Both inputs, as a decoder declares them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LookPorts {
+    /// What they are.
+    pub(crate) kind: LookKind,
     /// What the graph calls them: what there is to look at, and what each token sees of it.
     pub(crate) names: [String; 2],
     /// Floats of either width.
@@ -66,19 +80,28 @@ impl Looking {
             if given.seen.len() != tokens {
                 let found = given.seen.len();
                 return Err(refused(
-                    SEEN,
+                    &ports.names[1],
                     format!("it is said of {found} tokens what they see, of {tokens} not"),
                 ));
+            }
+            // Keys and values that a first run made of other states would still be those that are looked at.
+            if ports.kind == LookKind::Encoder && (states.is_some() || !seen.is_empty()) {
+                let problem =
+                    "a sequence looks at what its first tokens came with: begin a new one".to_owned();
+                return Err(ports.refused(problem));
             }
             states = Some(Arc::new(ports.fitting(given.states)?));
             last = given.seen.last().copied().unwrap_or(last);
             seen.extend(given.seen);
         }
+        if ports.kind == LookKind::Encoder && (states.is_none() || seen.contains(&None)) {
+            return Err(ports.refused("each of its tokens looks at it, and it wasn't given".to_owned()));
+        }
         let groups = states.as_ref().and_then(|states| states.shape().get(1).copied()).unwrap_or(0);
         match seen.iter().flatten().find(|&&group| group >= groups) {
             Some(group) => {
                 let problem = format!("a token sees what comes as number {}, there are {groups}", group + 1);
-                Err(refused(SEEN, problem))
+                Err(refused(&ports.names[1], problem))
             }
             None => Ok(Self { states, seen }),
         }
@@ -93,6 +116,9 @@ impl Looking {
     /// Forgets what tokens saw after so many of them.
     pub(super) fn rewind(&mut self, tokens: usize) {
         self.seen.truncate(tokens);
+        if tokens == 0 {
+            self.states = None;
+        }
     }
 
     /// The next so many tokens, taken from the front.
@@ -105,6 +131,9 @@ impl Looking {
     /// Both inputs of a run: the states that its tokens see, `[1, groups, rows, width]`, and which of them each sees,
     /// `[1, tokens, groups]`. Where nothing is seen there is one group of zeros, and nobody sees it.
     pub(super) fn inputs(&self, ports: &LookPorts) -> (HostTensor, HostTensor) {
+        if let (LookKind::Encoder, Some(states)) = (ports.kind, self.states.as_deref()) {
+            return ports.whole(states);
+        }
         let mut groups: Vec<usize> = self.seen.iter().copied().flatten().collect();
         groups.sort_unstable();
         groups.dedup();
@@ -129,20 +158,46 @@ impl Looking {
 }
 
 impl LookPorts {
+    /// Both inputs where everything is seen.
+    fn whole(&self, states: &HostTensor) -> (HostTensor, HostTensor) {
+        let rows = states.shape().get(2).copied().unwrap_or(0);
+        let shape = vec![1, rows, self.width];
+        let states = match states {
+            HostTensor::F16 { data, .. } => HostTensor::F16 { shape, data: data.clone() },
+            HostTensor::F32 { data, .. } => HostTensor::F32 { shape, data: data.clone() },
+            // What fits is of floats.
+            _ => self.zeros(),
+        };
+        let shape = vec![1, rows];
+        let seen = match self.seen {
+            Element::Bool => HostTensor::Bool { shape, data: vec![true; rows] },
+            Element::I32 => HostTensor::I32 { shape, data: vec![1; rows] },
+            _ => HostTensor::I64 { shape, data: vec![1; rows] },
+        };
+        (states, seen)
+    }
+
+    fn refused(&self, reason: String) -> EngineError {
+        refused(&self.names[0], reason)
+    }
+
     fn fitting(&self, states: HostTensor) -> Result<HostTensor, EngineError> {
         let fits = match *states.shape() {
-            [1, _, rows, width] => width == self.width && self.rows.is_none_or(|fixed| fixed == rows),
+            [1, groups, rows, width] => {
+                (groups == 1 || self.kind == LookKind::Images)
+                    && width == self.width
+                    && self.rows.is_none_or(|fixed| fixed == rows)
+            }
             _ => false,
         };
         if !fits {
             let rows = self.rows.map_or("rows".to_owned(), |rows| rows.to_string());
             let (found, width) = (states.shape(), self.width);
-            return Err(refused(
-                STATES,
-                format!("a tensor of shape {found:?} isn't [1, images, {rows}, {width}]"),
-            ));
+            let groups = if self.kind == LookKind::Images { "images" } else { "1" };
+            let problem = format!("a tensor of shape {found:?} isn't [1, {groups}, {rows}, {width}]");
+            return Err(self.refused(problem));
         }
-        states.into_element(self.states).map_err(|error| refused(STATES, error.to_string()))
+        states.into_element(self.states).map_err(|error| self.refused(error.to_string()))
     }
 
     fn picked(&self, states: &HostTensor, groups: &[usize]) -> HostTensor {
@@ -177,7 +232,7 @@ fn pick<T: Copy>(data: &[T], groups: &[usize], group: usize) -> Vec<T> {
 pub(super) fn refuse_given(chunks: &[Chunk]) -> Result<(), EngineError> {
     let looks = |chunk: &Chunk| matches!(chunk, Chunk::Embedded(given) if given.looks_at.is_some());
     if chunks.iter().any(looks) {
-        return Err(refused(STATES, "the decoder has no such input".to_owned()));
+        return Err(refused(PORTS[0][0], "the decoder has no such input".to_owned()));
     }
     Ok(())
 }
@@ -192,6 +247,7 @@ mod tests {
     use crate::embedded_tokens::{EmbeddedTokens, LooksAt};
 
     const PORTS: LookPorts = LookPorts {
+        kind: LookKind::Images,
         names: [String::new(), String::new()],
         states: Element::F32,
         seen: Element::I64,
@@ -283,5 +339,32 @@ mod tests {
         }
         assert!(refuse_given(&[embedded(1, Some(looks(&[7.0], &[None])))]).is_err());
         assert!(refuse_given(&[embedded(1, None), Chunk::Tokens(vec![1])]).is_ok());
+    }
+
+    #[test]
+    fn what_an_encoder_read_is_seen_whole_and_stays() {
+        let ports = LookPorts { kind: LookKind::Encoder, rows: None, ..PORTS };
+        let given = |groups: usize| LooksAt {
+            states: HostTensor::F32 { shape: vec![1, groups, 2, 2], data: vec![3.0; groups * 4] },
+            seen: vec![Some(0)],
+        };
+        let expected = (
+            HostTensor::F32 { shape: vec![1, 2, 2], data: vec![3.0; 4] },
+            HostTensor::I64 { shape: vec![1, 2], data: vec![1, 1] },
+        );
+        let mut looking = Looking::default();
+        for chunk in [embedded(1, Some(given(1))), Chunk::Tokens(vec![4, 5])] {
+            let read = looking.of_chunks(&ports, &mut [chunk]).unwrap();
+            assert_eq!(read.inputs(&ports), expected);
+            looking.extend(read);
+        }
+        let refused =
+            |looking: &Looking, chunk| looking.of_chunks(&ports, &mut [chunk]).unwrap_err().to_string();
+        assert!(refused(&looking, embedded(1, Some(given(1)))).contains("begin a new one"));
+        assert!(refused(&Looking::default(), Chunk::Tokens(vec![1])).contains("wasn't given"));
+        assert!(refused(&Looking::default(), embedded(1, Some(given(2)))).contains("isn't [1, 1, rows, 2]"));
+        // From its beginning on it may look at something else.
+        looking.rewind(0);
+        assert!(looking.of_chunks(&ports, &mut [embedded(1, Some(given(1)))]).is_ok());
     }
 }

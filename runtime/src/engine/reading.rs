@@ -48,7 +48,10 @@ mod tests {
     use super::*;
     use crate::{
         embedded_tokens::{EmbeddedTokens, LooksAt},
-        engine::{Chunk, looking::LookPorts},
+        engine::{
+            Chunk,
+            looking::{LookKind, LookPorts},
+        },
         tensor::Element,
     };
 
@@ -60,6 +63,7 @@ mod tests {
         };
         // All pieces have the same two images to look at, and each what its own tokens see of them.
         let ports = LookPorts {
+            kind: LookKind::Images,
             names: [String::new(), String::new()],
             states: Element::F32,
             seen: Element::I64,

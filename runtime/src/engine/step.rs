@@ -170,8 +170,13 @@ impl Decoder {
         }
         for place in 0..self.plan.indices.len() {
             let port = &self.plan.indices[place];
+            // Only what a first run gives makes one of another kind.
+            let begins = past.position == 0 && !self.plan.crossed.is_empty();
             let told = Told { positions: &positions, together: &together, first: self.order.first_position };
-            let (name, value) = (port.name.clone(), index(port, past, more, &told)?);
+            let (name, value) = match port.index {
+                Index::UseCacheBranch => (port.name.clone(), branch(port, !begins)?),
+                _ => (port.name.clone(), index(port, past, more, &told)?),
+            };
             self.bind_from_host(&name, Purpose::Indices, value)?;
         }
         self.binding.bind_output_to_device(self.plan.output.as_str(), &self.host)?;
@@ -235,6 +240,16 @@ fn index(
         Index::TotalSequenceLength => (vec![1; port.rank], vec![total]),
         Index::NumLogitsToKeep | Index::UseCacheBranch => (vec![1; port.rank], vec![1]),
     };
+    of_element(port, shape, numbers)
+}
+
+/// What `use_cache_branch` holds.
+fn branch(port: &IndexPort, has_cache: bool) -> Result<HostTensor, EngineError> {
+    of_element(port, vec![1; port.rank], vec![i64::from(has_cache)])
+}
+
+/// The numbers as the input takes them.
+fn of_element(port: &IndexPort, shape: Vec<usize>, numbers: Vec<i64>) -> Result<HostTensor, EngineError> {
     match port.element {
         Element::I64 => Ok(HostTensor::I64 { shape, data: numbers }),
         Element::I32 => {

@@ -92,14 +92,19 @@ fn check_looks(folder: &ModelFolder, engine: &Engine, states: Option<usize>) -> 
             remedy: "Take all sessions and `config.json` from the same export".into(),
         })
     };
-    match (family.looks_at_images(), width) {
+    let encodes = family.prompt_encoder().is_some();
+    let looked_at = if encodes { "`encoder_hidden_states`" } else { "`image_hidden_states`" };
+    match (family.looks_at_images() || encodes, width) {
         (true, None) => bad(
             parts.decoder,
-            format!("a `{}` model's decoder takes `image_hidden_states`, this one doesn't", family.name()),
+            format!("a `{}` model's decoder takes {looked_at}, this one doesn't", family.name()),
         ),
         (false, Some(_)) => bad(
             parts.decoder,
-            format!("it takes `image_hidden_states`, which a `{}` model hasn't", family.name()),
+            format!(
+                "it takes `image_hidden_states` or `encoder_hidden_states`, which a `{}` model hasn't",
+                family.name()
+            ),
         ),
         (true, Some(width)) => match states.filter(|found| *found != width) {
             Some(found) => bad(
