@@ -278,6 +278,7 @@ struct Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ComputerTool;
 
     #[test]
     fn an_address_is_read_and_written_the_same() {
@@ -289,10 +290,14 @@ mod tests {
             context: None,
             max_images: None,
             own_sampling: false,
+            computer: None,
         };
         let remote = |api, base, model| ModelAddress::Remote(plain(api, base, model));
         let here = Some("http://[::1]:8000/v1");
         let claude = plain(RemoteApi::Anthropic, None, "claude");
+        let computer = |name, tool: ComputerTool| {
+            ModelAddress::Remote(RemoteAddress { computer: Some(tool), ..plain(tool.api(), None, name) })
+        };
         let all = RemoteAddress { context: Some(9), max_images: Some(1), own_sampling: true, ..claude };
         let cases = [
             ("bundled:glance", ModelAddress::Bundled { name: "glance".into(), precision: None }),
@@ -309,6 +314,14 @@ mod tests {
             ("openai:http://[::1]:8000/v1#qwen2.5vl:7b", remote(RemoteApi::OpenAi, here, "qwen2.5vl:7b")),
             ("openai:http://[::1]:8000/v1#Qwen/Qwen3-VL", remote(RemoteApi::OpenAi, here, "Qwen/Qwen3-VL")),
             ("anthropic:claude?context=9&images=1&sampling=own", ModelAddress::Remote(all)),
+            // Models that are made for the tool have it unless the address says otherwise.
+            ("openai:computer-use-preview", computer("computer-use-preview", ComputerTool::Preview)),
+            ("openai:gpt-5.4?computer=computer", computer("gpt-5.4", ComputerTool::OpenAi)),
+            ("anthropic:claude?computer=computer_20250124", computer("claude", ComputerTool::Claude202501)),
+            (
+                "openai:computer-use-preview?computer=functions",
+                remote(RemoteApi::OpenAi, None, "computer-use-preview"),
+            ),
         ];
         for (text, address) in cases {
             assert_eq!(text.parse::<ModelAddress>().unwrap(), address);

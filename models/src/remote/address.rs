@@ -4,7 +4,7 @@ use std::fmt;
 
 use reqwest::Url;
 
-use super::api::RemoteApi;
+use super::{api::RemoteApi, computer::ComputerTool};
 use crate::ModelError;
 
 /// A remote model's name, with where it is and how it is asked.
@@ -23,6 +23,9 @@ pub struct RemoteAddress {
     /// Whether it samples in its own way (`?sampling=own`): no temperature, no top-p, no seed is sent, because it
     /// would refuse them.
     pub own_sampling: bool,
+    /// The vendor's own tool for computer use, if it is asked with one (`?computer=native`, `?computer=TOOL`, or because
+    /// the model is known to need it and the address doesn't say `?computer=functions`).
+    pub computer: Option<ComputerTool>,
 }
 
 impl RemoteAddress {
@@ -41,7 +44,7 @@ impl RemoteAddress {
         let bad = |problem: String| {
             ModelError::Request(format!(
                 "{problem}; a remote model is `{kind}:NAME` or `{kind}:URL#NAME`, perhaps with `?context=TOKENS`, \
-                 `?images=MOST` or `?sampling=own` after the name, joined by `&`"
+                 `?images=MOST`, `?sampling=own` or `?computer=native` after the name, joined by `&`"
             ))
         };
         let (base, named) = match text.rsplit_once('#') {
@@ -63,6 +66,7 @@ impl RemoteAddress {
             context: None,
             max_images: None,
             own_sampling: false,
+            computer: ComputerTool::known(api, model),
         };
         for setting in settings.split('&').filter(|setting| !setting.is_empty()) {
             let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
@@ -71,9 +75,15 @@ impl RemoteAddress {
                 ("context", _, Some(number)) => address.context = Some(number),
                 ("images", _, Some(number)) => address.max_images = Some(number),
                 ("sampling", "own", _) => address.own_sampling = true,
+                ("computer", named, _) if !named.is_empty() => {
+                    address.computer = ComputerTool::set(api, model, named).map_err(bad)?;
+                }
                 _ if !value.is_empty() => return Err(bad(format!("`{key}` can't be set so"))),
                 _ => return Err(bad("a setting without a value can't be set".into())),
             }
+        }
+        if let Some(tool) = address.computer {
+            address.api = tool.api();
         }
         Ok(address)
     }
@@ -124,6 +134,9 @@ impl fmt::Display for RemoteAddress {
             self.context.map(|tokens| format!("context={tokens}")),
             self.max_images.map(|most| format!("images={most}")),
             self.own_sampling.then(|| "sampling=own".to_owned()),
+            (self.computer != ComputerTool::known(self.api, &self.model)).then(|| {
+                format!("computer={}", self.computer.map_or(ComputerTool::FUNCTIONS, ComputerTool::name))
+            }),
         ];
         let settings: Vec<String> = settings.into_iter().flatten().collect();
         if settings.is_empty() { Ok(()) } else { write!(f, "?{}", settings.join("&")) }
