@@ -283,6 +283,7 @@ struct Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ComputerTool;
 
     #[test]
     fn an_address_is_read_and_written_the_same() {
@@ -295,10 +296,14 @@ mod tests {
             max_images: None,
             own_sampling: false,
             tells_probabilities: false,
+            computer: None,
         };
         let remote = |api, base, model| ModelAddress::Remote(plain(api, base, model));
         let here = Some("http://[::1]:8000/v1");
         let claude = plain(RemoteApi::Anthropic, None, "claude");
+        let computer = |name, tool: ComputerTool| {
+            ModelAddress::Remote(RemoteAddress { computer: Some(tool), ..plain(tool.api(), None, name) })
+        };
         let all = RemoteAddress { context: Some(9), max_images: Some(1), own_sampling: true, ..claude };
         let flash = plain(RemoteApi::Gemini, None, "flash");
         let telling = RemoteAddress { tells_probabilities: true, ..flash };
@@ -318,6 +323,14 @@ mod tests {
             ("openai:http://[::1]:8000/v1#Qwen/Qwen3-VL", remote(RemoteApi::OpenAi, here, "Qwen/Qwen3-VL")),
             ("anthropic:claude?context=9&images=1&sampling=own", ModelAddress::Remote(all)),
             ("gemini:flash?probabilities=yes", ModelAddress::Remote(telling)),
+            // Models that are made for the tool have it unless the address says otherwise.
+            ("openai:computer-use-preview", computer("computer-use-preview", ComputerTool::Preview)),
+            ("openai:gpt-5.4?computer=computer", computer("gpt-5.4", ComputerTool::OpenAi)),
+            ("anthropic:claude?computer=computer_20250124", computer("claude", ComputerTool::Claude202501)),
+            (
+                "openai:computer-use-preview?computer=functions",
+                remote(RemoteApi::OpenAi, None, "computer-use-preview"),
+            ),
         ];
         for (text, address) in cases {
             assert_eq!(text.parse::<ModelAddress>().unwrap(), address);

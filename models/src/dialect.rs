@@ -19,6 +19,7 @@ mod schema;
 mod smol;
 mod spaced;
 mod ui_tars;
+mod vendors;
 mod words;
 
 use percept_runtime::{Form, Grammar, Marker};
@@ -31,6 +32,7 @@ pub use json::JsonDialect;
 pub use located::{Found, Located};
 pub(crate) use native::{Declared, NativeDialect, THOUGHT};
 pub(crate) use places::Places;
+pub(crate) use vendors::{COMPUTER, Computer, Offering, Vendor};
 
 /// A way of writing calls.
 ///

@@ -68,7 +68,7 @@ pub use processor::{
     PatchGrid, PatchedImage, ProcessedImage, SampledVideo, Sampling as FrameSampling, SingleImage, SmartSize,
     SquaredImage, TargetSize, TileGrid, TiledImage, VideoClass, VideoProcessor, resize,
 };
-pub use remote::{RemoteAddress, RemoteApi, RemoteError, RemoteModel, RemoteOptions};
+pub use remote::{ComputerTool, RemoteAddress, RemoteApi, RemoteError, RemoteModel, RemoteOptions};
 pub use scripted::{ScriptedCall, ScriptedError, ScriptedModel, ScriptedReply, ScriptedText};
 pub use template::{ChatTemplate, TemplateMessage, TemplatePart};
 pub use video::{DEFAULT_FRAME, Video};

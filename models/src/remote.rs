@@ -12,6 +12,7 @@ mod address;
 mod anthropic;
 mod api;
 mod arguments;
+mod computer;
 mod error;
 mod events;
 mod gemini;
@@ -20,6 +21,7 @@ mod notes;
 mod openai;
 mod picture;
 mod reply;
+mod responses;
 mod transport;
 mod turns;
 mod wire;
@@ -29,14 +31,16 @@ use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 
-pub use self::{address::RemoteAddress, api::RemoteApi, error::RemoteError};
+pub use self::{address::RemoteAddress, api::RemoteApi, computer::ComputerTool, error::RemoteError};
 use self::{
     key::Admission, notes::notes, picture::Pictures, reply::Ready, transport::Transport, turns::Turns,
     wire::Asked,
 };
 use crate::{
     ChatModel, Conversation, Generate, Generation, ModelCard, ModelError, Pace, Patience, RealPace, Reply,
-    dialect::NativeDialect, processor::Fit,
+    Thought,
+    dialect::{Computer, NativeDialect, Offering},
+    processor::Fit,
 };
 
 /// How a remote model is opened.
@@ -173,27 +177,43 @@ impl ChatModel for RemoteModel {
     ) -> Result<Generation, ModelError> {
         let inner = &self.inner;
         inner.check(conversation, options)?;
-        let dialect = NativeDialect { places: inner.address.api.places(inner.fit) };
-        let (declared, schema) = match &options.reply {
-            Reply::Text => (Vec::new(), None),
-            Reply::Json(schema) => {
+        let (computer, offering) = inner.computer(options)?.unzip();
+        let dialect = NativeDialect { places: inner.address.api.places(inner.fit), computer };
+        let (declared, schema) = match (&options.reply, &offering) {
+            (Reply::Text, _) => (Vec::new(), None),
+            (Reply::Json(schema), _) => {
                 let written = dialect.written(schema).map_err(ModelError::Request)?;
                 (Vec::new(), Some(written))
             }
-            Reply::Call { thought, functions } => (dialect.declare(functions, *thought)?, None),
+            (Reply::Call { .. }, Some(offering)) if offering.others.is_empty() => (Vec::new(), None),
+            // Words come before a call of the tool, so they do before one of a function.
+            (Reply::Call { .. }, Some(offering)) => (dialect.declare(&offering.others, Thought::None)?, None),
+            (Reply::Call { thought, functions }, None) => (dialect.declare(functions, *thought)?, None),
         };
         let begun = Instant::now();
         let pictures = inner.pictures.of(conversation, inner.fit).await?;
         let milliseconds = begun.elapsed().as_secs_f64() * 1000.0;
-        let turns = Turns::of(conversation, |wanted| {
+        let picture = |wanted| {
             pictures.iter().find(|(hash, _)| *hash == wanted).map(|(_, picture)| Arc::clone(picture))
+        };
+        let shows_calls = inner.address.computer.is_some_and(|tool| tool.shows_calls(&inner.address.model));
+        let mut turns = Turns::of(conversation, picture, |called| match &options.reply {
+            Reply::Call { functions, .. } if shows_calls => {
+                dialect.shows(&called.name, &called.arguments, functions)
+            }
+            _ => false,
         })?;
+        let tool = inner.address.computer.zip(offering.as_ref());
+        if let Some((tool, offering)) = tool {
+            turns.instruct(&tool.instructions(offering, options));
+        }
         let temperature = options.sampling.temperature.min(inner.address.api.facts().hottest);
         let body = inner.address.api.body(&Asked {
             model: &inner.address.model,
             turns: &turns,
             options,
             declared: &declared,
+            computer: tool,
             schema: schema.as_ref(),
             temperature: (!inner.address.own_sampling).then_some(temperature),
             is_vendor: inner.is_vendor,
@@ -205,6 +225,18 @@ impl ChatModel for RemoteModel {
 }
 
 impl Inner {
+    /// The vendor's tool for computer use and what of it can be done, where a call is asked for and there is a screen.
+    fn computer(&self, options: &Generate) -> Result<Option<(Computer, Offering)>, ModelError> {
+        let (Some(tool), Reply::Call { functions, .. }) = (self.address.computer, &options.reply) else {
+            return Ok(None);
+        };
+        if functions.is_empty() {
+            return Ok(None);
+        }
+        let computer = Computer { vendor: tool.vendor(), fit: self.fit };
+        Ok(computer.offering(functions)?.map(|offering| (computer, offering)))
+    }
+
     /// Refuses what this API can't be asked for.
     fn check(&self, conversation: &Conversation, options: &Generate) -> Result<(), ModelError> {
         let facts = self.address.api.facts();

@@ -63,7 +63,7 @@ async fn reply(model: &LocalModel, conversation: &Conversation, thought: Thought
 
 #[tokio::test]
 async fn whatever_a_model_writes_in_its_dialect_is_a_call() {
-    for kind in ["json", "qwen", "fara", "ui-tars", "holo", "smol"] {
+    for kind in ["json", "qwen", "qwen-tags", "fara", "ui-tars", "holo", "smol"] {
         let (_kept, folder) = folder(&format!("[dialect]\nkind = '{kind}'"));
         let model = load(&folder, "cpu", CacheForm::Auto).await;
         assert_eq!(model.inspect().dialect.kind.name(), kind);
@@ -90,6 +90,11 @@ async fn a_reply_is_shown_again_as_it_was_written() {
             "qwen",
             "I see.\n<tool_call>\n{\"name\": \"computer_use\", \"arguments\": {\"action\": \"terminate\"}}\n</tool_call>",
             "\n{\"name\": \"computer_use\", \"arguments\": {\"action\": \"terminate\"}}\n</tool_call>",
+        ),
+        (
+            "qwen-tags",
+            "I see.\n\n<tool_call>\n<function=computer_use>\n<parameter=action>\nterminate\n</parameter>\n</function>\n</tool_call>",
+            "\n<function=computer_use>\n<parameter=action>\nterminate\n</parameter>\n</function>\n</tool_call>",
         ),
         ("ui-tars", "Thought: I see.\nAction: finished()", " finished()"),
         ("smol", "<think>\nI see.\n</think>\n<code>\nfinal_answer()\n</code>", "\nfinal_answer()\n</code>"),

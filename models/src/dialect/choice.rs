@@ -28,6 +28,8 @@ pub enum DialectKind {
     Json,
     /// Qwen2.5-VL and Qwen3-VL: `<tool_call>` with the function `computer_use`.
     Qwen,
+    /// Qwen3.5: the same actions with tags, `<function=…>` and `<parameter=…>`, in the place of JSON.
+    QwenTags,
     /// Fara-7B: the same with a browser's actions.
     Fara,
     /// UI-TARS: `Thought: … Action: click(start_box='(x,y)')`.
@@ -44,6 +46,7 @@ impl DialectKind {
         match self {
             Self::Json => "json",
             Self::Qwen => "qwen",
+            Self::QwenTags => "qwen-tags",
             Self::Fara => "fara",
             Self::UiTars => "ui-tars",
             Self::Holo => "holo",
@@ -78,11 +81,11 @@ impl ChosenDialect {
             "qwen2_5_vl" | "qwen3_vl" | "qwen3_vl_moe" => {
                 (DialectKind::Qwen, format!("models of the family `{family}` were trained on it"))
             }
-            // What its siblings write is what is known of computer use; for other functions its template has XML.
+            // What its siblings do is what is known of computer use.
             "qwen3_5" => (
-                DialectKind::Qwen,
-                "its siblings of Qwen3-VL were trained on it, though the published template of `qwen3_5` declares calls \
-                 as `<function=…><parameter=…>`"
+                DialectKind::QwenTags,
+                "the published template of `qwen3_5` writes calls as `<function=…><parameter=…>`, with the actions that its \
+                 siblings of Qwen3-VL were trained on"
                     .into(),
             ),
             // They have a form of their own for functions, and none for a screen.
@@ -175,6 +178,7 @@ pub(crate) fn of_folder(folder: &ModelFolder, is_special: impl Fn(&str) -> bool)
             }
         }
         DialectKind::Qwen => Box::new(ComputerUse::qwen(scale, is_special)),
+        DialectKind::QwenTags => Box::new(ComputerUse::tagged(scale, is_special)),
         DialectKind::Fara => Box::new(ComputerUse::fara(scale, is_special)),
         DialectKind::UiTars => Box::new(UiTars::new(scale, is_special)),
         DialectKind::Holo => Box::new(Holo::new(scale)),
@@ -233,9 +237,9 @@ mod tests {
                 &silent,
                 "/m/q",
                 "qwen3_5",
-                DialectKind::Qwen,
-                "its siblings of Qwen3-VL were trained on it, though the published template of `qwen3_5` declares calls as \
-                 `<function=…><parameter=…>`",
+                DialectKind::QwenTags,
+                "the published template of `qwen3_5` writes calls as `<function=…><parameter=…>`, with the actions that its \
+                 siblings of Qwen3-VL were trained on",
             ),
             (
                 &silent,

@@ -10,11 +10,12 @@
 //! Functions are declared between `<tools>` tags, as Qwen's chat templates have them. One function, `computer_use`, has
 //! the actions of mouse and keyboard; which, and with what arguments, is in the cookbooks of Qwen2.5-VL and Qwen3-VL
 //! (<https://github.com/QwenLM/Qwen3-VL>) and, with actions of a browser, in Fara-7B's own
-//! (<https://github.com/microsoft/fara>). A place counts pixels of the resized image in 2.5, thousandths in 3.
+//! (<https://github.com/microsoft/fara>). Qwen3.5 writes the same calls with tags in the place of JSON. A place counts pixels of the resized image in 2.5, thousandths in 3.
 
 mod fara;
 mod qwen;
 mod signature;
+mod tags;
 
 use percept_runtime::{Form, Grammar, Marker, Prelude};
 use serde_json::{Map, Value, json};
@@ -39,9 +40,19 @@ const FORM: &str =
     "<tool_call>\n{\"name\": <function-name>, \"arguments\": <args-json-object>}\n</tool_call>";
 const FIRST: &str = "First say in a sentence or two what you see and what to do next.";
 
+/// What stands within `<tool_call>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Syntax {
+    /// An object with `name` and `arguments`.
+    Json,
+    /// A tag for the function and one for each argument ([`tags`]).
+    Tags,
+}
+
 /// `<tool_call>`, and the actions of `computer_use`.
 #[derive(Debug)]
 pub(crate) struct ComputerUse {
+    syntax: Syntax,
     actions: &'static [Action],
     scale: Scale,
     marker: Marker,
@@ -53,6 +64,11 @@ impl ComputerUse {
         Self::new(&qwen::ACTIONS, scale, is_special)
     }
 
+    /// The same actions in the form of Qwen3.5's template.
+    pub(super) fn tagged(scale: Scale, is_special: impl Fn(&str) -> bool) -> Self {
+        Self { syntax: Syntax::Tags, ..Self::qwen(scale, is_special) }
+    }
+
     /// Fara-7B's.
     pub(super) fn fara(scale: Scale, is_special: impl Fn(&str) -> bool) -> Self {
         Self::new(&fara::ACTIONS, scale, is_special)
@@ -60,27 +76,75 @@ impl ComputerUse {
 
     fn new(actions: &'static [Action], scale: Scale, is_special: impl Fn(&str) -> bool) -> Self {
         let marker = if is_special(OPEN) { Marker::Special(OPEN.into()) } else { Marker::Text(OPEN.into()) };
-        Self { actions, scale, marker }
+        Self { syntax: Syntax::Json, actions, scale, marker }
     }
 
-    /// A call in the grammar: the name, then the arguments.
-    fn schema(&self, offer: &Offer<'_>) -> Result<Value, ModelError> {
+    /// Every call that may be written: the function's name, and the schema of its arguments.
+    fn calls(&self, offer: &Offer<'_>) -> Result<Vec<(String, Value)>, ModelError> {
+        let mut calls = Vec::new();
+        for offered in &offer.actions {
+            let arguments = signature::arguments(offered, self.scale)
+                .map_err(|problem| schema::refused(offered.function, &problem))?;
+            calls.push((NAME.to_owned(), arguments));
+        }
+        for (function, schema) in &offer.others {
+            calls.push((function.name.clone(), schema::arguments(function, schema, self.scale)?));
+        }
+        Ok(calls)
+    }
+
+    /// What follows the marker in the grammar, its end included.
+    fn form(&self, offer: &Offer<'_>) -> Result<Vec<Form>, ModelError> {
+        let calls = self.calls(offer)?;
+        if self.syntax == Syntax::Tags {
+            let calls = calls.iter().map(|(name, arguments)| tags::grammar(name, arguments, CLOSE));
+            return Ok(vec![Form::Choice(calls.collect())]);
+        }
         let object = |name: &str, arguments: Value| {
             json!({
                 "type": "object", "properties": { "name": { "const": name }, "arguments": arguments },
                 "required": ["name", "arguments"], "additionalProperties": false
             })
         };
-        let mut calls = Vec::new();
-        for offered in &offer.actions {
-            let arguments = signature::arguments(offered, self.scale)
-                .map_err(|problem| schema::refused(offered.function, &problem))?;
-            calls.push(object(NAME, arguments));
+        let mut calls: Vec<Value> =
+            calls.into_iter().map(|(name, arguments)| object(&name, arguments)).collect();
+        let schema = if calls.len() == 1 { calls.remove(0) } else { json!({ "anyOf": calls }) };
+        let text = |text: &str| Form::Text(text.into());
+        Ok(vec![text("\n"), Form::Json(spaced::schema(&schema)), text(&format!("\n{CLOSE}"))])
+    }
+
+    /// A reply's function and arguments, whichever way they are written.
+    fn parsed(&self, reply: &str, offer: &Offer<'_>) -> Result<(String, Map<String, Value>), String> {
+        let reply = reply.trim();
+        let reply = reply.strip_prefix(OPEN).unwrap_or(reply);
+        let reply = reply.strip_suffix(CLOSE).unwrap_or(reply).trim();
+        if self.syntax == Syntax::Tags {
+            let (name, written) = tags::read(reply)?;
+            let action =
+                written.iter().find(|(argument, _)| argument == "action").map(|(_, name)| name.as_str());
+            let offered = action.filter(|_| name == NAME).and_then(|action| offer.action(action));
+            let other = offer.other(&name).map(|(_, schema)| schema);
+            let kind = |argument: &str| match offered {
+                Some(offered) => signature::argument(offered, argument, self.scale),
+                None => other.and_then(|schema| schema.get("properties")?.get(argument).cloned()),
+            };
+            let arguments = written.into_iter().map(|(argument, text)| {
+                // What isn't known is refused by name, whatever it is; the action's name is a text.
+                let schema = kind(&argument).unwrap_or(json!({ "type": "string" }));
+                let value = tags::typed(&text, &schema);
+                (argument, value)
+            });
+            return Ok((name, arguments.collect()));
         }
-        for (function, schema) in &offer.others {
-            calls.push(object(&function.name, schema::arguments(function, schema, self.scale)?));
-        }
-        Ok(if calls.len() == 1 { calls.remove(0) } else { json!({ "anyOf": calls }) })
+        let mut call: Map<String, Value> = serde_json::from_str(reply)
+            .map_err(|error| format!("what is within {OPEN} isn't one JSON object: {error}"))?;
+        let Some(Value::String(name)) = call.shift_remove("name") else {
+            return Err("the call doesn't name its function in `name`".into());
+        };
+        let Some(Value::Object(arguments)) = call.shift_remove("arguments").or(Some(json!({}))) else {
+            return Err("the call's `arguments` aren't one JSON object".into());
+        };
+        Ok((name, arguments))
     }
 }
 
@@ -95,12 +159,19 @@ impl Dialect for ComputerUse {
         lines.extend(signature::declared(&offer, self.scale)?.iter().map(spaced::text));
         lines.push("</tools>".into());
         lines.push(String::new());
+        let what = match self.syntax {
+            Syntax::Json => "its name and arguments as a JSON object within",
+            Syntax::Tags => "its name and each of its arguments in tags of their own within",
+        };
         lines.push(match thought {
             Thought::Free => format!("{FIRST} Then call one function:"),
             Thought::None => "Reply with a call of one function and nothing else:".into(),
         });
-        lines.push(format!("its name and arguments as a JSON object within {OPEN}{CLOSE} tags, in the form"));
-        lines.push(FORM.into());
+        lines.push(format!("{what} {OPEN}{CLOSE} tags, in the form"));
+        lines.push(match self.syntax {
+            Syntax::Json => FORM.into(),
+            Syntax::Tags => tags::SHOWN.into(),
+        });
         Ok(lines.join("\n"))
     }
 
@@ -111,7 +182,11 @@ impl Dialect for ComputerUse {
     ) -> Result<Option<Declaration>, ModelError> {
         let tools = signature::declared(&Offer::of(self.actions, functions)?, self.scale)?;
         let beside = (thought == Thought::Free).then(|| FIRST.to_owned());
-        Ok(Some(Declaration { tools: Value::Array(tools), form: FORM, beside }))
+        let form = match self.syntax {
+            Syntax::Json => FORM,
+            Syntax::Tags => tags::FORM,
+        };
+        Ok(Some(Declaration { tools: Value::Array(tools), form, beside }))
     }
 
     fn grammar(
@@ -120,10 +195,7 @@ impl Dialect for ComputerUse {
         thought: Thought,
         max_thought_tokens: usize,
     ) -> Result<Grammar, ModelError> {
-        let schema = self.schema(&Offer::of(self.actions, functions)?)?;
-        let text = |text: &str| Form::Text(text.into());
-        let close = text(&format!("\n{CLOSE}"));
-        let call = vec![text("\n"), Form::Json(spaced::schema(&schema)), close];
+        let call = self.form(&Offer::of(self.actions, functions)?)?;
         Ok(match thought {
             Thought::Free => Grammar {
                 prelude: Prelude::FreeText { marker: self.marker.clone(), max_tokens: max_thought_tokens },
@@ -141,18 +213,8 @@ impl Dialect for ComputerUse {
     }
 
     fn read(&self, reply: &str, functions: &[Function]) -> Result<Call, String> {
-        let reply = reply.trim();
-        let reply = reply.strip_prefix(OPEN).unwrap_or(reply);
-        let reply = reply.strip_suffix(CLOSE).unwrap_or(reply).trim();
-        let mut call: Map<String, Value> = serde_json::from_str(reply)
-            .map_err(|error| format!("what is within {OPEN} isn't one JSON object: {error}"))?;
-        let Some(Value::String(name)) = call.shift_remove("name") else {
-            return Err("the call doesn't name its function in `name`".into());
-        };
-        let Some(Value::Object(mut arguments)) = call.shift_remove("arguments").or(Some(json!({}))) else {
-            return Err("the call's `arguments` aren't one JSON object".into());
-        };
         let offer = Offer::of(self.actions, functions).map_err(|error| error.to_string())?;
+        let (name, mut arguments) = self.parsed(reply, &offer)?;
         if name == NAME && !offer.actions.is_empty() {
             let Some(Value::String(action)) = arguments.shift_remove("action") else {
                 return Err(format!("the call of `{NAME}` doesn't name its `action`"));
@@ -175,7 +237,12 @@ impl Dialect for ComputerUse {
 
     fn said(&self, thought: &str, text: &str) -> String {
         let text = text.trim_start_matches(OPEN);
-        if thought.is_empty() { format!("{OPEN}{text}") } else { format!("{thought}\n{OPEN}{text}") }
+        let between = match self.syntax {
+            Syntax::Json => "\n",
+            // The template's empty line.
+            Syntax::Tags => "\n\n",
+        };
+        if thought.is_empty() { format!("{OPEN}{text}") } else { format!("{thought}{between}{OPEN}{text}") }
     }
 
     fn write(&self, call: &Call, function: &Function) -> Option<Result<String, String>> {
@@ -188,6 +255,9 @@ impl Dialect for ComputerUse {
                 let schema = resolve(function).map_err(|error| error.to_string())?;
                 (call.function.as_str(), schema::write_in_order(&schema, &call.arguments, self.scale)?)
             };
+            if self.syntax == Syntax::Tags {
+                return tags::written(name, &arguments, CLOSE);
+            }
             Ok(format!("\n{}\n{CLOSE}", spaced::text(&json!({ "name": name, "arguments": arguments }))))
         };
         Some(written())

@@ -5,7 +5,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::processor::SmartSize;
+use crate::processor::{Fit, SmartSize};
 
 /// What the numbers of a model's places count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub(crate) enum Scale {
     Grid(Grid),
     /// The pixels of the image that the screenshot was brought to for the model (Qwen2.5-VL).
     Resized(SmartSize),
+    /// The pixels of the image as it is sent, which is the screenshot brought within these bounds.
+    Within(Fit),
     /// The pixels of the screenshot itself.
     Pixels,
     /// Fractions of its width and height, from 0 to 1, in steps of a ten-thousandth.
@@ -34,6 +36,10 @@ impl Scale {
             Self::Grid(grid) => Ok(grid),
             Self::Pixels => Ok(Grid { columns: mark.width, rows: mark.height }),
             Self::Fractions => Ok(Grid { columns: STEPS + 1, rows: STEPS + 1 }),
+            Self::Within(fit) => {
+                let [columns, rows] = fit.size(mark.width, mark.height);
+                Ok(Grid { columns, rows })
+            }
             Self::Resized(size) => {
                 let (columns, rows) = size.of(mark.width, mark.height).map_err(|error| error.to_string())?;
                 Ok(Grid { columns, rows })

@@ -12,6 +12,7 @@ use super::{
     grid::Mark,
     places::Places,
     schema::{self, is_required, places_can_be_read_back, properties, refused, resolve},
+    vendors::Computer,
 };
 use crate::{Call, Function, ModelError, Thought};
 
@@ -36,6 +37,8 @@ pub(crate) struct Declared {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NativeDialect {
     pub(crate) places: Places,
+    /// The vendor's own tool for computer use, where it is on offer beside the functions.
+    pub(crate) computer: Option<Computer>,
 }
 
 impl NativeDialect {
@@ -131,6 +134,14 @@ impl NativeDialect {
         Ok(Value::Object(result))
     }
 
+    /// Whether a call of long ago can be shown as one: of a function or the tool, and not one that was refused because a
+    /// person would have had to be asked.
+    pub(crate) fn shows(self, name: &str, arguments: &Map<String, Value>, functions: &[Function]) -> bool {
+        let Some(computer) = self.computer else { return false };
+        let is_known = functions.iter().any(|function| function.name == name);
+        (is_known || computer.owns(name, functions)) && computer.question(arguments).is_none()
+    }
+
     /// A call as the API handed it back, its places in pixels of the screenshot, and the thought that it holds.
     ///
     /// # Errors
@@ -143,14 +154,17 @@ impl NativeDialect {
         thought: Thought,
         functions: &[Function],
     ) -> Result<(String, Call), String> {
-        let Some(function) = functions.iter().find(|function| function.name == name) else {
-            let names: Vec<&str> = functions.iter().map(|function| function.name.as_str()).collect();
-            return Err(format!("there is no function `{name}`; there are {}", names.join(", ")));
-        };
         // A function without arguments may be called with none.
         let arguments = if arguments.trim().is_empty() { "{}" } else { arguments };
         let mut arguments: Map<String, Value> = serde_json::from_str(arguments)
             .map_err(|error| format!("the arguments of `{name}` aren't one JSON object: {error}"))?;
+        if let Some(computer) = self.computer.filter(|computer| computer.owns(name, functions)) {
+            return Ok((String::new(), computer.read(name, arguments, functions)?));
+        }
+        let Some(function) = functions.iter().find(|function| function.name == name) else {
+            let names: Vec<&str> = functions.iter().map(|function| function.name.as_str()).collect();
+            return Err(format!("there is no function `{name}`; there are {}", names.join(", ")));
+        };
         let thought = match thought {
             Thought::Free => {
                 arguments.shift_remove(THOUGHT).and_then(|thought| thought.as_str().map(str::to_owned))

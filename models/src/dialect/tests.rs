@@ -4,7 +4,9 @@ mod computer_use;
 mod holo;
 mod offered;
 mod smol;
+mod tags;
 mod ui_tars;
+mod vendors;
 mod written;
 
 use serde_json::json;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use reqwest::Url;
 
-use super::api::RemoteApi;
+use super::{api::RemoteApi, computer::ComputerTool};
 use crate::ModelError;
 
 /// A remote model's name, with where it is and how it is asked.
@@ -26,6 +26,9 @@ pub struct RemoteAddress {
     /// Whether it is asked how likely its words are (`?probabilities=yes`). Not every model tells, and one that doesn't
     /// refuses to answer at all.
     pub tells_probabilities: bool,
+    /// The vendor's own tool for computer use, if it is asked with one (`?computer=native`, `?computer=TOOL`, or because
+    /// the model is known to need it and the address doesn't say `?computer=functions`).
+    pub computer: Option<ComputerTool>,
 }
 
 impl RemoteAddress {
@@ -44,7 +47,7 @@ impl RemoteAddress {
         let bad = |problem: String| {
             ModelError::Request(format!(
                 "{problem}; a remote model is `{kind}:NAME` or `{kind}:URL#NAME`, perhaps with `?context=TOKENS`, \
-                 `?images=MOST`, `?sampling=own` or `?probabilities=yes` after the name, joined by `&`"
+                 `?images=MOST`, `?sampling=own`, `?probabilities=yes` or `?computer=native` after the name, joined by `&`"
             ))
         };
         let (base, named) = match text.rsplit_once('#') {
@@ -67,6 +70,7 @@ impl RemoteAddress {
             max_images: None,
             own_sampling: false,
             tells_probabilities: false,
+            computer: ComputerTool::known(api, model),
         };
         for setting in settings.split('&').filter(|setting| !setting.is_empty()) {
             let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
@@ -79,9 +83,18 @@ impl RemoteAddress {
                     return Err(bad("Anthropic's API tells no probabilities".into()));
                 }
                 ("probabilities", "yes", _) => address.tells_probabilities = true,
+                ("computer", named, _) if !named.is_empty() => {
+                    address.computer = ComputerTool::set(api, model, named).map_err(bad)?;
+                }
                 _ if !value.is_empty() => return Err(bad(format!("`{key}` can't be set so"))),
                 _ => return Err(bad("a setting without a value can't be set".into())),
             }
+        }
+        if let Some(tool) = address.computer {
+            address.api = tool.api();
+        }
+        if address.tells_probabilities && address.api == RemoteApi::Responses {
+            return Err(bad("OpenAI's tool for computer use comes with no probabilities".into()));
         }
         Ok(address)
     }
@@ -133,6 +146,9 @@ impl fmt::Display for RemoteAddress {
             self.max_images.map(|most| format!("images={most}")),
             self.own_sampling.then(|| "sampling=own".to_owned()),
             self.tells_probabilities.then(|| "probabilities=yes".to_owned()),
+            (self.computer != ComputerTool::known(self.api, &self.model)).then(|| {
+                format!("computer={}", self.computer.map_or(ComputerTool::FUNCTIONS, ComputerTool::name))
+            }),
         ];
         let settings: Vec<String> = settings.into_iter().flatten().collect();
         if settings.is_empty() { Ok(()) } else { write!(f, "?{}", settings.join("&")) }

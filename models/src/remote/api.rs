@@ -1,7 +1,7 @@
 //! The APIs that are spoken, and what differs between them beside the form of a request and of its answer.
 
 use super::{
-    anthropic, gemini, openai,
+    anthropic, gemini, openai, responses,
     wire::{Asked, Reader},
 };
 use crate::{ModelError, dialect::Places, processor::Fit};
@@ -12,6 +12,8 @@ use crate::{ModelError, dialect::Places, processor::Fit};
 pub enum RemoteApi {
     /// OpenAI's chat completions, and every server that is compatible with them.
     OpenAi,
+    /// OpenAI's responses, which its tools for computer use belong to.
+    Responses,
     /// Google's Gemini API, `streamGenerateContent`.
     Gemini,
     /// Anthropic's messages.
@@ -46,7 +48,7 @@ pub(super) struct Facts {
     pub(super) seed: bool,
 }
 
-static OPENAI: Facts = Facts {
+const OPENAI: Facts = Facts {
     name: "openai",
     base: "https://api.openai.com/v1",
     key_variables: &["OPENAI_API_KEY"],
@@ -60,6 +62,10 @@ static OPENAI: Facts = Facts {
     hottest: 2.0,
     seed: true,
 };
+
+static CHAT: Facts = OPENAI;
+
+static RESPONSES: Facts = Facts { stops: 0, seed: false, ..OPENAI };
 
 static GEMINI: Facts = Facts {
     name: "gemini",
@@ -99,7 +105,8 @@ impl RemoteApi {
 
     pub(super) fn facts(self) -> &'static Facts {
         match self {
-            Self::OpenAi => &OPENAI,
+            Self::OpenAi => &CHAT,
+            Self::Responses => &RESPONSES,
             Self::Gemini => &GEMINI,
             Self::Anthropic => &ANTHROPIC,
         }
@@ -108,7 +115,7 @@ impl RemoteApi {
     /// How its models give places on an image that is brought within these bounds.
     pub(super) fn places(self, fit: Fit) -> Places {
         match self {
-            Self::OpenAi | Self::Anthropic => Places::Pixels(fit),
+            Self::OpenAi | Self::Responses | Self::Anthropic => Places::Pixels(fit),
             Self::Gemini => Places::Thousandths,
         }
     }
@@ -117,6 +124,7 @@ impl RemoteApi {
     pub(super) fn path(self, model: &str) -> (Vec<String>, Option<&'static str>) {
         match self {
             Self::OpenAi => (vec!["chat".into(), "completions".into()], None),
+            Self::Responses => (vec!["responses".into()], None),
             Self::Gemini => {
                 // A tuned model has a collection of its own: `tunedModels/NAME`.
                 let (collection, name) = model.split_once('/').unwrap_or(("models", model));
@@ -131,6 +139,7 @@ impl RemoteApi {
     pub(super) fn body(self, asked: &Asked<'_>) -> Result<serde_json::Value, ModelError> {
         match self {
             Self::OpenAi => Ok(openai::body(asked)),
+            Self::Responses => Ok(responses::body(asked)),
             Self::Gemini => Ok(gemini::body(asked)),
             Self::Anthropic => anthropic::body(asked),
         }
@@ -140,6 +149,7 @@ impl RemoteApi {
     pub(super) fn reader(self) -> Box<dyn Reader> {
         match self {
             Self::OpenAi => Box::new(openai::ChunkReader::default()),
+            Self::Responses => Box::new(responses::EventReader::default()),
             Self::Gemini => Box::new(gemini::ChunkReader::default()),
             Self::Anthropic => Box::new(anthropic::EventReader::default()),
         }

@@ -20,6 +20,12 @@ pub(super) fn notes(address: &RemoteAddress, fit: Fit, url: &Url) -> Vec<String>
             facts.context
         ));
     }
+    if let Some(tool) = address.computer {
+        notes.push(format!(
+            "it works by its vendor's tool `{}`, one action at a time; what the vendor wants a person to confirm is refused",
+            tool.name()
+        ));
+    }
     let bounds = [
         fit.longest.map(|most| format!("{most} pixels on the longer side")),
         fit.shortest.map(|most| format!("{most} on the shorter")),
@@ -35,6 +41,9 @@ pub(super) fn notes(address: &RemoteAddress, fit: Fit, url: &Url) -> Vec<String>
     notes.push(match (address.own_sampling, facts.seed) {
         (true, _) => "it samples in its own way: temperature, top-p and seed aren't sent".into(),
         (false, true) => "its seed has 31 bits and is a wish: the same run may go another way".into(),
+        (false, false) if facts.hottest > 1.0 => {
+            "its API takes no seed, so the same run may go another way".into()
+        }
         (false, false) => {
             "its API takes no seed, so the same run may go another way, and no temperature above 1: a higher one is sent as 1"
                 .into()

@@ -7,5 +7,5 @@
 mod request;
 mod stream;
 
-pub(super) use request::body;
+pub(super) use request::{body, is_strict};
 pub(super) use stream::ChunkReader;

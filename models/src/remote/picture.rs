@@ -30,6 +30,11 @@ pub(super) struct Picture {
 }
 
 impl Picture {
+    /// The same as a `data:` URL.
+    pub(super) fn url(&self) -> String {
+        format!("data:{};base64,{}", self.media_type, self.base64)
+    }
+
     /// Scales and encodes.
     fn of(pixels: &RgbImage, fit: Fit) -> Result<Self, ModelError> {
         let [width, height] = fit.size(pixels.width(), pixels.height());

@@ -14,6 +14,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     RemoteAddress, RemoteError,
+    computer::ComputerTool,
     events::{EventParser, ServerEvent},
     key::Admission,
 };
@@ -63,6 +64,9 @@ impl Transport {
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         for (name, value) in facts.headers {
             headers.insert(*name, HeaderValue::from_static(value));
+        }
+        if let Some(beta) = address.computer.and_then(ComputerTool::beta) {
+            headers.insert("anthropic-beta", HeaderValue::from_static(beta));
         }
         if let Some(key) = admission.key() {
             let (name, before) = facts.key_header;

@@ -1,7 +1,10 @@
 //! What the APIs have in common: the request before it is written in one's form, and the answer after it was read.
 
-use super::{events::ServerEvent, turns::Turns};
-use crate::{Generate, dialect::Declared};
+use super::{computer::ComputerTool, events::ServerEvent, turns::Turns};
+use crate::{
+    Generate,
+    dialect::{Declared, Offering},
+};
 
 /// A request, all decided but its form.
 pub(super) struct Asked<'a> {
@@ -13,6 +16,8 @@ pub(super) struct Asked<'a> {
     pub(super) options: &'a Generate,
     /// The functions on offer; none unless a call is asked for.
     pub(super) declared: &'a [Declared],
+    /// The vendor's tool for computer use, if it is on offer too, and what of it can be done.
+    pub(super) computer: Option<(ComputerTool, &'a Offering)>,
     /// The schema of the reply, if it is to be a JSON document.
     pub(super) schema: Option<&'a serde_json::Value>,
     /// The temperature within what the API takes; `None` where the model is to sample in its own way.
@@ -22,6 +27,17 @@ pub(super) struct Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// Whether a call is asked for.
+    pub(super) fn wants_call(&self) -> bool {
+        self.computer.is_some() || !self.declared.is_empty()
+    }
+
+    /// Whether words may come before it. A function's own arguments have a place for a thought, a vendor's tool has none.
+    pub(super) fn speaks_first(&self) -> bool {
+        let is_free = matches!(self.options.reply, crate::Reply::Call { thought: crate::Thought::Free, .. });
+        is_free && self.computer.is_some()
+    }
+
     /// The run's seed in 31 bits, which every API takes; none where the model is to sample in its own way.
     pub(super) fn seed(&self) -> Option<u32> {
         let seed = self.options.sampling.seed;

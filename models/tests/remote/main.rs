@@ -7,6 +7,7 @@
     reason = "what fails in a test's own helpers fails the test"
 )]
 
+mod computer;
 mod faults;
 mod replies;
 mod requests;

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The body with its images shortened to their size.
-fn shortened(value: &mut Value) {
+pub(crate) fn shortened(value: &mut Value) {
     match value {
         Value::String(text) if text.len() > 60 && text.contains("iVBOR") => {
             let (before, data) = text.split_at(text.find("iVBOR").unwrap());

@@ -35,6 +35,12 @@ pub(super) fn arguments(offered: &Offered<'_>, scale: Scale) -> Result<Value, St
     )
 }
 
+/// The schema of one of an action's arguments as the model writes it, if it takes one of this name.
+pub(super) fn argument(offered: &Offered<'_>, name: &str, scale: Scale) -> Option<Value> {
+    let argument = offered.arguments().find(|argument| argument.name == name)?;
+    value(offered, argument, scale).ok()
+}
+
 /// What may be written for an argument.
 fn value(offered: &Offered<'_>, argument: &Argument, scale: Scale) -> Result<Value, String> {
     match argument.means {
@@ -99,7 +105,7 @@ pub(super) fn declared(offer: &Offer<'_>, scale: Scale) -> Result<Vec<Value>, Mo
         all.push(computer_use(offer, scale)?);
     }
     // As an API declares them, with places in this model's numbers.
-    let dialect = NativeDialect { places: Places::Own(scale) };
+    let dialect = NativeDialect { places: Places::Own(scale), computer: None };
     let others: Vec<_> = offer.others.iter().map(|(function, _)| (*function).clone()).collect();
     if !others.is_empty() {
         for declared in dialect.declare(&others, Thought::None)? {
@@ -118,7 +124,7 @@ fn computer_use(offer: &Offer<'_>, scale: Scale) -> Result<Value, ModelError> {
         let grid = scale.of(mark).map_err(|problem| refused(offered.function, &problem))?;
         // Thousandths reach from 0 to 1000.
         let [columns, rows] = match scale {
-            Scale::Resized(_) | Scale::Pixels => [grid.columns, grid.rows],
+            Scale::Resized(_) | Scale::Within(_) | Scale::Pixels => [grid.columns, grid.rows],
             Scale::Grid(_) | Scale::Fractions => [grid.columns - 1, grid.rows - 1],
         };
         // Writing into a string can't fail.

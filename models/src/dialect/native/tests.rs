@@ -28,12 +28,14 @@ fn functions() -> Vec<Function> {
 }
 
 fn halves() -> NativeDialect {
-    NativeDialect { places: Places::Pixels(Fit { longest: Some(960), ..Fit::default() }) }
+    NativeDialect { places: Places::Pixels(Fit { longest: Some(960), ..Fit::default() }), computer: None }
 }
 
-const PIXELS: NativeDialect =
-    NativeDialect { places: Places::Pixels(Fit { longest: None, shortest: None, area: None }) };
-const THOUSANDTHS: NativeDialect = NativeDialect { places: Places::Thousandths };
+const PIXELS: NativeDialect = NativeDialect {
+    places: Places::Pixels(Fit { longest: None, shortest: None, area: None }),
+    computer: None,
+};
+const THOUSANDTHS: NativeDialect = NativeDialect { places: Places::Thousandths, computer: None };
 
 fn check(dialect: NativeDialect, arguments: &Value, expected: Result<Value, &str>) {
     let read = dialect.read("look", &arguments.to_string(), Thought::Free, &functions());

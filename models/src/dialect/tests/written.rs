@@ -181,3 +181,17 @@ fn whatever_is_written_under_a_grammar_reads_as_a_call_inside_the_screenshot() {
         }
     }
 }
+
+#[test]
+fn whatever_is_written_between_tags_reads_as_a_call_inside_the_screenshot() {
+    let (ground, mut functions) = (Ground::new(), functions(SIZE));
+    let dialect = ComputerUse::tagged(Scale::THOUSANDTHS, |_| false);
+    // A walk by chance doesn't find the many tokens that end a text; those have a table of their own.
+    let speaks = ["type_text", "answer", "finish", "navigate"];
+    functions.retain(|function| !speaks.contains(&function.name.as_str()));
+    check(&ground, &dialect, &functions, 30);
+    for function in &functions {
+        let called = check(&ground, &dialect, std::slice::from_ref(function), 4);
+        assert_eq!(called, [function.name.as_str()]);
+    }
+}

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use crate::{
     ModelError,
+    dialect::COMPUTER,
     remote::{
-        turns::{Part, Turn},
+        turns::{Called, Part, Turn},
         wire::{Asked, decimal},
     },
 };
@@ -16,7 +17,7 @@ const REPLY: &str = "reply";
 /// The body of a request.
 pub(crate) fn body(asked: &Asked<'_>) -> Result<Value, ModelError> {
     let options = asked.options;
-    let mut messages: Vec<Value> = asked.turns.turns.iter().map(message).collect();
+    let mut messages: Vec<Value> = asked.turns.answering().map(|(turn, call)| message(turn, call)).collect();
     if let Some(block) = messages.last_mut().and_then(|last| last["content"].as_array_mut()?.last_mut()) {
         block["cache_control"] = json!({ "type": "ephemeral" });
     }
@@ -48,7 +49,13 @@ pub(crate) fn body(asked: &Asked<'_>) -> Result<Value, ModelError> {
     if !stops.is_empty() {
         body["stop_sequences"] = json!(stops);
     }
-    if !asked.declared.is_empty() {
+    if asked.wants_call() {
+        let tool = asked.computer.map(|(tool, offering)| {
+            let [width, height] = offering.size;
+            json!({
+                "type": tool.name(), "name": COMPUTER, "display_width_px": width, "display_height_px": height,
+            })
+        });
         let tools = asked.declared.iter().map(|function| {
             json!({
                 "name": function.name,
@@ -56,8 +63,10 @@ pub(crate) fn body(asked: &Asked<'_>) -> Result<Value, ModelError> {
                 "input_schema": function.parameters,
             })
         });
-        body["tools"] = tools.collect();
-        body["tool_choice"] = json!({ "type": "any", "disable_parallel_tool_use": true });
+        body["tools"] = tool.into_iter().chain(tools).collect();
+        // Where a call is forced no word comes before it.
+        let choice = if asked.speaks_first() { "auto" } else { "any" };
+        body["tool_choice"] = json!({ "type": choice, "disable_parallel_tool_use": true });
     }
     if let Some(schema) = asked.schema {
         if schema.get("type").is_none_or(|kind| kind != "object") {
@@ -72,12 +81,30 @@ pub(crate) fn body(asked: &Asked<'_>) -> Result<Value, ModelError> {
     Ok(body)
 }
 
-fn message(turn: &Turn) -> Value {
-    let blocks = turn.parts.iter().map(|part| match part {
-        Part::Text(text) => json!({ "type": "text", "text": text }),
+fn message(turn: &Turn, call: Option<&Called>) -> Value {
+    let Some(call) = call else {
+        let blocks: Vec<Value> = turn.parts.iter().map(block).collect();
+        return json!({ "role": if turn.is_model { "assistant" } else { "user" }, "content": blocks });
+    };
+    let (result, beside) = turn.answer();
+    let result: Vec<Value> = result.into_iter().map(block).collect();
+    let answer = json!({ "type": "tool_result", "tool_use_id": id(call), "content": result });
+    let blocks: Vec<Value> = std::iter::once(answer).chain(beside.into_iter().map(block)).collect();
+    json!({ "role": "user", "content": blocks })
+}
+
+fn block(part: &Part) -> Value {
+    match part {
+        Part::Text(text) | Part::Result(text) => json!({ "type": "text", "text": text }),
         Part::Image(picture) => json!({ "type": "image", "source": {
             "type": "base64", "media_type": picture.media_type, "data": picture.base64,
         } }),
-    });
-    json!({ "role": if turn.is_model { "assistant" } else { "user" }, "content": blocks.collect::<Vec<_>>() })
+        Part::Call(call) => {
+            json!({ "type": "tool_use", "id": id(call), "name": call.name, "input": call.arguments })
+        }
+    }
+}
+
+fn id(call: &Called) -> String {
+    format!("toolu_{:04}", call.number)
 }

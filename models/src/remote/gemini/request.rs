@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::remote::{
-    turns::{Part, Turn},
+    turns::{Called, Part, Turn},
     wire::{Asked, decimal},
 };
 
@@ -35,16 +35,16 @@ pub(crate) fn body(asked: &Asked<'_>) -> Value {
         settings["responseJsonSchema"] = schema.clone();
     }
     let mut system = vec![asked.turns.system.as_str()];
-    if !asked.declared.is_empty() {
+    if asked.wants_call() {
         system.push(ONE_CALL);
     }
     system.retain(|text| !text.is_empty());
-    let contents: Vec<Value> = asked.turns.turns.iter().map(content).collect();
+    let contents: Vec<Value> = asked.turns.answering().map(|(turn, call)| content(turn, call)).collect();
     let mut body = json!({ "contents": contents, "generationConfig": settings });
     if !system.is_empty() {
         body["systemInstruction"] = json!({ "parts": [{ "text": system.join("\n\n") }] });
     }
-    if !asked.declared.is_empty() {
+    if asked.wants_call() {
         let declarations = asked.declared.iter().map(|function| {
             json!({
                 "name": function.name,
@@ -52,18 +52,55 @@ pub(crate) fn body(asked: &Asked<'_>) -> Value {
                 "parametersJsonSchema": function.parameters,
             })
         });
-        body["tools"] = json!([{ "functionDeclarations": declarations.collect::<Vec<_>>() }]);
-        body["toolConfig"] = json!({ "functionCallingConfig": { "mode": "ANY" } });
+        let tool = asked.computer.map(|(_, offering)| {
+            json!({ "computerUse": {
+                "environment": "ENVIRONMENT_BROWSER", "excludedPredefinedFunctions": offering.excluded,
+            } })
+        });
+        let declarations: Vec<Value> = declarations.collect();
+        let functions = (!declarations.is_empty()).then(|| json!({ "functionDeclarations": declarations }));
+        body["tools"] = tool.into_iter().chain(functions).collect();
+        let mode = if asked.speaks_first() { "AUTO" } else { "ANY" };
+        body["toolConfig"] = json!({ "functionCallingConfig": { "mode": mode } });
     }
     body
 }
 
-fn content(turn: &Turn) -> Value {
-    let parts = turn.parts.iter().map(|part| match part {
-        Part::Text(text) => json!({ "text": text }),
+fn content(turn: &Turn, call: Option<&Called>) -> Value {
+    let parts: Vec<Value> = match call {
+        None => turn.parts.iter().map(part).collect(),
+        Some(call) => {
+            let (result, beside) = turn.answer();
+            let texts: Vec<&str> = result.iter().filter_map(|part| text(part)).collect();
+            let images: Vec<Value> = result
+                .iter()
+                .filter(|part| matches!(part, Part::Image(_)))
+                .map(|image| part(image))
+                .collect();
+            let mut answer = json!({ "name": call.name, "response": { "output": texts.join("\n") } });
+            if !images.is_empty() {
+                answer["parts"] = json!(images);
+            }
+            let answer = json!({ "functionResponse": answer });
+            std::iter::once(answer).chain(beside.into_iter().map(part)).collect()
+        }
+    };
+    json!({ "role": if turn.is_model { "model" } else { "user" }, "parts": parts })
+}
+
+fn part(part: &Part) -> Value {
+    match part {
+        Part::Text(text) | Part::Result(text) => json!({ "text": text }),
         Part::Image(picture) => {
             json!({ "inlineData": { "mimeType": picture.media_type, "data": picture.base64 } })
         }
-    });
-    json!({ "role": if turn.is_model { "model" } else { "user" }, "parts": parts.collect::<Vec<_>>() })
+        Part::Call(call) => json!({ "functionCall": { "name": call.name, "args": call.arguments } }),
+    }
+}
+
+fn text(part: &Part) -> Option<&str> {
+    match part {
+        Part::Text(text) | Part::Result(text) => Some(text),
+        Part::Image(_) | Part::Call(_) => None,
+    }
 }

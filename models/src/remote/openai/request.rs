@@ -64,9 +64,10 @@ fn message(turn: &Turn) -> Value {
         return json!({ "role": role, "content": text });
     }
     let parts = turn.parts.iter().map(|part| match part {
-        Part::Text(text) => json!({ "type": "text", "text": text }),
+        Part::Text(text) | Part::Result(text) => json!({ "type": "text", "text": text }),
+        Part::Call(called) => json!({ "type": "text", "text": called.words() }),
         Part::Image(picture) => json!({ "type": "image_url", "image_url": {
-            "url": format!("data:{};base64,{}", picture.media_type, picture.base64), "detail": "high",
+            "url": picture.url(), "detail": "high",
         } }),
     });
     json!({ "role": role, "content": parts.collect::<Vec<_>>() })
@@ -74,7 +75,7 @@ fn message(turn: &Turn) -> Value {
 
 /// Whether the schema keeps to what OpenAI enforces strictly: objects that say all of their members and demand each.
 /// Another one would be refused as strict, and is a wish only.
-fn is_strict(schema: &Value) -> bool {
+pub(crate) fn is_strict(schema: &Value) -> bool {
     match schema {
         Value::Object(object) => {
             let is_object = object.get("type").is_some_and(|kind| kind == "object");

@@ -1,0 +1,161 @@
+//! The form in which Qwen3.5 and Qwen3-Coder write a call: tags for the function and for each argument.
+//!
+//! ```text
+//! <tool_call>
+//! <function=computer_use>
+//! <parameter=action>
+//! left_click
+//! </parameter>
+//! <parameter=coordinate>
+//! [500, 250]
+//! </parameter>
+//! </function>
+//! </tool_call>
+//! ```
+//!
+//! As their published chat templates have it: a text stands as it is between the line breaks inside its tags, a list or an
+//! object as JSON with spaces, anything else as Python writes it (`True`, `None`, `1.5`). So whether `5` is a text or a
+//! number is for the function's schema to say, and a text can't hold the end of its own tag.
+
+use percept_runtime::Form;
+use serde_json::{Map, Value, json};
+
+use crate::dialect::spaced;
+
+/// What a template that declares functions so writes.
+pub(super) const FORM: &str =
+    "<tool_call>\n<function=example_function_name>\n<parameter=example_parameter_1>\n";
+
+/// The form as the prompt shows it where the template doesn't.
+pub(super) const SHOWN: &str =
+    "<tool_call>\n<function=NAME>\n<parameter=ARGUMENT>\nvalue\n</parameter>\n</function>\n</tool_call>";
+
+const END: &str = "\n</parameter>\n";
+
+/// A text that doesn't come near the end of its tag: what looks like it from `</pa` on can't be written. One of bounded
+/// length has no `<` at all.
+const TEXT: &str = r"([^<]|<+([^</]|/+([^</p]|p+[^a</p])))*";
+
+/// A call in the grammar: the schema of its arguments is an object's.
+pub(super) fn grammar(name: &str, arguments: &Value, close: &str) -> Form {
+    let required = arguments.get("required").and_then(Value::as_array);
+    let properties = arguments.get("properties").and_then(Value::as_object);
+    let mut forms = vec![Form::Text(format!("\n<function={name}>\n"))];
+    for (argument, schema) in properties.into_iter().flatten() {
+        let form = Form::Sequence(vec![
+            Form::Text(format!("<parameter={argument}>\n")),
+            value(schema),
+            Form::Text(END.into()),
+        ]);
+        let is_required = required.is_some_and(|names| names.iter().any(|known| known == argument));
+        forms.push(if is_required { form } else { Form::Optional(Box::new(form)) });
+    }
+    forms.push(Form::Text(format!("</function>\n{close}")));
+    Form::Sequence(forms)
+}
+
+fn value(schema: &Value) -> Form {
+    let words = schema.get("enum").and_then(Value::as_array).cloned();
+    let words = words.or_else(|| schema.get("const").map(|word| vec![word.clone()]));
+    if let Some(words) = words {
+        return Form::Choice(words.iter().map(|word| Form::Text(text(word))).collect());
+    }
+    if is_text(schema) {
+        // Within a bound every character counts.
+        let longest = schema.get("maxLength").and_then(Value::as_u64);
+        return Form::Regex(longest.map_or(TEXT.into(), |longest| format!("[^<]{{0,{longest}}}")));
+    }
+    if schema.get("type").is_some_and(|kind| kind == "boolean") {
+        return Form::Choice([true, false].map(|word| Form::Text(text(&json!(word)))).into());
+    }
+    Form::Json(spaced::schema(schema))
+}
+
+/// Whether a value of this schema is a text and nothing else, null aside.
+fn is_text(schema: &Value) -> bool {
+    if let Some(branches) = ["anyOf", "oneOf"].iter().find_map(|key| schema.get(key)?.as_array()) {
+        let mut branches =
+            branches.iter().filter(|branch| branch.get("type").is_none_or(|kind| kind != "null"));
+        return branches.next().is_some_and(is_text) && branches.all(is_text);
+    }
+    match schema.get("type") {
+        Some(Value::Array(kinds)) => kinds.iter().all(|kind| kind == "string" || kind == "null"),
+        Some(kind) => kind == "string",
+        None => ["enum", "const"].iter().any(|key| match schema.get(key) {
+            Some(Value::Array(words)) => words.iter().all(Value::is_string),
+            Some(word) => word.is_string(),
+            None => false,
+        }),
+    }
+}
+
+/// A call as it is written: the name, and each argument's text.
+///
+/// # Errors
+///
+/// In words for the model: it isn't in this form.
+pub(super) fn read(reply: &str) -> Result<(String, Vec<(String, String)>), String> {
+    let form = || format!("what is within <tool_call> isn't in the form\n{SHOWN}");
+    let rest = reply.trim().strip_prefix("<function=").ok_or_else(form)?;
+    let (name, mut rest) = rest.split_once('>').ok_or_else(form)?;
+    let mut arguments = Vec::new();
+    loop {
+        rest = rest.trim_start();
+        if let Some(after) = rest.strip_prefix("</function>") {
+            if !after.trim().is_empty() {
+                return Err("the reply goes on after its one call: make one at a time".into());
+            }
+            return Ok((name.trim().to_owned(), arguments));
+        }
+        let tag = rest.strip_prefix("<parameter=").ok_or_else(form)?;
+        let (argument, tag) = tag.split_once('>').ok_or_else(form)?;
+        let (value, after) = tag.split_once("</parameter>").ok_or_else(form)?;
+        let value = value.strip_prefix('\n').unwrap_or(value);
+        let value = value.strip_suffix('\n').unwrap_or(value);
+        arguments.push((argument.trim().to_owned(), value.to_owned()));
+        rest = after;
+    }
+}
+
+/// An argument's text as a value of this schema.
+pub(super) fn typed(written: &str, schema: &Value) -> Value {
+    if is_text(schema) {
+        return json!(written);
+    }
+    match written.trim() {
+        "True" => json!(true),
+        "False" => json!(false),
+        "None" => Value::Null,
+        other => serde_json::from_str(other).unwrap_or_else(|_| json!(written)),
+    }
+}
+
+/// A call as the model would write it.
+///
+/// # Errors
+///
+/// In words: a text holds the end of its tag.
+pub(super) fn written(name: &str, arguments: &Map<String, Value>, close: &str) -> Result<String, String> {
+    let mut lines = format!("\n<function={name}>\n");
+    for (argument, value) in arguments {
+        let value = text(value);
+        if value.contains("</pa") {
+            return Err(format!("{argument}: a text with `</pa` can't be written between these tags"));
+        }
+        lines.extend(["<parameter=", argument, ">\n", &value, END]);
+    }
+    lines.push_str("</function>\n");
+    lines.push_str(close);
+    Ok(lines)
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Bool(true) => "True".into(),
+        Value::Bool(false) => "False".into(),
+        Value::Null => "None".into(),
+        Value::Number(number) => number.to_string(),
+        Value::Array(_) | Value::Object(_) => spaced::text(value),
+    }
+}

@@ -1,0 +1,183 @@
+//! The tools for computer use that Anthropic, OpenAI and Google have of their own.
+//!
+//! A model behind such an API is trained on one tool whose actions the API itself declares, so nothing is said about them
+//! here but which of them a run can do. What comes back is an action of the vendor's; a file beside this one brings it to
+//! the form in which its table has it, and the table says which function on offer that is ([`actions`](super::actions)).
+//!
+//! An action of which the vendor wants a person to be asked first is refused in words. It is never acknowledged, neither
+//! here nor in what the vendor is shown later.
+
+mod anthropic;
+mod gemini;
+mod openai;
+
+use serde_json::{Map, Value};
+
+use super::{
+    actions::{Action, Offer},
+    grid::Scale,
+};
+use crate::{Call, Function, ModelError, processor::Fit};
+
+/// The name that a call of Anthropic's and OpenAI's tool goes by. Google's actions are functions of their own.
+pub(crate) const COMPUTER: &str = "computer";
+
+/// Who made a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Vendor {
+    Anthropic,
+    OpenAi,
+    Google,
+}
+
+/// A vendor's tool, on screenshots that are sent within bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Computer {
+    pub(crate) vendor: Vendor,
+    pub(crate) fit: Fit,
+}
+
+/// What a run can do by such a tool.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Offering {
+    /// The size of the newest screenshot as it is sent, `[width, height]`.
+    pub(crate) size: [u32; 2],
+    /// The actions that are on offer, in the vendor's words.
+    pub(crate) actions: Vec<&'static str>,
+    /// Those of the tool's that aren't.
+    pub(crate) excluded: Vec<&'static str>,
+    /// The functions that no action stands for.
+    pub(crate) others: Vec<Function>,
+}
+
+/// An action as its table has it, and its arguments.
+type Brought = (String, Map<String, Value>);
+
+impl Computer {
+    /// What of the tool can be done with these functions; `None` where there is no screenshot to do it on.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Request`] if a schema can't be followed, or a function has the tool's own name.
+    pub(crate) fn offering(self, functions: &[Function]) -> Result<Option<Offering>, ModelError> {
+        let offer = Offer::of(self.table(), functions)?;
+        if self.vendor != Vendor::Google && functions.iter().any(|function| function.name == COMPUTER) {
+            return Err(ModelError::Request(format!(
+                "a function can't be called `{COMPUTER}` beside the vendor's tool of that name: rename it, or set \
+                 `?computer=functions`"
+            )));
+        }
+        let Some(mark) = offer.mark().filter(|_| !offer.actions.is_empty()) else { return Ok(None) };
+        let mut actions: Vec<&'static str> = Vec::new();
+        for offered in &offer.actions {
+            let shown = self.shown(offered.action.name);
+            if !actions.contains(&shown) {
+                actions.push(shown);
+            }
+        }
+        let all = match self.vendor {
+            Vendor::Google => &gemini::ALL[..],
+            Vendor::Anthropic | Vendor::OpenAi => &[],
+        };
+        let excluded = all.iter().copied().filter(|name| !actions.contains(name)).collect();
+        let others = offer.others.iter().map(|(function, _)| (*function).clone()).collect();
+        Ok(Some(Offering { size: self.fit.size(mark.width, mark.height), actions, excluded, others }))
+    }
+
+    /// Whether a call of this name is one of the tool's, with these functions on offer.
+    pub(crate) fn owns(self, name: &str, functions: &[Function]) -> bool {
+        let is_other = || Offer::of(self.table(), functions).is_ok_and(|offer| offer.other(name).is_some());
+        match self.vendor {
+            Vendor::Google => gemini::ALL.contains(&name) && !is_other(),
+            Vendor::Anthropic | Vendor::OpenAi => name == COMPUTER,
+        }
+    }
+
+    /// The call that an action means, its places in pixels of the screenshot.
+    ///
+    /// # Errors
+    ///
+    /// In words for the model: a person would have to be asked, no function on offer does it, or it isn't written so.
+    pub(crate) fn read(
+        self,
+        name: &str,
+        mut arguments: Map<String, Value>,
+        functions: &[Function],
+    ) -> Result<Call, String> {
+        if let Some(why) = self.question(&arguments) {
+            return Err(format!(
+                "the model's vendor wants a person to confirm this first ({why}), and nobody is asked here: do it another \
+                 way, or leave it to the person"
+            ));
+        }
+        let (action, arguments) = match self.vendor {
+            Vendor::Anthropic => anthropic::brought(arguments)?,
+            Vendor::OpenAi => openai::brought(arguments)?,
+            Vendor::Google => {
+                arguments.shift_remove(gemini::SAFETY);
+                gemini::brought(name, arguments)?
+            }
+        };
+        let offer = Offer::of(self.table(), functions).map_err(|error| error.to_string())?;
+        let Some(offered) = offer.action(&action) else {
+            let names: Vec<&str> =
+                offer.actions.iter().map(|offered| self.shown(offered.action.name)).collect();
+            let others = offer.others.iter().map(|(function, _)| function.name.as_str());
+            let names: Vec<&str> = names.into_iter().chain(others).collect();
+            return Err(format!(
+                "`{}` can't be done here, but {} can",
+                self.shown_or(&action),
+                names.join(", ")
+            ));
+        };
+        offered.read(arguments, self.scale())
+    }
+
+    /// What the vendor wants a person to be asked before this is done.
+    pub(crate) fn question(self, arguments: &Map<String, Value>) -> Option<String> {
+        match self.vendor {
+            Vendor::Anthropic => None,
+            Vendor::OpenAi => openai::question(arguments),
+            Vendor::Google => gemini::question(arguments),
+        }
+    }
+
+    fn table(self) -> &'static [Action] {
+        match self.vendor {
+            Vendor::Anthropic => &anthropic::ACTIONS,
+            Vendor::OpenAi => &openai::ACTIONS,
+            Vendor::Google => &gemini::ACTIONS,
+        }
+    }
+
+    fn scale(self) -> Scale {
+        match self.vendor {
+            Vendor::Google => Scale::THOUSANDTHS,
+            Vendor::Anthropic | Vendor::OpenAi => Scale::Within(self.fit),
+        }
+    }
+
+    /// An action of the table in the vendor's words.
+    fn shown(self, name: &'static str) -> &'static str {
+        match (self.vendor, name) {
+            (_, SIDEWAYS) => "scroll",
+            (Vendor::OpenAi, openai::RIGHT) => "click with the right button",
+            (Vendor::OpenAi, openai::MIDDLE) => "click with the wheel",
+            _ => name,
+        }
+    }
+
+    fn shown_or(self, name: &str) -> &str {
+        let known = self.table().iter().find(|action| action.name == name);
+        known.map_or(name, |action| self.shown(action.name))
+    }
+}
+
+/// The name in a table of scrolling to the left or right, where the vendor has one name for all directions.
+const SIDEWAYS: &str = "scroll sideways";
+
+/// How far the wheel is to turn as a table has it: the action, and its argument `pixels`, positive down or to the right.
+fn wheel(mut arguments: Map<String, Value>, across: bool, pixels: f64) -> Brought {
+    arguments.insert("pixels".into(), pixels.into());
+    ((if across { SIDEWAYS } else { "scroll" }).into(), arguments)
+}

@@ -1,0 +1,270 @@
+//! The vendors' own tools for computer use: what is asked, what comes back, and what is never acknowledged.
+
+use std::{sync::Arc, time::Duration};
+
+use percept_models::{
+    ChatModel, Content, Conversation, Function, Generate, Message, ModelError, Reply, Role, Thought,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    call, conversation,
+    requests::shortened,
+    server::{Answer, Asked, SECRET, Server, Steps, model, patient},
+};
+
+/// An API and its tools, with an answer in words.
+const TOOLS: [(&str, &str, &str); 5] = [
+    ("anthropic", "computer_20250124", "anthropic/text"),
+    ("anthropic", "computer_20251124", "anthropic/text"),
+    ("openai", "computer_use_preview", "responses/text"),
+    ("openai", "computer", "responses/text"),
+    ("gemini", "computer_use", "gemini/text"),
+];
+
+fn said(thought: &str, text: &str) -> Message {
+    let said = Content::Said { thought: thought.into(), text: text.into() };
+    Message { role: Role::Assistant, content: vec![said] }
+}
+
+/// A look at a screen, after these calls, each with what came of it and the screen since.
+fn after(calls: &[(&str, &str)]) -> Conversation {
+    let screens = conversation(64, 48);
+    let screen = || screens.messages()[4].clone();
+    let mut all = vec![
+        Message::text(Role::System, "You work a page."),
+        Message::text(Role::User, "Press B."),
+        screen(),
+    ];
+    for (text, result) in calls {
+        all.extend([said("B is there.", text), Message::text(Role::Tool, *result), screen()]);
+    }
+    all.into_iter().collect()
+}
+
+/// A call of the vendor's own for a click in the middle.
+fn click(tool: &str) -> &'static str {
+    match tool {
+        "computer_use" => r#"click_at {"x":500,"y":500}"#,
+        "computer_20250124" | "computer_20251124" => {
+            r#"computer {"action":"left_click","coordinate":[32,24]}"#
+        }
+        "computer" => r#"computer {"actions":[{"type":"click","button":"left","x":32,"y":24}]}"#,
+        _ => r#"computer {"type":"click","button":"left","x":32,"y":24}"#,
+    }
+}
+
+async fn asked(
+    api: &str,
+    settings: &str,
+    answer: &str,
+    conversation: &Conversation,
+    options: &Generate,
+) -> Asked {
+    let server = Server::new(vec![Answer::file(answer)]).await;
+    // Of Gemini's models those before the third take calls without the signature of a thought.
+    let named = if settings == "?computer=computer_use" { "#gemini-2.5" } else { "#model" };
+    let model = patient(&(server.address(api).replace("#model", named) + settings));
+    let generation = model.generate(conversation, options).await.unwrap();
+    let _ = generation.complete().await.unwrap();
+    let mut asked = server.asked().remove(0);
+    shortened(&mut asked.body);
+    asked
+}
+
+#[tokio::test]
+async fn a_tool_is_declared_and_what_it_did_is_shown_in_the_apis_own_form() {
+    for (api, tool, answer) in TOOLS {
+        let conversation = after(&[(click(tool), "Pressed."), ("finish {}", "Nothing was done: it isn't.")]);
+        let options = call(64, 48, Thought::Free);
+        let asked = asked(api, &format!("?computer={tool}"), answer, &conversation, &options).await;
+        insta::assert_json_snapshot!(format!("computer_{tool}"), asked.body);
+        let beta = match tool {
+            "computer_20250124" => Some("computer-use-2025-01-24"),
+            "computer_20251124" => Some("computer-use-2025-11-24"),
+            _ => None,
+        };
+        assert_eq!(asked.header("anthropic-beta"), beta, "{tool}");
+        let line = match api {
+            "openai" => "POST /v1/responses HTTP/1.1",
+            "gemini" => "POST /v1beta/models/gemini-2.5:streamGenerateContent?alt=sse HTTP/1.1",
+            _ => "POST /v1/messages HTTP/1.1",
+        };
+        assert_eq!(asked.line, line);
+    }
+}
+
+#[tokio::test]
+async fn without_a_screen_or_a_call_to_make_there_is_no_tool() {
+    let finish =
+        Function { name: "finish".into(), description: String::new(), schema: json!({ "type": "object" }) };
+    let blind = Reply::Call { thought: Thought::Free, functions: vec![finish] };
+    let schema = json!({ "type": "object", "properties": {}, "required": [], "additionalProperties": false });
+    for (api, tool, answer) in TOOLS {
+        for reply in [Reply::Text, blind.clone(), Reply::Json(schema.clone())] {
+            let options = Generate { reply, ..Generate::default() };
+            let settings = format!("?computer={tool}");
+            let body = asked(api, &settings, answer, &after(&[]), &options).await.body;
+            let mentions = body.to_string().to_lowercase();
+            assert!(!mentions.contains("computer"), "{tool}: {mentions}");
+        }
+        // A thought in words comes before a call of the tool, and a call that is forced has none.
+        for (thought, choices) in [
+            (Thought::Free, ["\"auto\"", "\"AUTO\""]),
+            (Thought::None, if api == "openai" { ["\"required\""; 2] } else { ["\"any\"", "\"ANY\""] }),
+        ] {
+            let options = call(64, 48, thought);
+            let body = asked(api, &format!("?computer={tool}"), answer, &after(&[]), &options).await.body;
+            let choice = body.get("tool_choice").or(body.get("toolConfig")).unwrap().to_string();
+            assert!(choices.iter().any(|expected| choice.contains(expected)), "{tool}: {choice}");
+        }
+    }
+}
+
+/// What a reply comes to, in a line.
+async fn told(api: &str, tool: &str, file: &str) -> String {
+    let server = Server::new(vec![Answer::file(file)]).await;
+    let model = patient(&format!("{}?computer={tool}", server.address(api)));
+    let generation = model.generate(&conversation(64, 48), &call(64, 48, Thought::Free)).await.unwrap();
+    match generation.complete().await {
+        Err(error) => format!("error: {}", error.to_string().replace(&server.port.to_string(), "PORT")),
+        Ok(done) => {
+            let call = match done.call.unwrap() {
+                Ok(call) => format!("{} {}", call.function, call.arguments),
+                Err(problem) => format!("no call: {problem}"),
+            };
+            let usage = done.usage;
+            format!(
+                "{} ({}+{}, {})\n  thought {:?}\n  text {:?}",
+                call, usage.fresh_tokens, usage.cached_tokens, usage.output_tokens, done.thought, done.text
+            )
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_of_the_tool_becomes_a_call_of_a_function() {
+    let cases = [
+        ("anthropic", "computer_20251124", "anthropic/computer"),
+        ("anthropic", "computer_20251124", "anthropic/computer_function"),
+        ("anthropic", "computer_20251124", "anthropic/computer_outside"),
+        ("anthropic", "computer_20251124", "anthropic/computer_unoffered"),
+        ("anthropic", "computer_20251124", "anthropic/no_call"),
+        ("openai", "computer_use_preview", "responses/computer"),
+        ("openai", "computer", "responses/batch"),
+        ("openai", "computer", "responses/several"),
+        ("openai", "computer_use_preview", "responses/pending"),
+        ("openai", "computer", "responses/function"),
+        ("openai", "computer", "responses/text"),
+        ("openai", "computer", "responses/cut_off"),
+        ("openai", "computer", "responses/filtered"),
+        ("openai", "computer", "responses/refusal"),
+        ("openai", "computer", "responses/failed"),
+        ("gemini", "computer_use", "gemini/computer"),
+        ("gemini", "computer_use", "gemini/computer_confirm"),
+        ("gemini", "computer_use", "gemini/computer_unoffered"),
+    ];
+    let mut all = Vec::new();
+    for (api, tool, file) in cases {
+        all.push(format!("## {file}\n{}", told(api, tool, file).await));
+    }
+    insta::assert_snapshot!("computer_replies", all.join("\n\n"));
+}
+
+#[tokio::test]
+async fn what_a_person_was_to_confirm_is_acknowledged_nowhere() {
+    let pending =
+        r#"computer {"type":"click","button":"left","x":1,"y":2,"pending_safety_checks":[{"id":"cu_sc_1"}]}"#;
+    let confirm = r#"click_at {"x":1,"y":2,"safety_decision":{"decision":"require_confirmation"}}"#;
+    for (api, tool, answer, text) in [
+        ("openai", "computer_use_preview", "responses/text", pending),
+        ("gemini", "computer_use", "gemini/text", confirm),
+    ] {
+        let conversation = after(&[(text, "Nothing was done: a person would have to be asked.")]);
+        let options = call(64, 48, Thought::Free);
+        let body = asked(api, &format!("?computer={tool}"), answer, &conversation, &options).await.body;
+        let whole = body.to_string();
+        assert!(!whole.contains("acknowledge"), "{whole}");
+        // It is told in words, and not as a call that something came of.
+        for item in ["computer_call", "functionCall\"", "functionResponse"] {
+            assert!(!whole.contains(item), "{whole}");
+        }
+        assert!(whole.contains("B is there."), "{whole}");
+    }
+}
+
+#[tokio::test]
+async fn gemini_3_is_told_of_its_calls_in_words() {
+    let server = Server::new(vec![Answer::file("gemini/text")]).await;
+    let address = server.address("gemini").replace("#model", "#gemini-3.5-flash?computer=native");
+    let conversation = after(&[(click("computer_use"), "Pressed.")]);
+    let model = patient(&address);
+    let generation = model.generate(&conversation, &call(64, 48, Thought::Free)).await.unwrap();
+    let _ = generation.complete().await.unwrap();
+    let body = server.asked().remove(0).body.to_string();
+    assert!(body.contains("computerUse") && body.contains("B is there.\\nclick_at"), "{body}");
+    assert!(!body.contains("functionCall\"") && !body.contains("functionResponse"), "{body}");
+}
+
+#[tokio::test]
+async fn a_call_of_openais_tool_without_a_screenshot_since_is_told_in_words() {
+    let text = click("computer");
+    let mut messages = after(&[(text, "Pressed.")]).messages().to_vec();
+    messages[5] = Message::text(Role::User, "The screen now. (This screenshot was left out to save room.)");
+    messages.extend(after(&[(text, "Pressed.")]).messages()[3..].to_vec());
+    let conversation: Conversation = messages.into_iter().collect();
+    let options = call(64, 48, Thought::Free);
+    let body = asked("openai", "?computer=computer", "responses/text", &conversation, &options).await.body;
+    let items = body["input"].as_array().unwrap();
+    let of = |kind: &str| items.iter().filter(|item| item["type"] == kind).count();
+    assert_eq!((of("computer_call"), of("computer_call_output")), (1, 1));
+    assert!(items.iter().any(|item| item["content"] == text), "{body}");
+}
+
+#[tokio::test]
+async fn the_responses_api_has_no_seed_and_no_stop_texts_and_fails_as_others_do() {
+    let server = Server::new(vec![Answer::file("responses/text")]).await;
+    let preview = patient(&format!("{}?computer=computer", server.address("openai")));
+    let stop = Generate { stop: vec!["END".into()], ..Generate::default() };
+    let error = preview.generate(&conversation(8, 8), &stop).await.err().unwrap().to_string();
+    assert!(error.contains("takes 0 stop texts, 1 are given"), "{error}");
+    assert!(preview.card().notes.iter().any(|note| note.contains("tool `computer`")));
+
+    let busy = || Answer::error(429, r#"{"error":{"message":"Slow."}}"#);
+    let text = || Answer::file("responses/text");
+    let cases: [(Vec<Answer>, usize, Result<&str, &str>); 6] = [
+        (vec![busy(), text()], 2, Ok("A login form.")),
+        (vec![Answer::none(), text()], 2, Ok("A login form.")),
+        (vec![text().cut("event: response.output_item.added"), text()], 2, Ok("A login form.")),
+        // Something was told by then.
+        (vec![text().cut("event: response.completed"), text()], 1, Err("")),
+        (
+            vec![Answer::stream("data: {\"type\":\"response.completed\"}\n\n"), text()],
+            1,
+            Err("missing field"),
+        ),
+        (
+            vec![Answer::error(400, &format!(r#"{{"error":{{"message":"{SECRET} is bad."}}}}"#))],
+            1,
+            Err("(400)"),
+        ),
+    ];
+    for (answers, times, expected) in cases {
+        let server = Server::new(answers.clone()).await;
+        let address = format!("{}?computer=computer", server.address("openai"));
+        let model = model(&address, Arc::new(Steps::default()), Duration::from_secs(30));
+        let generation = model.generate(&conversation(8, 8), &Generate::default()).await.unwrap();
+        let found: Result<String, ModelError> = generation.complete().await.map(|done| done.text);
+        match (found, expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found, expected),
+            (Err(error), Err(part)) => {
+                let error = error.to_string();
+                assert!(error.contains(part) && !error.contains(SECRET), "{answers:?}: {error}");
+            }
+            (found, _) => panic!("{answers:?}: {found:?}"),
+        }
+        assert_eq!(server.asked().len(), times, "{answers:?}");
+        let body: &Value = &server.asked()[0].body;
+        assert!(body.get("seed").is_none() && body["max_output_tokens"] == 512, "{body}");
+    }
+}
