@@ -373,6 +373,10 @@ mod tests {
                 "openai:https://host/v1?key=secret#x",
                 "`https://[…]`: a name, a password or a query in an address",
             ),
+            (
+                "openai:computer-use-preview?probabilities=yes",
+                "OpenAI's tool for computer use comes with no probabilities",
+            ),
             ("anthropic:x?context=many", "`context` can't be set so"),
             ("anthropic:x?images=0", "`images` can't be set so"),
             ("anthropic:x?temperature=1", "`temperature` can't be set so"),
