@@ -101,6 +101,12 @@ fn every_pixel_value_is_the_references_in_the_backend_that_is_meant() {
         assert!(rows(&name) > 20, "{name}");
         assert_eq!(rows(&name), rows(&format!("{name}Fast")), "{name}");
     }
+    // As Florence-2 has it: brought to a square, nothing cropped.
+    let whole = |name: &str| {
+        let uncropped = |golden: &&Golden| golden.settings["do_center_crop"] == false;
+        goldens.iter().filter(uncropped).filter(|golden| class(golden) == name).count()
+    };
+    assert_eq!((whole("CLIPImageProcessor"), whole("CLIPImageProcessorFast")), (24, 24));
     // Which has numpy and Pillow alone.
     assert!(rows("Emu3ImageProcessor") > 20);
     check_all(&goldens);
