@@ -234,6 +234,10 @@ async fn a_conversation_goes_on_from_its_window_as_if_it_were_read_anew() {
         LocalModel::load(&data().join("qwen3-tiny"), options(window, None), Arc::new(Silent)).await.unwrap()
     };
     let (kept, whole) = (load(Some(window)).await, load(None).await);
+    // No more is held of a sequence than its window.
+    let (held, all) = (kept.inspect().memory, whole.inspect().memory);
+    let positions = all.context - window.most() as u64;
+    assert_eq!(all.total_bytes - held.total_bytes, positions * all.cache_bytes_per_token);
     let mut conversation = Conversation::default();
     let (mut cached, mut differs) = (0, false);
     for question in

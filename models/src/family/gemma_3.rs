@@ -77,6 +77,10 @@ impl Family for Gemma3 {
         &self.begin
     }
 
+    fn images_see_each_other(&self) -> bool {
+        true
+    }
+
     /// The whole comes first, and crops are told from it in words.
     fn expand(&self, image: &ProcessedImage) -> String {
         let picture = &self.picture;
