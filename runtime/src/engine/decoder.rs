@@ -248,6 +248,7 @@ impl DecoderPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::looking::LookKind;
 
     fn port(name: &str, element: Element, shape: &[Option<usize>]) -> Port {
         let dim = |size: &Option<usize>| size.map_or(Dim::Named("any".to_owned()), Dim::Fixed);
