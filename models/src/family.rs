@@ -303,8 +303,8 @@ pub trait Family: Send + Sync + std::fmt::Debug {
     }
 
     /// Tokens that end a turn beside those that the folder's files name.
-    fn end_tokens(&self) -> &'static [&'static str] {
-        &[]
+    fn end_tokens(&self) -> Vec<&str> {
+        Vec::new()
     }
 }
 

@@ -262,3 +262,16 @@ fn a_folder_that_gives_a_picture_no_tokens_or_too_many_is_refused() {
         assert!(error.contains(says) && error.contains(file), "{error}");
     }
 }
+
+/// An empty mark would be found everywhere in a prompt, and one that is no token nowhere among its tokens.
+#[test]
+fn an_images_mark_is_a_token() {
+    let (_kept, path) = copy(FOLDER);
+    let named = |mark: &str| {
+        change_json(&path.join("tokenizer_config.json"), |config| config["boi_token"] = json!(mark));
+        ModelFolder::open(&path, None).map(|folder| folder.family.placeholder().to_owned())
+    };
+    assert_eq!(named("").unwrap(), "<start_of_image>");
+    let error = named("<nothing>").unwrap_err().to_string();
+    assert!(error.contains("has no token `<nothing>`") && error.contains("tokenizer.json"), "{error}");
+}

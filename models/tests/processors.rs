@@ -231,7 +231,12 @@ fn what_a_backend_lacks_is_refused() {
         (
             r#"{"image_processor_type": "Gemma3ImageProcessor", "do_pan_and_scan": true, "pan_and_scan_max_num_crops": 0}"#,
             None,
-            "known are 1 to 1024",
+            "known are 1 to 64",
+        ),
+        (
+            r#"{"image_processor_type": "Gemma3ImageProcessor", "do_pan_and_scan": true, "pan_and_scan_max_num_crops": 65}"#,
+            None,
+            "known are 1 to 64",
         ),
         (
             r#"{"image_processor_type": "Gemma3ImageProcessor", "do_pan_and_scan": true, "do_resize": false}"#,

@@ -192,8 +192,11 @@ async fn a_decoder_that_a_window_would_make_wrong_is_refused() {
         let path = path.to_owned();
         async move { LocalModel::load(&path, options(Some(window), None), Arc::new(Silent)).await }
     };
-    for (used, refused) in [(None, true), (Some(true), true), (Some(false), false)] {
-        set_json(&path.join("config.json"), "sliding_window", 32.into());
+    // The last hides nothing: it is as long as the context.
+    for (own, used, refused) in
+        [(32, None, true), (32, Some(true), true), (32, Some(false), false), (512, Some(true), false)]
+    {
+        set_json(&path.join("config.json"), "sliding_window", own.into());
         set_json(&path.join("config.json"), "use_sliding_window", used.into());
         match load(&path).await {
             Ok(model) => {
