@@ -38,8 +38,8 @@ pub struct Inquiry {
     /// How many replies are sampled and compared (self-consistency, Wang et al. 2022). The first is as [`Inquiry::options`]
     /// say, the others at a temperature of 0.7 at least; they share the prompt, which is read once.
     pub votes: usize,
-    /// Whether to ask where in the last image the answer is seen, unless the answer says it itself. The model's own word, bounded by the image, and not
-    /// checked by anybody: it helps a person to check.
+    /// Whether to ask where in the last image the answer is seen, unless the answer says it itself. The model's own word,
+    /// bounded by the image, and not checked by anybody: it helps a person to check. Where it can't be asked, a note says why.
     pub boxes: bool,
     /// The least certainty, from 0 to 1, with which an answer is given; below it the model abstains.
     pub least_certainty: Option<f64>,
@@ -144,9 +144,16 @@ impl Inquiry {
             let asked = seen::last_words(&self.conversation);
             answer.located = model.located(&asked, text, [size.width, size.height]);
         }
-        let says_itself = answer.located.as_ref().is_some_and(|located| !located.found.is_empty());
-        if let (true, false, Some(text)) = (self.boxes, says_itself, answer.text.clone()) {
-            self.find(model, &text, &mut answer).await?;
+        // An answer that names its places, or says that there are none, needs no other; one that can't be read does.
+        let says_itself = answer
+            .located
+            .as_ref()
+            .is_some_and(|located| !located.found.is_empty() || located.unread.is_empty());
+        if let (true, false, Some(text)) = (self.boxes, says_itself, answer.text.clone())
+            && let Err(error) = self.find(model, &text, &mut answer).await
+        {
+            // The answer is there: a model that takes no second question doesn't take it back.
+            answer.notes.push(format!("the model couldn't be asked where it is seen: {error}"));
         }
         Ok(answer)
     }

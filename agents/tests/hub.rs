@@ -225,6 +225,7 @@ fn a_model_is_removed_when_somebody_says_so() {
     let freed = told["bytes"].as_u64().unwrap();
     assert!(freed > most / 2 && freed <= most, "{told}");
     assert_eq!((&told["model"], &told["stays"]), (&json!("hub:test/model@v1"), &json!([])));
+    assert_eq!(told["removed"], true);
     assert!(!folder.join("hf/hub/models--test--model").exists());
     let output = remove(&["--yes"]);
     assert_eq!(output.status.code(), Some(2));

@@ -54,8 +54,11 @@ impl ChatModel for Witness {
         &self.card
     }
 
-    /// It has a token for places, and what it names fills the image.
+    /// It has a token for places, and what it names fills the image, if it names anything.
     fn located(&self, _asked: &str, reply: &str, [width, height]: [u32; 2]) -> Option<Located> {
+        if reply == "<loc>" {
+            return Some(Located { found: Vec::new(), unread: Vec::new() });
+        }
         if reply.starts_with("<loc?>") {
             return Some(Located { found: Vec::new(), unread: vec![reply.into()] });
         }
@@ -73,6 +76,9 @@ impl ChatModel for Witness {
     ) -> Result<Generation, ModelError> {
         self.asked.lock().unwrap().push((conversation.messages().len(), options.clone()));
         let (text, probability, call) = if let Reply::Call { functions, .. } = &options.reply {
+            if self.points.is_null() {
+                return Err(ModelError::Request("it takes one turn".into()));
+            }
             let call = Call { function: functions[0].name.clone(), arguments: self.points.clone() };
             (String::new(), None, Some(Ok(call)))
         } else {
@@ -187,6 +193,26 @@ async fn an_answer_that_names_its_places_is_not_asked_for_them() {
     let found = &answer.located.unwrap().found[0];
     assert_eq!((found.label.as_str(), found.corners), ("cat", [0, 0, 100, 50]));
     assert_eq!((answer.seen_at, model.asked.lock().unwrap().len()), (None, 1));
+}
+
+#[tokio::test]
+async fn an_answer_stays_where_nothing_can_be_asked_about_it() {
+    for (line, asked, note) in [
+        ("3", 2, "the model couldn't be asked where it is seen: it takes one turn"),
+        ("<loc?>cat", 2, "couldn't be asked"),
+        ("<loc>", 1, ""),
+    ] {
+        let model = Witness::new(&[(line, None)], Value::Null);
+        let inquiry = Inquiry { boxes: true, ..Inquiry::about(question(1)) };
+        let answer = inquiry.put(&model, &mut |_| ()).await.unwrap();
+        assert_eq!((answer.text.as_deref(), answer.seen_at), (Some(line), None));
+        assert_eq!(model.asked.lock().unwrap().len(), asked, "{line}");
+        assert!(
+            answer.notes.concat().contains(note) && answer.notes.len() == asked - 1,
+            "{:?}",
+            answer.notes
+        );
+    }
 }
 
 #[tokio::test]

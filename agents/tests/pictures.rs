@@ -153,6 +153,25 @@ fn indices(folder: &TempDir) -> Vec<PathBuf> {
 }
 
 #[test]
+fn a_search_that_fails_keeps_what_it_embedded() {
+    let folder = scene("clip-tiny");
+    // More pictures than are embedded at once, so some are before the torn one is opened.
+    let pictures: Vec<String> = (0..9).map(|number| format!("p{number}.png")).collect();
+    for (number, name) in pictures.iter().enumerate() {
+        let image = image::RgbImage::from_pixel(9, 9, image::Rgb([20 * number as u8, 9, 9]));
+        image.save(folder.path().join(name)).unwrap();
+    }
+    let all: Vec<&str> = pictures.iter().map(String::as_str).collect();
+    let search = |more: &[&str]| {
+        percept(&[&["nearest", "m", "shots/tall.png", "--json"][..], &all, more].concat(), folder.path())
+    };
+    let failed = search(&["shots/torn.png"]);
+    assert!(!failed.status.success() && text(&failed.stderr).contains("torn.png"));
+    // The picture that is searched for isn't among those that are compared.
+    assert_eq!(document(&search(&[]))["known"], 8);
+}
+
+#[test]
 fn a_second_search_embeds_only_new_pictures() {
     let folder = scene("clip-tiny");
     let (counted, none, _) = searched(&folder, &["--no-index"]);

@@ -200,13 +200,15 @@ impl Hub {
                 listing
             }
         };
-        let folder = inside(&cached.snapshot(&listing.commit), address);
+        let snapshot = cached.snapshot(&listing.commit);
+        let folder = inside(&snapshot, address);
+        let _kept = cached.keep_removals_away().await;
         let job = Job { hub: self, shelf: &cached, address, listing: &listing };
         let part = Part { listing: &listing, folder: address.folder() };
         if !part.is_model() {
             return Err(no_model(address, part));
         }
-        let told = |error| in_repository(address, error);
+        let told = |error| in_repository(address, &snapshot, error);
         let mut files = job.bring(&part.settings(), "settings", progress).await?;
         let local = wish == Wish::Any || self.settings.is_offline;
         let graphs = part.graphs(&folder, precision, local).map_err(told)?;
@@ -319,15 +321,15 @@ fn unfit(address: &HubAddress, problem: &str, remedy: &str) -> ModelError {
 }
 
 /// What is wrong with a folder that isn't there yet is wrong with the repository.
-fn in_repository(address: &HubAddress, error: ModelError) -> ModelError {
+fn in_repository(address: &HubAddress, snapshot: &Path, error: ModelError) -> ModelError {
     let ModelError::Folder { path, problem, .. } = &error else { return error };
     if problem == "it is missing" {
-        let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
-        let problem = format!("it has no `{}`", name(path).unwrap_or_default());
+        let name = path.strip_prefix(snapshot).unwrap_or(path).to_string_lossy().replace('\\', "/");
+        let problem = format!("it has no `{name}`");
         return unfit(
             address,
             &problem,
-            "Only models that were exported to ONNX in the transformers.js layout run here",
+            "Only models that were exported to ONNX in the layout of transformers.js or onnxruntime-genai run here",
         );
     }
     match error {

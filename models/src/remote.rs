@@ -204,7 +204,7 @@ impl ChatModel for RemoteModel {
             _ => false,
         })?;
         let tool = inner.address.computer.zip(offering.as_ref());
-        if let Some((tool, offering)) = tool {
+        if let (Some((tool, offering)), Reply::Call { .. }) = (tool, &options.reply) {
             turns.instruct(&tool.instructions(offering, options));
         }
         let temperature = options.sampling.temperature.min(inner.address.api.facts().hottest);
@@ -225,16 +225,18 @@ impl ChatModel for RemoteModel {
 }
 
 impl Inner {
-    /// The vendor's tool for computer use and what of it can be done, where a call is asked for and there is a screen.
+    /// The vendor's tool for computer use and what of it can be done, where a call is asked for and there is a screen. To a
+    /// model that is made for the tool it is always there: without it the API refuses the request.
     fn computer(&self, options: &Generate) -> Result<Option<(Computer, Offering)>, ModelError> {
-        let (Some(tool), Reply::Call { functions, .. }) = (self.address.computer, &options.reply) else {
-            return Ok(None);
+        let Some(tool) = self.address.computer else { return Ok(None) };
+        let is_needed = ComputerTool::known(self.address.api, &self.address.model) == Some(tool);
+        let functions = match &options.reply {
+            Reply::Call { functions, .. } if !functions.is_empty() => functions.as_slice(),
+            Reply::Text | Reply::Json(_) if is_needed => &[],
+            _ => return Ok(None),
         };
-        if functions.is_empty() {
-            return Ok(None);
-        }
         let computer = Computer { vendor: tool.vendor(), fit: self.fit };
-        Ok(computer.offering(functions)?.map(|offering| (computer, offering)))
+        Ok(computer.offering(functions, is_needed)?.map(|offering| (computer, offering)))
     }
 
     /// Refuses what this API can't be asked for.

@@ -89,9 +89,9 @@ pub(crate) async fn ask(options: AskOptions, output: &Output) -> Result<u8, Fail
             .save(path)
             .map_err(|error| Failure::bad_input(anyhow!("{}: {error}", path.display())))?,
         (Some(_), _, None) => {
-            output.say(
-                &output.ink(Ink::Warn, "note: nothing was drawn: it isn't known where the answer is seen"),
-            );
+            let hint = if options.boxes { "" } else { "; --boxes asks" };
+            let problem = "note: nothing was drawn: it isn't known where the answer is seen";
+            output.say(&output.ink(Ink::Warn, &format!("{problem}{hint}")));
         }
         _ => {}
     }

@@ -16,6 +16,8 @@ use super::{
 
 /// Pictures that are in memory at once.
 const AT_ONCE: usize = 8;
+/// How many new pictures are embedded before the index is saved on the way, for a search that is broken off.
+const SAVED_AFTER: usize = 256;
 
 /// The files that were named, and those of the folders that were.
 pub(crate) struct Gallery {
@@ -88,6 +90,7 @@ impl Gallery {
         output: &Output,
     ) -> Result<Embedded, Failure> {
         let mut embedded = Embedded { pictures: Vec::new(), left_out: Vec::new(), known: 0 };
+        let mut unsaved = 0;
         for files in self.files.chunks(AT_ONCE) {
             let mut opened = Vec::new();
             for Named { path, itself } in files {
@@ -116,6 +119,7 @@ impl Gallery {
                         let new = IndexedPicture { embedding, notes: image.notes };
                         if let Some(index) = index.as_deref_mut() {
                             index.insert(hash, new.clone());
+                            unsaved += 1;
                         }
                         new
                     }
@@ -125,6 +129,11 @@ impl Gallery {
                     output.say(&output.ink(Ink::Warn, &format!("note: {}: {note}", plain(&file))));
                 }
                 embedded.pictures.push(Picture { file, embedding, notes });
+            }
+            if let Some(index) = index.as_deref_mut().filter(|_| unsaved >= SAVED_AFTER) {
+                // What can't be saved is told at the end, where it is tried once more.
+                let _ = index.save();
+                unsaved = 0;
             }
         }
         if embedded.pictures.is_empty() {

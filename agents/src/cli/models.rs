@@ -74,9 +74,15 @@ async fn pull(model: &str, precision: Option<String>, output: &Output) -> Result
 async fn remove(address: &HubAddress, yes: bool, output: &Output) -> Result<u8, Failure> {
     let hub = Hub::new(HubSettings::of_environment().map_err(ModelError::from)?).map_err(ModelError::from)?;
     let removal = hub.removal(address)?;
-    let what = match removal.bytes {
-        0 => format!("{address}, a name alone: others have what it leads to"),
-        bytes => format!("{address}: {} files, {bytes} bytes", removal.files),
+    let what = if removal.is_name_alone() {
+        format!("{address}, a name alone: others have what it leads to")
+    } else {
+        format!("{address}: {} files, {} bytes", removal.files, removal.bytes)
+    };
+    let document = |removed: bool| {
+        let mut document = json!(removal);
+        document["removed"] = json!(removed);
+        output.document(&document)
     };
     let stays: Vec<String> = removal.stays.iter().map(ToString::to_string).collect();
     if !yes {
@@ -86,12 +92,15 @@ async fn remove(address: &HubAddress, yes: bool, output: &Output) -> Result<u8, 
         }
         if !output.agreed(&format!("Remove {what}? [y/N] ")).await {
             output.say("nothing was removed");
+            if output.json {
+                document(false)?;
+            }
             return Ok(NOT_REMOVED);
         }
     }
     removal.carry_out().map_err(ModelError::from)?;
     if output.json {
-        output.document(&removal)?;
+        document(true)?;
         return Ok(0);
     }
     output.print(&format!("removed {what}"))?;

@@ -56,10 +56,12 @@ pub(crate) async fn nearest(options: NearestOptions, output: &Output) -> Result<
     output.notes(&card.notes);
     let mut index = if options.no_index { None } else { index(&model, output) };
     let (query, told) = query(&options.query, &model, index.as_mut(), output).await?;
-    let embedded = gallery.embed(&model, index.as_mut(), output).await?;
+    let embedded = gallery.embed(&model, index.as_mut(), output).await;
+    // What was embedded before something failed needn't be embedded again.
     if let Some(Err(error)) = index.map(|mut index| index.save()) {
         output.notes([&format!("the next search embeds all pictures again: {error}")]);
     }
+    let embedded = embedded?;
     let embeddings: Vec<Embedding> =
         embedded.pictures.iter().map(|picture| picture.embedding.clone()).collect();
     let found: Vec<_> = by_likeness(&query, &embeddings)

@@ -42,6 +42,24 @@ fn shots_are_the_turns_of_an_open_flamingo() {
     assert_eq!(document(&shown)["tokens"], golden("idefics-tiny", "examples"), "{}", text(&shown.stderr));
 }
 
+/// Florence-2 takes one turn: nothing more can be asked about an answer that is there, and what it names itself is drawn.
+#[test]
+fn an_answer_that_names_its_places_is_drawn_and_none_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let drawn = folder.path().join("found.png");
+    let named = ["landscape.png", "<OD>", "--draw", drawn.to_str().unwrap()];
+    let output = ask("florence2-tiny", &named);
+    let found = &document(&output)["located"]["found"];
+    let said = text(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let has_places = !found.as_array().unwrap().is_empty();
+    assert_eq!((drawn.exists(), said.contains("nothing was drawn")), (has_places, !has_places), "{said}");
+
+    let told = document(&ask("florence2-tiny", &["landscape.png", "<CAPTION>", "--boxes"]));
+    let notes = told["notes"].to_string();
+    assert!(told["text"].is_string() && notes.contains("couldn't be asked where it is seen"), "{told}");
+}
+
 /// Pairs of image and answer become turns, in the family's own form.
 #[tokio::test]
 async fn shots_are_shown_before_the_question() {

@@ -75,15 +75,21 @@ impl Scale {
 
     /// A length down the screen in the model's own numbers, in pixels of the screenshot; a pixel at least.
     pub(super) fn length_to_pixels(self, mark: Mark, length: u64) -> Result<u64, String> {
-        let rows = u64::from(self.of(mark)?.rows);
-        Ok(((2 * length * u64::from(mark.height) + rows) / (2 * rows)).max(1))
+        Ok(rescaled(length, u64::from(mark.height), u64::from(self.of(mark)?.rows)))
     }
 
     /// The other way round.
     pub(super) fn length_of_pixels(self, mark: Mark, pixels: u64) -> Result<u64, String> {
-        let height = u64::from(mark.height);
-        Ok(((2 * pixels * u64::from(self.of(mark)?.rows) + height) / (2 * height)).max(1))
+        Ok(rescaled(pixels, u64::from(self.of(mark)?.rows), u64::from(mark.height)))
     }
+}
+
+/// `length * to / from`, rounded, and 1 at least. A model without a grammar may write any number: what is too much for 64
+/// bits is the most that they hold.
+fn rescaled(length: u64, to: u64, from: u64) -> u64 {
+    let [length, to, from] = [length, to, from].map(u128::from);
+    let whole = (2 * length * to + from) / (2 * from).max(1);
+    u64::try_from(whole).unwrap_or(u64::MAX).max(1)
 }
 
 /// A point as a model may write one without a grammar, in whole numbers: with a fraction of a bin, or as the box
@@ -315,6 +321,15 @@ mod tests {
         let grid = Grid { columns: grid[0], rows: grid[1] };
         let mark = Mark::of(&json!({ "x-percept": mark })).unwrap().unwrap();
         assert_eq!(grid.to_pixels(mark, place), expected.map_err(str::to_owned), "{place}");
+    }
+
+    #[test]
+    fn a_length_is_scaled_however_long_it_is() {
+        for (length, to, from, expected) in
+            [(10, 720, 360, 20), (3, 1, 2, 2), (0, 1, 1, 1), (u64::MAX, 720, 360, u64::MAX)]
+        {
+            assert_eq!(rescaled(length, to, from), expected, "{length} * {to} / {from}");
+        }
     }
 
     #[test]

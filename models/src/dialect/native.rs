@@ -138,8 +138,8 @@ impl NativeDialect {
     /// person would have had to be asked.
     pub(crate) fn shows(self, name: &str, arguments: &Map<String, Value>, functions: &[Function]) -> bool {
         let Some(computer) = self.computer else { return false };
-        let is_known = functions.iter().any(|function| function.name == name);
-        (is_known || computer.owns(name, functions)) && computer.question(arguments).is_none()
+        (computer.owns(name, functions) || computer.declares(name, functions))
+            && computer.question(arguments).is_none()
     }
 
     /// A call as the API handed it back, its places in pixels of the screenshot, and the thought that it holds.
@@ -158,8 +158,12 @@ impl NativeDialect {
         let arguments = if arguments.trim().is_empty() { "{}" } else { arguments };
         let mut arguments: Map<String, Value> = serde_json::from_str(arguments)
             .map_err(|error| format!("the arguments of `{name}` aren't one JSON object: {error}"))?;
-        if let Some(computer) = self.computer.filter(|computer| computer.owns(name, functions)) {
-            return Ok((String::new(), computer.read(name, arguments, functions)?));
+        if let Some(computer) = self.computer {
+            if computer.owns(name, functions) {
+                return Ok((String::new(), computer.read(name, arguments, functions)?));
+            }
+            // Functions that are declared beside the tool may be asked about as well.
+            computer.unasked(&mut arguments)?;
         }
         let Some(function) = functions.iter().find(|function| function.name == name) else {
             let names: Vec<&str> = functions.iter().map(|function| function.name.as_str()).collect();

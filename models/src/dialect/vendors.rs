@@ -22,6 +22,9 @@ use crate::{Call, Function, ModelError, processor::Fit};
 /// The name that a call of Anthropic's and OpenAI's tool goes by. Google's actions are functions of their own.
 pub(crate) const COMPUTER: &str = "computer";
 
+/// The size that is told of a screen that isn't there, to a model that can't be asked without the tool.
+const NO_SCREEN: [u32; 2] = [1024, 768];
+
 /// Who made a tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Vendor {
@@ -40,7 +43,7 @@ pub(crate) struct Computer {
 /// What a run can do by such a tool.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Offering {
-    /// The size of the newest screenshot as it is sent, `[width, height]`.
+    /// The size of the newest screenshot as it is sent, `[width, height]`; some size where there is none.
     pub(crate) size: [u32; 2],
     /// The actions that are on offer, in the vendor's words.
     pub(crate) actions: Vec<&'static str>,
@@ -54,12 +57,25 @@ pub(crate) struct Offering {
 type Brought = (String, Map<String, Value>);
 
 impl Computer {
-    /// What of the tool can be done with these functions; `None` where there is no screenshot to do it on.
+    /// What of the tool can be done with these functions; `None` where there is no screenshot to do it on, unless the model
+    /// needs the tool whatever it is asked.
     ///
     /// # Errors
     ///
     /// [`ModelError::Request`] if a schema can't be followed, or a function has the tool's own name.
-    pub(crate) fn offering(self, functions: &[Function]) -> Result<Option<Offering>, ModelError> {
+    pub(crate) fn offering(
+        self,
+        functions: &[Function],
+        is_needed: bool,
+    ) -> Result<Option<Offering>, ModelError> {
+        let all = match self.vendor {
+            Vendor::Google => &gemini::ALL[..],
+            Vendor::Anthropic | Vendor::OpenAi => &[],
+        };
+        if functions.is_empty() {
+            let (size, actions, excluded, others) = (NO_SCREEN, Vec::new(), all.to_vec(), Vec::new());
+            return Ok(is_needed.then_some(Offering { size, actions, excluded, others }));
+        }
         let offer = Offer::of(self.table(), functions)?;
         if self.vendor != Vendor::Google && functions.iter().any(|function| function.name == COMPUTER) {
             return Err(ModelError::Request(format!(
@@ -67,7 +83,12 @@ impl Computer {
                  `?computer=functions`"
             )));
         }
-        let Some(mark) = offer.mark().filter(|_| !offer.actions.is_empty()) else { return Ok(None) };
+        let mark = offer.mark().filter(|_| !offer.actions.is_empty());
+        let size = match mark {
+            Some(mark) => self.fit.size(mark.width, mark.height),
+            None if is_needed => NO_SCREEN,
+            None => return Ok(None),
+        };
         let mut actions: Vec<&'static str> = Vec::new();
         for offered in &offer.actions {
             let shown = self.shown(offered.action.name);
@@ -75,20 +96,15 @@ impl Computer {
                 actions.push(shown);
             }
         }
-        let all = match self.vendor {
-            Vendor::Google => &gemini::ALL[..],
-            Vendor::Anthropic | Vendor::OpenAi => &[],
-        };
         let excluded = all.iter().copied().filter(|name| !actions.contains(name)).collect();
         let others = offer.others.iter().map(|(function, _)| (*function).clone()).collect();
-        Ok(Some(Offering { size: self.fit.size(mark.width, mark.height), actions, excluded, others }))
+        Ok(Some(Offering { size, actions, excluded, others }))
     }
 
     /// Whether a call of this name is one of the tool's, with these functions on offer.
     pub(crate) fn owns(self, name: &str, functions: &[Function]) -> bool {
-        let is_other = || Offer::of(self.table(), functions).is_ok_and(|offer| offer.other(name).is_some());
         match self.vendor {
-            Vendor::Google => gemini::ALL.contains(&name) && !is_other(),
+            Vendor::Google => gemini::ALL.contains(&name) && !self.declares(name, functions),
             Vendor::Anthropic | Vendor::OpenAi => name == COMPUTER,
         }
     }
@@ -104,19 +120,11 @@ impl Computer {
         mut arguments: Map<String, Value>,
         functions: &[Function],
     ) -> Result<Call, String> {
-        if let Some(why) = self.question(&arguments) {
-            return Err(format!(
-                "the model's vendor wants a person to confirm this first ({why}), and nobody is asked here: do it another \
-                 way, or leave it to the person"
-            ));
-        }
+        self.unasked(&mut arguments)?;
         let (action, arguments) = match self.vendor {
             Vendor::Anthropic => anthropic::brought(arguments)?,
             Vendor::OpenAi => openai::brought(arguments)?,
-            Vendor::Google => {
-                arguments.shift_remove(gemini::SAFETY);
-                gemini::brought(name, arguments)?
-            }
+            Vendor::Google => gemini::brought(name, arguments)?,
         };
         let offer = Offer::of(self.table(), functions).map_err(|error| error.to_string())?;
         let Some(offered) = offer.action(&action) else {
@@ -131,6 +139,29 @@ impl Computer {
             ));
         };
         offered.read(arguments, self.scale())
+    }
+
+    /// Refuses a call of which a person would have to be asked, and takes out that nobody has to be.
+    ///
+    /// # Errors
+    ///
+    /// In words for the model: the vendor wants a person to confirm it.
+    pub(crate) fn unasked(self, arguments: &mut Map<String, Value>) -> Result<(), String> {
+        if let Some(why) = self.question(arguments) {
+            return Err(format!(
+                "the model's vendor wants a person to confirm this first ({why}), and nobody is asked here: do it another \
+                 way, or leave it to the person"
+            ));
+        }
+        if self.vendor == Vendor::Google {
+            arguments.shift_remove(gemini::SAFETY);
+        }
+        Ok(())
+    }
+
+    /// Whether this function is declared beside the tool: no action of the tool's stands for it.
+    pub(crate) fn declares(self, name: &str, functions: &[Function]) -> bool {
+        Offer::of(self.table(), functions).is_ok_and(|offer| offer.other(name).is_some())
     }
 
     /// What the vendor wants a person to be asked before this is done.

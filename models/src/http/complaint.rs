@@ -97,6 +97,7 @@ impl Complaint {
             "overloaded_error",
             "api_error",
             "rate_limit_error",
+            "rate_limit_exceeded",
             "server_error",
             "unavailable",
             "internal",

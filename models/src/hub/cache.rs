@@ -8,6 +8,7 @@
 //! models--org--name/refs/main                     the commit that a branch or tag was at
 //! models--org--name/.percept/f00d….json           that commit's listing (ours alone)
 //! .locks/models--org--name/ce0136….lock           held while that blob is fetched
+//! .locks/models--org--name/percept.lock           held by pulls together, or by a removal alone (ours alone)
 //! ```
 
 use std::{
@@ -28,6 +29,8 @@ use crate::folder::GENAI_FILE;
 
 /// How often a lock that another process holds is asked for.
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
+/// What the lock on a whole repository is named after; no blob is called so.
+const WHOLE: &str = "percept";
 /// What a repository's folder begins with.
 const PREFIX: &str = "models--";
 
@@ -91,10 +94,50 @@ impl Shelf {
         (home == fs::canonicalize(self.folder.join("blobs")).ok()?).then_some(name)
     }
 
-    /// Whether somebody fetches this blob now.
-    pub(super) fn is_locked(&self, blob: &str) -> bool {
-        let file = File::options().write(true).open(self.lock_file(blob));
-        file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    /// Whether somebody fetches anything of this repository now, this program or another one.
+    pub(super) fn is_fetched(&self) -> bool {
+        let locks = fs::read_dir(&self.locks).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mut locks = locks.filter(|path| path.extension().is_some_and(|end| end == "lock"));
+        locks.any(|path| {
+            let file = File::options().write(true).open(path);
+            file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+        })
+    }
+
+    /// Keeps removals away for as long as the file is kept: what is there already may be part of what is fetched, and no
+    /// blob's own lock says so. `None` where a cache can't be written, so that nothing can go from it either.
+    pub(super) async fn keep_removals_away(&self) -> Option<File> {
+        let file = self.whole_lock().ok()?;
+        loop {
+            match file.try_lock_shared() {
+                Ok(()) => return Some(file),
+                Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_PAUSE).await,
+                Err(TryLockError::Error(_)) => return None,
+            }
+        }
+    }
+
+    /// Keeps pulls away for as long as the file is kept; `None` while there is one.
+    pub(super) fn keep_pulls_away(&self) -> Result<Option<File>, HubError> {
+        let failed = |error: &io::Error| HubError::disk(&self.lock_file(WHOLE), error);
+        let file = self.whole_lock().map_err(|error| failed(&error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(failed(&error)),
+        }
+    }
+
+    fn whole_lock(&self) -> io::Result<File> {
+        fs::create_dir_all(&self.locks)?;
+        File::options().create(true).truncate(false).write(true).open(self.lock_file(WHOLE))
+    }
+
+    /// The parts of blobs that didn't come whole.
+    pub(super) fn parts(&self) -> Vec<PathBuf> {
+        let blobs = fs::read_dir(self.folder.join("blobs")).into_iter().flatten().flatten();
+        let blobs = blobs.map(|entry| entry.path());
+        blobs.filter(|path| path.extension().is_some_and(|end| end == "incomplete")).collect()
     }
 
     fn lock_file(&self, blob: &str) -> PathBuf {

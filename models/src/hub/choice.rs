@@ -1,6 +1,9 @@
 //! Which files of a repository make a model: by the rules by which a folder on the disk is opened.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use super::listing::{Entry, Listing, MOST_LICENCE, SETTINGS};
 use crate::{
@@ -40,7 +43,7 @@ impl<'a> Part<'a> {
     }
 
     /// The folders of the repository that are models of their own, for whoever named none of them.
-    pub(super) fn others(self) -> Vec<&'a str> {
+    pub(super) fn others(self) -> BTreeSet<&'a str> {
         let inside = self.files().filter_map(|(path, _)| path.rsplit_once('/'));
         inside
             .filter(|(_, name)| [GENAI_FILE, "config.json"].contains(name))

@@ -61,10 +61,20 @@ impl Removal {
             return Err(unfit(problem, &format!("Name it without: {}", address.without_folder())));
         }
         let shelf = Shelf::of(cache, address);
+        if shelf.is_fetched() {
+            return Err(HubError::InUse { model: address.to_string() });
+        }
         let references = revisions(&shelf.references(), "");
         let snapshots: BTreeMap<String, PathBuf> = folders(&shelf.snapshots()).into_iter().collect();
+        // A first pull that broke off left a commit's settings, parts of graphs, and no name.
+        let nameless = || {
+            let (commit, _) = snapshots.first_key_value().filter(|_| snapshots.len() == 1)?;
+            let broke_off = shelf.listing(commit).is_none() && !shelf.parts().is_empty();
+            (references.is_empty() && broke_off).then(|| commit.clone())
+        };
         let commit = shelf
             .commit(address.revision())
+            .or_else(nameless)
             .filter(|commit| snapshots.contains_key(commit) || references.iter().any(|(_, at)| at == commit))
             .ok_or_else(|| {
                 unfit("it isn't in the cache".into(), "`percept models list` says which models are")
@@ -111,10 +121,9 @@ impl Removal {
             }
         }
         self.contents = blobs.difference(&used).map(|name| self.shelf.blob(name)).collect();
-        for blob in blobs.difference(&used) {
-            if self.shelf.is_locked(blob) {
-                return Err(HubError::InUse { model: self.model.to_string() });
-            }
+        // Nobody fetches now: with the last revision goes what never came whole.
+        if snapshots.keys().all(|at| at == commit) {
+            self.contents.extend(self.shelf.parts());
         }
         // Where a system has no links, the files lie in the snapshot itself.
         let sized = self.contents.iter().chain(&here).filter_map(|path| fs::metadata(path).ok());
@@ -125,12 +134,21 @@ impl Removal {
         Ok(())
     }
 
+    /// Whether another branch or tag is at the same commit, so that only a name goes.
+    pub fn is_name_alone(&self) -> bool {
+        self.whole.is_empty()
+    }
+
     /// Does it.
     ///
     /// # Errors
     ///
-    /// [`HubError::Disk`] for what can't be removed; what is left is removed by doing it again.
+    /// [`HubError::InUse`] if a pull has begun since; [`HubError::Disk`] for what can't be removed; what is left is removed
+    /// by doing it again.
     pub fn carry_out(&self) -> Result<(), HubError> {
+        // Other programs hold no lock but those on their blobs.
+        let kept = if self.shelf.is_fetched() { None } else { self.shelf.keep_pulls_away()? };
+        let Some(_kept) = kept else { return Err(HubError::InUse { model: self.model.to_string() }) };
         let gone = |path: &Path, result: io::Result<()>| match result {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(HubError::disk(path, &error)),
             _ => Ok(()),

@@ -140,7 +140,7 @@ impl RemoteApi {
         match self {
             Self::OpenAi => Ok(openai::body(asked)),
             Self::Responses => Ok(responses::body(asked)),
-            Self::Gemini => Ok(gemini::body(asked)),
+            Self::Gemini => gemini::body(asked),
             Self::Anthropic => anthropic::body(asked),
         }
     }

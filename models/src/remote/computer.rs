@@ -31,8 +31,13 @@ const ALL: [ComputerTool; 5] = [
 ];
 
 /// Parts of the names of Claude's models that have the older tool.
-const OLDER_CLAUDES: [&str; 7] =
-    ["3-7", "opus-4-0", "opus-4-1", "opus-4-2025", "sonnet-4-0", "sonnet-4-2025", "-4-5"];
+const OLDER_CLAUDES: [&str; 5] = ["3-7", "opus-4-0", "opus-4-1", "sonnet-4-0", "-4-5"];
+
+/// Whether it is Claude Opus 4 or Sonnet 4, whose number ends there: with nothing after it, or a date.
+fn is_claude_4(model: &str) -> bool {
+    let after = ["opus-4", "sonnet-4"].iter().find_map(|name| model.split_once(name).map(|(_, after)| after));
+    after.is_some_and(|after| after.is_empty() || after.starts_with("-20") || after.starts_with('@'))
+}
 
 impl ComputerTool {
     /// The setting that asks for the tool that the model's name calls for.
@@ -99,7 +104,13 @@ impl ComputerTool {
             return Ok(None);
         }
         if named == Self::NATIVE {
+            if api == RemoteApi::Anthropic && model.contains("claude-3-") && !model.contains("3-7") {
+                return Err(format!(
+                    "`{model}` is older than the tools that are spoken here, which Claude has from 3.7 on"
+                ));
+            }
             let older = OLDER_CLAUDES.iter().any(|part| model.contains(part)) && !model.contains("opus-4-5");
+            let older = older || is_claude_4(model);
             return Ok(Some(match (Self::known(api, model), api) {
                 (Some(tool), _) => tool,
                 (None, RemoteApi::Anthropic) if older => Self::Claude202501,
@@ -125,7 +136,9 @@ impl ComputerTool {
     pub(super) fn instructions(self, offering: &Offering, options: &Generate) -> String {
         let mut lines = Vec::new();
         // Google's is told in its own way what is excluded.
-        if self != Self::Gemini {
+        if self != Self::Gemini && offering.actions.is_empty() {
+            lines.push("There is no screen: your computer tool can do nothing here.".into());
+        } else if self != Self::Gemini {
             lines.push(format!(
                 "Of the actions of your computer tool these can be done here: {}.",
                 offering.actions.join(", ")

@@ -27,9 +27,9 @@ pub(super) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// Whether a call is asked for.
+    /// Whether a call is asked for. A tool may be there without: some models answer nothing where it isn't.
     pub(super) fn wants_call(&self) -> bool {
-        self.computer.is_some() || !self.declared.is_empty()
+        matches!(self.options.reply, crate::Reply::Call { .. })
     }
 
     /// Whether words may come before it. A function's own arguments have a place for a thought, a vendor's tool has none.

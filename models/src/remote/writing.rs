@@ -41,6 +41,10 @@ pub(super) struct Writing {
 impl Writing {
     pub(super) fn new(reply: &Reply, dialect: NativeDialect, key: Option<&Key>) -> Self {
         let offer = match reply {
+            // Beside a vendor's tool words come before the call, and an argument called `thought` is the function's own.
+            Reply::Call { functions, .. } if dialect.computer.is_some() => {
+                Some((functions.clone(), Thought::None))
+            }
             Reply::Call { thought, functions } => Some((functions.clone(), *thought)),
             _ => None,
         };

@@ -1,12 +1,12 @@
 //! What removing a model takes from a cache that other programs and other revisions use too.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
 use percept_models::{HubError, ModelError, Pulled};
 
 use crate::{
     GRAPH, Machine,
-    server::{COMMIT, Server},
+    server::{COMMIT, Fault, Server},
     tiny,
 };
 
@@ -93,7 +93,7 @@ async fn what_others_left_in_the_cache_is_left_alone() {
     let (server, machine) = (tiny(), Machine::new());
     machine.pull(&server).await.unwrap();
     let shelf = machine.shelf();
-    // A download of another program that isn't done, its note of a file that isn't there, a link that leads elsewhere.
+    // A download of another program that it gave up, its note of a file that isn't there, a link that leads elsewhere.
     fs::write(shelf.join("blobs/0123.incomplete"), "half").unwrap();
     fs::create_dir_all(shelf.join(".no_exist").join(COMMIT)).unwrap();
     fs::write(shelf.join(".no_exist").join(COMMIT).join("x.json"), "").unwrap();
@@ -102,8 +102,64 @@ async fn what_others_left_in_the_cache_is_left_alone() {
     #[cfg(unix)]
     std::os::unix::fs::symlink(&mine, shelf.join("snapshots").join(COMMIT).join("mine.txt")).unwrap();
     remove(&machine, &server, "test/model");
-    assert_eq!(below(&shelf), BTreeSet::from(["blobs/0123.incomplete".to_owned()]));
+    // What never came whole is of no use to anybody once the last revision goes.
+    assert!(!shelf.exists(), "{:?}", below(&shelf));
     assert_eq!(fs::read_to_string(&mine).unwrap(), "mine");
+}
+
+#[tokio::test]
+async fn a_first_pull_that_broke_off_can_be_removed() {
+    let (server, machine) = (tiny(), Machine::new());
+    server.fault(GRAPH, Fault::Hang(200));
+    let shelf = machine.shelf();
+    let incomplete = shelf.join("blobs").join(format!("{}.incomplete", server.sha256(GRAPH)));
+    let arrived = async {
+        while fs::metadata(&incomplete).map_or(0, |metadata| metadata.len()) < 200 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        _ = machine.pull(&server) => panic!("it hangs"),
+        () = arrived => {}
+    }
+    assert!(!shelf.join("refs").exists());
+    // What was being written when the pull ended is written to its end.
+    let hub = machine.hub(&server.endpoint(), &[]);
+    let removal = || hub.removal(&"test/model".parse().unwrap());
+    while matches!(removal(), Err(ModelError::Hub(HubError::InUse { .. }))) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let (files, freed, stays) = remove(&machine, &server, "test/model");
+    assert!(files > 5 && freed > 100 && stays.is_empty(), "{files} {freed} {stays:?}");
+    assert!(!shelf.exists(), "{:?}", below(&shelf));
+}
+
+#[tokio::test]
+async fn while_more_of_a_revision_is_fetched_nothing_of_it_goes() {
+    let (server, machine) = (tiny(), Machine::new());
+    machine.pull(&server).await.unwrap();
+    let changed = [server.file(GRAPH), b" ".to_vec()].concat();
+    server.put(GRAPH, &changed, MOVED);
+    server.always(GRAPH, Fault::Hang(10));
+    let hub = machine.hub(&server.endpoint(), &[]);
+    let early = hub.removal(&"test/model".parse().unwrap()).unwrap();
+    let look = async {
+        // The pull is on its way as soon as it asks for the graph.
+        while server.ranges(GRAPH).len() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // Of the graph that is fetched the older revision has nothing, yet they share everything else.
+        for error in [
+            hub.removal(&"test/model".parse().unwrap()).unwrap_err().to_string(),
+            early.carry_out().unwrap_err().to_string(),
+        ] {
+            assert!(error.contains("hub:test/model is being fetched"), "{error}");
+        }
+    };
+    tokio::select! {
+        _ = machine.pull(&server) => panic!("it hangs"),
+        () = look => {}
+    }
 }
 
 #[tokio::test]

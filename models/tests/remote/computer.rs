@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use percept_models::{
-    ChatModel, Content, Conversation, Function, Generate, Message, ModelError, Reply, Role, Thought,
+    ChatModel, Content, Conversation, Function, Generate, Message, ModelAddress, ModelError, Reply, Role,
+    Thought,
 };
 use serde_json::{Value, json};
 
@@ -94,11 +95,145 @@ async fn a_tool_is_declared_and_what_it_did_is_shown_in_the_apis_own_form() {
     }
 }
 
+/// The models that are made for a tool, each with its answers: the API refuses a request of theirs without it.
+const MADE_FOR: [(&str, &str, &str); 2] = [
+    ("openai", "#computer-use-preview", "responses/text"),
+    ("gemini", "#gemini-2.5-computer-use-preview-10-2025", "gemini/text"),
+];
+
+async fn asked_of(api: &str, named: &str, answer: Answer, options: &Generate) -> (Value, String) {
+    let server = Server::new(vec![answer]).await;
+    let model = patient(&server.address(api).replace("#model", named));
+    let generation = model.generate(&after(&[]), options).await.unwrap();
+    let done = generation.complete().await.unwrap();
+    (server.asked().remove(0).body, done.text)
+}
+
+fn finish() -> Function {
+    Function { name: "finish".into(), description: String::new(), schema: json!({ "type": "object" }) }
+}
+
 #[tokio::test]
-async fn without_a_screen_or_a_call_to_make_there_is_no_tool() {
-    let finish =
-        Function { name: "finish".into(), description: String::new(), schema: json!({ "type": "object" }) };
-    let blind = Reply::Call { thought: Thought::Free, functions: vec![finish] };
+async fn a_model_that_is_made_for_its_tool_always_has_it() {
+    for (api, named, answer) in MADE_FOR {
+        let choice = |body: &Value| {
+            body["tool_choice"]
+                .as_str()
+                .or(body["toolConfig"]["functionCallingConfig"]["mode"].as_str())
+                .unwrap()
+                .to_lowercase()
+        };
+        let answers = || Answer::file(answer);
+        let (body, text) = asked_of(api, named, answers(), &Generate::default()).await;
+        assert_eq!((choice(&body).as_str(), text.as_str()), ("none", "A login form."), "{named}");
+        let tool = &body["tools"][0];
+        if api == "gemini" {
+            let excluded = tool["computerUse"]["excludedPredefinedFunctions"].as_array().unwrap();
+            assert_eq!(excluded.len(), 13, "of the tool nothing can be done");
+        } else {
+            assert_eq!(
+                (&tool["type"], &tool["display_width"]),
+                (&json!("computer_use_preview"), &json!(1024))
+            );
+        }
+        // Nothing is said of what it could do: it isn't to do anything.
+        assert!(!body.to_string().contains("one action"), "{body}");
+        // Functions without a place stand beside it.
+        let reply = Reply::Call { thought: Thought::None, functions: vec![finish()] };
+        let (body, _) = asked_of(api, named, answers(), &Generate { reply, ..Generate::default() }).await;
+        assert!(["required", "any"].contains(&choice(&body).as_str()), "{body}");
+        assert_eq!(body["tools"].as_array().unwrap().len(), 2, "{body}");
+        assert!(body["tools"][1].to_string().contains("finish"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn beside_googles_tool_a_document_is_what_a_function_takes() {
+    let called = r#"data: {"candidates":[{"content":{"parts":[{"functionCall":{"name":"reply","args":{"sure":true}}}],"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":9,"totalTokenCount":18}}
+
+"#;
+    let schema = json!({
+        "type": "object", "properties": { "sure": { "type": "boolean" } }, "required": ["sure"],
+        "additionalProperties": false
+    });
+    let options = |schema| Generate { reply: Reply::Json(schema), ..Generate::default() };
+    let (_, named, _) = MADE_FOR[1];
+    let (body, text) = asked_of("gemini", named, Answer::stream(called), &options(schema.clone())).await;
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), json!({ "sure": true }));
+    assert_eq!(
+        body["toolConfig"]["functionCallingConfig"],
+        json!({ "mode": "ANY", "allowedFunctionNames": ["reply"] })
+    );
+    assert_eq!(body["tools"][1]["functionDeclarations"][0]["parametersJsonSchema"], schema);
+    assert!(body["generationConfig"].get("responseMimeType").is_none(), "it is refused beside a tool");
+
+    let server = Server::new(vec![Answer::stream(called)]).await;
+    let model = patient(&server.address("gemini").replace("#model", named));
+    let list = options(json!({ "type": "array", "items": { "type": "string" } }));
+    let error = model.generate(&after(&[]), &list).await.err().unwrap().to_string();
+    assert!(error.contains("wrap it in one"), "{error}");
+}
+
+#[tokio::test]
+async fn an_argument_called_thought_is_the_functions_own_beside_a_tool() {
+    let called = r#"data: {"candidates":[{"content":{"parts":[{"text":"A note."},{"functionCall":{"name":"note","args":{"thought":"mine","safety_decision":{"decision":"regular"}}}}],"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":9,"totalTokenCount":18}}
+
+"#;
+    let asks = called.replace("regular", "require_confirmation");
+    for (answer, expected) in
+        [(called, Ok(json!({ "thought": "mine" }))), (asks.as_str(), Err("a person to confirm"))]
+    {
+        let mut options = call(64, 48, Thought::Free);
+        let Reply::Call { functions, .. } = &mut options.reply else { panic!("a call is asked for") };
+        functions.push(Function {
+            name: "note".into(),
+            description: "Notes something.".into(),
+            schema: json!({
+                "type": "object", "properties": { "thought": { "type": "string" } }, "required": ["thought"],
+                "additionalProperties": false
+            }),
+        });
+        let server = Server::new(vec![Answer::stream(answer)]).await;
+        let model = patient(&server.address("gemini").replace("#model", "#gemini-2.5?computer=native"));
+        let generation = model.generate(&after(&[]), &options).await.unwrap();
+        let done = generation.complete().await.unwrap();
+        assert_eq!(done.thought, "A note.");
+        match (done.call.unwrap(), expected) {
+            (Ok(call), Ok(arguments)) => assert_eq!(call.arguments, arguments),
+            (Err(problem), Err(part)) => assert!(problem.contains(part), "{problem}"),
+            (found, _) => panic!("{found:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_newest_tool_goes_to_no_claude_that_refuses_it() {
+    for (named, expected) in [
+        ("claude-3-7-sonnet-20250219", Some("computer_20250124")),
+        ("claude-opus-4", Some("computer_20250124")),
+        ("claude-sonnet-4", Some("computer_20250124")),
+        ("claude-sonnet-4-20250514", Some("computer_20250124")),
+        ("claude-opus-4-1-20250805", Some("computer_20250124")),
+        ("claude-haiku-4-5", Some("computer_20250124")),
+        ("claude-opus-4-5-20251101", Some("computer_20251124")),
+        ("claude-sonnet-4-6", Some("computer_20251124")),
+        ("claude-3-5-sonnet-20241022", None),
+    ] {
+        let address = format!("anthropic:{named}?computer=native").parse::<ModelAddress>();
+        let found = address.map(|address| address.to_string());
+        match expected {
+            Some(tool) => assert!(found.unwrap().ends_with(&format!("computer={tool}")), "{named}"),
+            None => {
+                let error = found.unwrap_err().to_string();
+                assert!(error.contains("older than the tools"), "{error}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_can_do_without_has_no_tool_without_a_screen_or_a_call_to_make() {
+    let blind = Reply::Call { thought: Thought::Free, functions: vec![finish()] };
     let schema = json!({ "type": "object", "properties": {}, "required": [], "additionalProperties": false });
     for (api, tool, answer) in TOOLS {
         for reply in [Reply::Text, blind.clone(), Reply::Json(schema.clone())] {
@@ -232,7 +367,14 @@ async fn the_responses_api_has_no_seed_and_no_stop_texts_and_fails_as_others_do(
 
     let busy = || Answer::error(429, r#"{"error":{"message":"Slow."}}"#);
     let text = || Answer::file("responses/text");
-    let cases: [(Vec<Answer>, usize, Result<&str, &str>); 6] = [
+    let failed = |code: &str| {
+        let response = json!({ "status": "failed", "error": { "code": code, "message": "It fell over." } });
+        Answer::stream(format!("data: {}\n\n", json!({ "type": "response.failed", "response": response })))
+    };
+    let cases: [(Vec<Answer>, usize, Result<&str, &str>); 9] = [
+        (vec![failed("server_error"), text()], 2, Ok("A login form.")),
+        (vec![failed("rate_limit_exceeded"), text()], 2, Ok("A login form.")),
+        (vec![failed("invalid_prompt"), text()], 1, Err("the server says: It fell over.")),
         (vec![busy(), text()], 2, Ok("A login form.")),
         (vec![Answer::none(), text()], 2, Ok("A login form.")),
         (vec![text().cut("event: response.output_item.added"), text()], 2, Ok("A login form.")),
@@ -266,5 +408,6 @@ async fn the_responses_api_has_no_seed_and_no_stop_texts_and_fails_as_others_do(
         assert_eq!(server.asked().len(), times, "{answers:?}");
         let body: &Value = &server.asked()[0].body;
         assert!(body.get("seed").is_none() && body["max_output_tokens"] == 512, "{body}");
+        assert_eq!(body["store"], false, "nothing is kept unasked");
     }
 }

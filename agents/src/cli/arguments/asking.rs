@@ -69,14 +69,14 @@ pub(crate) struct AskOptions {
     #[arg(long)]
     pub(crate) boxes: bool,
 
-    /// Save the last image with these places drawn on it.
-    #[arg(long, value_name = "FILE.png", requires = "boxes")]
+    /// Save the last image with the places drawn on it that the answer names, or that --boxes asks for.
+    #[arg(long, value_name = "FILE.png")]
     pub(crate) draw: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DrawOptions {
-    /// The model: a folder of Janus's.
+    /// The model: a folder of a family that draws.
     pub(crate) model: ModelAddress,
 
     /// What the picture shows, in words.

@@ -55,20 +55,38 @@ pub(super) fn grammar(name: &str, arguments: &Value, close: &str) -> Form {
 }
 
 fn value(schema: &Value) -> Form {
+    // An argument that may be null is left out instead.
+    if let Some(only) = besides_null(schema) {
+        return value(only);
+    }
     let words = schema.get("enum").and_then(Value::as_array).cloned();
     let words = words.or_else(|| schema.get("const").map(|word| vec![word.clone()]));
     if let Some(words) = words {
-        return Form::Choice(words.iter().map(|word| Form::Text(text(word))).collect());
+        let words = words.iter().filter(|word| !word.is_null());
+        return Form::Choice(words.map(|word| Form::Text(text(word))).collect());
     }
     if is_text(schema) {
         // Within a bound every character counts.
-        let longest = schema.get("maxLength").and_then(Value::as_u64);
-        return Form::Regex(longest.map_or(TEXT.into(), |longest| format!("[^<]{{0,{longest}}}")));
+        let bound = |key: &str| schema.get(key).and_then(Value::as_u64);
+        return Form::Regex(match (bound("minLength").unwrap_or(0), bound("maxLength")) {
+            (0, None) => TEXT.into(),
+            (shortest, longest) => {
+                let longest = longest.map(|longest| longest.to_string()).unwrap_or_default();
+                format!("[^<]{{{shortest},{longest}}}")
+            }
+        });
     }
     if schema.get("type").is_some_and(|kind| kind == "boolean") {
         return Form::Choice([true, false].map(|word| Form::Text(text(&json!(word)))).into());
     }
     Form::Json(spaced::schema(schema))
+}
+
+/// The one branch of a schema that isn't null, if there are no others.
+fn besides_null(schema: &Value) -> Option<&Value> {
+    let branches = ["anyOf", "oneOf"].iter().find_map(|key| schema.get(key)?.as_array())?;
+    let mut branches = branches.iter().filter(|branch| branch.get("type").is_none_or(|kind| kind != "null"));
+    branches.next().filter(|_| branches.next().is_none())
 }
 
 /// Whether a value of this schema is a text and nothing else, null aside.
@@ -137,7 +155,8 @@ pub(super) fn typed(written: &str, schema: &Value) -> Value {
 /// In words: a text holds the end of its tag.
 pub(super) fn written(name: &str, arguments: &Map<String, Value>, close: &str) -> Result<String, String> {
     let mut lines = format!("\n<function={name}>\n");
-    for (argument, value) in arguments {
+    // As a text `None` would be read back as that word.
+    for (argument, value) in arguments.iter().filter(|(_, value)| !value.is_null()) {
         let value = text(value);
         if value.contains("</pa") {
             return Err(format!("{argument}: a text with `</pa` can't be written between these tags"));
@@ -157,5 +176,32 @@ fn text(value: &Value) -> String {
         Value::Null => "None".into(),
         Value::Number(number) => number.to_string(),
         Value::Array(_) | Value::Object(_) => spaced::text(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grammar_of_an_argument_is_as_narrow_as_its_schema() {
+        let word = |word: &str| Form::Text(word.into());
+        let [up, down] = [word("up"), word("down")];
+        let cases = [
+            (
+                json!({ "anyOf": [{ "type": "string", "enum": ["up", "down"] }, { "type": "null" }] }),
+                Form::Choice(vec![up.clone(), down.clone()]),
+            ),
+            (
+                json!({ "type": ["string", "null"], "enum": ["up", "down", null] }),
+                Form::Choice(vec![up, down]),
+            ),
+            (json!({ "type": "string" }), Form::Regex(TEXT.into())),
+            (json!({ "type": "string", "maxLength": 9 }), Form::Regex("[^<]{0,9}".into())),
+            (json!({ "type": "string", "minLength": 2 }), Form::Regex("[^<]{2,}".into())),
+        ];
+        for (schema, expected) in cases {
+            assert_eq!(value(&schema), expected, "{schema}");
+        }
     }
 }

@@ -132,7 +132,7 @@ fn values_that_are_no_texts_are_as_python_writes_them() {
             (call!("ring", "loud" = "false"), Ok(("ring", json!({ "loud": false })))),
         ],
     );
-    let call = json!({ "loud": false, "times": 2, "way": "down" });
+    let call = json!({ "loud": false, "note": null, "times": 2, "way": "down" });
     check_written(
         &tagged(),
         &functions,

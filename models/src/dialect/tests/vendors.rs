@@ -248,7 +248,7 @@ fn only_what_a_tool_on_offer_does_can_be_done() {
     let few = only(SIZE, &["click", "type_text", "finish"]);
     let all = [(ANTHROPIC, "type, left_click"), (OPENAI, "click, type"), (GOOGLE, "click_at")];
     for (computer, expected) in all {
-        let offering = computer.offering(&few).unwrap().unwrap();
+        let offering = computer.offering(&few, false).unwrap().unwrap();
         assert_eq!(offering.actions.join(", "), expected);
         assert_eq!(offering.size, [640, 360]);
         let others: Vec<&str> = offering.others.iter().map(|function| function.name.as_str()).collect();
@@ -258,7 +258,9 @@ fn only_what_a_tool_on_offer_does_can_be_done() {
         assert!(rest.iter().all(|name| others.contains(name)), "{others:?}");
         assert_eq!(offering.excluded.len(), if computer == GOOGLE { 12 } else { 0 });
         // Without a screen there is nothing to use it on.
-        assert_eq!(computer.offering(&only(SIZE, &["finish"])).unwrap(), None);
+        assert_eq!(computer.offering(&only(SIZE, &["finish"]), false).unwrap(), None);
+        let needed = computer.offering(&only(SIZE, &["finish"]), true).unwrap().unwrap();
+        assert_eq!((needed.actions.len(), needed.others.len()), (0, 1));
     }
     check(
         ANTHROPIC,
@@ -278,8 +280,8 @@ fn only_what_a_tool_on_offer_does_can_be_done() {
     );
     let mut named = few.clone();
     named[1].name = COMPUTER.into();
-    assert!(ANTHROPIC.offering(&named).unwrap_err().to_string().contains("rename it"));
-    assert!(GOOGLE.offering(&named).is_ok());
+    assert!(ANTHROPIC.offering(&named, false).unwrap_err().to_string().contains("rename it"));
+    assert!(GOOGLE.offering(&named, false).is_ok());
 }
 
 #[test]
@@ -290,7 +292,9 @@ fn a_function_of_an_actions_name_goes_before_it_where_it_means_something_else() 
     functions.push(Function { name: "search".into(), description: "Searches notes.".into(), schema });
     assert!(!GOOGLE.owns("search", &functions));
     assert!(GOOGLE.owns("go_back", &functions));
-    let offering = GOOGLE.offering(&functions).unwrap().unwrap();
+    let offering = GOOGLE.offering(&functions, false).unwrap().unwrap();
     assert!(offering.excluded.contains(&"search"));
     assert!(offering.others.iter().any(|function| function.name == "search"));
+    // Only such a function is shown as a call of its own; `click` is what the tool does.
+    assert!(GOOGLE.declares("search", &functions) && !GOOGLE.declares("click", &functions));
 }

@@ -14,7 +14,8 @@ use crate::{
 
 impl LocalDualEncoder {
     /// A hash of what makes embeddings of pictures: the image tower's graph with its weights, the image processor, the device and
-    /// this crate's version. Equal hashes mean equal embeddings; the files are read for it, which takes about a second a gigabyte.
+    /// this crate's version. Equal hashes mean equal embeddings, but for what another version of ONNX Runtime's library rounds
+    /// differently; the files are read for it, which takes about a second a gigabyte.
     ///
     /// # Errors
     ///

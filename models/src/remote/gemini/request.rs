@@ -2,16 +2,22 @@
 
 use serde_json::{Value, json};
 
-use crate::remote::{
-    turns::{Called, Part, Turn},
-    wire::{Asked, decimal},
+use crate::{
+    ModelError,
+    remote::{
+        turns::{Called, Part, Turn},
+        wire::{Asked, decimal},
+    },
 };
 
 /// Said where a call is asked for, since no setting says it.
 const ONE_CALL: &str = "Call exactly one function at a time.";
 
+/// The function whose arguments are a JSON reply, where there is a tool.
+const REPLY: &str = "reply";
+
 /// The body of a request.
-pub(crate) fn body(asked: &Asked<'_>) -> Value {
+pub(crate) fn body(asked: &Asked<'_>) -> Result<Value, ModelError> {
     let options = asked.options;
     let mut settings = json!({ "maxOutputTokens": options.max_tokens });
     if let Some(temperature) = asked.temperature {
@@ -27,10 +33,19 @@ pub(crate) fn body(asked: &Asked<'_>) -> Value {
     if !stops.is_empty() {
         settings["stopSequences"] = json!(stops);
     }
-    if options.log_probabilities && asked.declared.is_empty() {
+    if options.log_probabilities && !asked.wants_call() {
         settings["responseLogprobs"] = json!(true);
     }
-    if let Some(schema) = asked.schema {
+    // Beside a tool it takes no JSON reply: there the reply is what a function is called with.
+    let as_function = asked.schema.filter(|_| asked.computer.is_some());
+    if as_function.is_some_and(|schema| schema.get("type").is_none_or(|kind| kind != "object")) {
+        return Err(ModelError::Request(
+            "Google's API takes a JSON reply beside its tool for computer use as a function's arguments, whose schema has \
+             `\"type\": \"object\"`: wrap it in one"
+                .into(),
+        ));
+    }
+    if let (Some(schema), None) = (asked.schema, as_function) {
         settings["responseMimeType"] = json!("application/json");
         settings["responseJsonSchema"] = schema.clone();
     }
@@ -44,7 +59,7 @@ pub(crate) fn body(asked: &Asked<'_>) -> Value {
     if !system.is_empty() {
         body["systemInstruction"] = json!({ "parts": [{ "text": system.join("\n\n") }] });
     }
-    if asked.wants_call() {
+    if asked.wants_call() || asked.computer.is_some() {
         let declarations = asked.declared.iter().map(|function| {
             json!({
                 "name": function.name,
@@ -57,13 +72,21 @@ pub(crate) fn body(asked: &Asked<'_>) -> Value {
                 "environment": "ENVIRONMENT_BROWSER", "excludedPredefinedFunctions": offering.excluded,
             } })
         });
-        let declarations: Vec<Value> = declarations.collect();
+        let reply = as_function.map(|schema| {
+            json!({ "name": REPLY, "description": "Takes the reply.", "parametersJsonSchema": schema })
+        });
+        let declarations: Vec<Value> = declarations.chain(reply).collect();
         let functions = (!declarations.is_empty()).then(|| json!({ "functionDeclarations": declarations }));
         body["tools"] = tool.into_iter().chain(functions).collect();
-        let mode = if asked.speaks_first() { "AUTO" } else { "ANY" };
-        body["toolConfig"] = json!({ "functionCallingConfig": { "mode": mode } });
+        let calling = match (as_function, asked.wants_call()) {
+            (Some(_), _) => json!({ "mode": "ANY", "allowedFunctionNames": [REPLY] }),
+            (None, true) if asked.speaks_first() => json!({ "mode": "AUTO" }),
+            (None, true) => json!({ "mode": "ANY" }),
+            (None, false) => json!({ "mode": "NONE" }),
+        };
+        body["toolConfig"] = json!({ "functionCallingConfig": calling });
     }
-    body
+    Ok(body)
 }
 
 fn content(turn: &Turn, call: Option<&Called>) -> Value {

@@ -36,7 +36,7 @@ pub(crate) fn body(asked: &Asked<'_>) -> Value {
     if !stops.is_empty() {
         body["stop"] = json!(stops);
     }
-    if options.log_probabilities && asked.declared.is_empty() {
+    if options.log_probabilities && !asked.wants_call() {
         // Of a call's arguments it tells none.
         body["logprobs"] = json!(true);
     }

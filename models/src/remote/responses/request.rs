@@ -21,6 +21,8 @@ pub(crate) fn body(asked: &Asked<'_>) -> Value {
         "input": input(asked),
         "max_output_tokens": options.max_tokens,
         "stream": true,
+        // Unasked it keeps what the run saw and said.
+        "store": false,
     });
     if !asked.turns.system.is_empty() {
         body["instructions"] = json!(asked.turns.system);
@@ -31,7 +33,7 @@ pub(crate) fn body(asked: &Asked<'_>) -> Value {
     if let Some(top_p) = asked.top_p() {
         body["top_p"] = decimal(top_p);
     }
-    if asked.wants_call() {
+    if asked.wants_call() || asked.computer.is_some() {
         let tool = asked.computer.map(|(tool, offering)| match tool {
             ComputerTool::Preview => {
                 let [width, height] = offering.size;
@@ -49,7 +51,11 @@ pub(crate) fn body(asked: &Asked<'_>) -> Value {
             })
         });
         body["tools"] = tool.into_iter().chain(functions).collect();
-        body["tool_choice"] = json!(if asked.speaks_first() { "auto" } else { "required" });
+        body["tool_choice"] = json!(match (asked.wants_call(), asked.speaks_first()) {
+            (true, true) => "auto",
+            (true, false) => "required",
+            (false, _) => "none",
+        });
         body["parallel_tool_calls"] = json!(false);
     }
     // The documentation asks for it with this tool.

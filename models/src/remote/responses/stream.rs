@@ -28,8 +28,10 @@ enum Event {
     Done { output_index: usize, item: Item },
     #[serde(rename = "response.completed", alias = "response.incomplete")]
     Over { response: Response },
-    #[serde(rename = "response.failed", alias = "error")]
-    Failed,
+    #[serde(rename = "response.failed")]
+    Failed { response: Failed },
+    #[serde(rename = "error")]
+    Error,
     #[serde(other)]
     Other,
 }
@@ -54,6 +56,12 @@ enum Item {
 struct Response {
     usage: Option<Usage>,
     incomplete_details: Option<Incomplete>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Failed {
+    /// What a body that is an error has under the same name.
+    error: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -119,7 +127,13 @@ impl Reader for EventReader {
                 let reason = response.incomplete_details.and_then(|details| details.reason);
                 pieces.push(Piece::Stopped(self.stopped(reason.as_deref())?));
             }
-            Event::Failed => return Err(Fault::Complaint(event.data.clone())),
+            Event::Error => return Err(Fault::Complaint(event.data.clone())),
+            Event::Failed { response } => {
+                return Err(Fault::Complaint(match response.error {
+                    Some(error) => json!({ "error": error }).to_string(),
+                    None => event.data.clone(),
+                }));
+            }
             Event::Added { .. } | Event::Done { .. } | Event::Other => {}
         }
         Ok(())
