@@ -163,6 +163,19 @@ pub(super) async fn prepare_between(
     Ok(Prompt { rendered: text, expanded, tokens, positions, images, milliseconds })
 }
 
+/// Words that no template is asked about, between these texts, as tokens.
+pub(super) fn words_between(
+    inner: &Inner,
+    [before, after]: [&str; 2],
+    words: &str,
+) -> Result<Vec<u32>, ModelError> {
+    let family = inner.folder.family.as_ref();
+    let special: Vec<String> =
+        inner.special_tokens.iter().filter(|token| !family.may_be_said(token)).cloned().collect();
+    // What the tokenizer would put first stands before already.
+    ids(&inner.folder, &format!("{before}{}{after}", harmless(words, &special)), false)
+}
+
 /// Positions are every token's, or the decoder would count some of the tokens as if they were text.
 fn of_all(
     positions: Option<Vec<RopePosition>>,
