@@ -67,7 +67,7 @@ pub(crate) enum Command {
     #[command(
         after_help = "Examples:\n  percept draw models/janus \"A red circle on a white page.\" -o circle.png\n  percept draw \
                       models/janus \"A house by the sea.\" -o house.png --seed 7 --guidance 7.5 --json\n  percept draw \
-                      models/emu3 \"A house by the sea.\" -o house.png --ratio 16:9 --negative \"blurry, low quality\""
+                      models/emu3 \"A house by the sea.\" -o house.png --ratio 16:9 --negative blurry"
     )]
     Draw(DrawOptions),
 
