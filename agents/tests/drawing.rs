@@ -66,15 +66,43 @@ fn a_picture_is_written_as_the_reference_draws_it_and_its_cost_is_told() {
 }
 
 #[test]
+fn emu3_draws_in_the_shape_that_is_asked_for_and_unlike_what_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let goldens = fs::read(model("emu3-tiny").join("drawn.json")).unwrap();
+    let goldens: Vec<Value> = serde_json::from_slice(&goldens).unwrap();
+    let golden = goldens.iter().find(|golden| golden["negative"].is_string()).unwrap();
+    let [prompt, negative] = ["prompt", "negative"].map(|key| golden[key].as_str().unwrap());
+    let [guidance, area] = ["guidance", "area"].map(|key| golden[key].to_string());
+    let ratio = format!("{}:{}", golden["ratio"][0], golden["ratio"][1]);
+    let arguments = [
+        &[prompt, "-o", "drawn.png", "--temperature", "0", "--guidance", &guidance, "--json"][..],
+        &["--negative", negative, "--ratio", &ratio, "--area", &area],
+    ];
+    let output = draw("emu3-tiny", &arguments.concat(), folder.path());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for key in ["tokens", "width", "height", "negative"] {
+        assert_eq!(told[key], golden[key], "{key}");
+    }
+    assert_ne!(told["width"], told["height"]);
+}
+
+#[test]
 fn what_cant_be_drawn_or_written_is_refused_and_nothing_is_touched() {
     let folder = tempfile::tempdir().unwrap();
     let notes = folder.path().join("notes.png");
     fs::write(&notes, "no picture").unwrap();
-    let cases: [(&str, &[&str], &str); 6] = [
+    let cases: [(&str, &[&str], &str); 8] = [
         ("janus-tiny", &["A house.", "-o", "notes.png"], "it is there already, and it is no picture"),
         ("janus-tiny", &["A house.", "-o", "house.jpg"], "the picture is a PNG file"),
         ("janus-tiny", &["A house.", "-o", "nowhere/house.png"], "there is no such folder"),
         ("janus-tiny", &["A house.", "-o", "house.png", "--guidance", "0.2"], "guidance is 0.2"),
+        ("janus-tiny", &["A house.", "-o", "house.png", "--negative", "a tree"], "takes no negative one"),
+        (
+            "emu3-tiny",
+            &["A house.", "-o", "house.png", "--ratio", "16:0"],
+            "`16:0` is no ratio: write it as 16:9",
+        ),
         ("llava-tiny", &["A house.", "-o", "house.png"], "a `llava` model can't draw; janus"),
         ("clip-tiny", &["A house.", "-o", "house.png"], "it doesn't converse"),
     ];
@@ -90,8 +118,10 @@ fn what_cant_be_drawn_or_written_is_refused_and_nothing_is_touched() {
 
 #[test]
 fn a_folders_settings_and_the_numbers_are_checked_before_its_graphs_are_read() {
-    let cases: [(&str, &[&str], &str); 3] = [
+    let cases: [(&str, &[&str], &str); 5] = [
         ("janus-tiny", &["--guidance", "0.2"], "guidance is 0.2"),
+        ("janus-tiny", &["--ratio", "16:9"], "this model's pictures have one size"),
+        ("emu3-tiny", &["--ratio", "10000:1", "--area", "64"], "ask for a ratio nearer to 1:1"),
         ("janus-tiny", &["--top-p", "7"], "top_p"),
         ("llava-tiny", &[], "a `llava` model can't draw; janus"),
     ];

@@ -8,6 +8,7 @@ from tokenizers import AddedToken
 from transformers import Emu3Config, Emu3ForConditionalGeneration, Emu3ImageProcessor, Emu3Processor
 from transformers import PreTrainedTokenizerFast
 
+import emu3_drawings
 import emu3_sessions
 import graphs
 import tokens
@@ -36,8 +37,9 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
 )
 
-# How the folder's graphs are run.
+# How the folder's graphs are run; whether a seed draws clearly.
 Sessions = emu3_sessions.Sessions
+clear = emu3_drawings.clear
 # How much nearer the nearest entry of the codebook must be than the next, and how many different ones a picture must have.
 NEAR, VARIED = 2e-4, 6
 
@@ -92,7 +94,8 @@ def model(seed, processor):
             "temporal_downsample_factor": 4,
             "base_channels": 32,
             "channel_multiplier": [1, 1],
-            "num_res_blocks": 1,
+            # More take more room than a tiny folder has; `emu3_drawings.py` checks a deeper one, which isn't kept.
+            "num_res_blocks": 0,
             "attn_resolutions": [],
             "hidden_size": 32,
         },
@@ -110,10 +113,14 @@ def model(seed, processor):
     )
     result = Emu3ForConditionalGeneration(config)
     result.generation_config = transformers.GenerationConfig(**ids)
-    # Tokens of images too: transformers lets them be written in a text, where these goldens shall be readable.
-    silent = [*tokens.silent_tokens(tokenizer.backend_tokenizer), *result.vocabulary_mapping.image_tokens]
+    visual = result.vocabulary_mapping.image_tokens
+    silent = [token for token in tokens.silent_tokens(tokenizer.backend_tokenizer) if token not in visual]
     result = weights.fill(result, seed, result.lm_head, silent)
     with torch.no_grad():
+        # transformers lets an image's tokens be written in a text too, where these goldens shall be readable.
+        result.lm_head.weight[visual] *= 0.4
+        # Otherwise most of a drawing lies beyond black and white.
+        result.model.vqmodel.decoder.conv_out.weight.mul_(0.25)
         # Otherwise all of a picture lies near the same few entries of the codebook.
         result.model.vqmodel.quant_conv.conv.weight.mul_(6.0)
     return result
@@ -137,7 +144,7 @@ def vision(model, pixel_values):
 
 
 def export(model, folder):
-    """Writes the three sessions."""
+    """Writes the four sessions."""
     example = {"pixel_values": torch.randn(2, 3, 6 * PATCH, 8 * PATCH)}
     names = {"pixel_values": ["batch_size", None, "height", "width"], "image_tokens": ["batch_size", "tokens"]}
     # Not fused: fused attention has one number of patches.
@@ -147,10 +154,11 @@ def export(model, folder):
     traced = graphs.Decoder(model.model.text_model, model.lm_head)
     # Not fused: told positions, fused attention is wrong on WebGPU.
     graphs.save(graphs.decoder(traced, fusions=None), folder.graph("decoder_model_merged"))
+    graphs.save(emu3_drawings.painter(model.model.vqmodel), folder.graph("image_decode"))
 
 
 def draw(folder, processor, model, sessions):
-    """Draws nothing; checks that every picture's tokens are those of transformers, and that none was a near miss."""
+    """Checks that every picture's tokens are those of transformers, and that none was a near miss; then draws."""
     for path in sorted(folder.path.glob("*.png")):
         inputs = processor.image_processor(Image.open(path), return_tensors="pt")
         pixels = inputs["pixel_values"]
@@ -162,6 +170,9 @@ def draw(folder, processor, model, sessions):
         gap = float((nearest[:, 1] - nearest[:, 0]).min())
         if gap < NEAR or len(set(expected)) < VARIED:
             raise verify.Unclear(f"{path.name}: codes {gap:.1e} apart, {len(set(expected))} different ones")
+    # The class knows only the published models' eight.
+    processor.downsample_ratio = PATCH
+    emu3_drawings.draw(folder, processor, model, sessions)
 
 
 def cases():

@@ -7,7 +7,7 @@ use image::RgbImage;
 use percept_runtime::{Chooser, Sampling};
 use tokio_util::sync::CancellationToken;
 
-use crate::{DrawingPlan, ModelError, Usage};
+use crate::{DrawingPlan, Extent, ModelError, Usage};
 
 /// How a picture is drawn.
 #[derive(Debug, Clone)]
@@ -15,6 +15,12 @@ pub struct Draw {
     /// By how much the prompt counts more than no prompt (classifier-free guidance, Ho & Salimans 2022): 1 leaves guidance
     /// out, more follows the words more closely. `None`: as much as the family's reference takes.
     pub guidance: Option<f32>,
+    /// What the picture is to be unlike, in words: guidance leads away from them, and not from no prompt (Emu3).
+    pub negative: Option<String>,
+    /// Width and height to each other, where pictures have any shape (Emu3); `None`: square.
+    pub ratio: Option<[u32; 2]>,
+    /// About how many pixels it has, where pictures have any size (Emu3); `None`: as many as the family's reference gives it.
+    pub area: Option<u32>,
     /// 0 takes the likeliest token always; 1 samples from the guided distribution.
     pub temperature: f32,
     /// Nucleus sampling (Holtzman et al. 2019): the smallest set of tokens with this much probability. 1 keeps all.
@@ -31,6 +37,9 @@ impl Default for Draw {
     fn default() -> Self {
         Self {
             guidance: None,
+            negative: None,
+            ratio: None,
+            area: None,
             temperature: 1.0,
             top_p: 1.0,
             seed: 0,
@@ -41,14 +50,34 @@ impl Default for Draw {
 }
 
 impl Draw {
-    /// By how much the prompt counts for a family that draws so, if everything asked for can be had of it; no model is needed
-    /// to know.
+    /// What is asked for as a family that draws so takes it, if everything can be had of it; no model is needed to know.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Request`] naming the number that lies outside its range, or the guidance that the family has none of.
-    pub fn checked(&self, plan: &DrawingPlan) -> Result<f32, ModelError> {
+    /// [`ModelError::Request`] naming the number that lies outside its range, or the guidance, the negative prompt or the size
+    /// that the family has none of.
+    pub fn checked(&self, plan: &DrawingPlan) -> Result<CheckedDraw, ModelError> {
         Chooser::new(self.sampling()).map_err(|error| ModelError::Request(error.to_string()))?;
+        let guidance = self.checked_guidance(plan)?;
+        let takes_negative = plan.unconditional.as_ref().is_some_and(|none| none.negative);
+        match &self.negative {
+            Some(_) if !takes_negative => {
+                return Err(ModelError::Request(
+                    "this model's guidance is against no prompt, and takes no negative one: leave it out"
+                        .into(),
+                ));
+            }
+            Some(_) if guidance <= 1.0 => {
+                return Err(ModelError::Request(format!(
+                    "a negative prompt counts by guidance, which is {guidance}: ask for more than 1, or leave it out"
+                )));
+            }
+            _ => {}
+        }
+        Ok(CheckedDraw { guidance, extent: plan.canvas.extent(self.ratio, self.area)? })
+    }
+
+    fn checked_guidance(&self, plan: &DrawingPlan) -> Result<f32, ModelError> {
         match (&plan.unconditional, self.guidance) {
             (_, Some(asked)) if !(asked.is_finite() && asked >= 1.0) => {
                 Err(ModelError::Request(format!("guidance is {asked}, but must be 1 (none) or more")))
@@ -64,6 +93,15 @@ impl Draw {
     pub(crate) fn sampling(&self) -> Sampling {
         Sampling { temperature: self.temperature, top_p: self.top_p, seed: self.seed, ..Sampling::default() }
     }
+}
+
+/// What is asked for, as a family takes it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CheckedDraw {
+    /// By how much the prompt counts; 1 leaves guidance out.
+    pub guidance: f32,
+    /// How many tokens the picture has.
+    pub extent: Extent,
 }
 
 /// Told how many of how many tokens of a picture are there.

@@ -33,7 +33,7 @@ use percept_runtime::{BesideTokens, HostTensor, ReadingOrder, RopePosition};
 
 pub(crate) use self::image_vocabulary::mapped_token;
 pub use self::{
-    drawing::{DrawingPlan, ImageTokens, Painted, Unconditional},
+    drawing::{Canvas, DrawingPlan, DrawingPrompt, Extent, ImageTokens, Kept, Painted, Rows, Unconditional},
     image_vocabulary::ImageVocabulary,
     parts::Parts,
     positions::{Span, VideoTimes},
@@ -322,7 +322,7 @@ const KNOWN: &str = "smolvlm, idefics3, llava, llava_next, llava_onevision, inte
                      qwen2_5_vl, qwen3_vl, qwen3_vl_moe, qwen3_5, paligemma, gemma3, florence2, phi3_v, chameleon, emu3 and \
                      janus; llama, qwen2, qwen3 and gemma3_text, which read text alone";
 /// Those that draw.
-const DRAWING: &str = "janus and chameleon";
+const DRAWING: &str = "janus, chameleon and emu3";
 
 /// The family of a folder.
 ///

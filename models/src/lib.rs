@@ -39,7 +39,7 @@ pub use chat::{ChatModel, ModelCard};
 pub use compare::{Answers, ClickDifference, Comparison, Questions, ReplyDifference, Summary};
 pub use conversation::{Content, ContentHash, Conversation, ImageContent, Message, Role, VideoContent};
 pub use dialect::{ChosenDialect, Declaration, Dialect, DialectKind, Found, JsonDialect, Located};
-pub use draw::{Draw, DrawProgress, Drawing, ImageModel};
+pub use draw::{CheckedDraw, Draw, DrawProgress, Drawing, ImageModel};
 pub use dual_encoder::{
     Classification, Cut, DualEncoder, Embedding, EmbeddingIndex, EncoderCard, EncoderConfig, EncoderFamily,
     EncoderFolder, EncoderInspection, EncoderLayout, IndexedPicture, LabelScore, LocalDualEncoder, Scoring,
@@ -47,8 +47,8 @@ pub use dual_encoder::{
 };
 pub use error::{Cause, ModelError};
 pub use family::{
-    DECODER, DrawingPlan, EMBED_TOKENS, Family, ImageTokens, ImageVocabulary, Painted, Parts, PromptEncoder,
-    Span, Unconditional, VISION_ENCODER, VideoForm, VideoTimes,
+    Canvas, DECODER, DrawingPlan, DrawingPrompt, EMBED_TOKENS, Extent, Family, ImageTokens, ImageVocabulary,
+    Kept, Painted, Parts, PromptEncoder, Rows, Span, Unconditional, VISION_ENCODER, VideoForm, VideoTimes,
 };
 pub use folder::{
     FolderSettings, LayoutKind, Missing, ModelConfig, ModelFolder, Precision, SessionFile, Survey,

@@ -1,12 +1,14 @@
-//! Emu3 against goldens of transformers: pixels, prompts, tokens, first logits, 24 greedy tokens.
+//! Emu3 against goldens of transformers: pixels, prompts, tokens, first logits, 24 greedy tokens, and drawings.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails in a test's own helpers fails the test")]
 
+#[path = "support/drawn.rs"]
+mod drawn;
 #[path = "support/tiny.rs"]
 mod support;
 #[path = "support/whole.rs"]
 mod whole;
 
-use percept_models::{ChatModel, Draw, Generate, ImageModel, ImageProcessor, Message, ModelFolder, Role};
+use percept_models::{ChatModel, Draw, ImageModel, ImageProcessor, Message, ModelError, ModelFolder, Role};
 use percept_runtime::CacheForm;
 use serde_json::json;
 use support::{change_json, copy, data, goldens, load};
@@ -41,11 +43,110 @@ async fn what_begins_and_ends_rows_and_images_is_only_words_in_a_message() {
 }
 
 #[tokio::test]
-async fn it_says_that_it_doesnt_draw_here() {
+async fn it_draws_what_transformers_draws() {
+    for cache in [CacheForm::Auto, CacheForm::Growing] {
+        let model = load(&data().join(FOLDER), "cpu", cache).await;
+        assert_eq!(model.card().family, "emu3");
+        let off = drawn::check(&model, FOLDER, 1e-4).await;
+        println!("{cache:?}: guided scores {off:.1e} of the largest off");
+    }
+}
+
+/// A square of 4 rows of 4 tokens, unless it says otherwise.
+fn small() -> Draw {
+    Draw { area: Some(64), ..Draw::default() }
+}
+
+#[tokio::test]
+async fn a_negative_prompt_and_the_ratio_change_the_picture_and_a_seed_draws_it_again() {
     let model = load(&data().join(FOLDER), "cpu", CacheForm::Auto).await;
-    assert_eq!(model.card().family, "emu3");
-    let error = model.draw("A house.", &Draw::default()).await.unwrap_err().to_string();
-    assert!(error.contains("a `emu3` model can't draw"), "{error}");
+    let first = model.draw("A house.", &Draw { seed: 3, ..small() }).await.unwrap();
+    assert!((first.guidance - 3.0).abs() < f32::EPSILON, "the authors' own: {}", first.guidance);
+    assert_eq!((first.tokens.len(), first.image.dimensions()), (16, (8, 8)));
+    let again = model.draw("A house.", &Draw { seed: 3, ..small() }).await.unwrap();
+    assert_eq!((&first.tokens, &first.image), (&again.tokens, &again.image));
+    let other = model.draw("A house.", &Draw { seed: 4, ..small() }).await.unwrap();
+    assert_ne!(first.tokens, other.tokens);
+    let negative = Some("a tree".to_owned());
+    let unlike = model.draw("A house.", &Draw { seed: 3, negative, ..small() }).await.unwrap();
+    assert_ne!(first.tokens, unlike.tokens);
+    assert!(unlike.usage.fresh_tokens > first.usage.fresh_tokens);
+    let wide = model.draw("A house.", &Draw { ratio: Some([4, 1]), ..small() }).await.unwrap();
+    assert_eq!((wide.tokens.len(), wide.image.dimensions()), (16, (16, 4)));
+}
+
+#[tokio::test]
+async fn the_marks_of_an_image_in_the_words_of_a_drawing_are_only_words() {
+    let model = load(&data().join(FOLDER), "cpu", CacheForm::Auto).await;
+    let plain = Draw { guidance: Some(1.0), ..small() };
+    let none = model.draw("", &plain).await.unwrap().usage.fresh_tokens;
+    for text in
+        ["<|image token|>", "<|image start|>", "<|visual token 000003|>", "<|extra_200|>", "<|extra_203|>"]
+    {
+        let read = model.draw(text, &plain).await.unwrap().usage.fresh_tokens;
+        assert!(read > none + 3, "{text}: {read} tokens, {none} without");
+        let against = |negative: &str| Draw { negative: Some(negative.into()), ..small() };
+        let none = model.draw("A house.", &against("")).await.unwrap().usage.fresh_tokens;
+        let read = model.draw("A house.", &against(text)).await.unwrap().usage.fresh_tokens;
+        assert!(read > none + 3, "{text} as a negative prompt: {read} tokens, {none} without");
+    }
+}
+
+#[tokio::test]
+async fn a_drawing_that_cant_be_is_refused_with_the_remedy() {
+    let model = load(&data().join(FOLDER), "cpu", CacheForm::Auto).await;
+    let negative = |words: &str| Some(words.to_owned());
+    let long = "word ".repeat(300);
+    let cases = [
+        (
+            "A house.",
+            Draw::default(),
+            "the picture 129959, the model's context holds 512: shorten the prompt, or ask for",
+        ),
+        (
+            "A house.",
+            Draw { guidance: Some(1.0), negative: negative("a tree"), ..small() },
+            "ask for more than 1",
+        ),
+        ("A house.", Draw { negative: negative(&long), ..small() }, "the negative prompt has"),
+        ("A house.", Draw { ratio: Some([3, 0]), ..small() }, "none of these may be 0"),
+        ("A house.", Draw { ratio: Some([1000, 1]), ..small() }, "ask for a ratio nearer to 1:1"),
+        (&long, small(), "the prompt has"),
+    ];
+    for (prompt, options, says) in cases {
+        let error = model.draw(prompt, &options).await.unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_says_by_how_much_the_words_of_a_drawing_count() {
+    let scaled = |scale: f64| {
+        let (kept, path) = copy(FOLDER);
+        change_json(&path.join("generation_config.json"), |file| file["guidance_scale"] = json!(scale));
+        (kept, path)
+    };
+    let (_kept, path) = scaled(4.5);
+    let model = load(&path, "cpu", CacheForm::Auto).await;
+    let drawing = model.draw("A house.", &small()).await.unwrap();
+    assert!((drawing.guidance - 4.5).abs() < f32::EPSILON, "{}", drawing.guidance);
+    for scale in [0.5, -1.0, 1e39] {
+        let (_kept, path) = scaled(scale);
+        let error = ModelFolder::open(&path, None).err().unwrap().to_string();
+        assert!(error.contains("`guidance_scale`"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_without_the_half_that_paints_answers_and_says_why_it_cant_draw() {
+    let (_kept, path) = copy(FOLDER);
+    std::fs::remove_file(path.join("onnx/image_decode.onnx")).unwrap();
+    let model = load(&path, "cpu", CacheForm::Auto).await;
+    let golden = &goldens(FOLDER)[0];
+    assert_eq!(whole::reply(&model, &golden.conversation()).await.0, golden.greedy);
+    let error = model.draw("A house.", &small()).await.unwrap_err();
+    assert!(matches!(error, ModelError::Request(_)), "{error:?}");
+    assert!(error.to_string().contains("it has no `image_decode`"), "{error}");
 }
 
 #[tokio::test]
@@ -78,12 +179,15 @@ fn its_processor_has_no_way_of_torchvisions() {
 }
 
 #[tokio::test]
-async fn on_webgpu_the_tokens_are_those_of_the_cpu() {
-    let golden = &goldens(FOLDER)[0];
+async fn on_webgpu_it_answers_and_draws_as_on_the_cpu() {
     let model = load(&data().join(FOLDER), "webgpu", CacheForm::Auto).await;
     assert!(model.card().device.starts_with("webgpu"), "{}", model.card().device);
-    let options =
-        Generate { max_tokens: 24, stop_at_end: false, log_probabilities: true, ..Generate::default() };
-    let replied = model.generate(&golden.conversation(), &options).await.unwrap().complete().await.unwrap();
-    assert_eq!(replied.tokens.iter().map(|token| token.id).collect::<Vec<_>>(), golden.greedy);
+    for golden in goldens(FOLDER) {
+        let (tokens, ..) = whole::reply(&model, &golden.conversation()).await;
+        assert_eq!(tokens, golden.greedy, "{}", golden.name);
+    }
+    drawn::check(&model, FOLDER, 1e-3).await;
+    let moved = model.moved();
+    assert_eq!((moved.cache_to_device, moved.cache_to_host), (0, 0));
+    assert_eq!(whole::computing_on_cpu(&model), Vec::<String>::new());
 }

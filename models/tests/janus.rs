@@ -76,7 +76,7 @@ async fn check_drawings(model: &LocalModel, tolerance: f32) -> f32 {
         let expected = BASE64_STANDARD.decode(&golden.rgb).unwrap();
         let levels = drawing.image.as_raw().iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max();
         assert!(levels <= Some(1), "{case}: {levels:?} grey levels off");
-        let scores = model.first_drawing_scores(&golden.prompt, golden.guidance).await.unwrap();
+        let scores = model.first_drawing_scores(&golden.prompt, &options).await.unwrap();
         let largest = golden.first_scores.iter().fold(0.0_f32, |largest, score| largest.max(score.abs()));
         let off = greatest_difference(&scores, &golden.first_scores) / largest;
         assert!(off < tolerance, "{case}: guided scores {off} off");
@@ -162,6 +162,9 @@ async fn what_cant_be_drawn_is_refused_with_the_reason() {
         ("A house.", guidance(0.5), "guidance is 0.5, but must be 1"),
         ("A house.", guidance(f32::NAN), "guidance is NaN"),
         ("A house.", Draw { temperature: -1.0, ..Draw::default() }, "temperature"),
+        ("A house.", Draw { negative: Some("a tree".into()), ..Draw::default() }, "takes no negative one"),
+        ("A house.", Draw { ratio: Some([16, 9]), ..Draw::default() }, "pictures have one size"),
+        ("A house.", Draw { area: Some(64), ..Draw::default() }, "pictures have one size"),
         (long.as_str(), Draw::default(), "the model's context holds 512"),
     ];
     for (prompt, options, says) in cases {

@@ -63,10 +63,11 @@ pub(crate) enum Command {
     )]
     Ask(AskOptions),
 
-    /// Draw a picture from words: Janus.
+    /// Draw a picture from words: Janus, Chameleon and Emu3.
     #[command(
         after_help = "Examples:\n  percept draw models/janus \"A red circle on a white page.\" -o circle.png\n  percept draw \
-                      models/janus \"A house by the sea.\" -o house.png --seed 7 --guidance 7.5 --json"
+                      models/janus \"A house by the sea.\" -o house.png --seed 7 --guidance 7.5 --json\n  percept draw \
+                      models/emu3 \"A house by the sea.\" -o house.png --ratio 16:9 --negative blurry"
     )]
     Draw(DrawOptions),
 

@@ -30,6 +30,8 @@ struct Document<'a> {
     height: u32,
     tokens: &'a [u32],
     guidance: f32,
+    /// `null` where guidance was against no words.
+    negative: Option<&'a str>,
     temperature: f32,
     top_p: f32,
     seed: u64,
@@ -47,6 +49,9 @@ pub(crate) async fn draw(options: DrawOptions, output: &Output) -> Result<u8, Fa
     let told = Arc::clone(&progress);
     let asked = Draw {
         guidance: options.guidance,
+        negative: options.negative.clone(),
+        ratio: options.ratio,
+        area: options.area,
         temperature: options.temperature,
         top_p: options.top_p,
         seed: options.seed,
@@ -77,6 +82,7 @@ pub(crate) async fn draw(options: DrawOptions, output: &Output) -> Result<u8, Fa
             height,
             tokens: &drawing.tokens,
             guidance: drawing.guidance,
+            negative: options.negative.as_deref(),
             temperature: options.temperature,
             top_p: options.top_p,
             seed: options.seed,

@@ -13,8 +13,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    DECODER, DrawingPlan, EMBED_TOKENS, Family, ImageTokens, ImageVocabulary, Painted, Parts, Unconditional,
-    VISION_ENCODER, countable, mapped_token, pixel_values,
+    Canvas, DECODER, DrawingPlan, DrawingPrompt, EMBED_TOKENS, Family, ImageTokens, ImageVocabulary, Kept,
+    Painted, Parts, Unconditional, VISION_ENCODER, countable, mapped_token, pixel_values,
 };
 use crate::{
     ModelError,
@@ -70,13 +70,16 @@ pub(super) fn read(folder: &Path) -> Result<Box<dyn Family>, ModelError> {
     let marks = [token("bos_token", "<s>"), around[0].clone()];
     let drawing = match (mapped_token(folder, &marks[0])?, mapped_token(folder, &marks[1])?) {
         (Some(first), Some(begin)) => Ok(DrawingPlan {
-            after_prompt: separator.clone(),
-            begin,
-            count,
+            prompt: DrawingPrompt::Turn { after: separator.clone(), begin },
+            canvas: Canvas::Fixed(count),
             tokens: ImageTokens::OfText(vocabulary.tokens.clone()),
             decoder: DECODE,
             painted: Painted::MinusOneToOne,
-            unconditional: Some(Unconditional { keeps: vec![first, begin], pad: None, guidance: GUIDANCE }),
+            unconditional: Some(Unconditional {
+                keeps: Kept::Tokens { tokens: vec![first, begin], pad: None },
+                negative: false,
+                guidance: GUIDANCE,
+            }),
         }),
         _ => Err(format!(
             "the `vocabulary_map` of config.json doesn't have both `{}` and `{}`, without which nothing can be drawn",

@@ -3,16 +3,24 @@
 //!
 //! Reference: transformers' `processing_emu3.py` and `modeling_emu3.py`. There several images are padded to the largest
 //! before they become tokens, which changes those of all but the largest; here each is seen by itself.
+//!
+//! A drawing is its words alone and an image's beginning, with its size; then rows of image tokens, each with its end, as
+//! the `prefix_allowed_tokens_fn` of transformers' documentation of Emu3 has them. What ends the image after that makes no
+//! pixel and isn't read. The words count against a negative prompt, which is its words alone, or against the last token
+//! before the image (`UnbatchedClassifierFreeGuidanceLogitsProcessor`).
 
 use std::path::Path;
 
 use percept_runtime::HostTensor;
 use serde::Deserialize;
 
-use super::{Family, ImageVocabulary, mapped_token, pixel_values};
+use super::{
+    Canvas, DECODER, DrawingPlan, DrawingPrompt, EMBED_TOKENS, Family, ImageTokens, ImageVocabulary, Kept,
+    Painted, Parts, Rows, Unconditional, VISION_ENCODER, mapped_token, pixel_values,
+};
 use crate::{
     ModelError,
-    folder::{bad, config_path, part},
+    folder::{bad, config_path, part, read_text},
     processor::ProcessedImage,
     template::special_tokens_of,
 };
@@ -21,6 +29,11 @@ use crate::{
 const NAMES: &str = "<|visual token ";
 /// The token that ends a row of an image.
 const END_OF_ROW: &str = "<|extra_200|>";
+const DECODE: &str = "image_decode";
+/// Pixels of a drawing: 720 × 720 (`Emu3Processor.image_area`).
+const AREA: u32 = 518_400;
+/// By how much the words of a drawing count, in the authors' program, where the folder doesn't say.
+const GUIDANCE: f32 = 3.0;
 
 #[derive(Debug, Deserialize)]
 struct ConfigFile {
@@ -33,6 +46,11 @@ struct VqFile {
     channel_multiplier: Option<Vec<u32>>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+struct GenerationFile {
+    guidance_scale: Option<f32>,
+}
+
 #[derive(Debug)]
 pub(super) struct Emu3 {
     first: String,
@@ -42,6 +60,7 @@ pub(super) struct Emu3 {
     /// Pixels of a side of the square that one token stands for.
     factor: usize,
     vocabulary: ImageVocabulary,
+    drawing: DrawingPlan,
 }
 
 pub(super) fn read(folder: &Path) -> Result<Box<dyn Family>, ModelError> {
@@ -55,25 +74,46 @@ pub(super) fn read(folder: &Path) -> Result<Box<dyn Family>, ModelError> {
     // Each level but the last halves the sides.
     let factor = 1 << (levels - 1);
     let mut vocabulary = ImageVocabulary::read(folder, NAMES, false, code_of)?;
-    let end = mapped_token(folder, END_OF_ROW)?;
-    vocabulary.others.push(end.ok_or_else(|| {
+    let end = mapped_token(folder, END_OF_ROW)?.ok_or_else(|| {
         bad(
             &config_path(folder),
             format!("its `vocabulary_map` has no `{END_OF_ROW}`, which ends an image's rows"),
         )
-    })?);
-    Ok(Box::new(Emu3 {
-        first: token("bos_token", "<|extra_203|>"),
-        image_token: token("image_token", "<image>"),
-        marks: [
-            token("boi_token", "<|image start|>"),
-            token("image_wrapper_token", "<|image token|>"),
-            token("eof_token", "<|extra_201|>"),
-            token("eoi_token", "<|image end|>"),
-        ],
-        factor,
-        vocabulary,
-    }))
+    })?;
+    vocabulary.others.push(end);
+    let first = token("bos_token", "<|extra_203|>");
+    let marks = [
+        token("boi_token", "<|image start|>"),
+        token("image_wrapper_token", "<|image token|>"),
+        token("eof_token", "<|extra_201|>"),
+        token("eoi_token", "<|image end|>"),
+    ];
+    let [begin, sized, ..] = marks.clone();
+    let drawing = DrawingPlan {
+        prompt: DrawingPrompt::Words { before: first.clone(), sized: [begin, sized] },
+        canvas: Canvas::Rows(Rows { factor, area: AREA, end }),
+        tokens: ImageTokens::OfText(vocabulary.tokens.clone()),
+        decoder: DECODE,
+        painted: Painted::AsSeen,
+        unconditional: Some(Unconditional { keeps: Kept::Last, negative: true, guidance: guidance(folder)? }),
+    };
+    let image_token = token("image_token", "<image>");
+    Ok(Box::new(Emu3 { first, image_token, marks, factor, vocabulary, drawing }))
+}
+
+/// By how much the words of a drawing count if nobody says.
+fn guidance(folder: &Path) -> Result<f32, ModelError> {
+    let path = folder.join("generation_config.json");
+    let file: GenerationFile = match read_text(&path)? {
+        Some(text) => serde_json::from_str(&text).map_err(|error| bad(&path, error.to_string()))?,
+        None => GenerationFile::default(),
+    };
+    match file.guidance_scale.unwrap_or(GUIDANCE) {
+        scale if scale.is_finite() && scale >= 1.0 => Ok(scale),
+        scale => {
+            Err(bad(&path, format!("its `guidance_scale` is {scale}, but must be 1 (no guidance) or more")))
+        }
+    }
 }
 
 /// The code that the name of its token spells: `<|visual token 000103|>` is 103.
@@ -114,6 +154,19 @@ impl Family for Emu3 {
 
     fn around_prompt(&self) -> [&str; 2] {
         [&self.first, ""]
+    }
+
+    fn parts(&self) -> Parts {
+        Parts { others: &[DECODE], ..Parts::default() }
+    }
+
+    /// A folder that only answers needn't have the half that makes pixels.
+    fn session_sets(&self) -> Vec<Vec<&'static str>> {
+        vec![self.sessions(), vec![VISION_ENCODER, EMBED_TOKENS, DECODER]]
+    }
+
+    fn drawing(&self) -> Result<&DrawingPlan, String> {
+        Ok(&self.drawing)
     }
 }
 

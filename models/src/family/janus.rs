@@ -9,7 +9,10 @@ use std::path::Path;
 use percept_runtime::{BesideTokens, HostTensor};
 use serde::Deserialize;
 
-use super::{DrawingPlan, Family, ImageTokens, Painted, Parts, Unconditional, countable, pixel_values};
+use super::{
+    Canvas, DrawingPlan, DrawingPrompt, Family, ImageTokens, Kept, Painted, Parts, Unconditional, countable,
+    pixel_values,
+};
 use crate::{
     ModelError,
     folder::{ModelConfig, bad, read_settings},
@@ -126,13 +129,16 @@ fn drawing(folder: &Path, count: usize) -> Result<Result<DrawingPlan, String>, M
         return Err(bad(&path, "its `guidance_scale` is no number that can be counted with".into()));
     }
     Ok(Ok(DrawingPlan {
-        after_prompt: String::new(),
-        begin,
-        count,
+        prompt: DrawingPrompt::Turn { after: String::new(), begin },
+        canvas: Canvas::Fixed(count),
         tokens: ImageTokens::Own { head: "gen_head", embedding: "gen_img_embeds" },
         decoder: "image_decode",
         painted: Painted::AsSeen,
-        unconditional: Some(Unconditional { keeps: vec![first, begin], pad: Some(pad), guidance }),
+        unconditional: Some(Unconditional {
+            keeps: Kept::Tokens { tokens: vec![first, begin], pad: Some(pad) },
+            negative: false,
+            guidance,
+        }),
     }))
 }
 

@@ -221,7 +221,7 @@ mod tests {
         let part = |folder| Part { listing: &listing, folder };
         assert_eq!(part(Some("a/b")).settings(), ["a/b/genai_config.json", "LICENSE"]);
         assert!(part(Some("a/b")).is_model() && !part(Some("a")).is_model() && !part(None).is_model());
-        assert_eq!(part(None).others(), ["a/b", "a/bc"]);
-        assert_eq!(part(Some("a")).others(), ["b", "bc"]);
+        assert_eq!(part(None).others(), ["a/b", "a/bc"].into());
+        assert_eq!(part(Some("a")).others(), ["b", "bc"].into());
     }
 }

@@ -13,8 +13,8 @@ use super::{
     trouble::engine_error,
 };
 use crate::{
-    Conversation, Draw, Drawing, DrawingPlan, ImageModel, ImageTokens, Message, ModelError, Normalise,
-    Painted, Role, Usage,
+    Canvas, CheckedDraw, Conversation, Draw, Drawing, DrawingPlan, DrawingPrompt, Extent, ImageModel,
+    ImageTokens, Message, ModelError, Normalise, Painted, Role, Usage,
 };
 
 #[async_trait]
@@ -36,48 +36,47 @@ impl LocalModel {
     /// # Errors
     ///
     /// Those of [`ImageModel::draw`].
-    pub async fn first_drawing_scores(&self, prompt: &str, guidance: f32) -> Result<Vec<f32>, ModelError> {
+    pub async fn first_drawing_scores(&self, prompt: &str, options: &Draw) -> Result<Vec<f32>, ModelError> {
         let plan = self.inner.folder.drawing()?;
-        let guidance = Draw { guidance: Some(guidance), ..Draw::default() }.checked(plan)?;
-        let mut easel = Easel::new(&self.inner, plan, prompt, guidance).await?;
+        let mut easel = Easel::new(&self.inner, plan, prompt, options).await?;
         easel.scores().await
     }
 }
 
 async fn draw(inner: &Arc<Inner>, prompt: &str, options: &Draw) -> Result<Drawing, ModelError> {
     let plan = inner.folder.drawing()?;
-    let guidance = options.checked(plan)?;
     let mut chooser = Chooser::new(options.sampling()).map_err(engine_error)?;
     let mut usage = Usage::default();
     let begun = Instant::now();
-    let mut easel = Easel::new(inner, plan, prompt, guidance).await?;
+    let mut easel = Easel::new(inner, plan, prompt, options).await?;
+    let CheckedDraw { guidance, extent } = easel.asked;
     usage.fresh_tokens = easel.read;
     usage.stage.prefill = begun.elapsed().as_secs_f64() * 1000.0;
     let begun = Instant::now();
-    let mut tokens = Vec::with_capacity(plan.count);
-    while tokens.len() < plan.count {
+    let mut tokens = Vec::with_capacity(extent.count);
+    while tokens.len() < extent.count {
         let token = chooser.choose(&easel.scores().await?).map_err(engine_error)?;
         tokens.push(token);
-        if tokens.len() < plan.count {
-            easel.write(token).await?;
+        if tokens.len() < extent.count {
+            easel.write(token, tokens.len()).await?;
         }
         if let Some(progress) = &options.progress {
-            progress.tell(tokens.len(), plan.count);
+            progress.tell(tokens.len(), extent.count);
         }
     }
     usage.output_tokens = tokens.len();
     usage.stage.decode = begun.elapsed().as_secs_f64() * 1000.0;
     let begun = Instant::now();
-    let image = paint(inner, plan, &tokens).await?;
+    let image = paint(inner, plan, &tokens, extent).await?;
     usage.stage.vision = begun.elapsed().as_secs_f64() * 1000.0;
-    Ok(Drawing { image: Arc::new(image), tokens, guidance: easel.guidance, usage })
+    Ok(Drawing { image: Arc::new(image), tokens, guidance, usage })
 }
 
 /// A picture in the making: the sequence that has the prompt, and the one that has none.
 struct Easel<'a> {
     inner: &'a Inner,
     plan: &'a DrawingPlan,
-    guidance: f32,
+    asked: CheckedDraw,
     with_words: Sequence,
     without: Option<Sequence>,
     /// Tokens read for both.
@@ -90,31 +89,29 @@ impl<'a> Easel<'a> {
         inner: &'a Arc<Inner>,
         plan: &'a DrawingPlan,
         words: &str,
-        guidance: f32,
+        options: &Draw,
     ) -> Result<Self, ModelError> {
-        let conversation: Conversation = [Message::text(Role::User, words)].into_iter().collect();
-        let prompt =
-            prompt::prepare_between(inner, ["", &plan.after_prompt], &conversation, Told::default()).await?;
-        let mut ids: Vec<u32> = prompt.tokens.iter().map(|token| token.id).collect();
-        ids.push(plan.begin);
-        // The last token is never read back.
-        let (needed, context) = (ids.len() + plan.count - 1, inner.engine.context());
-        if needed > context {
-            return Err(ModelError::Conversation(format!(
-                "the prompt has {} tokens and the picture {}, the model's context holds {context}: shorten the prompt",
-                ids.len(),
-                plan.count
-            )));
-        }
+        let asked = options.checked(plan)?;
+        let ids = prompt_ids(inner, plan, words, asked.extent).await?;
+        check_context(inner, plan, "the prompt", ids.len(), asked.extent)?;
+        let wordless = match plan.unconditional.as_ref().filter(|_| asked.guidance > 1.0) {
+            None => None,
+            Some(none) => Some(match (&options.negative, &plan.prompt) {
+                (Some(negative), DrawingPrompt::Words { before, .. }) => {
+                    let ids = prompt::words_between(inner, [before, ""], negative)?;
+                    check_context(inner, plan, "the negative prompt", ids.len(), asked.extent)?;
+                    ids
+                }
+                _ => none.of(&ids),
+            }),
+        };
         let with_words = read(inner, plan, &ids).await?;
-        let wordless = plan.unconditional.as_ref().filter(|_| guidance > 1.0).map(|none| none.of(&ids));
-        let guidance = if wordless.is_some() { guidance } else { 1.0 };
         let fresh = ids.len() + wordless.as_ref().map_or(0, Vec::len);
         let without = match &wordless {
             Some(ids) => Some(read(inner, plan, ids).await?),
             None => None,
         };
-        Ok(Self { inner, plan, guidance, with_words, without, read: fresh })
+        Ok(Self { inner, plan, asked, with_words, without, read: fresh })
     }
 
     /// The scores of each code of the image's to come next, guided.
@@ -123,14 +120,14 @@ impl<'a> Easel<'a> {
         if let Some(without) = &mut self.without {
             let blind = codes(self.plan, without.last_logits().await.map_err(engine_error)?)?;
             for (score, blind) in scores.iter_mut().zip(blind) {
-                *score = blind + self.guidance * (*score - blind);
+                *score = blind + self.asked.guidance * (*score - blind);
             }
         }
         Ok(scores)
     }
 
-    /// Writes a code after both.
-    async fn write(&mut self, code: u32) -> Result<(), ModelError> {
+    /// Writes a code, which is this one of the picture's, after both.
+    async fn write(&mut self, code: u32, done: usize) -> Result<(), ModelError> {
         let sequences = std::iter::once(&mut self.with_words).chain(&mut self.without);
         match &self.plan.tokens {
             ImageTokens::Own { embedding, .. } => {
@@ -140,14 +137,62 @@ impl<'a> Easel<'a> {
                 }
             }
             ImageTokens::OfText(tokens) => {
-                let token = tokens.get(code as usize).copied().ok_or_else(|| no_such_code(code))?;
+                let mut written = vec![tokens.get(code as usize).copied().ok_or_else(|| no_such_code(code))?];
+                if let Canvas::Rows(rows) = self.plan.canvas
+                    && self.asked.extent.ends_row(done)
+                {
+                    written.push(rows.end);
+                }
                 for sequence in sequences {
-                    sequence.append_tokens(&[token]).await.map_err(engine_error)?;
+                    sequence.append_tokens(&written).await.map_err(engine_error)?;
                 }
             }
         }
         Ok(())
     }
+}
+
+/// The prompt's tokens, to the beginning of the image.
+async fn prompt_ids(
+    inner: &Arc<Inner>,
+    plan: &DrawingPlan,
+    words: &str,
+    extent: Extent,
+) -> Result<Vec<u32>, ModelError> {
+    match &plan.prompt {
+        DrawingPrompt::Turn { after, begin } => {
+            let conversation: Conversation = [Message::text(Role::User, words)].into_iter().collect();
+            let prompt = prompt::prepare_between(inner, ["", after], &conversation, Told::default()).await?;
+            Ok(prompt.tokens.iter().map(|token| token.id).chain([*begin]).collect())
+        }
+        DrawingPrompt::Words { before, sized: [begin, end] } => {
+            let size = extent.rows().zip(extent.columns).map(|(rows, columns)| format!("{rows}*{columns}"));
+            let after = format!("{begin}{}{end}", size.unwrap_or_default());
+            prompt::words_between(inner, [before, &after], words)
+        }
+    }
+}
+
+fn check_context(
+    inner: &Inner,
+    plan: &DrawingPlan,
+    what: &str,
+    prompt: usize,
+    extent: Extent,
+) -> Result<(), ModelError> {
+    let context = inner.engine.context();
+    if prompt.saturating_add(extent.read_back()) <= context {
+        return Ok(());
+    }
+    let remedy = match plan.canvas {
+        Canvas::Fixed(_) => "shorten the prompt",
+        Canvas::Rows(_) => "shorten the prompt, or ask for a smaller area",
+    };
+    // The ends of rows too, and the last token, which is never read back.
+    let picture = extent.count + extent.rows().map_or(0, |rows| rows.saturating_sub(1));
+    Err(ModelError::Conversation(format!(
+        "{what} has {prompt} tokens and the picture {picture}, the model's context holds {context}: {remedy}"
+    )))
 }
 
 async fn read(inner: &Inner, plan: &DrawingPlan, tokens: &[u32]) -> Result<Sequence, ModelError> {
@@ -182,9 +227,18 @@ async fn embed(inner: &Inner, session: &str, code: u32) -> Result<HostTensor, Mo
 }
 
 /// Pixels of a whole picture's codes.
-async fn paint(inner: &Inner, plan: &DrawingPlan, codes: &[u32]) -> Result<RgbImage, ModelError> {
+async fn paint(
+    inner: &Inner,
+    plan: &DrawingPlan,
+    codes: &[u32],
+    extent: Extent,
+) -> Result<RgbImage, ModelError> {
     let data = codes.iter().map(|code| i64::from(*code)).collect();
-    let ids = HostTensor::I64 { shape: vec![1, codes.len()], data };
+    let shape = match extent.columns {
+        Some(columns) => vec![1, codes.len() / columns, columns],
+        None => vec![1, codes.len()],
+    };
+    let ids = HostTensor::I64 { shape, data };
     let outputs = inner.engine.encode(plan.decoder, vec![("generated_tokens".into(), ids)]).await;
     let (shape, values) = first_output(plan.decoder, outputs.map_err(engine_error)?)?
         .into_f32()

@@ -168,6 +168,16 @@ fn check_room(tokens: usize, context: usize, is_apart: bool, instead: &str) -> R
     )))
 }
 
+/// Words that no template is asked about, between these texts, as tokens.
+pub(super) fn words_between(
+    inner: &Inner,
+    [before, after]: [&str; 2],
+    words: &str,
+) -> Result<Vec<u32>, ModelError> {
+    // What the tokenizer would put first stands before already.
+    ids(&inner.folder, &format!("{before}{}{after}", harmless(words, &inner.names.anywhere)), false)
+}
+
 /// Positions are every token's, or the decoder would count some of the tokens as if they were text.
 fn of_all(
     positions: Option<Vec<RopePosition>>,

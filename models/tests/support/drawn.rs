@@ -18,6 +18,9 @@ struct GoldenDrawing {
     width: u32,
     height: u32,
     rgb: String,
+    negative: Option<String>,
+    ratio: Option<[u32; 2]>,
+    area: Option<u32>,
 }
 
 /// The same tokens, pixels within a level, and guided scores within a share of the largest; gives the greatest that was.
@@ -28,7 +31,14 @@ pub(crate) async fn check(model: &LocalModel, folder: &str, tolerance: f32) -> f
     let mut furthest = 0.0_f32;
     for golden in drawings {
         let case = &golden.prompt;
-        let options = Draw { temperature: 0.0, guidance: Some(golden.guidance), ..Draw::default() };
+        let options = Draw {
+            temperature: 0.0,
+            guidance: Some(golden.guidance),
+            negative: golden.negative.clone(),
+            ratio: golden.ratio,
+            area: golden.area,
+            ..Draw::default()
+        };
         let drawing = model.draw(&golden.prompt, &options).await.unwrap();
         assert_eq!(drawing.tokens, golden.tokens, "{case}");
         let read = golden.input_ids.len() + golden.unconditional_ids.len();
@@ -38,7 +48,7 @@ pub(crate) async fn check(model: &LocalModel, folder: &str, tolerance: f32) -> f
         let expected = BASE64_STANDARD.decode(&golden.rgb).unwrap();
         let levels = drawing.image.as_raw().iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max();
         assert!(levels <= Some(1), "{case}: {levels:?} grey levels off");
-        let scores = model.first_drawing_scores(&golden.prompt, golden.guidance).await.unwrap();
+        let scores = model.first_drawing_scores(&golden.prompt, &options).await.unwrap();
         let largest = golden.first_scores.iter().fold(0.0_f32, |largest, score| largest.max(score.abs()));
         let off = greatest_difference(&scores, &golden.first_scores) / largest;
         assert!(off < tolerance, "{case}: guided scores {off} off");

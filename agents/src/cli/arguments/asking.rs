@@ -90,6 +90,18 @@ pub(crate) struct DrawOptions {
     #[arg(long, value_name = "W")]
     pub(crate) guidance: Option<f32>,
 
+    /// What the picture is to be unlike, in words that guidance leads away from (Emu3).
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) negative: Option<String>,
+
+    /// Width and height to each other, as 16:9, where pictures have any shape (Emu3); square if it isn't said.
+    #[arg(long, value_name = "W:H", value_parser = ratio)]
+    pub(crate) ratio: Option<[u32; 2]>,
+
+    /// About how many pixels the picture has, where it may have any number (Emu3); 518400 if it isn't said.
+    #[arg(long, value_name = "PIXELS")]
+    pub(crate) area: Option<u32>,
+
     /// 0 always takes the likeliest token; 1 samples from the guided distribution.
     #[arg(long, value_name = "T", default_value_t = 1.0)]
     pub(crate) temperature: f32,
@@ -105,4 +117,12 @@ pub(crate) struct DrawOptions {
     /// The device: auto, cpu, cuda:N, webgpu:N, and so on.
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub(crate) device: Device,
+}
+
+/// Width and height to each other: `16:9`.
+fn ratio(text: &str) -> Result<[u32; 2], String> {
+    let sides =
+        text.split_once(':').and_then(|(width, height)| Some([width.parse().ok()?, height.parse().ok()?]));
+    let ratio = sides.filter(|sides| sides.iter().all(|side| *side > 0));
+    ratio.ok_or_else(|| format!("`{text}` is no ratio: write it as 16:9, width and then height"))
 }
