@@ -51,12 +51,14 @@ FAMILIES = [
     "paligemma",
     "gemma3",
     "gemma3_text",
+    "mistral",
+    "phi3",
     "phi3_v",
     "florence2",
 ]
 DUAL_ENCODERS = ["clip", "siglip"]
 # What has a folder of its own beside the models.
-BESIDE = ["genai", "genai_gemma3", "processors", "resize", "templates", "videos", "windows"]
+BESIDE = ["genai", "genai_gemma3", "genai_text", "processors", "resize", "templates", "videos", "windows"]
 # The most that a family may take in the repository.
 LARGEST = 1_000_000
 
