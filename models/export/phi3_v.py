@@ -138,9 +138,9 @@ def model(seed, processor):
     # An image's hundreds of tokens level attention out, and each token would follow from the last alone.
     with torch.no_grad():
         for layer in result.text.model.layers:
-            layer.self_attn.qkv_proj.weight[:2 * HIDDEN] *= 2.2
-            layer.self_attn.qkv_proj.weight[2 * HIDDEN:] *= 1.6
-            layer.self_attn.o_proj.weight *= 1.6
+            layer.self_attn.qkv_proj.weight[:2 * HIDDEN] *= 1.7
+            layer.self_attn.qkv_proj.weight[2 * HIDDEN:] *= 1.5
+            layer.self_attn.o_proj.weight *= 1.5
     return result
 
 
