@@ -129,6 +129,9 @@ def attention(builder, config, state, layer, x, lengths, rotation):
     ]
     past = [f"past_key_values.{layer}.key", f"past_key_values.{layer}.value"]
     present = [f"present.{layer}.key", f"present.{layer}.value"]
+    # How far back a token sees, itself among them, where that isn't all (Mistral).
+    window = getattr(config, "sliding_window", None)
+    windowed = {"local_window_size": window} if window else {}
     builder.node(
         "GroupQueryAttention",
         [*projected, *past, *lengths, *rotation],
@@ -138,6 +141,7 @@ def attention(builder, config, state, layer, x, lengths, rotation):
         kv_num_heads=config.num_key_value_heads,
         do_rotary=1,
         rotary_interleaved=0,
+        **windowed,
     )
     return builder.linear(f"{prefix}heads", f"{prefix}o_proj", state[f"{prefix}self_attn.o_proj.weight"])
 

@@ -52,12 +52,14 @@ FAMILIES = [
     "paligemma",
     "gemma3",
     "gemma3_text",
+    "mistral",
+    "phi3",
     "phi3_v",
     "florence2",
 ]
 DUAL_ENCODERS = ["clip", "siglip"]
 # What has a folder of its own beside the models.
-BESIDE = ["genai", "genai_gemma3", "processors", "resize", "templates", "videos", "windows"]
+BESIDE = ["genai", "genai_gemma3", "genai_text", "processors", "resize", "templates", "videos", "windows"]
 # What lies elsewhere: the engine's own tests know no models.
 ELSEWHERE = {"engine_decoders": DATA.parents[2] / "runtime" / "tests" / "data"}
 # The most that a family may take in the repository.

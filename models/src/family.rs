@@ -320,7 +320,7 @@ pub struct VideoForm {
 /// The families that are hosted, for the error that lists them.
 const KNOWN: &str = "smolvlm, idefics3, llava, llava_next, llava_onevision, internvl, blip-2, idefics, lfm2_vl, qwen2_vl, \
                      qwen2_5_vl, qwen3_vl, qwen3_vl_moe, qwen3_5, paligemma, gemma3, florence2, phi3_v, chameleon, emu3 and \
-                     janus; llama, qwen2, qwen3 and gemma3_text, which read text alone";
+                     janus; llama, mistral, phi3, qwen2, qwen3 and gemma3_text, which read text alone";
 /// Those that draw.
 const DRAWING: &str = "janus, chameleon and emu3";
 
@@ -352,6 +352,8 @@ pub(crate) fn of_folder(folder: &Path, config: &ModelConfig) -> Result<Box<dyn F
         "phi3_v" => Ok(Box::new(phi3_v::Phi3V)),
         "florence2" => florence2::read(folder),
         "llama" => Ok(text_only::named("llama")),
+        "mistral" => Ok(text_only::named("mistral")),
+        "phi3" => Ok(text_only::named("phi3")),
         "qwen2" => Ok(text_only::named("qwen2")),
         "qwen3" => Ok(text_only::named("qwen3")),
         "gemma3_text" => Ok(text_only::named("gemma3_text")),

@@ -14,7 +14,7 @@ use percept_models::{
 use percept_runtime::{CacheForm, Silent};
 use support::{Golden, change_json, copy, data, goldens, greatest_difference, load};
 
-const FOLDERS: [&str; 3] = ["llama-tiny", "qwen2-tiny", "qwen3-tiny"];
+const FOLDERS: [&str; 5] = ["llama-tiny", "mistral-tiny", "phi3-tiny", "qwen2-tiny", "qwen3-tiny"];
 
 async fn reply(model: &LocalModel, conversation: &Conversation) -> (Vec<u32>, String, Usage) {
     let options =

@@ -1,7 +1,8 @@
-//! Language models that see nothing: Llama (Touvron et al. 2023; `SmolLM2` is one), Qwen2.5, Qwen3 and the small ones of
-//! Gemma 3. They plan, judge and sum up for the models that see.
+//! Language models that see nothing: Llama (Touvron et al. 2023; `SmolLM2` is one), Mistral (Jiang et al. 2023), Phi-3 (Abdin
+//! et al. 2024), Qwen2.5, Qwen3 and the small ones of Gemma 3. They plan, judge and sum up for the models that see.
 //!
-//! A folder holds one graph, which reads token ids: `model`, or `decoder_model_merged` in older exports. A prompt is
+//! A folder holds one graph, which reads token ids: `model`, or `decoder_model_merged` in older exports; in
+//! onnxruntime-genai's layout `model.decoder.filename` names it. A prompt is
 //! what the chat template wrote and nothing before it, as `apply_chat_template` of transformers' tokenizers has it.
 
 use percept_runtime::HostTensor;

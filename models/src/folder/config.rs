@@ -180,8 +180,11 @@ const USUAL_CONTEXT: usize = 2048;
 /// That of Gemma 3, whose published configurations leave out what is the class's own.
 const GEMMA_3_CONTEXT: usize = 131_072;
 
-/// Where Phi-3's positions turn, if its configuration doesn't say it.
+/// Where Phi-3's positions turn, if its configuration doesn't say it: every published one with `LongRoPE` turns there.
 const PHI_TURNS_AT: usize = 4096;
+/// How long the contexts of the published ones of text alone are that turn; shorter ones (4,096 tokens, Phi-4's 16,384 and
+/// 32,768) don't.
+const LONG_PHI: usize = 131_072;
 
 impl ModelConfig {
     /// Reads `config.json` and the end tokens of `generation_config.json`. A `family` counts in place of the one that is
@@ -226,8 +229,13 @@ impl ModelConfig {
             _ => USUAL_CONTEXT,
         };
         let turns_at = text.original_max_position_embeddings;
-        // Every published one turns there, and `genai_config.json` doesn't say it.
-        let turns_at = turns_at.or_else(|| (model_type == "phi3_v").then_some(PHI_TURNS_AT));
+        // `genai_config.json` doesn't say it.
+        let turns = match model_type.as_str() {
+            "phi3_v" => true,
+            "phi3" => text.max_position_embeddings.is_some_and(|context| context >= LONG_PHI),
+            _ => false,
+        };
+        let turns_at = turns_at.or_else(|| turns.then_some(PHI_TURNS_AT));
         let from_heads = || Some(hidden? / heads.filter(|heads| *heads > 0)?);
         let ends = generation.eos_token_id.or(flat_ends).or(text.eos_token_id);
         Ok(Self {

@@ -38,8 +38,15 @@ struct DecoderWritten {
     num_attention_heads: Option<usize>,
     num_key_value_heads: Option<usize>,
     num_hidden_layers: Option<usize>,
+    sliding_window: Option<WindowWritten>,
     #[serde(flatten)]
     graph: GraphWritten,
+}
+
+/// How far back layers see; the graph's own operators see to it.
+#[derive(Debug, Deserialize)]
+struct WindowWritten {
+    window_size: Option<usize>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -116,6 +123,7 @@ impl GenaiConfig {
                 "head_dim": decoder.head_size,
                 "vocab_size": model.vocab_size,
                 "max_position_embeddings": model.context_length,
+                "sliding_window": decoder.sliding_window.as_ref().and_then(|window| window.window_size),
             },
         });
         if let Some(token) = model.image_token_id {

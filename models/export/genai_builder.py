@@ -1,0 +1,45 @@
+"""onnxruntime-genai's builder, run on a tiny model, and the graphs that it makes, run by ONNX Runtime."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+import sessions
+
+
+def built(text, folder, precision):
+    """The graph that the builder makes of a language model for the CPU, and its `genai_config.json`. `folder` has the
+    tokenizer's files. `GroupQueryAttention` counts and rotates by the mask, so there are no `position_ids`."""
+    with tempfile.TemporaryDirectory() as place:
+        source, target = Path(place, "source"), Path(place, "target")
+        text.save_pretrained(source)
+        for file in ("tokenizer.json", "tokenizer_config.json"):
+            (source / file).write_bytes((folder / file).read_bytes())
+        subprocess.run([
+            sys.executable, "-m", "onnxruntime_genai.models.builder", "-i", source, "-o", target, "-p", precision,
+            "-e", "cpu", "-c", place,
+        ], check=True, capture_output=True)
+        model = onnx.load(target / "model.onnx")
+        config = json.loads((target / "genai_config.json").read_text())
+    del model.graph.value_info[:]
+    return model, config
+
+
+class Sessions(sessions.Sessions):
+    """A folder with such a decoder."""
+
+    decoder_name = "model"
+
+    def empty_cache(self):
+        """The builder leaves the length of a head without a number."""
+        heads = self.config["hidden_size"] // self.config["num_attention_heads"]
+        size = self.config.get("head_dim") or heads
+        return {
+            name: np.zeros((1, value.shape[1], 0, size), np.float32)
+            for name, value in self.inputs.items() if name.endswith((".key", ".value"))
+        }
