@@ -122,8 +122,8 @@ impl ChatModel for LocalModel {
         self.inner.folder.video.is_some()
     }
 
-    fn written(&self, call: &Call, function: &Function) -> Option<Result<String, String>> {
-        self.inner.dialect.write(call, function)
+    fn written(&self, call: &Call, offered: &[Function]) -> Option<Result<String, String>> {
+        self.inner.dialect.write(call, offered)
     }
 
     fn located(&self, asked: &str, reply: &str, size: [u32; 2]) -> Option<Located> {
