@@ -14,6 +14,7 @@ mod load;
 mod looks;
 mod measure;
 mod pieces;
+mod plan;
 mod prefix;
 mod prompt;
 mod reader;
@@ -26,10 +27,10 @@ mod verify;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use percept_runtime::{Engine, Form, Grammar, Vocabulary};
+use percept_runtime::{Engine, Grammar, Vocabulary};
 
 use self::{
-    features::SeenImages, prefix::KeptSequence, prompt::Told, reply::ReplyPlan, trouble::constraint_error,
+    features::SeenImages, plan::ReplyPlan, prefix::KeptSequence, prompt::Told, trouble::constraint_error,
 };
 pub(crate) use self::{
     inspect::inspected,
@@ -43,8 +44,8 @@ pub use self::{
     measure::ReadPrompt,
 };
 use crate::{
-    Call, ChatModel, Conversation, Function, Generate, Generation, Located, ModelCard, ModelError, Reply,
-    Thought, dialect::Dialect, folder::ModelFolder,
+    Call, ChatModel, Conversation, Function, Generate, Generation, Located, ModelCard, ModelError,
+    dialect::Dialect, folder::ModelFolder,
 };
 
 /// An exported model on a device of this machine; a handle that is cheap to clone.
@@ -136,22 +137,9 @@ impl ChatModel for LocalModel {
         options: &Generate,
     ) -> Result<Generation, ModelError> {
         let inner = &self.inner;
-        let mut plan = ReplyPlan { constraint: None, thinks: false, marker: None, functions: None };
-        match &options.reply {
-            Reply::Text => {}
-            Reply::Json(schema) => {
-                plan.constraint = Some(inner.compile(&Grammar::of(Form::Json(schema.clone())))?);
-            }
-            Reply::Call { thought, functions } => {
-                let grammar = inner.dialect.grammar(functions, *thought, options.max_thought_tokens)?;
-                plan.constraint = Some(inner.compile(&grammar)?);
-                plan.thinks = *thought == Thought::Free;
-                plan.marker = inner.dialect.marker().filter(|_| plan.thinks).cloned();
-                plan.functions = Some(functions.clone());
-            }
-        }
-        let prompt =
-            prompt::prepare(inner, conversation, Told::of(inner, conversation, &options.reply)?).await?;
+        let told = Told::of(inner, conversation, &options.reply, options.think)?;
+        let prompt = prompt::prepare(inner, conversation, told).await?;
+        let plan = ReplyPlan::of(inner, &prompt, options)?;
         Ok(Generation::new(reply::stream(Arc::clone(inner), prompt, plan, options.clone())))
     }
 }
