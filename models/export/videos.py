@@ -94,7 +94,8 @@ CASES = {
     "qwen2_vl": QWEN,
     "qwen2_5_vl": QWEN,
     "qwen3_vl": QWEN,
-    "qwen3_vl_moe": QWEN,
+    # To the first question its best token isn't clear.
+    "qwen3_vl_moe": [Case("animation", ["run.gif", "What moves?"]), *QWEN[1:]],
     "qwen3_5": QWEN,
     "smolvlm": [
         Case("animation", ["run.gif", "What changed?"]),
