@@ -298,7 +298,7 @@ impl AgentBuilder {
         let mut notes = self.notes;
         let mut demonstrations = Vec::new();
         for demonstration in self.demonstrations {
-            let (demonstration, is_own) = demonstration.in_the_words_of(self.model.as_ref());
+            let (demonstration, is_own) = demonstration.in_the_words_of(self.model.as_ref(), &self.toolbox);
             if !is_own {
                 notes.push(format!(
                     "the demonstration “{}” is shown in the words of {}: {} may write calls, and places, otherwise",

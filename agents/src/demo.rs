@@ -55,6 +55,7 @@ pub fn prepare(folder: &Path, seed: u64) -> Result<Task, JournalError> {
             reflect: Reflect::OnFailure,
             votes: 1,
             choose: Choose::Majority,
+            think: None,
             prompts: None,
             demonstrations: Vec::new(),
         },

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use percept_models::{Call, ChatModel, Function, ImageContent};
-use percept_tools::Toolbox;
+use percept_models::{Call, ChatModel, ImageContent};
+use percept_tools::{PixelSize, Toolbox};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -33,8 +33,8 @@ pub struct Shown {
     pub thought: String,
     /// The call, as it was written.
     pub text: String,
-    /// The call itself, places in pixels of the image, and the function that it is of; `None` where that isn't known.
-    pub call: Option<(Call, Function)>,
+    /// The call itself, its places in pixels of a screenshot of this size; `None` where that isn't known.
+    pub call: Option<(Call, Option<PixelSize>)>,
 }
 
 /// What the journal keeps of a demonstration.
@@ -76,7 +76,6 @@ impl Demonstration {
             }));
         }
         let mut steps = Vec::new();
-        let tools = Toolbox::described(recording.beginning.tools.clone());
         let (mut image, mut votes, mut chosen) = (None, Vec::new(), 0);
         let (mut size, mut called) = (None, None);
         for entry in &recording.entries {
@@ -85,11 +84,7 @@ impl Demonstration {
                     image = Some((shot, hash));
                     size = Some(frame.size);
                 }
-                Event::Calling { call, .. } => {
-                    let mut functions = offer::functions(&tools, size).into_iter();
-                    let function = functions.find(|function| function.name == call.function);
-                    called = function.map(|function| (call.clone(), function));
-                }
+                Event::Calling { call, .. } => called = Some((call.clone(), size)),
                 Event::Decided { vote, thought, text, .. } => {
                     if *vote == 1 {
                         (votes, chosen) = (Vec::new(), 0);
@@ -112,12 +107,16 @@ impl Demonstration {
         Ok(Self { task, by: model.name, steps })
     }
 
-    /// The same, with every call as this model would write it: on its own grid, in its own dialect. Steps that it can't
-    /// write stay as they were written, and `false` comes back unless it was this model that wrote them.
-    pub(crate) fn in_the_words_of(mut self, model: &dyn ChatModel) -> (Self, bool) {
+    /// The same, with every call as this model would write it with these tools on offer: on its own grid, in its own dialect.
+    /// Steps that it can't write, of a tool that isn't on offer for one, stay as they were written, and `false` comes back
+    /// unless it was this model that wrote them.
+    pub(crate) fn in_the_words_of(mut self, model: &dyn ChatModel, tools: &Toolbox) -> (Self, bool) {
         let mut all = true;
         for step in &mut self.steps {
-            let written = step.call.as_ref().and_then(|(call, function)| model.written(call, function));
+            let written = step
+                .call
+                .as_ref()
+                .and_then(|(call, size)| model.written(call, &offer::functions(tools, *size)));
             match written {
                 Some(Ok(text)) => step.text = text,
                 _ => all = false,

@@ -2,7 +2,7 @@
 
 use percept_models::{
     ChatModel, Completion, Content, Conversation, Generate, Generation, GenerationEvent, Located, Message,
-    ModelCard, ModelError, Role, Usage,
+    ModelCard, ModelError, Role, StopReason, Usage,
 };
 use percept_tools::PixelRegion;
 
@@ -131,6 +131,12 @@ impl Inquiry {
             notes: Vec::new(),
             usage,
         };
+        if let Some(reply) = answer.replies.get(chosen).filter(|reply| is_all_thought(reply)) {
+            answer.notes.push(format!(
+                "the thought took all of the {} tokens that were written: give it more, or ask without one",
+                reply.usage.output_tokens
+            ));
+        }
         if let Some(least) = self.least_certainty {
             let certainty = answer.certainty().ok_or_else(|| {
                 let problem = "this model doesn't tell how likely its words are: ask for votes, whose agreement says it";
@@ -207,6 +213,11 @@ impl Inquiry {
         }
         Ok(())
     }
+}
+
+/// Whether a reply was cut off before its answer began.
+fn is_all_thought(reply: &Completion) -> bool {
+    reply.text.is_empty() && !reply.thought.is_empty() && reply.stop == StopReason::MaxTokens
 }
 
 /// Waits for a reply, and tells its text meanwhile.

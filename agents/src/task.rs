@@ -135,6 +135,9 @@ pub struct ThinkingChoice {
     pub votes: usize,
     /// Who says which of them is carried out.
     pub choose: Choose,
+    /// The most tokens of thought before each plan, lesson, judgement and verdict; `None` for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub think: Option<usize>,
     /// A folder of texts in place of Percept's own; see [`Prompts`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompts: Option<PathBuf>,
@@ -238,8 +241,9 @@ pub struct DoneChoice {
 impl ThinkingChoice {
     /// The same, with everything that a task doesn't say.
     pub fn thinking(&self) -> Thinking {
-        let Self { style, plan, reflect, votes, choose, .. } = *self;
-        Thinking { style, plan, reflect, votes, choose, ..Thinking::default() }
+        let Self { style, plan, reflect, votes, choose, think, .. } = *self;
+        let think = think.unwrap_or(0);
+        Thinking { style, plan, reflect, votes, choose, think, ..Thinking::default() }
     }
 
     /// The earlier runs that the model is shown.

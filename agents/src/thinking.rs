@@ -63,6 +63,10 @@ pub struct Thinking {
     pub votes: usize,
     /// Who says which of several decisions is carried out. Only a model that thinks aloud can be the judge.
     pub choose: Choose,
+    /// The most tokens that a model may think before each plan, lesson, judgement and verdict, beside those of what it then
+    /// writes; 0 has it write at once. A model that isn't known to think so ends the run with its reason.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub think: usize,
     /// Sampling temperature of decisions; 0 is greedy.
     pub temperature: f32,
     /// The most tokens of one decision.
@@ -79,11 +83,18 @@ impl Default for Thinking {
             reflect: Reflect::OnFailure,
             votes: 1,
             choose: Choose::Majority,
+            think: 0,
             temperature: 0.0,
             max_tokens: 512,
             max_thought_tokens: 160,
         }
     }
+}
+
+/// Whether nothing is to be thought first, as in every run before there was a choice.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_none(think: &usize) -> bool {
+    *think == 0
 }
 
 impl Thinking {

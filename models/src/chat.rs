@@ -81,13 +81,14 @@ pub trait ChatModel: Send + Sync {
         options: &Generate,
     ) -> Result<Generation, ModelError>;
 
-    /// A call, its places in pixels of the screenshot whose size the function's schema has, as this model would write it;
-    /// `None` from a model that can't tell. A model that is shown what others did is shown it in its own words.
+    /// A call, its places in pixels of the screenshot whose size the functions' schemas have, as this model would write it with
+    /// these functions on offer; `None` from a model that can't tell. A model that is shown what others did is shown it in its
+    /// own words.
     ///
     /// # Errors
     ///
-    /// Why it can't be written, in words.
-    fn written(&self, _call: &Call, _function: &Function) -> Option<Result<String, String>> {
+    /// Why it can't be written, in words: the function isn't on offer, say.
+    fn written(&self, _call: &Call, _offered: &[Function]) -> Option<Result<String, String>> {
         None
     }
 

@@ -90,13 +90,15 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// Why it isn't a call, in words for the model to read.
     fn read(&self, reply: &str, functions: &[Function]) -> Result<Call, String>;
 
-    /// Writes a call whose places are pixels of a screenshot as the model itself would, to be shown it as an example;
-    /// `None` from a dialect that doesn't know how.
+    /// Writes a call whose places are pixels of a screenshot as the model itself would with these functions on offer, to be
+    /// shown it as an example; [`Dialect::read`] reads it back with the same offer. `None` from a dialect that doesn't know
+    /// how.
     ///
     /// # Errors
     ///
-    /// Why it can't be written, in words: a place outside the screenshot, a schema that can't be followed.
-    fn write(&self, _call: &Call, _function: &Function) -> Option<Result<String, String>> {
+    /// Why it can't be written, in words: a function that isn't on offer, a place outside the screenshot, a schema that can't
+    /// be followed.
+    fn write(&self, _call: &Call, _offered: &[Function]) -> Option<Result<String, String>> {
         None
     }
 
@@ -134,6 +136,16 @@ pub struct Declaration {
     pub form: &'static str,
     /// What the system message says beside.
     pub beside: Option<String>,
+}
+
+/// The function that is called.
+///
+/// # Errors
+///
+/// That it isn't on offer, in words.
+fn called<'f>(call: &Call, offered: &'f [Function]) -> Result<&'f Function, String> {
+    let found = offered.iter().find(|function| function.name == call.function);
+    found.ok_or_else(|| format!("`{}` isn't on offer", call.function))
 }
 
 /// A marker as a part of a grammar.

@@ -73,7 +73,12 @@ pub struct Generate {
     pub sampling: Sampling,
     /// The most tokens a reply may have, forced ones included.
     pub max_tokens: usize,
-    /// The most tokens of thought before the call is forced.
+    /// Whether an answer in words or JSON may be thought over first: the template is asked for a thought, which comes apart
+    /// from the answer ([`Completion::thought`](crate::Completion::thought)) and counts as written. A model that can't is an
+    /// error. [`Reply::Call`] says for itself whether it has a thought.
+    pub think: bool,
+    /// The most tokens of thought before the call, or the answer, is forced. A thought before words isn't ended so by a
+    /// remote model that has no setting for it, nor where no grammar can be laid over the tokenizer.
     pub max_thought_tokens: usize,
     /// Texts that end a [`Reply::Text`]; they aren't part of it.
     pub stop: Vec<String>,
@@ -91,6 +96,7 @@ impl Default for Generate {
             reply: Reply::Text,
             sampling: Sampling::default(),
             max_tokens: 512,
+            think: false,
             max_thought_tokens: 160,
             stop: Vec::new(),
             stop_at_end: true,

@@ -89,7 +89,7 @@ pub struct TokenRecord {
 /// A whole reply.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Completion {
-    /// Free text before the call; empty if there was none.
+    /// Free text before the call or the answer; empty if there was none.
     pub thought: String,
     /// The reply as text: everything written, without thought, markers and special tokens.
     pub text: String,

@@ -25,6 +25,7 @@ mod golden;
 mod http;
 mod hub;
 mod images;
+mod inner_speech;
 mod local;
 mod merge;
 mod processor;

@@ -15,6 +15,7 @@ mod looks;
 mod measure;
 mod names;
 mod pieces;
+mod plan;
 mod prefix;
 mod prompt;
 mod reader;
@@ -27,10 +28,10 @@ mod verify;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use percept_runtime::{Engine, Form, Grammar, Vocabulary};
+use percept_runtime::{Engine, Grammar, Vocabulary};
 
 use self::{
-    features::SeenImages, names::Names, prefix::KeptSequence, prompt::Told, reply::ReplyPlan,
+    features::SeenImages, names::Names, plan::ReplyPlan, prefix::KeptSequence, prompt::Told,
     trouble::constraint_error,
 };
 pub(crate) use self::{
@@ -45,8 +46,8 @@ pub use self::{
     measure::ReadPrompt,
 };
 use crate::{
-    Call, ChatModel, Conversation, Function, Generate, Generation, Located, ModelCard, ModelError, Reply,
-    Thought, dialect::Dialect, folder::ModelFolder,
+    Call, ChatModel, Conversation, Function, Generate, Generation, Located, ModelCard, ModelError,
+    dialect::Dialect, folder::ModelFolder,
 };
 
 /// An exported model on a device of this machine; a handle that is cheap to clone.
@@ -125,8 +126,8 @@ impl ChatModel for LocalModel {
         self.inner.folder.video.is_some()
     }
 
-    fn written(&self, call: &Call, function: &Function) -> Option<Result<String, String>> {
-        self.inner.dialect.write(call, function)
+    fn written(&self, call: &Call, offered: &[Function]) -> Option<Result<String, String>> {
+        self.inner.dialect.write(call, offered)
     }
 
     fn located(&self, asked: &str, reply: &str, size: [u32; 2]) -> Option<Located> {
@@ -139,22 +140,9 @@ impl ChatModel for LocalModel {
         options: &Generate,
     ) -> Result<Generation, ModelError> {
         let inner = &self.inner;
-        let mut plan = ReplyPlan { constraint: None, thinks: false, marker: None, functions: None };
-        match &options.reply {
-            Reply::Text => {}
-            Reply::Json(schema) => {
-                plan.constraint = Some(inner.compile(&Grammar::of(Form::Json(schema.clone())))?);
-            }
-            Reply::Call { thought, functions } => {
-                let grammar = inner.dialect.grammar(functions, *thought, options.max_thought_tokens)?;
-                plan.constraint = Some(inner.compile(&grammar)?);
-                plan.thinks = *thought == Thought::Free;
-                plan.marker = inner.dialect.marker().filter(|_| plan.thinks).cloned();
-                plan.functions = Some(functions.clone());
-            }
-        }
-        let prompt =
-            prompt::prepare(inner, conversation, Told::of(inner, conversation, &options.reply)?).await?;
+        let told = Told::of(inner, conversation, &options.reply, options.think)?;
+        let prompt = prompt::prepare(inner, conversation, told).await?;
+        let plan = ReplyPlan::of(inner, &prompt, options)?;
         Ok(Generation::new(reply::stream(Arc::clone(inner), prompt, plan, options.clone())))
     }
 }

@@ -239,6 +239,11 @@ impl Inner {
         Ok(computer.offering(functions, is_needed)?.map(|offering| (computer, offering)))
     }
 
+    /// Whether a thought never stands in a reply's text: a server that is compatible with OpenAI's may leave it there.
+    fn tells_apart(&self) -> bool {
+        self.is_vendor || self.address.api != RemoteApi::OpenAi
+    }
+
     /// Refuses what this API can't be asked for.
     fn check(&self, conversation: &Conversation, options: &Generate) -> Result<(), ModelError> {
         let facts = self.address.api.facts();
@@ -255,6 +260,9 @@ impl Inner {
                  `?probabilities=yes` in its address"
                     .into(),
             );
+        }
+        if options.think && !matches!(options.reply, Reply::Call { .. }) {
+            self.check_thought(options).or_else(refused)?;
         }
         if !options.stop_at_end {
             return refused("a remote model always stops at its end".into());
@@ -277,5 +285,17 @@ impl Inner {
             )));
         }
         Ok(())
+    }
+
+    /// Refuses a thought before words that this API can't be asked for.
+    fn check_thought(&self, options: &Generate) -> Result<(), String> {
+        match self.address.api {
+            RemoteApi::Responses => Err("it isn't asked for its thoughts: ask without one".into()),
+            RemoteApi::OpenAi if self.is_vendor => {
+                Err("its API tells no thoughts, whatever the model thinks: ask without one".into())
+            }
+            RemoteApi::Anthropic => anthropic::check_thought(options, self.address.own_sampling),
+            RemoteApi::OpenAi | RemoteApi::Gemini => Ok(()),
+        }
     }
 }

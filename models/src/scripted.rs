@@ -23,7 +23,7 @@ use crate::{
 pub enum ScriptedReply {
     /// A call, its points in screenshot pixels, perhaps after a thought.
     Call(ScriptedCall),
-    /// Text, perhaps where a call was asked for.
+    /// Text, perhaps where a call was asked for, perhaps after a thought.
     Text(ScriptedText),
     /// A model that breaks.
     Error(ScriptedError),
@@ -44,6 +44,9 @@ pub struct ScriptedCall {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScriptedText {
+    /// What comes before it.
+    #[serde(default)]
+    pub thought: String,
     /// The text.
     pub text: String,
 }
@@ -70,7 +73,7 @@ impl ScriptedReply {
 
     /// Text.
     pub fn text(text: &str) -> Self {
-        Self::Text(ScriptedText { text: text.into() })
+        Self::Text(ScriptedText { thought: String::new(), text: text.into() })
     }
 
     /// An error.
@@ -191,9 +194,11 @@ fn completion(reply: &ScriptedReply, options: &Generate) -> Result<Completion, M
         ScriptedReply::Error(ScriptedError { error }) => {
             return Err(ModelError::Engine(error.clone().into()));
         }
-        ScriptedReply::Text(ScriptedText { text }) => {
-            (String::new(), text.clone(), Err("the script gives text where a call was asked for".to_owned()))
-        }
+        ScriptedReply::Text(ScriptedText { thought, text }) => (
+            thought.clone(),
+            text.clone(),
+            Err("the script gives text where a call was asked for".to_owned()),
+        ),
         ScriptedReply::Call(ScriptedCall { thought, call }) => {
             let text = serde_json::to_string(call).map_err(|error| ModelError::Engine(error.into()))?;
             (thought.clone(), text, Ok(call.clone()))

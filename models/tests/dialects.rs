@@ -141,7 +141,7 @@ async fn a_dialect_is_told_with_what_chose_it() {
     assert!(model.card().notes.iter().any(|known| known == note), "{:?}", model.card().notes);
     // Its places are pixels of what Qwen2.5-VL's processor makes of the screenshot.
     let call = Call { function: "click".into(), arguments: json!({ "point": [0, 207] }) };
-    let written = model.written(&call, &functions()[0]).unwrap().unwrap();
+    let written = model.written(&call, &functions()).unwrap().unwrap();
     assert!(written.starts_with(" click(start_box='(0,"), "{written}");
 
     let (_kept, marked) = self::folder("[dialect]\nkind = 'qwen'\nmarker = 'Do:'");

@@ -56,9 +56,16 @@ pub struct Constraint {
     matcher: Matcher,
     vocabulary: Arc<Vocabulary>,
     prelude: Option<RunningPrelude>,
+    /// Whether what follows the prelude is free.
+    frees: bool,
 }
 
 impl Constraint {
+    /// Whether nothing is bound any more, because what came before a [`Form::Free`] is over.
+    pub fn is_free(&self) -> bool {
+        self.frees && self.prelude.is_none()
+    }
+
     /// The tokens that may come next.
     ///
     /// # Errors

@@ -83,7 +83,8 @@ impl<T> Question<T> {
 }
 
 impl Working {
-    /// How the reply to such a question is to be, in at most this many tokens. A verdict and its like are always greedy; a plan
+    /// How the reply to such a question is to be, in at most this many tokens and those of the thought that the run grants; a
+    /// summary, which makes room, is written at once. A verdict and its like are always greedy; a plan
     /// and a lesson have the temperature of decisions.
     ///
     /// # Errors
@@ -101,12 +102,18 @@ impl Working {
             Aside::Judgement | Aside::Summary | Aside::Verdict => 0.0,
         };
         let seed = seed_of_step(aside.seed(self.seed), step);
-        Ok(Generate {
+        let thought = if matches!(aside, Aside::Summary) { 0 } else { self.thinking.think };
+        let mut options = Generate {
             reply,
             sampling: Sampling { temperature, seed, ..Sampling::default() },
-            max_tokens: self.tokens_for(tokens).await?,
+            max_tokens: self.tokens_for(tokens.saturating_add(thought)).await?,
             ..Generate::default()
-        })
+        };
+        if thought > 0 {
+            options.think = true;
+            options.max_thought_tokens = thought;
+        }
+        Ok(options)
     }
 
     /// Shows the model the history, with one more request at its end perhaps, and waits for the reply. A
@@ -299,6 +306,9 @@ fn digest(conversation: &Conversation, options: &Generate) -> String {
             }
         }
         _ => take(12, &[]),
+    }
+    if options.think {
+        take(13, &[]);
     }
     hash.finalize().iter().fold(String::new(), |mut text, byte| {
         // Writing to a string can't fail.

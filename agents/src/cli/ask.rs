@@ -50,10 +50,13 @@ pub(crate) async fn ask(options: AskOptions, output: &Output) -> Result<u8, Fail
         output.say(&output.ink(Ink::Soft, &format!("note: {note}")));
     }
     let sampling = Sampling { temperature: options.temperature, seed: options.seed, ..Sampling::default() };
+    let thought = if options.think { options.thought_tokens } else { 0 };
     let inquiry = Inquiry {
         options: Generate {
             sampling,
-            max_tokens: options.max_tokens,
+            think: options.think,
+            max_tokens: options.max_tokens.saturating_add(thought),
+            max_thought_tokens: thought,
             stop_at_end: !options.ignore_end,
             ..Generate::default()
         },
@@ -133,6 +136,7 @@ fn document(answer: &Answer, card: &ModelCard) -> serde_json::Value {
     });
     json!({
         "text": answer.text,
+        "thought": reply.map(|reply| reply.thought.as_str()).filter(|thought| !thought.is_empty()),
         "abstained": answer.text.is_none(),
         "certainty": answer.certainty(),
         "likelihood": answer.likelihood,

@@ -107,6 +107,7 @@ fn thinking(written: &WrittenThinking, source: &SourceFile<'_>) -> Result<Thinki
         reflect: written.reflect.unwrap_or_default(),
         votes,
         choose: written.choose.unwrap_or_default(),
+        think: written.think.filter(|tokens| *tokens > 0),
         demonstrations: written
             .demonstrations
             .iter()

@@ -63,6 +63,7 @@ pub(super) struct WrittenThinking {
     pub(super) reflect: Option<Reflect>,
     pub(super) votes: Option<Spanned<usize>>,
     pub(super) choose: Option<Choose>,
+    pub(super) think: Option<usize>,
     pub(super) prompts: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) demonstrations: Vec<Spanned<String>>,

@@ -245,9 +245,10 @@ impl Dialect for ComputerUse {
         if thought.is_empty() { format!("{OPEN}{text}") } else { format!("{thought}{between}{OPEN}{text}") }
     }
 
-    fn write(&self, call: &Call, function: &Function) -> Option<Result<String, String>> {
+    fn write(&self, call: &Call, offered: &[Function]) -> Option<Result<String, String>> {
         let written = || {
-            let action = actions::write(self.actions, call, function, self.scale)?;
+            let function = super::called(call, offered)?;
+            let action = actions::write(self.actions, call, offered, self.scale)?;
             let (name, arguments) = if let Some(WrittenAction { name, arguments }) = action {
                 let first = std::iter::once(("action".to_owned(), json!(name)));
                 (NAME, first.chain(arguments).collect())

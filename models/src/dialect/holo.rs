@@ -188,8 +188,9 @@ impl Dialect for Holo {
         Ok(Call { function: name, arguments })
     }
 
-    fn write(&self, call: &Call, function: &Function) -> Option<Result<String, String>> {
+    fn write(&self, call: &Call, offered: &[Function]) -> Option<Result<String, String>> {
         let written = || {
+            let function = super::called(call, offered)?;
             let schema = resolve(function).map_err(|error| error.to_string())?;
             let mut flat = Map::from_iter([(NAME.to_owned(), json!(call.function))]);
             let pairs: Vec<_> = pairs(&schema).collect();

@@ -93,8 +93,9 @@ impl Dialect for JsonDialect {
         Ok(Call { function: name, arguments })
     }
 
-    fn write(&self, call: &Call, function: &Function) -> Option<Result<String, String>> {
+    fn write(&self, call: &Call, offered: &[Function]) -> Option<Result<String, String>> {
         let written = || {
+            let function = super::called(call, offered)?;
             let schema = resolve(function).map_err(|error| error.to_string())?;
             let arguments = schema::write_in_order(&schema, &call.arguments, self.scale)?;
             let name = std::iter::once(("tool".to_owned(), json!(call.function)));

@@ -7,6 +7,7 @@ use serde_json::{Map, Number, Value, json};
 
 use super::{
     actions::{self, Action, Offer, WrittenAction},
+    called,
     grid::Scale,
     schema::{self, is_required, places_can_be_read_back, properties, refused, resolve},
 };
@@ -269,11 +270,12 @@ pub(super) fn function_text(
 pub(super) fn call_text(
     actions: &'static [Action],
     call: &Call,
-    function: &Function,
+    offered: &[Function],
     scale: Scale,
     text: impl Fn(&str, &Map<String, Value>) -> String,
 ) -> Result<String, String> {
-    if let Some(WrittenAction { name, arguments }) = actions::write(actions, call, function, scale)? {
+    let function = called(call, offered)?;
+    if let Some(WrittenAction { name, arguments }) = actions::write(actions, call, offered, scale)? {
         return Ok(text(name, &arguments));
     }
     let schema = resolve(function).map_err(|error| error.to_string())?;

@@ -201,8 +201,8 @@ impl Dialect for SmolOperator {
         }
     }
 
-    fn write(&self, call: &Call, function: &Function) -> Option<Result<String, String>> {
-        let written = python::call_text(&ACTIONS, call, function, self.scale, text);
+    fn write(&self, call: &Call, offered: &[Function]) -> Option<Result<String, String>> {
+        let written = python::call_text(&ACTIONS, call, offered, self.scale, text);
         Some(written.map(|call| format!("\n{call}\n{CLOSE}")))
     }
 

@@ -213,12 +213,11 @@ fn a_call_is_written_as_the_model_would_and_read_back() {
         ("type_text", json!({ "text": "[50, 138]" }), r#"{"tool":"type_text","text":"[50, 138]"}"#),
     ];
     for (name, arguments, expected) in cases {
-        let function = functions.iter().find(|function| function.name == name).unwrap();
         let call = Call { function: name.into(), arguments };
-        assert_eq!(dialect.write(&call, function).unwrap().unwrap(), expected);
+        assert_eq!(dialect.write(&call, &functions).unwrap().unwrap(), expected);
         assert_eq!(dialect.read(expected, &functions).unwrap(), call);
     }
     let outside = Call { function: "click".into(), arguments: json!({ "point": [160, 0] }) };
-    let problem = dialect.write(&outside, &functions[0]).unwrap().unwrap_err();
+    let problem = dialect.write(&outside, &functions).unwrap().unwrap_err();
     assert_eq!(problem, "point: [160,0] lies outside the screenshot's 160×208");
 }

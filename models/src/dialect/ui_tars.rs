@@ -203,8 +203,8 @@ impl Dialect for UiTars {
         python::read_function(call, &offer, self.scale)
     }
 
-    fn write(&self, call: &Call, function: &Function) -> Option<Result<String, String>> {
-        let written = python::call_text(&ACTIONS, call, function, self.scale, text);
+    fn write(&self, call: &Call, offered: &[Function]) -> Option<Result<String, String>> {
+        let written = python::call_text(&ACTIONS, call, offered, self.scale, text);
         Some(written.map(|call| format!(" {call}")))
     }
 

@@ -45,7 +45,7 @@ impl LocalModel {
         conversation: &Conversation,
         reply: &Reply,
     ) -> Result<ReadPrompt, ModelError> {
-        let told = Told::of(&self.inner, conversation, reply)?;
+        let told = Told::of(&self.inner, conversation, reply, false)?;
         let prompt = prompt::prepare(&self.inner, conversation, told).await?;
         Ok(ReadPrompt {
             rendered: prompt.rendered,
@@ -78,7 +78,7 @@ impl LocalModel {
     ///
     /// Those of [`ChatModel::generate`](crate::ChatModel::generate).
     pub async fn first_logits(&self, conversation: &Conversation) -> Result<Vec<f32>, ModelError> {
-        let told = Told::of(&self.inner, conversation, &Reply::Text)?;
+        let told = Told::of(&self.inner, conversation, &Reply::Text, false)?;
         let prompt = prompt::prepare(&self.inner, conversation, told).await?;
         let mut lent = Lent::new(&self.inner);
         let kept = reply::read(&self.inner, &prompt, &mut Usage::default(), &mut lent).await?;

@@ -19,6 +19,7 @@ use crate::{
     Content, ContentHash, Conversation, ModelError, ModelFolder, Reply, Role, Span, Thought,
     dialect::Dialect,
     family::Family,
+    inner_speech,
     processor::ProcessedImage,
     template::{TemplateMessage, TemplatePart},
 };
@@ -88,23 +89,31 @@ pub(super) struct Told {
     tools: Option<serde_json::Value>,
     /// Whether the reply is to begin with a thought, where the template asks.
     thinking: Option<bool>,
+    /// Whether an answer in words is to: then a template that can't ask is an error.
+    thinks: bool,
 }
 
 impl Told {
     /// For a reply of this kind, as the template of such a conversation takes it. Words and JSON are wanted as they are: a
-    /// template that would have the model think first (Qwen3's, unless it is told otherwise) is told not to.
-    pub(super) fn of(inner: &Inner, conversation: &Conversation, reply: &Reply) -> Result<Self, ModelError> {
+    /// template that would have the model think first (Qwen3's, unless it is told otherwise) is told not to, unless a thought is
+    /// asked for.
+    pub(super) fn of(
+        inner: &Inner,
+        conversation: &Conversation,
+        reply: &Reply,
+        think: bool,
+    ) -> Result<Self, ModelError> {
         let Reply::Call { thought, functions } = reply else {
-            return Ok(Self { thinking: Some(false), ..Self::default() });
+            return Ok(Self { thinking: Some(think), thinks: think, ..Self::default() });
         };
         let thinking = Some(*thought == Thought::Free);
         let declaration = inner.dialect.declaration(functions, *thought)?;
         let template = inner.folder.template_of(conversation);
         if let Some(own) = declaration.filter(|own| template.declares(own.form)) {
-            return Ok(Self { instructions: own.beside, tools: Some(own.tools), thinking });
+            return Ok(Self { instructions: own.beside, tools: Some(own.tools), thinking, thinks: false });
         }
         let instructions = Some(inner.dialect.instructions(functions, *thought)?);
-        Ok(Self { instructions, tools: None, thinking })
+        Ok(Self { instructions, tools: None, thinking, thinks: false })
     }
 }
 
@@ -125,7 +134,7 @@ pub(super) async fn prepare_between(
     conversation: &Conversation,
     told: Told,
 ) -> Result<Prompt, ModelError> {
-    let Told { instructions, tools, thinking } = told;
+    let Told { instructions, tools, thinking, thinks } = told;
     let folder = &inner.folder;
     let (dialect, family) = (inner.dialect.as_ref(), folder.family.as_ref());
     let placeholder = family.placeholder();
@@ -134,7 +143,19 @@ pub(super) async fn prepare_between(
     let watches = shown.iter().any(Shown::is_video);
     let template = folder.template_of(conversation);
     let in_text = folder.family.image_in_text();
-    let text = template.render_with_tools(&messages, &in_text, thinking, tools.as_ref())?;
+    let mut text = template.render_with_tools(&messages, &in_text, thinking, tools.as_ref())?;
+    if thinks {
+        let off = template.render_with_tools(&messages, &in_text, Some(false), None)?;
+        let opening = inner_speech::opening(&text, &off).ok_or_else(|| {
+            ModelError::Request(format!(
+                "{} isn't known to think before it answers: its chat template has no `{}` that `enable_thinking` switches \
+                 on; ask without a thought",
+                inner.card.name,
+                inner_speech::OPEN
+            ))
+        })?;
+        text.push_str(&opening);
+    }
     let sees = folder.family.sees().then_some(placeholder);
     let pieces = placeholders(&text, sees, folder.family.video().map(|form| form.token));
     check_places(&shown, &pieces)?;

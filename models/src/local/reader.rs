@@ -4,7 +4,7 @@ use percept_runtime::Marker;
 use tokenizers::Tokenizer;
 
 use super::detokenizer::Detokenizer;
-use crate::{GenerationEvent, ModelError};
+use crate::{GenerationEvent, ModelError, inner_speech::InnerSpeech};
 
 /// What ends a thought.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(super) struct ReplyReader<'a> {
     detokenizer: Detokenizer<'a>,
     /// What ends the thought that is being written; `None` in the text.
     end: Option<End>,
+    /// What tells a thought from an answer in words.
+    speech: Option<InnerSpeech>,
     stops: Vec<String>,
     held: String,
     /// The thought as it was written, white space and all.
@@ -55,6 +57,7 @@ impl<'a> ReplyReader<'a> {
             tokenizer,
             detokenizer: Detokenizer::new(written),
             end,
+            speech: None,
             stops: stops.iter().filter(|stop| !stop.is_empty()).cloned().collect(),
             held: String::new(),
             thought: String::new(),
@@ -63,9 +66,14 @@ impl<'a> ReplyReader<'a> {
         })
     }
 
+    /// The same for a reply in words, before which there may be a thought.
+    pub(super) fn telling(self, speech: Option<InnerSpeech>) -> Self {
+        Self { speech, ..self }
+    }
+
     /// Whether the next token belongs to the thought, or to the marker that ends it.
     pub(super) fn is_thinking(&self) -> bool {
-        self.end.is_some()
+        self.end.is_some() || self.speech.as_ref().is_some_and(InnerSpeech::is_thinking)
     }
 
     /// Takes a token, and gives what can be told by now.
@@ -87,6 +95,13 @@ impl<'a> ReplyReader<'a> {
 
     fn take(&mut self, piece: &str, last: bool) -> Vec<GenerationEvent> {
         let mut events = Vec::new();
+        if let Some(speech) = &mut self.speech {
+            let told = speech.push(piece, last);
+            events.extend(self.thought_event(told.thought));
+            let answer = std::mem::take(&mut self.held) + &told.answer;
+            events.extend(self.take_text(answer, last));
+            return events;
+        }
         let mut piece = std::mem::take(&mut self.held) + piece;
         match &self.end {
             Some(End::Token(_)) => {

@@ -4,15 +4,14 @@ use std::{sync::Arc, time::Instant};
 
 use async_stream::try_stream;
 use futures::Stream;
-use percept_runtime::{
-    Constraint, DecodeOptions, DecodeStop, DecodedToken, EmbeddedTokens, HostTensor, Marker, Sampling,
-};
+use percept_runtime::{DecodeOptions, DecodeStop, DecodedToken, EmbeddedTokens, HostTensor, Sampling};
 
 use super::{
     Inner, encoded,
     features::{Features, SeenImage},
     image_tokens, looks,
     pieces::pieces,
+    plan::ReplyPlan,
     prefix::{KeptSequence, Lent, Sees},
     prompt::{Prompt, PromptImage, PromptToken},
     reader::ReplyReader,
@@ -20,22 +19,9 @@ use super::{
     trouble::engine_error,
 };
 use crate::{
-    Completion, ContentHash, Function, Generate, GenerationEvent, ModelError, Reply, Stage, StopReason,
-    TokenRecord, Usage,
+    Completion, ContentHash, Generate, GenerationEvent, ModelError, Reply, Stage, StopReason, TokenRecord,
+    Usage,
 };
-
-/// What a reply is, decided before it begins.
-#[derive(Debug)]
-pub(super) struct ReplyPlan {
-    /// What it may be; `None` for free text.
-    pub(super) constraint: Option<Constraint>,
-    /// Whether it is a call with a thought.
-    pub(super) thinks: bool,
-    /// What ends its thought, if it may begin with one.
-    pub(super) marker: Option<Marker>,
-    /// The functions on offer, if it is to be a call.
-    pub(super) functions: Option<Vec<Function>>,
-}
 
 /// The reply as it comes.
 pub(super) fn stream(
@@ -59,14 +45,22 @@ pub(super) fn stream(
             return;
         };
         let kept = kept?;
-        let mut reader = ReplyReader::new(&inner.folder.tokenizer, &inner.written_tokens, plan.marker.as_ref(), &stops(inner.folder.family.end_texts(), &options))?;
+        let written = [inner.written_tokens.as_slice(), &plan.tags].concat();
+        let stops = stops(inner.folder.family.end_texts(), &options);
+        let mut reader = ReplyReader::new(&inner.folder.tokenizer, &written, plan.marker.as_ref(), &stops)?.telling(plan.speech);
         let mut decoding = kept.sequence.decode(decode_options(&inner, &prompt, &options), plan.constraint);
         let mut thought = 0;
+        let mut count = 0;
         while let Some(token) = decoding.next().await {
             let token = token.map_err(engine_error)?;
-            thought += usize::from(reader.is_thinking());
+            count += 1;
+            let was_thinking = reader.is_thinking();
             for event in reader.push(token.id)? {
                 yield event;
+            }
+            // A thought is known to have begun with the token that completes its tag.
+            if was_thinking || reader.is_thinking() {
+                thought = count;
             }
             if reader.stopped {
                 break;
@@ -91,7 +85,11 @@ pub(super) fn stream(
             StopReason::StopText | StopReason::Cancelled => Err("the reply was broken off".into()),
         });
         yield GenerationEvent::Done(Box::new(Completion {
-            thought: if plan.thinks { inner.dialect.thought(&reader.thought, &reader.text) } else { String::new() },
+            thought: match (plan.thinks, call.is_some()) {
+                (true, _) => inner.dialect.thought(&reader.thought, &reader.text),
+                (false, true) => String::new(),
+                (false, false) => reader.thought.trim().to_owned(),
+            },
             text: reader.text,
             call,
             stop,

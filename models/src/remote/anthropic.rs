@@ -7,5 +7,5 @@
 mod request;
 mod stream;
 
-pub(super) use request::body;
+pub(super) use request::{body, check_thought};
 pub(super) use stream::EventReader;

@@ -38,6 +38,11 @@ impl Asked<'_> {
         is_free && self.computer.is_some()
     }
 
+    /// Whether words or JSON are to be thought over first.
+    pub(super) fn thinks(&self) -> bool {
+        self.options.think && !self.wants_call()
+    }
+
     /// The run's seed in 31 bits, which every API takes; none where the model is to sample in its own way.
     pub(super) fn seed(&self) -> Option<u32> {
         let seed = self.options.sampling.seed;

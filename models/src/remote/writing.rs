@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Call, Completion, Function, GenerationEvent, Reply, Stage, StopReason, Thought, Usage,
-    dialect::NativeDialect, http::Key,
+    dialect::NativeDialect, http::Key, inner_speech::InnerSpeech,
 };
 
 /// What the model called.
@@ -27,6 +27,8 @@ pub(super) struct Writing {
     /// The functions on offer and whether they hold a thought, if a call is asked for.
     offer: Option<(Vec<Function>, Thought)>,
     veils: [Veil; 2],
+    /// What tells a thought from an answer, where the server may leave it in the text.
+    speech: Option<InnerSpeech>,
     thought: String,
     /// Whether the thought in the arguments has begun.
     argues: bool,
@@ -39,7 +41,8 @@ pub(super) struct Writing {
 }
 
 impl Writing {
-    pub(super) fn new(reply: &Reply, dialect: NativeDialect, key: Option<&Key>) -> Self {
+    /// A reply of this kind. A server that `tells_apart` never leaves a thought in the text.
+    pub(super) fn new(reply: &Reply, dialect: NativeDialect, key: Option<&Key>, tells_apart: bool) -> Self {
         let offer = match reply {
             // Beside a vendor's tool words come before the call, and an argument called `thought` is the function's own.
             Reply::Call { functions, .. } if dialect.computer.is_some() => {
@@ -52,7 +55,20 @@ impl Writing {
         let (thought, text, calls) = (String::new(), String::new(), Vec::new());
         let log_probabilities = Vec::new();
         let (argues, tokens, stopped) = (false, None, None);
-        Self { dialect, offer, veils, thought, argues, text, calls, log_probabilities, tokens, stopped }
+        let speech = (!tells_apart && offer.is_none()).then(InnerSpeech::possible);
+        Self {
+            dialect,
+            offer,
+            veils,
+            speech,
+            thought,
+            argues,
+            text,
+            calls,
+            log_probabilities,
+            tokens,
+            stopped,
+        }
     }
 
     /// Takes a piece, and gives what can be told of it.
@@ -61,7 +77,7 @@ impl Writing {
             Piece::Thought(text) => self.think(&text),
             // Where a call is asked for, text before it is the thought.
             Piece::Text(text) if self.offer.is_some() => self.think(&text),
-            Piece::Text(text) => self.write(&text),
+            Piece::Text(text) => self.speak(&text, false),
             Piece::Call(number, name) => self.begin(number, name),
             Piece::Arguments(number, json) => self.fill(number, &json),
             Piece::Tokens(tokens) => {
@@ -77,6 +93,15 @@ impl Writing {
                 Vec::new()
             }
         }
+    }
+
+    /// More of an answer in words, which may begin with a thought.
+    fn speak(&mut self, text: &str, last: bool) -> Vec<GenerationEvent> {
+        let Some(speech) = &mut self.speech else { return self.write(text) };
+        let told = speech.push(text, last);
+        let mut events = self.think(&told.thought);
+        events.extend(self.write(&told.answer));
+        events
     }
 
     fn begin(&mut self, number: usize, name: String) -> Vec<GenerationEvent> {
@@ -130,10 +155,10 @@ impl Writing {
 
     /// What was held back, when nothing more comes.
     pub(super) fn rest(&mut self) -> Vec<GenerationEvent> {
+        let mut events = self.speak("", true);
         let [thought, text] = [self.veils[0].finish(), self.veils[1].finish()];
         self.thought.push_str(&thought);
         self.text.push_str(&text);
-        let mut events = Vec::new();
         if !thought.is_empty() {
             events.push(GenerationEvent::Thought(thought));
         }
@@ -191,8 +216,9 @@ impl Writing {
         let thought = self.thought.trim().to_owned();
         // A call whose arguments never came ends with the space before them.
         let text = if call.is_some() { self.text.trim_end().to_owned() } else { self.text };
-        // Beside a call they would be of the words before it.
-        let log_probabilities = if call.is_some() { Vec::new() } else { self.log_probabilities };
+        // Beside a call they would be of the words before it, and with a thought in the text of the thought too.
+        let has_others = call.is_some() || self.speech.is_some_and(|speech| speech.has_thought());
+        let log_probabilities = if has_others { Vec::new() } else { self.log_probabilities };
         Completion { thought, text, call, stop, usage, tokens: Vec::new(), log_probabilities }
     }
 

@@ -79,6 +79,9 @@ pub enum Form {
     Optional(Box<Form>),
     /// A grammar in `llguidance`'s Lark dialect, with a rule `start`. It stands alone: no prelude, nothing around it.
     Lark(String),
+    /// Whatever the model writes, special tokens too: once what comes before it is over, nothing is bound any more. It
+    /// stands alone after a free text.
+    Free,
 }
 
 impl Grammar {
@@ -110,6 +113,7 @@ impl Grammar {
                 Some(RunningPrelude::new(marker, *max_tokens, vocabulary)?)
             }
         };
-        Ok(Constraint { matcher, vocabulary: Arc::clone(vocabulary), prelude })
+        let frees = self.form == Form::Free;
+        Ok(Constraint { matcher, vocabulary: Arc::clone(vocabulary), prelude, frees })
     }
 }

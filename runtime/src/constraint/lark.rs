@@ -15,7 +15,17 @@ pub(super) fn write(grammar: &Grammar, vocabulary: &Vocabulary) -> Result<String
         };
     }
     let mut rules = Rules { vocabulary, text: String::new(), count: 0 };
-    let form = rules.form(&grammar.form)?;
+    let form = match (&grammar.form, &grammar.prelude) {
+        (Form::Free, Prelude::None) => {
+            return Err(refused("a free form with nothing before it binds nothing"));
+        }
+        // Only so that something may follow: nobody asks the grammar about it.
+        (Form::Free, Prelude::FreeText { .. }) => {
+            rules.text.push_str("FREE: /(?s:.+)/\n");
+            "FREE?".to_owned()
+        }
+        (form, _) => rules.form(form)?,
+    };
     let (start, rest) = match &grammar.prelude {
         Prelude::None => (format!("start: {form}\n"), String::new()),
         // A special token can't be part of a lexeme, so the text needs no other end; nor can it hold one.
@@ -57,6 +67,7 @@ impl Rules<'_> {
             Form::Choice(parts) => self.forms(parts)?.join(" | "),
             Form::Optional(part) => format!("{}?", self.form(part)?),
             Form::Lark(_) => return Err(refused("a Lark form stands alone: it can't be part of another")),
+            Form::Free => return Err(refused("a free form stands alone: it can't be part of another")),
         };
         let name = format!("form{}", self.count);
         self.count += 1;

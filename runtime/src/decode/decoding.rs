@@ -148,6 +148,7 @@ impl<'a> Decoding<'a> {
             self.sequence.write(id);
             self.queue.push_back(DecodedToken { id, log_probability: None, forced: true });
         }
+        self.release();
         Ok(finished || !self.queue.is_empty())
     }
 
@@ -172,8 +173,16 @@ impl<'a> Decoding<'a> {
             constraint.accept(choice.id)?;
             self.milliseconds.grammar += milliseconds_since(begun);
         }
+        self.release();
         self.sequence.write(choice.id);
         Ok(Some(DecodedToken { id: choice.id, log_probability: choice.log_probability, forced: false }))
+    }
+
+    /// Lets the constraint go once it binds nothing any more.
+    fn release(&mut self) {
+        if self.constraint.as_ref().is_some_and(Constraint::is_free) {
+            self.constraint = None;
+        }
     }
 
     /// Has the decoder read what was written, and works the mask out while it does.

@@ -35,6 +35,15 @@ pub(crate) struct AskOptions {
     #[arg(long, value_name = "N", default_value_t = 256)]
     pub(crate) max_tokens: usize,
 
+    /// Let the model think before it answers (`<think>` in its template, or its API's way). The thought is no part of the
+    /// answer: --json tells it. A model that isn't known to think is refused.
+    #[arg(long)]
+    pub(crate) think: bool,
+
+    /// The most tokens of that thought, beside the answer's.
+    #[arg(long, value_name = "N", default_value_t = 1024, requires = "think")]
+    pub(crate) thought_tokens: usize,
+
     /// Go on after the token that ends an answer; for comparing with other runtimes.
     #[arg(long)]
     pub(crate) ignore_end: bool,

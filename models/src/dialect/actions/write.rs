@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Action, Means, Offered};
+use super::{Action, Means, Offer, Offered};
 use crate::{
     Call, Function,
     dialect::{
         grid::{Mark, Scale},
-        schema::{self, resolve},
+        schema,
     },
 };
 
@@ -18,25 +18,24 @@ pub(in crate::dialect) struct WrittenAction {
     pub(in crate::dialect) arguments: Map<String, Value>,
 }
 
-/// The action that does what a call does, and its arguments as the model writes them; `None` if no action stands for the
-/// function, which is then called by its own name.
+/// The action that does what a call does, and its arguments as the model writes them; `None` if with these functions on offer
+/// no action stands for this one, which is then called by its own name.
 ///
 /// # Errors
 ///
-/// In words: none of the function's actions can say this (what an action leaves unwritten must be what the call says), or a
-/// place lies outside the screenshot.
+/// In words: none of the function's actions can say this (what an action leaves unwritten must be what the call says), a
+/// place lies outside the screenshot, or a function's schema can't be followed.
 pub(in crate::dialect) fn write(
     actions: &'static [Action],
     call: &Call,
-    function: &Function,
+    offered: &[Function],
     scale: Scale,
 ) -> Result<Option<WrittenAction>, String> {
-    let schema = resolve(function).map_err(|error| error.to_string())?;
+    let offer = Offer::of(actions, offered).map_err(|error| error.to_string())?;
     let mut problem = None;
-    for action in actions.iter().filter(|action| action.is_done_by(function, &schema)) {
-        let offered = Offered { action, function, schema: schema.clone() };
+    for offered in offer.actions.iter().filter(|offered| offered.function.name == call.function) {
         match offered.write(&call.arguments, scale) {
-            Ok(arguments) => return Ok(Some(WrittenAction { name: action.name, arguments })),
+            Ok(arguments) => return Ok(Some(WrittenAction { name: offered.action.name, arguments })),
             Err(why) => problem = problem.or(Some(why)),
         }
     }

@@ -219,7 +219,7 @@ fn calls_are_written_as_qwen_would() {
                 call!(r#"{"action": "key", "keys": ["ctrl", "shift", "t"]}"#),
             ),
             ("finish", json!({}), call!(r#"{"action": "terminate", "status": "success"}"#)),
-            ("finish", json!({ "answer": "42" }), call!(r#"{"action": "answer", "text": "42"}"#)),
+            ("answer", json!({ "text": "42" }), call!(r#"{"action": "answer", "text": "42"}"#)),
             (
                 "zoom",
                 json!({ "region": [0, 0, 1280, 720] }),
@@ -241,8 +241,14 @@ fn calls_are_written_as_qwen_would() {
                 json!({ "point": [0, 0], "direction": "up" }),
                 "`scroll` can't be said without `amount`",
             ),
+            // The action `answer` is the function's of that name here.
+            ("finish", json!({ "answer": "42" }), "`terminate` has no word for `answer`"),
         ],
     );
+    let few = only(SIZE, &["click", "finish"]);
+    let written = call!(r#"{"action": "answer", "text": "42"}"#);
+    check_written(&third(), &few, &[("finish", json!({ "answer": "42" }), written)]);
+    check_unsaid(&third(), &few, &[("answer", json!({ "text": "42" }), "`answer` isn't on offer")]);
 }
 
 #[test]

@@ -105,7 +105,9 @@ fn calls_are_written_as_ui_tars_would() {
             ("press_key", json!({ "key": "Control+a" }), " hotkey(key='ctrl a')"),
             ("finish", json!({}), " finished()"),
             ("wait", json!({ "seconds": 5 }), " wait()"),
-            ("answer", json!({ "text": "42" }), " finished(content='42')"),
+            ("finish", json!({ "answer": "42" }), " finished(content='42')"),
+            // `finished` is the other's word here, so this one goes by its name.
+            ("answer", json!({ "text": "42" }), " answer(text=\"42\")"),
             (
                 "scroll",
                 json!({ "point": [960, 540], "direction": "down" }),
@@ -129,11 +131,20 @@ fn calls_are_written_as_ui_tars_would() {
                 json!({ "point": [960, 540], "direction": "down", "amount": 200 }),
                 "`scroll` has no word for `amount`, which is 200",
             ),
+        ],
+    );
+    let few = only(SIZE, &["click", "answer"]);
+    check_written(&first(), &few, &[("answer", json!({ "text": "42" }), " finished(content='42')")]);
+    check_unsaid(
+        &first(),
+        &few,
+        &[
             (
                 "answer",
                 json!({ "text": "42", "seen_at": [[0, 0, 9, 9]] }),
                 "`finished` has no word for `seen_at`, which is [[0,0,9,9]]",
             ),
+            ("finish", json!({}), "`finish` isn't on offer"),
         ],
     );
 }

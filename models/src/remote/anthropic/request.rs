@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    ModelError,
+    Generate, ModelError, Reply,
     dialect::COMPUTER,
     remote::{
         turns::{Called, Part, Turn},
@@ -13,6 +13,30 @@ use crate::{
 
 /// The tool whose input is a JSON reply.
 const REPLY: &str = "reply";
+
+/// The fewest tokens that a thought may be given (extended thinking).
+const LEAST_THOUGHT: usize = 1024;
+
+/// Refuses a thought before words that the API doesn't take (extended thinking, its rules about other settings).
+pub(crate) fn check_thought(options: &Generate, own_sampling: bool) -> Result<(), String> {
+    let Generate { reply, sampling, max_tokens, max_thought_tokens, .. } = options;
+    if matches!(reply, Reply::Json(_)) {
+        return Err("its API forces no JSON after a thought: ask for words, or without a thought".into());
+    }
+    if !own_sampling && (sampling.temperature - 1.0).abs() > f32::EPSILON {
+        return Err(format!(
+            "its API thinks at a temperature of 1 alone, not of {}: set it to 1, or put `?sampling=own` behind the address",
+            sampling.temperature
+        ));
+    }
+    if *max_thought_tokens < LEAST_THOUGHT || max_tokens <= max_thought_tokens {
+        return Err(format!(
+            "its API takes a thought of at least {LEAST_THOUGHT} tokens within a reply of more: {max_thought_tokens} of \
+             {max_tokens} are given"
+        ));
+    }
+    Ok(())
+}
 
 /// The body of a request.
 pub(crate) fn body(asked: &Asked<'_>) -> Result<Value, ModelError> {
@@ -44,6 +68,9 @@ pub(crate) fn body(asked: &Asked<'_>) -> Result<Value, ModelError> {
             )));
         }
         (None, _) => {}
+    }
+    if asked.thinks() {
+        body["thinking"] = json!({ "type": "enabled", "budget_tokens": options.max_thought_tokens });
     }
     let stops = asked.stops();
     if !stops.is_empty() {

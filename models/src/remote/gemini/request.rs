@@ -49,6 +49,10 @@ pub(crate) fn body(asked: &Asked<'_>) -> Result<Value, ModelError> {
         settings["responseMimeType"] = json!("application/json");
         settings["responseJsonSchema"] = schema.clone();
     }
+    if asked.thinks() {
+        settings["thinkingConfig"] =
+            json!({ "includeThoughts": true, "thinkingBudget": options.max_thought_tokens });
+    }
     let mut system = vec![asked.turns.system.as_str()];
     if asked.wants_call() {
         system.push(ONE_CALL);

@@ -50,6 +50,10 @@ pub(crate) fn body(asked: &Asked<'_>) -> Value {
         body["tool_choice"] = json!("required");
         body["parallel_tool_calls"] = json!(false);
     }
+    if asked.thinks() {
+        // Not OpenAI's own: what vLLM, SGLang and llama.cpp hand to the model's template.
+        body["chat_template_kwargs"] = json!({ "enable_thinking": true });
+    }
     if let Some(schema) = asked.schema {
         let format = json!({ "name": "reply", "strict": is_strict(schema), "schema": schema });
         body["response_format"] = json!({ "type": "json_schema", "json_schema": format });
