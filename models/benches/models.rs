@@ -1,9 +1,10 @@
 //! What it costs to load a model, to read a prompt and to write a reply.
 //!
 //! `cargo bench -p percept-models --bench models -- FOLDER…` prints it for folders of one's own: the first conversation of
-//! the folder's goldens (`golden.json`) is asked, or else a question about a picture, or a text. `models/export/speed/models.py` runs it in turns with a bare loop in Python over the same
-//! graphs, and prints the ratios; for that `--turns THREADS FOLDER` does what each line of its input says, and tells
-//! when it is done, so that somebody else holds the clock.
+//! the folder's goldens (`golden.json`) is asked, or else a question about a picture, or a text.
+//! `models/export/speed/models.py` runs it in turns with a bare loop in Python over the same graphs, and prints the ratios;
+//! for that `--turns THREADS FOLDER` does what each line of its input says, and tells when it is done, so that somebody else
+//! holds the clock.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -49,11 +50,22 @@ fn conversation(folder: &Path, model: &LocalModel) -> Conversation {
     [Message { role: Role::User, content }].into_iter().collect()
 }
 
-/// Megabytes of this process's pages that are in memory, where the system tells.
+/// Megabytes of this process's pages that are in memory, but for the program's and its libraries', where the system tells.
 fn resident() -> Option<f64> {
-    let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").ok()?;
-    let line = rollup.lines().find_map(|line| line.strip_prefix("Rss:"))?;
-    Some(line.trim().strip_suffix(" kB")?.parse::<f64>().ok()? * 1024.0 / 1e6)
+    let program = std::env::current_exe().ok()?;
+    let (mut kilobytes, mut counts) = (0.0, true);
+    for line in std::fs::read_to_string("/proc/self/smaps").ok()?.lines() {
+        let mut words = line.split_whitespace();
+        match words.next()? {
+            "Rss:" if counts => kilobytes += words.next()?.parse::<f64>().ok()?,
+            name if name.ends_with(':') => {}
+            // Where a mapping begins; behind five words stands the file that it is of.
+            _ => {
+                counts = words.nth(4).is_none_or(|path| !path.contains(".so") && Path::new(path) != program);
+            }
+        }
+    }
+    Some(kilobytes * 1024.0 / 1e6)
 }
 
 /// A reply with its images prepared and its prompt in tokens, nothing of it run yet.

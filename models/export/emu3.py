@@ -46,7 +46,7 @@ def processor():
     """The processor with its small tokenizer. Its codes' tokens come in another order than the codes."""
     tokenizer = tokens.tokenizer(FIRST_TOKENS, LAST_TOKENS)
     names = [f"<|visual token {(29 * place + 7) % CODES:06}|>" for place in range(CODES)]
-    tokenizer.add_tokens([AddedToken(name, special=False, normalized=False) for name in names])
+    tokenizer.add_tokens([AddedToken(name, special=True, normalized=False) for name in names])
     result = Emu3Processor(
         image_processor=Emu3ImageProcessor(min_pixels=10 * 10, max_pixels=14 * 14, spatial_factor=PATCH),
         tokenizer=PreTrainedTokenizerFast(

@@ -24,11 +24,14 @@ class EncoderDecoder:
         """Embeddings `[1, tokens, hidden]`."""
         return self.embed.run(["inputs_embeds"], {"input_ids": np.array([ids], np.int64)})[0]
 
-    def read(self, ids, pixels, blind=False):
+    def features(self, pixels):
+        """Features `[tokens, hidden]` of one image."""
+        return self.vision.run(["image_features"], {"pixel_values": pixels})[0][0]
+
+    def encoded(self, ids, features):
         """What the encoder makes of a prompt, features in the places of image tokens."""
         embeds = self.embeddings(ids)
-        features = self.vision.run(["image_features"], {"pixel_values": pixels})[0][0]
-        embeds[np.array([ids]) == self.config["image_token_id"]] = 0.0 if blind else features
+        embeds[np.array([ids]) == self.config["image_token_id"]] = features
         mask = np.ones(embeds.shape[:2], np.int64)
         return self.encoder.run(["last_hidden_state"], {"inputs_embeds": embeds, "attention_mask": mask})[0]
 
@@ -52,18 +55,21 @@ class EncoderDecoder:
             now.update({name: value for name, value in cache.items() if ".encoder." in name})
         return logits, now
 
+    def forbid_repeated(self, scores, tokens):
+        """Takes away what would make a run of so many tokens as the configuration says come twice."""
+        size = self.generation["no_repeat_ngram_size"]
+        for end in range(size - 1, len(tokens)):
+            if tokens[end - size + 1:end] == tokens[len(tokens) - size + 1:]:
+                scores[tokens[end]] = -np.inf
+
     def reply(self, states, length, begins):
-        """The greedy reply: logits of each step as they were chosen from, those of the first before, and the tokens. No
-        run of so many tokens as the configuration says comes twice."""
+        """The greedy reply: logits of each step as they were chosen from, those of the first before, and the tokens."""
         tokens, logits, first = list(begins), [], None
         rows, cache = self.step(begins, states, None)
-        size = self.generation["no_repeat_ngram_size"]
         while len(tokens) < length + len(begins):
             scores = rows[-1].copy()
             first = scores.copy() if first is None else first
-            for end in range(size - 1, len(tokens)):
-                if tokens[end - size + 1:end] == tokens[len(tokens) - size + 1:]:
-                    scores[tokens[end]] = -np.inf
+            self.forbid_repeated(scores, tokens)
             logits.append(scores)
             tokens.append(int(scores.argmax()))
             rows, cache = self.step(tokens[-1:], states, cache)
@@ -77,7 +83,8 @@ def check(folder, recorded, least_margin):
     furthest, closest = 0.0, np.inf
     for golden in recorded:
         ids, pixels = golden["input_ids"], goldens.tensor_values(golden["pixel_values"])
-        states = sessions.read(ids, pixels)
+        features = sessions.features(pixels)
+        states = sessions.encoded(ids, features)
         logits, first, tokens = sessions.reply(states, goldens.REPLY, begins)
         closest = min(closest, goldens.margin(logits))
         furthest = max(furthest, float(np.abs(first - np.array(golden["first_logits"])).max()))
@@ -85,7 +92,7 @@ def check(folder, recorded, least_margin):
         _, cache = sessions.step(begins[:1], states, None)
         pieces, _ = sessions.step(begins[1:], states, cache)
         assert np.abs(pieces[-1] - first).max() <= verify.TOLERANCE, "a beginning in pieces differs"
-        guessing, _ = sessions.step(begins, sessions.read(ids, pixels, blind=True), None)
+        guessing, _ = sessions.step(begins, sessions.encoded(ids, 0 * features), None)
         assert np.abs(guessing[-1] - first).max() > verify.SEEN, f"{golden['name']}: the image isn't seen"
     assert furthest <= verify.TOLERANCE, f"logits {furthest} off"
     if closest < least_margin:

@@ -1,9 +1,8 @@
 """Tiny decoders with random weights for the engine's own tests, and the tokens they must give.
 
-Run as `python engine_decoders.py ../../runtime/tests/data`. All decoders have the same weights, so
-that they must agree whatever they read (token ids, embeddings), however they attend (one
-GroupQueryAttention operator, or spelt out) and however their cache is kept. The goldens come from
-`onnxruntime` by the dullest route there is: the whole text again for each token, no cache.
+All decoders have the same weights, so that they must agree whatever they read (token ids, embeddings),
+however they attend (one GroupQueryAttention operator, or spelt out) and however their cache is kept. The
+goldens come from `onnxruntime` by the dullest route there is: the whole text again for each token, no cache.
 
     grouped.onnx        embeddings, GroupQueryAttention, lengths taken from `attention_mask`
     grouped_ids.onnx    token ids, GroupQueryAttention, lengths as inputs of their own
@@ -18,8 +17,7 @@ GroupQueryAttention operator, or spelt out) and however their cache is kept. The
 """
 
 import json
-import pathlib
-import sys
+import shutil
 
 import numpy as np
 import onnx
@@ -276,9 +274,10 @@ def deep_golden(arrays, path, count=24):
     return {"prompt": prompt, "added": added, "tokens": tokens[len(prompt):], "first_logits": [round(float(x), 5) for x in first[:8]]}
 
 
-if __name__ == "__main__":
-    folder = pathlib.Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
+def make(folder):
+    """Writes the graphs and the goldens into the folder, made anew."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     arrays = weights()
     decoder(arrays, folder / "grouped.onnx", "embeddings", grouped_attention)
     decoder(arrays, folder / "grouped_ids.onnx", "tokens", grouped_attention)
@@ -294,3 +293,4 @@ if __name__ == "__main__":
     (folder / "golden.json").write_text(json.dumps(golden(folder / "plain.onnx")) + "\n")
     (folder / "golden_deep.json").write_text(json.dumps(deep_golden(arrays, folder / "deep.onnx")) + "\n")
     (folder / "golden_hybrid.json").write_text(json.dumps(golden(folder / "hybrid_plain.onnx")) + "\n")
+    print(f"{len(list(folder.iterdir()))} files of the engine's own")

@@ -268,6 +268,11 @@ def check(folder, recorded, least_margin):
     florence2_replies.write(folder, processor())
 
 
+def ask(name, question, pictures):
+    """A case of one question."""
+    return Task(name, question, pictures)
+
+
 def cases():
     """Each kind of task, a question in words, and none."""
     landscape = {"landscape.png": picture(77, 45, seed=41)}

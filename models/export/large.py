@@ -11,6 +11,7 @@ import importlib
 import inspect
 from unittest import mock
 
+import numpy as np
 import torch
 from transformers import PreTrainedConfig
 from transformers.image_processing_utils import BaseImageProcessor
@@ -53,6 +54,7 @@ QWEN_ROPE = {"text_config": {"rope_parameters": {"mrope_section": [8, 12, 12]}}}
 QWEN_VL_TOWER = {"vision_config": {"hidden_size": WIDTH, "mlp_ratio": 4}}
 QWEN3_ROPE = {"rope_parameters": {"mrope_section": [12, 10, 10]}}
 QWEN3_TOWER = {"patch_size": 16}
+GEMMA_LAYERS = [*["sliding_attention"] * 3, "full_attention"]
 OWN = {
     "qwen2_vl": {"Qwen2VLConfig": {**QWEN_ROPE, **QWEN_VL_TOWER}},
     "qwen2_5_vl": {"Qwen2_5_VLConfig": QWEN_ROPE},
@@ -80,6 +82,24 @@ OWN = {
         "vision_config": {"mlp_ratio": 4.0}, "vq_config": {"projection_dim": WIDTH, "image_token_embed_dim": WIDTH},
     }},
     "paligemma": {"PaliGemmaConfig": {"projection_dim": WIDTH, "hidden_size": WIDTH}},
+    "gemma3": {"Gemma3Config": {"text_config": {"layer_types": GEMMA_LAYERS}}},
+    "gemma3_text": {"Gemma3TextConfig": {"layer_types": GEMMA_LAYERS}},
+    "chameleon": {"ChameleonConfig": {"vq_config": {"base_channels": 64, "num_res_blocks": 2}}},
+    "emu3": {
+        "Emu3Config": {"vq_config": {"base_channels": 64, "hidden_size": 64}},
+        "Emu3ImageProcessor": {"min_pixels": 32**2, "max_pixels": 36**2},
+    },
+    "phi3_v": {"Phi3VConfig": {"num_key_value_heads": TEXT["num_attention_heads"]}},
+    "florence2": {
+        "Florence2Config": {"vision_config": {
+            "depths": [1, 1, 2], "embed_dim": [96, 192, 384], "num_heads": [3, 6, 12], "num_groups": [3, 6, 12],
+            "window_size": 7, "mlp_ratio": 4.0,
+        }},
+        "BartConfig": {
+            "d_model": WIDTH, "encoder_layers": 2, "decoder_layers": 2, "encoder_ffn_dim": 1728, "decoder_ffn_dim": 1728,
+            "encoder_attention_heads": 10, "decoder_attention_heads": 10,
+        },
+    },
 }
 
 # Numbers above a recipe's functions, by the module that has them.
@@ -106,6 +126,14 @@ CONSTANTS = {
     "idefics": {"idefics": {"SIDE": 224, "PATCH": 14, "LATENTS": 64, "WIDTH": 384}},
     "janus": {"janus": {"SIDE": 224, "PATCH": 14, "FEATURES": 256}},
     "paligemma": {"paligemma": {"SIDE": 224, "PATCH": 14, "FEATURES": 256}},
+    "gemma3": {"gemma3": {"SIDE": 224, "PATCH": 14, "FEATURES": 64}, "gemma3_text": {"WINDOW": 128}},
+    "gemma3_text": {"gemma3_text": {"WINDOW": 128}},
+    "chameleon": {"chameleon": {"SIDE": 32, "FEATURES": 256}},
+    "phi3_v": {"phi3_v": {
+        "WIDTH": VISION["hidden_size"], "HIDDEN": WIDTH, "HEADS": TEXT["num_attention_heads"], "TURN": 1536, "CONTEXT": 2048,
+        "NEAR": np.linspace(1.0, 3.0, TEXT["head_dim"] // 2),
+    }},
+    "florence2": {"florence2": {"SIDE": 224, "FEATURES": 197}},
 }
 
 # What the model is shown and asked: about 256 tokens in words.

@@ -1,5 +1,6 @@
-"""Makes every folder under `models/tests/data`, or those that are named: `python make.py [NAME …]`; with `--large DIR NAME …`
-larger ones of the named families under another folder, to measure speed with (`large.py`).
+"""Makes every folder under `models/tests/data`, and `runtime/tests/data`, or those that are named: `python make.py
+[NAME …]`; with `--large DIR NAME …` larger ones of the named families under another folder, to measure speed with
+(`large.py`).
 
 Each model is written, loaded back by transformers, recorded, and then run by ONNX Runtime, which
 must give the same; a folder that fails a check gets no goldens.
@@ -57,6 +58,8 @@ FAMILIES = [
 DUAL_ENCODERS = ["clip", "siglip"]
 # What has a folder of its own beside the models.
 BESIDE = ["genai", "genai_gemma3", "processors", "resize", "templates", "videos", "windows"]
+# What lies elsewhere: the engine's own tests know no models.
+ELSEWHERE = {"engine_decoders": DATA.parents[2] / "runtime" / "tests" / "data"}
 # The most that a family may take in the repository.
 LARGEST = 1_000_000
 
@@ -119,7 +122,7 @@ def main(names):
         for name in names[2:]:
             large.make(name, Path(names[1]) / name)
         return
-    for name in names or [*FAMILIES, *DUAL_ENCODERS, *BESIDE]:
+    for name in names or [*FAMILIES, *DUAL_ENCODERS, *BESIDE, *ELSEWHERE]:
         if name in FAMILIES:
             make_family(name)
         elif name in DUAL_ENCODERS:
@@ -127,7 +130,7 @@ def main(names):
             torch.manual_seed(0)
             importlib.import_module(name).make(DATA / f"{name}-tiny")
         else:
-            importlib.import_module(name).make(DATA / name)
+            importlib.import_module(name).make(ELSEWHERE.get(name, DATA / name))
 
 
 if __name__ == "__main__":

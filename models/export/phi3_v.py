@@ -138,9 +138,9 @@ def model(seed, processor):
     # An image's hundreds of tokens level attention out, and each token would follow from the last alone.
     with torch.no_grad():
         for layer in result.text.model.layers:
-            layer.self_attn.qkv_proj.weight[:2 * HIDDEN] *= 2.2
-            layer.self_attn.qkv_proj.weight[2 * HIDDEN:] *= 1.6
-            layer.self_attn.o_proj.weight *= 1.6
+            layer.self_attn.qkv_proj.weight[:2 * HIDDEN] *= 1.7
+            layer.self_attn.qkv_proj.weight[2 * HIDDEN:] *= 1.5
+            layer.self_attn.o_proj.weight *= 1.5
     return result
 
 
@@ -257,8 +257,9 @@ class Told(Sessions):
 
     def empty_cache(self):
         """The builder leaves the length of a head without a number."""
+        heads, size = self.config["num_key_value_heads"], self.config["hidden_size"] // self.config["num_attention_heads"]
         return {
-            name: np.zeros((1, HEADS, 0, HIDDEN // HEADS), np.float32)
+            name: np.zeros((1, heads, 0, size), np.float32)
             for name in self.inputs if name.endswith((".key", ".value"))
         }
 
@@ -270,7 +271,7 @@ class Told(Sessions):
     def embeddings(self, ids, features=None):
         """Embeddings with the features among them, which the graph itself puts there."""
         ids = np.array([ids], np.int64)
-        features = np.zeros((0, HIDDEN), np.float32) if features is None else features
+        features = np.zeros((0, self.config["hidden_size"]), np.float32) if features is None else features
         if len(features):
             ids = np.where(ids == self.config["image_token_id"], -1, ids)
             assert (ids < 0).sum() == len(features), f"{(ids < 0).sum()} places, {len(features)} features"

@@ -181,6 +181,17 @@ OF_ANY_SHAPE = [
     ({"min_pixels": 100, "max_pixels": 10000, "spatial_factor": 14, "resample": 1}, [(97, 61), (45, 83), (70, 98)]),
     ({}, [(97, 61), (1280, 720), (3, 40)]),
 ]
+# As Florence-2 has CLIP's: whole pictures brought to a square, whatever size of a crop is named; and as published.
+WHOLE = {
+    "do_center_crop": False, "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225], "resample": 3,
+}
+UNCROPPED = [
+    ({**WHOLE, "size": {"height": 64, "width": 64}, "crop_size": {"height": 56, "width": 40}}, SIZES),
+    ({
+        **WHOLE, "size": {"height": 768, "width": 768}, "crop_size": {"height": 768, "width": 768},
+        "image_seq_length": 577,
+    }, [(97, 61), (1280, 720)]),
+]
 PADDED = [({"do_pad": True}, [(97, 61), (45, 83), (300, 301), (64, 64)])]
 
 
@@ -203,7 +214,7 @@ def make(folder):
     everything = [({}, SIZES)]
     rows = []
     for name, classes, cases in [
-        ("CLIPImageProcessor", (CLIPImageProcessorPil, CLIPImageProcessor), everything + OTHERS),
+        ("CLIPImageProcessor", (CLIPImageProcessorPil, CLIPImageProcessor), everything + OTHERS + UNCROPPED),
         ("SiglipImageProcessor", (SiglipImageProcessorPil, SiglipImageProcessor), everything),
         ("BlipImageProcessor", (BlipImageProcessorPil, BlipImageProcessor), everything + SQUARED),
         ("IdeficsImageProcessor", (IdeficsImageProcessorPil, IdeficsImageProcessor), everything + OLDER),

@@ -22,7 +22,9 @@ def check(folder, recorded, least_margin, kind=Sessions, exact_q4=False):
     how the folder's graphs are run."""
     tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
     name = kind.decoder_name if kind is not Sessions else folder.decoder
-    for path in sorted(folder.path.glob(f"onnx/{name}*.onnx")):
+    paths = sorted(folder.path.glob(f"onnx/{name}*.onnx"))
+    assert paths, f"{folder.path} has no {name}"
+    for path in paths:
         suffix = path.stem.removeprefix(name)
         sessions = kind(folder, suffix)
         furthest, closest = 0.0, np.inf

@@ -33,6 +33,8 @@ SETTINGS = {
         {"patch_size": 6, "temporal_patch_size": 3, "size": {"shortest_edge": 1000, "longest_edge": 50000},
          "cap_pixels_per_frame": True, "max_video_tokens": 30},
         {"size": {"shortest_edge": 4096, "longest_edge": 65536}},
+        # Areas under their older names, which this class passes over.
+        {**SMALL, "size": {"shortest_edge": 256, "longest_edge": 4096}, "min_pixels": 2048, "max_pixels": 3000},
     ],
 }
 

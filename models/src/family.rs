@@ -286,6 +286,12 @@ pub trait Family: Send + Sync + std::fmt::Debug {
         false
     }
 
+    /// Whether the tokens of an image see each other, later ones too, where the decoder is told which they are
+    /// (`token_type_ids`).
+    fn images_see_each_other(&self) -> bool {
+        false
+    }
+
     /// Texts that end a free reply, for a model that no token was taught to do that.
     fn end_texts(&self) -> &'static [&'static str] {
         &[]
@@ -297,8 +303,8 @@ pub trait Family: Send + Sync + std::fmt::Debug {
     }
 
     /// Tokens that end a turn beside those that the folder's files name.
-    fn end_tokens(&self) -> &'static [&'static str] {
-        &[]
+    fn end_tokens(&self) -> Vec<&str> {
+        Vec::new()
     }
 }
 

@@ -190,11 +190,7 @@ impl ModelFolder {
 
     /// Every token that ends a reply: the configuration's, the tokenizer's and the family's.
     pub(crate) fn end_tokens(&self) -> Vec<u32> {
-        let named = self
-            .template
-            .special_token("eos_token")
-            .into_iter()
-            .chain(self.family.end_tokens().iter().copied());
+        let named = self.template.special_token("eos_token").into_iter().chain(self.family.end_tokens());
         let mut tokens: Vec<u32> = named
             .filter_map(|text| self.tokenizer.token_to_id(text))
             .chain(self.config.end_tokens.clone())
@@ -223,6 +219,14 @@ impl ModelFolder {
                 return Err(contradiction(format!(
                     "its image token `{token}` has {}, `config.json` says {said}",
                     id.map_or("no id".into(), |id| format!("the id {id}")),
+                )));
+            }
+            // What a template writes for an image is looked for in all of its text: a mark that is no token of its own
+            // would stay there as letters, and an empty one would be found without end.
+            let placeholder = self.family.placeholder();
+            if placeholder.is_empty() || self.tokenizer.token_to_id(placeholder).is_none() {
+                return Err(contradiction(format!(
+                    "it has no token `{placeholder}`, which stands for an image"
                 )));
             }
         }
@@ -313,12 +317,7 @@ fn processor_text(folder: &Path) -> Result<(PathBuf, String), ModelError> {
         return Ok((path, text));
     }
     let newer = folder.join("processor_config.json");
-    let file = match read_text(&newer)? {
-        Some(text) => {
-            serde_json::from_str::<ProcessorFile>(&text).map_err(|error| bad(&newer, error.to_string()))?
-        }
-        None => ProcessorFile::default(),
-    };
+    let file: ProcessorFile = read_settings(&newer)?;
     let own = || file.processor.as_ref().and_then(genai::hd_settings);
     match file.image_processor.or_else(own) {
         Some(nested) => Ok((newer, nested.to_string())),
@@ -338,6 +337,18 @@ pub(crate) fn read_text(path: &Path) -> Result<Option<String>, ModelError> {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(bad(path, error.to_string())),
+    }
+}
+
+/// A file of settings; the default where there is none.
+///
+/// # Errors
+///
+/// [`ModelError::Folder`] if it is torn.
+pub(crate) fn read_settings<T: Default + for<'a> Deserialize<'a>>(path: &Path) -> Result<T, ModelError> {
+    match read_text(path)? {
+        Some(text) => serde_json::from_str(&text).map_err(|error| bad(path, error.to_string())),
+        None => Ok(T::default()),
     }
 }
 

@@ -66,7 +66,8 @@ pub use processor::{
     AnyresImage, AspectTiles, Backend, Budget as FrameBudget, Filter, FirstSize, FrameProcessor, HdTiles,
     ImageForm, ImageProcessor, LongestEdge, MAX_PIXELS, NaflexImage, Normalise, PanAndScan, PannedImage,
     PatchGrid, PatchedImage, ProcessedImage, SampledVideo, Sampling as FrameSampling, SingleImage, SmartSize,
-    SquaredImage, TargetSize, TileGrid, TiledImage, VideoClass, VideoProcessor, resize,
+    SquaredImage, TargetSize, TileGrid, TiledImage, VideoClass, VideoProcessor, Wanted as WantedFrames,
+    resize,
 };
 pub use remote::{ComputerTool, RemoteAddress, RemoteApi, RemoteError, RemoteModel, RemoteOptions};
 pub use scripted::{ScriptedCall, ScriptedError, ScriptedModel, ScriptedReply, ScriptedText};

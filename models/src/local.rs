@@ -13,6 +13,7 @@ mod inspect;
 mod load;
 mod looks;
 mod measure;
+mod names;
 mod pieces;
 mod prefix;
 mod prompt;
@@ -29,7 +30,8 @@ use async_trait::async_trait;
 use percept_runtime::{Engine, Form, Grammar, Vocabulary};
 
 use self::{
-    features::SeenImages, prefix::KeptSequence, prompt::Told, reply::ReplyPlan, trouble::constraint_error,
+    features::SeenImages, names::Names, prefix::KeptSequence, prompt::Told, reply::ReplyPlan,
+    trouble::constraint_error,
 };
 pub(crate) use self::{
     inspect::inspected,
@@ -63,7 +65,8 @@ struct Inner {
     end_tokens: Vec<u32>,
     /// The vision session's output that holds an image's features, for a model that sees.
     features_output: Option<String>,
-    special_tokens: Vec<String>,
+    /// What a message may only name.
+    names: Names,
     /// Special tokens that are part of what a reply says.
     written_tokens: Vec<u32>,
     seen: SeenImages,

@@ -2,7 +2,8 @@
 //!
 //! [`ImageProcessor::from_json`] reads a folder's `preprocessor_config.json`. Results equal those of
 //! transformers (5.23) bit for bit: with Pillow (11.3), or with torchvision (0.29) where the folder means that
-//! ([`Backend`]). LFM2-VL's processor is known with torchvision only.
+//! ([`Backend`]). LFM2-VL's processor is known with torchvision only, Emu3's with Pillow only, and so is
+//! Phi-3-vision's, which isn't transformers' but the code that comes with these models.
 
 mod anyres;
 mod aspect;
@@ -43,7 +44,7 @@ pub use resize::{MAX_PIXELS, resize};
 pub use single::{SingleImage, TargetSize};
 pub use squared::{LongestEdge, SquaredImage};
 pub use tiled::{FirstSize, TiledImage};
-pub use video::{Budget, FrameProcessor, SampledVideo, Sampling, VideoClass, VideoProcessor};
+pub use video::{Budget, FrameProcessor, SampledVideo, Sampling, VideoClass, VideoProcessor, Wanted};
 
 /// A folder's image processor as it is meant: every step decided.
 #[derive(Debug, Clone, PartialEq)]
@@ -173,6 +174,7 @@ pub struct ProcessedImage {
     pub values: Vec<f32>,
     /// `[tiles, height, width]`: true where a pixel is the image's, false where it is padding. Empty where there are
     /// `patches`: they are never padded. Of a [`NaflexImage`] `[tiles, patches]`: true where a patch is the image's.
+    /// Of [`HdTiles`] true everywhere: the white around the image is a part of what is seen.
     pub mask: Vec<bool>,
     /// The grid, if the image was cut.
     pub grid: Option<TileGrid>,
@@ -225,7 +227,7 @@ impl ProcessedImage {
         let height = tiles.iter().map(RgbImage::height).max().unwrap_or(0);
         let width = tiles.iter().map(RgbImage::width).max().unwrap_or(0);
         // Twelve bytes a pixel come out: the limit is on the sum of all tiles.
-        check_area(width, height * tiles.len() as u32, "the image in tiles")?;
+        check_area(width, height.saturating_mul(tiles.len() as u32), "the image in tiles")?;
         let (height, width) = (height as usize, width as usize);
         let mut values = Vec::with_capacity(tiles.len() * 3 * height * width);
         let mut mask = Vec::with_capacity(tiles.len() * height * width);

@@ -208,6 +208,54 @@ fn a_folder_whose_files_say_nonsense_of_images_is_refused() {
     }
 }
 
+/// Its tokens are called as its own files call them: in the template, and where a turn ends.
+#[tokio::test]
+async fn a_folder_that_names_its_tokens_otherwise_is_read_by_those_names() {
+    let (_kept, path) = copy(FOLDER);
+    let mut tokenizer = fs::read_to_string(path.join("tokenizer.json")).unwrap();
+    for (usual, own) in [
+        ("<image>", r#"<a \"picture\">"#),
+        ("<reserved08706>", "<turn>"),
+        ("<racm3:break>", "<picture:begin>"),
+    ] {
+        assert!(tokenizer.contains(usual));
+        tokenizer = tokenizer.replace(usual, own);
+    }
+    fs::write(path.join("tokenizer.json"), tokenizer).unwrap();
+    change_json(&path.join("tokenizer_config.json"), |config| {
+        let config = config.as_object_mut().unwrap();
+        config.insert("image_token".into(), json!(""));
+        config.insert("sep_token".into(), json!("<turn>"));
+        config.insert("boi_token".into(), json!("<picture:begin>"));
+    });
+    change_json(&path.join("processor_config.json"), |config| {
+        config["image_token"] = json!("<a \"picture\">")
+    });
+    let model = load(&path, "cpu", CacheForm::Auto).await;
+    for golden in goldens(FOLDER) {
+        let prompt = model.prompt(&golden.conversation()).await.unwrap();
+        assert_eq!(prompt.tokens, golden.input_ids, "{}", golden.name);
+    }
+    let ends = ModelFolder::open(&path, None).unwrap().family.end_tokens().join(" ");
+    assert_eq!(ends, "<picture:begin> <turn>");
+}
+
+#[test]
+fn a_session_that_a_layout_doesnt_have_is_named_so() {
+    let (_kept, path) = copy(FOLDER);
+    fs::rename(path.join("onnx"), path.join("graphs")).unwrap();
+    let file = |name: &str| json!({ "filename": format!("graphs/{name}.onnx") });
+    let genai = json!({ "model": {
+        "type": "chameleon",
+        "decoder": file("decoder_model_merged"),
+        "embedding": file("embed_tokens"),
+        "vision": file("vision_encoder"),
+    } });
+    fs::write(path.join("genai_config.json"), genai.to_string()).unwrap();
+    let error = ModelFolder::open(&path, None).err().unwrap().to_string();
+    assert!(error.contains("no graph for `image_decode`") && error.contains("no such session"), "{error}");
+}
+
 #[tokio::test]
 async fn a_wrong_number_of_an_images_tokens_is_refused() {
     let (_kept, path) = copy(FOLDER);

@@ -83,6 +83,16 @@ async fn it_answers_on_webgpu_as_on_the_cpu() {
     }
     let moved = model.moved();
     assert_eq!((moved.cache_to_device, moved.cache_to_host), (0, 0));
+    // A cache there can't be cut, so the decoder begins anew; what the encoder found is as it was.
+    let golden = goldens(FOLDER).into_iter().last().unwrap();
+    let read = golden.input_ids.len();
+    let usage = check(&model, &golden, 1e-3, &golden.name).await;
+    assert_eq!((usage.fresh_tokens, usage.cached_tokens), (0, read));
+    // A reply and first logits are two first runs, which read what was found; for every other run it stays where it is.
+    let hidden = ModelFolder::open(&data().join(FOLDER), None).unwrap().config.text.hidden_size.unwrap();
+    let embeddings = model.moved().embeddings_to_device - moved.embeddings_to_device;
+    let most = (2 * read + 60) * hidden * size_of::<f32>();
+    assert!(embeddings <= most as u64 && read > 5, "{embeddings} bytes, {most} are enough");
 }
 
 #[tokio::test]

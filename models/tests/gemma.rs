@@ -83,6 +83,10 @@ async fn a_decoder_that_isnt_told_what_is_an_images_answers_as_transformers_does
         let (_kept, path) = variant(FOLDER, &golden);
         let model = in_precision(&path, "causal").await;
         let expected = golden.causal.as_ref().unwrap();
+        let says =
+            |model: &LocalModel| model.card().notes.iter().any(|note| note.contains("`token_type_ids`"));
+        assert!(says(&model), "{:?}", model.card().notes);
+        assert!(!says(&load(&path, "cpu", CacheForm::Auto).await));
         let (tokens, text, _) = reply(&model, &golden.conversation()).await;
         assert_eq!((&tokens, &text), (&expected.greedy, &expected.text), "{}", golden.name);
         let logits = model.first_logits(&golden.conversation()).await.unwrap();
@@ -209,11 +213,12 @@ async fn functions_are_told_beside_a_system_message() {
         description: "Presses a key.".into(),
         schema: json!({ "type": "object", "properties": {}, "additionalProperties": false }),
     };
-    let messages = [Message::text(Role::System, "You plan."), Message::text(Role::User, "Go on.")];
+    let system = Message::text(Role::System, "You plan.").with_text(" You act.");
+    let messages = [system, Message::text(Role::User, "Go on.")];
     let conversation: Conversation = messages.into_iter().collect();
     let reply = Reply::Call { thought: Thought::None, functions: vec![function] };
     let rendered = model.prompt_for(&conversation, &reply).await.unwrap().rendered;
-    assert!(rendered.contains("You plan.") && rendered.contains("Presses a key."), "{rendered}");
+    assert!(rendered.contains("You plan. You act.") && rendered.contains("Presses a key."), "{rendered}");
 }
 
 #[tokio::test]
@@ -256,4 +261,17 @@ fn a_folder_that_gives_a_picture_no_tokens_or_too_many_is_refused() {
         let error = ModelFolder::open(&path, None).err().unwrap().to_string();
         assert!(error.contains(says) && error.contains(file), "{error}");
     }
+}
+
+/// An empty mark would be found everywhere in a prompt, and one that is no token nowhere among its tokens.
+#[test]
+fn an_images_mark_is_a_token() {
+    let (_kept, path) = copy(FOLDER);
+    let named = |mark: &str| {
+        change_json(&path.join("tokenizer_config.json"), |config| config["boi_token"] = json!(mark));
+        ModelFolder::open(&path, None).map(|folder| folder.family.placeholder().to_owned())
+    };
+    assert_eq!(named("").unwrap(), "<start_of_image>");
+    let error = named("<nothing>").unwrap_err().to_string();
+    assert!(error.contains("has no token `<nothing>`") && error.contains("tokenizer.json"), "{error}");
 }

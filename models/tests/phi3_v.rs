@@ -112,6 +112,9 @@ fn the_context_ends_where_positions_turn() {
     let (_kept, path) = copy(FAMILY);
     set_json(&path.join("config.json"), "max_position_embeddings", 512.into());
     assert_eq!(context(&path), 512);
+    set_json(&path.join("config.json"), "original_max_position_embeddings", 0.into());
+    let error = ModelFolder::open(&path, None).err().unwrap().to_string();
+    assert!(error.contains("its `original_max_position_embeddings` is 0"), "{error}");
 }
 
 #[test]

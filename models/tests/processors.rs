@@ -101,6 +101,12 @@ fn every_pixel_value_is_the_references_in_the_backend_that_is_meant() {
         assert!(rows(&name) > 20, "{name}");
         assert_eq!(rows(&name), rows(&format!("{name}Fast")), "{name}");
     }
+    // As Florence-2 has it: brought to a square, nothing cropped.
+    let whole = |name: &str| {
+        let uncropped = |golden: &&Golden| golden.settings["do_center_crop"] == false;
+        goldens.iter().filter(uncropped).filter(|golden| class(golden) == name).count()
+    };
+    assert_eq!((whole("CLIPImageProcessor"), whole("CLIPImageProcessorFast")), (24, 24));
     // Which has numpy and Pillow alone.
     assert!(rows("Emu3ImageProcessor") > 20);
     check_all(&goldens);
@@ -225,7 +231,12 @@ fn what_a_backend_lacks_is_refused() {
         (
             r#"{"image_processor_type": "Gemma3ImageProcessor", "do_pan_and_scan": true, "pan_and_scan_max_num_crops": 0}"#,
             None,
-            "known are 1 to 1024",
+            "known are 1 to 64",
+        ),
+        (
+            r#"{"image_processor_type": "Gemma3ImageProcessor", "do_pan_and_scan": true, "pan_and_scan_max_num_crops": 65}"#,
+            None,
+            "known are 1 to 64",
         ),
         (
             r#"{"image_processor_type": "Gemma3ImageProcessor", "do_pan_and_scan": true, "do_resize": false}"#,

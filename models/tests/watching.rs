@@ -9,8 +9,8 @@ mod videos;
 use std::{fs, sync::Arc, time::Duration};
 
 use percept_models::{
-    ChatModel, Content, Conversation, LoadOptions, LocalModel, Message, ModelFolder, Precision, Role, Video,
-    VideoClass, VideoContent, VideoProcessor,
+    ChatModel, Content, Conversation, FrameSampling, LoadOptions, LocalModel, Message, ModelFolder,
+    Precision, Role, Video, VideoClass, VideoContent, VideoProcessor, WantedFrames,
 };
 use percept_runtime::{CacheForm, Silent};
 use serde_json::Value;
@@ -144,7 +144,7 @@ fn frames_of_every_size_become_the_patches_of_transformers() {
     let text = fs::read_to_string(data().join("videos/sizes.json")).unwrap();
     let rows: Vec<Value> = serde_json::from_str(&text).unwrap();
     let of = |class: &str| rows.iter().filter(|row| row["settings"]["video_processor_type"] == class).count();
-    assert!(of("Qwen2VLVideoProcessor") >= 40 && of("Qwen3VLVideoProcessor") >= 80);
+    assert!(of("Qwen2VLVideoProcessor") >= 40 && of("Qwen3VLVideoProcessor") >= 110);
     for row in rows {
         let settings = row["settings"].to_string();
         let [width, height]: [u32; 2] = serde_json::from_value(row["size"].clone()).unwrap();
@@ -162,6 +162,37 @@ fn frames_of_every_size_become_the_patches_of_transformers() {
         assert_eq!(serde_json::json!([grid.layers, grid.rows, grid.columns]), row["grid"], "{case}");
         let bytes: Vec<u8> = made.values.iter().flat_map(|value| value.to_le_bytes()).collect();
         assert_eq!(hex(&Sha256::digest(bytes)), expected, "{case}");
+    }
+}
+
+/// Thousands of frames, each small: one frame is all that may be made of them before they are refused.
+#[test]
+fn frames_that_are_too_much_together_are_refused_before_they_are_made() {
+    let cases = [
+        (VideoClass::Qwen2Vl, r#"{"size": {"shortest_edge": 12544, "longest_edge": 12544}}"#, "in patches"),
+        (
+            VideoClass::Qwen3Vl,
+            r#"{"size": {"shortest_edge": 400000000, "longest_edge": 400000000}}"#,
+            "in patches",
+        ),
+        (VideoClass::SmolVlm, r#"{"size": {"height": 112, "width": 112}}"#, "in pictures"),
+    ];
+    for (class, settings, says) in cases {
+        let processor = VideoProcessor::from_json(settings, class).unwrap();
+        let error = processor.process(&vec![frame(0, 112, 112); 40_000]).unwrap_err().to_string();
+        assert!(error.contains(&format!("the video {says} has")), "{class:?}: {error}");
+    }
+}
+
+#[test]
+fn a_number_of_frames_that_no_video_has_is_counted_without_overflow() {
+    for wanted in [
+        WantedFrames::Number(usize::MAX),
+        WantedFrames::Rate { rate: f64::MAX, least: usize::MAX, most: usize::MAX },
+    ] {
+        let found = FrameSampling::Steps { wanted, multiple: 3 }.places(10, 1.0, 10.0);
+        let is_rate = matches!(wanted, WantedFrames::Rate { .. });
+        assert_eq!(found.map(|places| places.len()).ok(), is_rate.then_some(9), "{wanted:?}");
     }
 }
 
@@ -280,6 +311,12 @@ fn a_folder_says_how_its_videos_are_sampled() {
         (r#"{"video_processor_type": "OtherVideoProcessor"}"#, "`OtherVideoProcessor` isn't known"),
         (r#"{"fps": 0}"#, "its `fps` is 0"),
         (r#"{"fps": 1, "num_frames": 4}"#, "one of them counts"),
+        (r#"{"num_frames": 0}"#, "its `num_frames` is 0; known are 1 to 4096"),
+        (r#"{"num_frames": 2305843009213693952}"#, "known are 1 to 4096"),
+        (
+            r#"{"video_processor_type": "Qwen3VLVideoProcessor", "num_frames": 1000000000000}"#,
+            "known are 1 to 4096",
+        ),
         ("{", "EOF"),
     ] {
         let problem = read(&own(text)).unwrap_err().to_string();

@@ -192,8 +192,11 @@ async fn a_decoder_that_a_window_would_make_wrong_is_refused() {
         let path = path.to_owned();
         async move { LocalModel::load(&path, options(Some(window), None), Arc::new(Silent)).await }
     };
-    for (used, refused) in [(None, true), (Some(true), true), (Some(false), false)] {
-        set_json(&path.join("config.json"), "sliding_window", 32.into());
+    // The last hides nothing: it is as long as the context.
+    for (own, used, refused) in
+        [(32, None, true), (32, Some(true), true), (32, Some(false), false), (512, Some(true), false)]
+    {
+        set_json(&path.join("config.json"), "sliding_window", own.into());
         set_json(&path.join("config.json"), "use_sliding_window", used.into());
         match load(&path).await {
             Ok(model) => {
@@ -234,6 +237,10 @@ async fn a_conversation_goes_on_from_its_window_as_if_it_were_read_anew() {
         LocalModel::load(&data().join("qwen3-tiny"), options(window, None), Arc::new(Silent)).await.unwrap()
     };
     let (kept, whole) = (load(Some(window)).await, load(None).await);
+    // No more is held of a sequence than its window.
+    let (held, all) = (kept.inspect().memory, whole.inspect().memory);
+    let positions = all.context - window.most() as u64;
+    assert_eq!(all.total_bytes - held.total_bytes, positions * all.cache_bytes_per_token);
     let mut conversation = Conversation::default();
     let (mut cached, mut differs) = (0, false);
     for question in

@@ -25,7 +25,8 @@ pub struct DecodeOptions {
     pub log_probabilities: bool,
     /// Ends the decode, in the middle of a step where it has to.
     pub cancel: CancellationToken,
-    /// Tokens that are never written, whatever their scores and the grammar; they have no probability.
+    /// Tokens that are never chosen, whatever their scores; they have no probability. Those that a grammar leaves no choice
+    /// about are written all the same: it asked for them.
     pub silent: Vec<u32>,
     /// Tokens that were read before, for the repetition penalty and what may not be repeated.
     pub history: Vec<u32>,

@@ -70,8 +70,10 @@ impl Sequence {
     /// # Errors
     ///
     /// [`EngineError::ContextFull`] where they don't fit, [`EngineError::Input`] where their shape isn't the
-    /// decoder's, where positions are given that it doesn't take, and for a side input that is missing or that it
-    /// doesn't declare; [`EngineError::Run`]. The sequence is then where it was.
+    /// decoder's, where positions are given that it doesn't take, for a side input that is missing or that it
+    /// doesn't declare, and where there is something to look at for a decoder that doesn't look, or that looks at what an
+    /// encoder read and was given none with the first tokens, or another one with later ones; [`EngineError::Run`]. The
+    /// sequence is then where it was.
     pub async fn append(&mut self, tokens: impl Into<EmbeddedTokens>) -> Result<(), EngineError> {
         self.extend(Some(Chunk::Embedded(tokens.into()))).await
     }

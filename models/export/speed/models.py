@@ -8,7 +8,8 @@ the same graphs, the same tokens, the same threads, and the replies must be equa
 built already, `--rounds N` more or fewer turns, `--threads N` more than one, `--wall` the clock on the wall in place of
 the processor's (which other work on a machine disturbs less), `--no-preprocessing` leaves images out.
 
-First come the folder's graphs in MB, and the memory that loading added, resident pages over their size. Then ratios of
+First come the folder's graphs in MB, and the memory that loading added over their size: resident pages, but for those of
+ONNX Runtime's library, of which the first model that is loaded needs more than starting it. Then ratios of
 times, of which more than 1 means slower than the faster of the two bare loops: until the first token with the image to be
 seen, the same with the image's features remembered, and the other 63 tokens; medians, and in brackets those of the
 shortest times. The last are the times that Pillow and numpy, and torchvision, take to prepare a screenshot, over ours.
@@ -144,9 +145,18 @@ class Told:
         return line
 
     def resident(self):
-        """Bytes of its pages that are in memory, those of files too."""
-        lines = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Rss:"))
+        """Bytes of its pages that are in memory, those of files too, but for the program's and its libraries'."""
+        program = str(Path(self.process.args[0]).resolve())
+        total, counts = 0, True
+        for line in Path(f"/proc/{self.process.pid}/smaps").read_text().splitlines():
+            first, *words = line.split()
+            if not first.endswith(":"):
+                # Where a mapping begins: addresses, rights, place, device, node, and the file's path if it is one's.
+                path = words[4] if len(words) > 4 else ""
+                counts = ".so" not in path and path != program
+            elif first == "Rss:" and counts:
+                total += int(words[0]) * 1024
+        return total
 
     def close(self):
         self.process.stdin.close()

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::family::EncoderFamily;
 use crate::{
     ModelError,
-    folder::{bad, parse_required, read_text},
+    folder::{bad, parse_required, read_settings},
 };
 
 /// A beginning, an end, and one token between. Below it the tokenizer's own reckoning of what it cuts off goes wrong.
@@ -76,10 +76,7 @@ impl EncoderConfig {
     pub(super) fn of_folder(folder: &Path, family: EncoderFamily) -> Result<Self, ModelError> {
         let written: Written = parse_required(&folder.join("config.json"))?;
         let path = folder.join("tokenizer_config.json");
-        let tokenizer: TokenizerWritten = match read_text(&path)? {
-            Some(text) => serde_json::from_str(&text).map_err(|error| bad(&path, error.to_string()))?,
-            None => TokenizerWritten::default(),
-        };
+        let tokenizer: TokenizerWritten = read_settings(&path)?;
         if tokenizer.padding_side.as_deref() == Some("left") {
             return Err(bad(&path, "it pads texts on the left, which no family here does".into()));
         }

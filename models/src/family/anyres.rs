@@ -18,7 +18,7 @@ use self::lines::Lines;
 use super::{Family, countable, pixel_values};
 use crate::{
     ModelError,
-    folder::{ModelConfig, bad, config_path, part, read_text},
+    folder::{ModelConfig, bad, config_path, part, read_settings},
     processor::{ImageProcessor, ProcessedImage},
 };
 
@@ -120,11 +120,7 @@ pub(super) fn onevision(folder: &Path, config: &ModelConfig) -> Result<Box<dyn F
 }
 
 fn processor_file(folder: &Path) -> Result<ProcessorFile, ModelError> {
-    let path = folder.join("processor_config.json");
-    match read_text(&path)? {
-        Some(text) => serde_json::from_str(&text).map_err(|error| bad(&path, error.to_string())),
-        None => Ok(ProcessorFile::default()),
-    }
+    read_settings(&folder.join("processor_config.json"))
 }
 
 fn drops_first(file: &ProcessorFile, config: &ModelConfig) -> bool {
@@ -218,7 +214,7 @@ impl Family for Anyres {
         })
     }
 
-    fn end_tokens(&self) -> &'static [&'static str] {
-        self.end_tokens
+    fn end_tokens(&self) -> Vec<&str> {
+        self.end_tokens.to_vec()
     }
 }

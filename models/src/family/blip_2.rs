@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::{Family, pixel_values};
 use crate::{
     ModelError,
-    folder::{ModelConfig, bad, config_path, part, read_text},
+    folder::{ModelConfig, bad, config_path, part, read_settings},
     processor::ProcessedImage,
 };
 
@@ -52,10 +52,7 @@ pub(super) fn read(folder: &Path, config: &ModelConfig) -> Result<Box<dyn Family
         });
     }
     let path = folder.join("processor_config.json");
-    let file: ProcessorFile = match read_text(&path)? {
-        Some(text) => serde_json::from_str(&text).map_err(|error| bad(&path, error.to_string()))?,
-        None => ProcessorFile::default(),
-    };
+    let file: ProcessorFile = read_settings(&path)?;
     let queries = match (file.num_query_tokens, config.query_tokens) {
         (Some(one), Some(other)) if one != other => {
             return Err(bad(&path, format!("it has {one} `num_query_tokens`, `config.json` has {other}")));

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use percept_runtime::HostTensor;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
     DECODER, DrawingPlan, EMBED_TOKENS, Family, ImageTokens, ImageVocabulary, Painted, Parts, Unconditional,
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     ModelError,
-    folder::{bad, read_text},
+    folder::{bad, read_settings},
     processor::ProcessedImage,
     template::special_tokens_of,
 };
@@ -44,6 +45,7 @@ struct ProcessorFile {
 #[derive(Debug)]
 pub(super) struct Chameleon {
     image_token: String,
+    template: String,
     /// What stands before and after an image's tokens.
     around: [String; 2],
     separator: String,
@@ -55,10 +57,7 @@ pub(super) struct Chameleon {
 
 pub(super) fn read(folder: &Path) -> Result<Box<dyn Family>, ModelError> {
     let path = folder.join("processor_config.json");
-    let file: ProcessorFile = match read_text(&path)? {
-        Some(text) => serde_json::from_str(&text).map_err(|error| bad(&path, error.to_string()))?,
-        None => ProcessorFile::default(),
-    };
+    let file: ProcessorFile = read_settings(&path)?;
     let tokens = special_tokens_of(folder)?;
     let token = |role: &str, usual: &str| tokens.get(role).cloned().unwrap_or_else(|| usual.into());
     let count = countable(&path, file.image_seq_length.unwrap_or(USUAL_TOKENS))?;
@@ -84,15 +83,25 @@ pub(super) fn read(folder: &Path) -> Result<Box<dyn Family>, ModelError> {
             marks[0], marks[1]
         )),
     };
-    let image_token = tokens.get("image_token").cloned().or(file.image_token);
+    let image_token =
+        tokens.get("image_token").cloned().or(file.image_token).filter(|token| !token.is_empty());
+    let image_token = image_token.unwrap_or_else(|| "<image>".into());
     Ok(Box::new(Chameleon {
-        image_token: image_token.unwrap_or_else(|| "<image>".into()),
+        template: template(&image_token, &separator),
+        image_token,
         around,
         separator,
         count,
         vocabulary,
         drawing,
     }))
+}
+
+/// The template with the tokens that were read, wherever the folder names them.
+fn template(image_token: &str, separator: &str) -> String {
+    let [image, separator] = [image_token, separator].map(|token| Value::from(token).to_string());
+    let body = include_str!("chameleon.jinja");
+    format!("{{%- set image_token = {image} -%}}{{%- set sep_token = {separator} -%}}{body}")
 }
 
 /// The code that the name of its token spells, a letter a digit: `IMGIMGBADZ` is 103.
@@ -135,11 +144,11 @@ impl Family for Chameleon {
     }
 
     fn template(&self) -> Option<&str> {
-        Some(include_str!("chameleon.jinja"))
+        Some(&self.template)
     }
 
-    fn end_tokens(&self) -> &'static [&'static str] {
-        &[BEGIN, SEPARATOR]
+    fn end_tokens(&self) -> Vec<&str> {
+        vec![&self.around[0], &self.separator]
     }
 
     fn parts(&self) -> Parts {

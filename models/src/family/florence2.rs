@@ -14,7 +14,7 @@ use super::{Family, Parts, PromptEncoder, countable, pixel_values};
 use crate::{
     Located, ModelError,
     dialect::florence2::{self, PhraseRules},
-    folder::{added_token, bad, config_path, part, read_text},
+    folder::{added_token, bad, config_path, part, read_settings},
     processor::ProcessedImage,
 };
 
@@ -68,10 +68,11 @@ struct Florence2 {
 pub(super) fn read(folder: &Path) -> Result<Box<dyn Family>, ModelError> {
     let images = folder.join("preprocessor_config.json");
     let problem = "it doesn't say `image_seq_length`, how many tokens an image has";
-    let features = written::<ImagesFile>(&images)?.image_seq_length.filter(|features| *features > 0);
+    let features = read_settings::<ImagesFile>(&images)?.image_seq_length.filter(|features| *features > 0);
     let features = countable(&images, features.ok_or_else(|| bad(&images, problem.into()))?)?;
-    let replies = written::<ProcessorFile>(&folder.join("processor_config.json"))?.post_processor_config;
-    let own: WritingFile = written(&folder.join("generation_config.json"))?;
+    let replies =
+        read_settings::<ProcessorFile>(&folder.join("processor_config.json"))?.post_processor_config;
+    let own: WritingFile = read_settings(&folder.join("generation_config.json"))?;
     let text = part::<ConfigFile>(folder)?.text_config;
     let start = own.decoder_start_token_id.or(text.decoder_start_token_id).ok_or_else(|| {
         let problem = "neither it nor `generation_config.json` has a `decoder_start_token_id`, with which a reply begins";
@@ -90,14 +91,6 @@ pub(super) fn read(folder: &Path) -> Result<Box<dyn Family>, ModelError> {
         has_token: added_token(folder, IMAGE)?.is_some(),
         phrases: replies.and_then(|replies| replies.phrase_grounding).unwrap_or_default(),
     }))
-}
-
-/// A file of settings; the default of each where there is none.
-fn written<T: Default + for<'a> Deserialize<'a>>(path: &Path) -> Result<T, ModelError> {
-    match read_text(path)? {
-        Some(text) => serde_json::from_str(&text).map_err(|error| bad(path, error.to_string())),
-        None => Ok(T::default()),
-    }
 }
 
 impl Family for Florence2 {

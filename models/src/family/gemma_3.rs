@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::{Family, countable, pixel_values};
 use crate::{
     ModelError,
-    folder::{bad, config_path, part, read_text},
+    folder::{bad, config_path, part, read_settings},
     processor::ProcessedImage,
     template::special_tokens_of,
 };
@@ -42,10 +42,7 @@ struct Gemma3 {
 
 pub(super) fn read(folder: &Path) -> Result<Box<dyn Family>, ModelError> {
     let path = folder.join("processor_config.json");
-    let file: ProcessorFile = match read_text(&path)? {
-        Some(text) => serde_json::from_str(&text).map_err(|error| bad(&path, error.to_string()))?,
-        None => ProcessorFile::default(),
-    };
+    let file: ProcessorFile = read_settings(&path)?;
     let own: ConfigFile = part(folder)?;
     let (path, features) = match file.image_seq_length {
         Some(features) => (path, features),
@@ -75,6 +72,10 @@ impl Family for Gemma3 {
 
     fn placeholder(&self) -> &str {
         &self.begin
+    }
+
+    fn images_see_each_other(&self) -> bool {
+        true
     }
 
     /// The whole comes first, and crops are told from it in words.

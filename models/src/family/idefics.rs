@@ -56,8 +56,8 @@ impl Family for Idefics {
         Some(&self.template)
     }
 
-    fn end_tokens(&self) -> &'static [&'static str] {
-        &[END_OF_TURN]
+    fn end_tokens(&self) -> Vec<&str> {
+        vec![END_OF_TURN]
     }
 
     fn end_texts(&self) -> &'static [&'static str] {

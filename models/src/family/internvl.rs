@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::{Family, countable, pixel_values};
 use crate::{
     ModelError,
-    folder::{ModelConfig, bad, read_text},
+    folder::{ModelConfig, read_settings},
     processor::{AspectTiles, ImageProcessor, ProcessedImage},
 };
 
@@ -35,10 +35,7 @@ pub(super) struct InternVl {
 
 pub(super) fn read(folder: &Path, config: &ModelConfig) -> Result<Box<dyn Family>, ModelError> {
     let path = folder.join("processor_config.json");
-    let file: ProcessorFile = match read_text(&path)? {
-        Some(text) => serde_json::from_str(&text).map_err(|error| bad(&path, error.to_string()))?,
-        None => ProcessorFile::default(),
-    };
+    let file: ProcessorFile = read_settings(&path)?;
     let tile_tokens = file.image_seq_length.or(config.image_tokens).unwrap_or(USUAL_FEATURES);
     Ok(Box::new(InternVl { tile_tokens: countable(&path, tile_tokens)? }))
 }
@@ -69,7 +66,7 @@ impl Family for InternVl {
         vec![pixel_values(shape, image.values)]
     }
 
-    fn end_tokens(&self) -> &'static [&'static str] {
-        &["<|im_end|>", "<|endoftext|>"]
+    fn end_tokens(&self) -> Vec<&str> {
+        vec!["<|im_end|>", "<|endoftext|>"]
     }
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::{DrawingPlan, Family, ImageTokens, Painted, Parts, Unconditional, countable, pixel_values};
 use crate::{
     ModelError,
-    folder::{ModelConfig, bad, read_text},
+    folder::{ModelConfig, bad, read_settings},
     processor::ProcessedImage,
     template::special_tokens_of,
 };
@@ -76,8 +76,8 @@ pub(super) struct Janus {
 }
 
 pub(super) fn read(folder: &Path, config: &ModelConfig) -> Result<Box<dyn Family>, ModelError> {
-    let processor: ProcessorFile = read_json(&folder.join("processor_config.json"))?;
-    let own: ConfigFile = read_json(&folder.join("config.json"))?;
+    let processor: ProcessorFile = read_settings(&folder.join("processor_config.json"))?;
+    let own: ConfigFile = read_settings(&folder.join("config.json"))?;
     let tokens = special_tokens_of(folder)?;
     let of_config = own.vision_config.num_image_tokens;
     let token = |role: &str, usual: &str| tokens.get(role).cloned().unwrap_or_else(|| usual.into());
@@ -107,19 +107,11 @@ fn tokens_of_image(path: &Path, count: usize) -> Result<usize, ModelError> {
     countable(path, count)
 }
 
-/// A settings file, or nothing where there is none.
-fn read_json<T: Default + for<'a> Deserialize<'a>>(path: &Path) -> Result<T, ModelError> {
-    match read_text(path)? {
-        Some(text) => serde_json::from_str(&text).map_err(|error| bad(path, error.to_string())),
-        None => Ok(T::default()),
-    }
-}
-
 /// How it draws; or what `generation_config.json` would have to say for that.
 fn drawing(folder: &Path, count: usize) -> Result<Result<DrawingPlan, String>, ModelError> {
     let count = tokens_of_image(&folder.join("config.json"), count)?;
     let path = folder.join("generation_config.json");
-    let file: GenerationFile = read_json(&path)?;
+    let file: GenerationFile = read_settings(&path)?;
     let (Some(first), Some(pad), Some(begin)) =
         (file.bos_token_id, file.pad_token_id, file.generation_kwargs.boi_token_id)
     else {

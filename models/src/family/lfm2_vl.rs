@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::{Family, pixel_values};
 use crate::{
     ModelError,
-    folder::{bad, config_path, part, read_text},
+    folder::{bad, config_path, part, read_settings},
     processor::{ImageForm, ProcessedImage, TileGrid},
 };
 
@@ -47,10 +47,7 @@ pub(super) fn read(folder: &Path) -> Result<Box<dyn Family>, ModelError> {
         return Err(bad(&config_path(folder), "its `downsample_factor` is 0".into()));
     }
     let path = folder.join("processor_config.json");
-    let file: ProcessorFile = match read_text(&path)? {
-        Some(text) => serde_json::from_str(&text).map_err(|error| bad(&path, error.to_string()))?,
-        None => ProcessorFile::default(),
-    };
+    let file: ProcessorFile = read_settings(&path)?;
     Ok(Box::new(Lfm2Vl { factor, marks: file.use_image_special_tokens.unwrap_or(true) }))
 }
 
@@ -112,8 +109,8 @@ impl Family for Lfm2Vl {
         ImageForm::PaddedPatches
     }
 
-    fn end_tokens(&self) -> &'static [&'static str] {
-        &["<|im_end|>"]
+    fn end_tokens(&self) -> Vec<&str> {
+        vec!["<|im_end|>"]
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::{Family, pixel_values};
 use crate::{
     ModelError,
-    folder::{ModelConfig, bad, config_path, read_text},
+    folder::{ModelConfig, bad, config_path, read_settings},
     processor::ProcessedImage,
 };
 
@@ -40,10 +40,7 @@ pub(super) struct Llava {
 
 pub(super) fn read(folder: &Path, config: &ModelConfig) -> Result<Box<dyn Family>, ModelError> {
     let path = folder.join("processor_config.json");
-    let file: ProcessorFile = match read_text(&path)? {
-        Some(text) => serde_json::from_str(&text).map_err(|error| bad(&path, error.to_string()))?,
-        None => ProcessorFile::default(),
-    };
+    let file: ProcessorFile = read_settings(&path)?;
     let selection = file.vision_feature_select_strategy.or_else(|| config.feature_selection.clone());
     let count = match (file.patch_size, config.image_tokens, config.patch_size) {
         // The processor's own file is what the reference counts by; the configuration is for folders without.

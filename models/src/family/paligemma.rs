@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::{Family, countable, pixel_values};
 use crate::{
     Located, ModelError,
-    folder::{ModelConfig, bad, read_text},
+    folder::{ModelConfig, bad, read_settings},
     processor::ProcessedImage,
 };
 
@@ -42,10 +42,7 @@ struct PaliGemma {
 
 pub(super) fn read(folder: &Path, config: &ModelConfig) -> Result<Box<dyn Family>, ModelError> {
     let path = folder.join("preprocessor_config.json");
-    let file: ProcessorFile = match read_text(&path)? {
-        Some(text) => serde_json::from_str(&text).map_err(|error| bad(&path, error.to_string()))?,
-        None => ProcessorFile::default(),
-    };
+    let file: ProcessorFile = read_settings(&path)?;
     let computed = || {
         let side = config.image_size?.checked_div(config.patch_size?)? as usize;
         Some(side * side)

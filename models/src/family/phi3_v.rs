@@ -73,8 +73,8 @@ impl Family for Phi3V {
         Some(TEMPLATE)
     }
 
-    fn end_tokens(&self) -> &'static [&'static str] {
-        &["<|end|>", "<|endoftext|>"]
+    fn end_tokens(&self) -> Vec<&str> {
+        vec!["<|end|>", "<|endoftext|>"]
     }
 }
 

@@ -10,3 +10,14 @@ pub struct PromptEncoder {
     /// How many tokens in a row no reply has twice; 0: it may.
     pub no_repeat: usize,
 }
+
+impl PromptEncoder {
+    /// The name of what is found: one state a token.
+    pub(crate) const STATES: &str = "last_hidden_state";
+
+    /// What is found, among what the session gives: what is called so, or else the only output.
+    pub(crate) fn states<'o, O>(outputs: &'o [O], name: impl Fn(&O) -> &str) -> Option<&'o O> {
+        let named = outputs.iter().find(|output| name(output) == Self::STATES);
+        named.or_else(|| outputs.first().filter(|_| outputs.len() == 1))
+    }
+}

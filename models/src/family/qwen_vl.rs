@@ -226,8 +226,8 @@ impl Family for QwenVl {
         self.window.is_some()
     }
 
-    fn end_tokens(&self) -> &'static [&'static str] {
-        &["<|im_end|>", "<|endoftext|>"]
+    fn end_tokens(&self) -> Vec<&str> {
+        vec!["<|im_end|>", "<|endoftext|>"]
     }
 
     fn positions(&self, prompt: &[Span]) -> Option<Vec<RopePosition>> {

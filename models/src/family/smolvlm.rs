@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::{Family, VideoForm, pixel_values};
 use crate::{
     ModelError,
-    folder::{ModelConfig, bad, read_text},
+    folder::{ModelConfig, bad, read_settings},
     processor::{ProcessedImage, SampledVideo, TileGrid, VideoClass},
 };
 
@@ -35,10 +35,7 @@ pub(super) struct SmolVlm {
 
 pub(super) fn read(folder: &Path, config: &ModelConfig) -> Result<Box<dyn Family>, ModelError> {
     let path = folder.join("processor_config.json");
-    let file: ProcessorFile = match read_text(&path)? {
-        Some(text) => serde_json::from_str(&text).map_err(|error| bad(&path, error.to_string()))?,
-        None => ProcessorFile::default(),
-    };
+    let file: ProcessorFile = read_settings(&path)?;
     let computed = || {
         let side = config.image_size?.checked_div(config.patch_size?)?.checked_div(config.scale_factor?)?;
         Some((side * side) as usize)
@@ -101,7 +98,7 @@ impl Family for SmolVlm {
         ]
     }
 
-    fn end_tokens(&self) -> &'static [&'static str] {
-        &["<end_of_utterance>"]
+    fn end_tokens(&self) -> Vec<&str> {
+        vec!["<end_of_utterance>"]
     }
 }

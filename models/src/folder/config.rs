@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     added_token, bad,
     genai::{self, GenaiConfig},
-    parse_required, read_text,
+    parse_required, read_settings,
 };
 use crate::ModelError;
 
@@ -193,13 +193,7 @@ impl ModelConfig {
     pub fn of_folder(folder: &Path, family: Option<&str>) -> Result<Self, ModelError> {
         let path = config_path(folder);
         let written: Written = part(folder)?;
-        let generation_path = folder.join("generation_config.json");
-        let generation: GenerationWritten = match read_text(&generation_path)? {
-            Some(text) => {
-                serde_json::from_str(&text).map_err(|error| bad(&generation_path, error.to_string()))?
-            }
-            None => GenerationWritten::default(),
-        };
+        let generation: GenerationWritten = read_settings(&folder.join("generation_config.json"))?;
         let model_type = family.map(str::to_owned).or(written.model_type).ok_or_else(|| ModelError::Folder {
             path,
             problem: "it doesn't say its `model_type`".into(),
@@ -265,9 +259,14 @@ impl ModelConfig {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Folder`] for a context of no token, or of more than can be counted.
+    /// [`ModelError::Folder`] for a context of no token, or of more than can be counted, or positions that turn before the
+    /// first one.
     pub(crate) fn check_context(&self, folder: &Path) -> Result<(), ModelError> {
         let most = i32::MAX as usize;
+        if self.text.turns_at == Some(0) {
+            let problem = "its `original_max_position_embeddings` is 0: the positions of no text would do";
+            return Err(bad(&config_path(folder), problem.into()));
+        }
         if (1..=most).contains(&self.text.context) {
             return Ok(());
         }

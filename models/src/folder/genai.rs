@@ -149,12 +149,13 @@ impl GenaiConfig {
         self.graph(session).and_then(|graph| graph.filename.as_deref())
     }
 
-    /// Its key for a session.
-    pub(super) fn key(session: &str) -> &'static str {
+    /// Its key for a session; `None` for one that this layout doesn't have.
+    pub(super) fn key(session: &str) -> Option<&'static str> {
         match session {
-            family::VISION_ENCODER => "vision",
-            family::EMBED_TOKENS | family::PREPARE_EMBEDDINGS => "embedding",
-            _ => "decoder",
+            family::VISION_ENCODER => Some("vision"),
+            family::EMBED_TOKENS | family::PREPARE_EMBEDDINGS => Some("embedding"),
+            family::DECODER | family::MODEL => Some("decoder"),
+            _ => None,
         }
     }
 
@@ -177,7 +178,7 @@ impl GenaiConfig {
     }
 
     fn graph(&self, session: &str) -> Option<&GraphWritten> {
-        match Self::key(session) {
+        match Self::key(session)? {
             "vision" => self.0.vision.as_ref(),
             "embedding" => self.0.embedding.as_ref(),
             _ => Some(&self.0.decoder.graph),

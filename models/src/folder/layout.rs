@@ -94,6 +94,9 @@ impl Layout {
         if let Some(turns_at) = config.text.turns_at {
             config.text.context = config.text.context.min(turns_at);
         }
+        // One as long as the whole context hides nothing (Phi-3.5-vision's).
+        let context = config.text.context;
+        config.text.sliding_window = config.text.sliding_window.filter(|window| *window < context);
         Ok(config)
     }
 
@@ -177,7 +180,13 @@ impl Layout {
             Self::Genai(genai) => Some(genai.file(session).ok_or_else(|| ModelError::Folder {
                 path: folder.join(genai::FILE),
                 problem: format!("it names no graph for `{session}`"),
-                remedy: format!("It would be `model.{}.filename`", GenaiConfig::key(session)),
+                remedy: GenaiConfig::key(session).map_or_else(
+                    || {
+                        "This layout has no such session: name the graph in `percept.toml`, `[sessions]`"
+                            .into()
+                    },
+                    |key| format!("It would be `model.{key}.filename`"),
+                ),
             })?),
             Self::Manifest(sessions) => sessions.get(session).map(String::as_str),
         };

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{bad, processor_text, read_text};
+use super::{bad, processor_text, read_settings, read_text};
 use crate::{
     Conversation, ModelError, ModelFolder,
     family::Family,
@@ -12,7 +12,7 @@ use crate::{
     template::{ChatTemplate, TemplateMessage, TemplatePart},
 };
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct ProcessorFile {
     video_processor: Option<serde_json::Value>,
 }
@@ -39,14 +39,7 @@ pub(super) fn read(
         return Ok(None);
     }
     let newest = folder.join("processor_config.json");
-    let nested = match read_text(&newest)? {
-        Some(text) => {
-            serde_json::from_str::<ProcessorFile>(&text)
-                .map_err(|error| bad(&newest, error.to_string()))?
-                .video_processor
-        }
-        None => None,
-    };
+    let nested = read_settings::<ProcessorFile>(&newest)?.video_processor;
     let own = folder.join("video_preprocessor_config.json");
     let (path, text) = match (nested, read_text(&own)?) {
         (Some(nested), _) => (newest, nested.to_string()),

@@ -1,6 +1,6 @@
 //! A prompt that an encoder reads whole, and a decoder that begins its reply with tokens of its own.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use percept_runtime::{EmbeddedTokens, HostTensor, LooksAt};
 
@@ -15,8 +15,8 @@ use crate::{ModelError, Usage, family::PromptEncoder};
 
 /// Has the prompt read, unless what is kept looks at the very same, and the tokens with which a reply begins.
 ///
-/// What the encoder found goes to the device once, with the first of these tokens; a decoder that makes keys and values of
-/// it keeps them.
+/// What the encoder found is handed over with the first of these tokens. A decoder that makes keys and values of it keeps
+/// them, and where its graph shows that no later run reads what they were made of, it isn't brought there again.
 pub(super) async fn read<'l>(
     inner: &Inner,
     encoder: &PromptEncoder,
@@ -27,17 +27,17 @@ pub(super) async fn read<'l>(
     let begins: Vec<PromptToken> = encoder.begins.iter().copied().map(PromptToken::text).collect();
     let kept = lent.for_prompt(&prompt.tokens, &begins, Sees::Before).await?;
     let held = kept.tokens.len();
-    let (read, counted) = (&prompt.tokens, prompt.tokens.len());
-    (usage.fresh_tokens, usage.cached_tokens) = if held == 0 { (counted, 0) } else { (0, counted) };
+    let counted = prompt.tokens.len();
+    let is_known = held > 0 || kept.found.is_some();
+    (usage.fresh_tokens, usage.cached_tokens) = if is_known { (0, counted) } else { (counted, 0) };
     let fresh = &begins[held..];
     let looks_at = if held == 0 {
-        let begun = Instant::now();
-        let features = reply::features(inner, prompt, read).await?;
-        usage.stage.vision += begun.elapsed().as_secs_f64() * 1000.0;
-        let begun = Instant::now();
-        let states = states(inner, encoder, reply::embeddings(inner, read, &features).await?).await?;
-        usage.stage.prefill += begun.elapsed().as_secs_f64() * 1000.0;
-        Some(LooksAt { states, seen: vec![Some(0); fresh.len()] })
+        let states = match &kept.found {
+            Some(found) => Arc::clone(found),
+            None => Arc::new(read_prompt(inner, encoder, prompt, usage).await?),
+        };
+        kept.found = Some(Arc::clone(&states));
+        Some(LooksAt { states: states.as_ref().clone(), seen: vec![Some(0); fresh.len()] })
     } else {
         None
     };
@@ -48,6 +48,23 @@ pub(super) async fn read<'l>(
     kept.prompt = kept.tokens.len();
     usage.stage.prefill += begun.elapsed().as_secs_f64() * 1000.0;
     Ok(kept)
+}
+
+/// Has the encoder read the prompt.
+async fn read_prompt(
+    inner: &Inner,
+    encoder: &PromptEncoder,
+    prompt: &Prompt,
+    usage: &mut Usage,
+) -> Result<HostTensor, ModelError> {
+    let begun = Instant::now();
+    let features = reply::features(inner, prompt, &prompt.tokens).await?;
+    usage.stage.vision += begun.elapsed().as_secs_f64() * 1000.0;
+    let begun = Instant::now();
+    let embeddings = reply::embeddings(inner, &prompt.tokens, &features).await?;
+    let states = states(inner, encoder, embeddings).await?;
+    usage.stage.prefill += begun.elapsed().as_secs_f64() * 1000.0;
+    Ok(states)
 }
 
 /// What the encoder finds in a prompt of these embeddings: `[1, 1, tokens, width]`.
@@ -61,8 +78,9 @@ async fn states(
     let mask = HostTensor::I64 { shape: vec![1, tokens], data: vec![1; tokens] };
     let inputs = vec![("inputs_embeds".to_owned(), embeddings), ("attention_mask".to_owned(), mask)];
     let outputs = inner.engine.encode(encoder.session, inputs).await.map_err(engine_error)?;
-    let gave_nothing = || ModelError::Engine(format!("{} gave nothing", encoder.session).into());
-    let (_, found) = outputs.into_iter().next().ok_or_else(gave_nothing)?;
+    let gave_nothing =
+        || ModelError::Engine(format!("{} gave no `{}`", encoder.session, PromptEncoder::STATES).into());
+    let found = PromptEncoder::states(&outputs, |(name, _)| name).ok_or_else(gave_nothing)?.1.clone();
     let (shape, data) = found.into_f32().map_err(|error| ModelError::Engine(error.into()))?;
     match *shape {
         [1, rows, width] if rows == tokens => Ok(HostTensor::F32 { shape: vec![1, 1, rows, width], data }),

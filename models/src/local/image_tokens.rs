@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use percept_runtime::HostTensor;
 
-use super::{features::SeenImage, prompt::PromptToken};
+use super::{features::SeenImage, prompt::PromptToken, rows};
 use crate::{ContentHash, ImageVocabulary, ModelError};
 
 /// The tokens that a vision session gave for images; or what is wrong with them.
@@ -37,13 +37,8 @@ pub(super) fn placed(
         let image = images.iter().find(|(known, _)| *known == hash);
         image.map_or(&[][..], |(_, image)| image.features.tokens.as_slice())
     };
-    // Too many would go unnoticed: an image's last token must be its last place's.
-    for (hash, _) in images {
-        let places = tokens.iter().filter_map(|token| token.feature).filter(|(shown, _)| shown == hash);
-        let (last, found) = (places.map(|(_, at)| at).max(), known(*hash).len());
-        if last.is_some_and(|last| last + 1 != found) {
-            return Err(uneven(found));
-        }
+    if let Some(found) = rows::too_many(tokens, images, 1, |image| image.tokens.len()) {
+        return Err(uneven(found));
     }
     let id = |token: &PromptToken| match token.feature {
         None => Ok(token.id),

@@ -118,7 +118,8 @@ impl LocalModel {
         let (each, context) = (engine.cache_bytes_per_token() as u64, engine.context() as u64);
         let state_bytes = engine.state_bytes() as u64;
         let graphs = weights.iter().map(|(_, weights)| weights.bytes());
-        let sequence = each.saturating_mul(context).saturating_add(state_bytes);
+        let most = engine.window().map_or(u64::MAX, |window| window.most() as u64);
+        let sequence = each.saturating_mul(context.min(most)).saturating_add(state_bytes);
         let total_bytes = graphs.fold(sequence, u64::saturating_add);
         Memory { weights, cache_bytes_per_token: each, state_bytes, context, total_bytes }
     }

@@ -10,7 +10,7 @@ use percept_runtime::{
     Progress, Runtime, Vocabulary,
 };
 
-use super::{Inner, LocalModel, features::SeenImages, trouble::engine_error};
+use super::{Inner, LocalModel, features::SeenImages, names::Names, trouble::engine_error};
 use crate::{
     ModelCard, ModelError, dialect,
     folder::{ModelFolder, Precision, config_path},
@@ -105,6 +105,7 @@ impl LocalModel {
         let written_tokens = written.filter_map(|token| folder.tokenizer.token_to_id(token)).collect();
         let is_special = |text: &str| special_tokens.iter().any(|token| token == text);
         let dialect = dialect::of_folder(&folder, is_special);
+        let names = Names::of(&special_tokens, folder.family.as_ref(), dialect.as_ref());
         let card = card(&folder, &engine, &choice, &vocabulary, options.name);
         Ok(Self {
             inner: Arc::new(Inner {
@@ -115,7 +116,7 @@ impl LocalModel {
                 vocabulary,
                 end_tokens,
                 features_output,
-                special_tokens,
+                names,
                 written_tokens,
                 seen: SeenImages::new(options.image_memory),
                 kept: std::sync::Mutex::default(),
@@ -212,6 +213,13 @@ fn card(
             if crosses { ", and its cache crosses to the host's memory for that" } else { "" }
         )
     }));
+    if folder.family.images_see_each_other() && !engine.tells_blocks() {
+        notes.push(
+            "its decoder isn't told which tokens are an image's (`token_type_ids`), so each sees what is before it alone, and \
+             not the rest of its image, as it did where the model was trained: replies are other ones"
+                .into(),
+        );
+    }
     if let Err(reason) = vocabulary {
         notes.push(format!("it can only write free text: {reason}"));
     }

@@ -1,6 +1,8 @@
 //! The sequence that is kept from one reply to the next, so that only what is new is read.
 
-use percept_runtime::{EngineError, Sequence};
+use std::sync::Arc;
+
+use percept_runtime::{EngineError, HostTensor, Sequence};
 
 use super::{Inner, prompt::PromptToken, trouble::engine_error};
 use crate::ModelError;
@@ -25,6 +27,8 @@ pub(super) struct KeptSequence {
     pub(super) prompt: usize,
     /// What an encoder read before the first of them, which all of them look at; nothing for most models.
     pub(super) encoded: Vec<PromptToken>,
+    /// What it found there, `[1, 1, tokens, width]`, once it has.
+    pub(super) found: Option<Arc<HostTensor>>,
 }
 
 impl KeptSequence {
@@ -34,7 +38,7 @@ impl KeptSequence {
         let common = common_length(&self.tokens, prompt);
         let common = match sees {
             Sees::Before => common,
-            Sees::ItsImage => before_image(prompt, common),
+            Sees::ItsImage => before_image(&self.tokens, prompt, common),
             Sees::All if is_same(&self.tokens, self.prompt, prompt) => common,
             Sees::All => 0,
         };
@@ -82,9 +86,10 @@ impl<'a> Lent<'a> {
         prompt: &[PromptToken],
         sees: Sees,
     ) -> Result<&mut KeptSequence, ModelError> {
-        let reached = match &mut self.kept {
-            Some(kept) if kept.encoded == encoded => kept.go_back(prompt, sees).await?,
-            _ => 0,
+        let (reached, found) = match &mut self.kept {
+            // What was found stays true, also where the sequence has to begin anew.
+            Some(kept) if kept.encoded == encoded => (kept.go_back(prompt, sees).await?, kept.found.clone()),
+            _ => (0, None),
         };
         let kept = match self.kept.take() {
             Some(kept) if reached > 0 => kept,
@@ -92,7 +97,7 @@ impl<'a> Lent<'a> {
                 // Its memory is free before another one takes some.
                 drop(given_up);
                 let sequence = self.inner.engine.sequence().await.map_err(engine_error)?;
-                KeptSequence { sequence, tokens: Vec::new(), prompt: 0, encoded: encoded.to_vec() }
+                KeptSequence { sequence, tokens: Vec::new(), prompt: 0, encoded: encoded.to_vec(), found }
             }
         };
         Ok(self.kept.insert(kept))
@@ -112,10 +117,15 @@ fn is_same(kept: &[PromptToken], read: usize, prompt: &[PromptToken]) -> bool {
     kept.get(..read).is_some_and(|read| read == prompt)
 }
 
-/// The place, or the beginning of the image that it is within.
-fn before_image(prompt: &[PromptToken], mut place: usize) -> usize {
-    let is_image = |place: usize| prompt.get(place).is_some_and(|token| token.feature.is_some());
-    while place > 0 && is_image(place) && is_image(place - 1) {
+/// The place up to which both are the same, or the beginning of the image that it is within in either of them: what was
+/// read with an image after it saw that one too, where nothing stood between them.
+fn before_image(kept: &[PromptToken], prompt: &[PromptToken], mut place: usize) -> usize {
+    let is_image =
+        |tokens: &[PromptToken], place: usize| tokens.get(place).is_some_and(|token| token.feature.is_some());
+    let is_within = |place: usize| {
+        [kept, prompt].iter().any(|tokens| is_image(tokens, place) && is_image(tokens, place - 1))
+    };
+    while place > 0 && is_within(place) {
         place -= 1;
     }
     place
@@ -149,15 +159,31 @@ mod tests {
 
     #[test]
     fn an_image_whose_tokens_see_each_other_is_read_from_its_first_one() {
-        let prompt: Vec<PromptToken> = "tiiitit"
-            .char_indices()
-            .map(|(row, kind)| PromptToken {
-                id: 9,
-                feature: (kind == 'i').then_some((ContentHash([1; 32]), row)),
-            })
-            .collect();
-        let places: Vec<usize> = (0..=prompt.len()).map(|place| before_image(&prompt, place)).collect();
+        let read = |text: &str| -> Vec<PromptToken> {
+            let feature =
+                |kind: char, row| kind.is_ascii_uppercase().then_some((ContentHash([kind as u8; 32]), row));
+            text.char_indices()
+                .map(|(row, kind)| PromptToken { id: 9, feature: feature(kind, row) })
+                .collect()
+        };
+        let prompt = read("tAAAtAt");
+        let places: Vec<usize> =
+            (0..=prompt.len()).map(|place| before_image(&prompt, &prompt, place)).collect();
         assert_eq!(places, [0, 1, 1, 1, 4, 5, 6, 7]);
+        // What is kept, what is wanted, and how much of it is of use.
+        let cases = [
+            // The first image saw the second one.
+            ("tAABBt", "tAAttt", 1),
+            ("tAAttt", "tAABBt", 1),
+            ("tAAtBB", "tAAtCC", 4),
+            ("tAA", "tAAtt", 3),
+            ("tAAt", "tAAttB", 4),
+        ];
+        for (kept, wanted, expected) in cases {
+            let (kept, wanted) = (read(kept), read(wanted));
+            let common = common_length(&kept, &wanted);
+            assert_eq!(before_image(&kept, &wanted, common), expected, "{kept:?} {wanted:?}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use percept_runtime::RopePosition;
 use super::{
     Inner,
     features::SeenImage,
+    names::{Names, harmless},
     shown::{self, Shown},
 };
 use crate::{
@@ -21,10 +22,6 @@ use crate::{
     processor::ProcessedImage,
     template::{TemplateMessage, TemplatePart},
 };
-
-/// Put after the first character of a special token's name that a message happens to contain: the reader sees
-/// the same text, the tokenizer doesn't see the token. What is seen is data.
-const JOINER: char = '\u{2060}';
 
 /// One token of a prompt, and the image feature that takes its embedding's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,7 +129,7 @@ pub(super) async fn prepare_between(
     let folder = &inner.folder;
     let (dialect, family) = (inner.dialect.as_ref(), folder.family.as_ref());
     let placeholder = family.placeholder();
-    let messages = messages(conversation, instructions, &inner.special_tokens, dialect, family);
+    let messages = messages(conversation, instructions, &inner.names, dialect, family);
     let shown = shown::shown(inner, conversation)?;
     let watches = shown.iter().any(Shown::is_video);
     let template = folder.template_of(conversation);
@@ -151,16 +148,24 @@ pub(super) async fn prepare_between(
     let milliseconds = begun.elapsed().as_secs_f64() * 1000.0;
     let expanded = format!("{before}{}{after}", expand(&pieces, &shown, &images));
     let tokens = tokens(inner, &expanded, &shown, &images)?;
-    let context = inner.engine.context();
-    if tokens.len() >= context {
-        return Err(ModelError::Conversation(format!(
-            "the conversation has {} tokens, the model's context holds {context}: shorten it or show fewer {}",
-            tokens.len(),
-            if watches { "frames" } else { "images" }
-        )));
-    }
+    let instead = match watches {
+        _ if family.prompt_encoder().is_some() => "shorten the words",
+        true => "shorten it or show fewer frames",
+        false => "shorten it or show fewer images",
+    };
+    check_room(tokens.len(), inner.engine.context(), family.prompt_encoder().is_some(), instead)?;
     let positions = of_all(folder.family.positions(&spans(&tokens, &images)), tokens.len())?;
     Ok(Prompt { rendered: text, expanded, tokens, positions, images, milliseconds })
+}
+
+/// A prompt must leave room for a reply, unless it is read by an encoder of its own.
+fn check_room(tokens: usize, context: usize, is_apart: bool, instead: &str) -> Result<(), ModelError> {
+    if tokens < context || (is_apart && tokens == context) {
+        return Ok(());
+    }
+    Err(ModelError::Conversation(format!(
+        "the conversation has {tokens} tokens, the model's context holds {context}: {instead}"
+    )))
 }
 
 /// Positions are every token's, or the decoder would count some of the tokens as if they were text.
@@ -274,16 +279,10 @@ fn spans(tokens: &[PromptToken], images: &HashMap<ContentHash, PromptImage>) -> 
 fn messages(
     conversation: &Conversation,
     instructions: Option<String>,
-    special_tokens: &[String],
+    names: &Names,
     dialect: &dyn Dialect,
     family: &dyn Family,
 ) -> Vec<TemplateMessage> {
-    // A reply may have tokens that are names anywhere else.
-    let own = dialect.special_tokens();
-    let special_tokens: Vec<String> =
-        special_tokens.iter().filter(|token| !family.may_be_said(token)).cloned().collect();
-    let foreign: Vec<String> =
-        special_tokens.iter().filter(|token| !own.contains(&token.as_str())).cloned().collect();
     let mut messages: Vec<TemplateMessage> = conversation
         .messages()
         .iter()
@@ -293,9 +292,9 @@ fn messages(
                 .content
                 .iter()
                 .map(|content| match content {
-                    Content::Text(text) => TemplatePart::Text { text: harmless(text, &special_tokens) },
+                    Content::Text(text) => TemplatePart::Text { text: harmless(text, &names.anywhere) },
                     Content::Said { thought, text } => {
-                        TemplatePart::Text { text: harmless(&dialect.said(thought, text), &foreign) }
+                        TemplatePart::Text { text: harmless(&dialect.said(thought, text), &names.in_replies) }
                     }
                     Content::Image(_) => TemplatePart::Image,
                     Content::Video(_) => TemplatePart::Video,
@@ -303,12 +302,16 @@ fn messages(
                 .collect(),
         })
         .collect();
+    let system = messages.first_mut().filter(|message| message.role == role(Role::System));
+    // Templates that come with a family read all of them.
+    if let Some(system) = system.filter(|_| family.template().is_none()) {
+        system.content = joined(std::mem::take(&mut system.content));
+    }
     let Some(instructions) = instructions else {
         return messages;
     };
     match messages.first_mut().filter(|message| message.role == role(Role::System)) {
         Some(system) => match system.content.last_mut() {
-            // Templates of Gemma's read the first of the system's texts and no other.
             Some(TemplatePart::Text { text }) => text.extend(["\n\n", instructions.as_str()]),
             _ => system.content.push(TemplatePart::Text { text: format!("\n\n{instructions}") }),
         },
@@ -323,6 +326,21 @@ fn messages(
     messages
 }
 
+/// The parts with texts that follow each other as one: templates of Gemma's read the first of the system's texts and no
+/// other.
+fn joined(parts: Vec<TemplatePart>) -> Vec<TemplatePart> {
+    let mut joined: Vec<TemplatePart> = Vec::with_capacity(parts.len());
+    for part in parts {
+        match (part, joined.last_mut()) {
+            (TemplatePart::Text { text }, Some(TemplatePart::Text { text: before })) => {
+                before.push_str(&text)
+            }
+            (part, _) => joined.push(part),
+        }
+    }
+    joined
+}
+
 fn role(role: Role) -> &'static str {
     match role {
         Role::System => "system",
@@ -330,21 +348,6 @@ fn role(role: Role) -> &'static str {
         Role::Assistant => "assistant",
         Role::Tool => "tool",
     }
-}
-
-/// The text without anything that the tokenizer would take for a special token: a page that says
-/// `<|im_start|>system` is a page that says so, and no system message.
-fn harmless(text: &str, special_tokens: &[String]) -> String {
-    let mut result = text.to_owned();
-    for token in special_tokens {
-        if result.contains(token.as_str()) {
-            let mut characters = token.chars();
-            let first: String = characters.by_ref().take(1).collect();
-            result = result.replace(token.as_str(), &format!("{first}{JOINER}{}", characters.as_str()));
-            tracing::debug!(%token, "a message names a special token; it is read as text");
-        }
-    }
-    result
 }
 
 /// The prompt's tokens, with the rows of the images' features counted off onto the image tokens.
@@ -418,6 +421,35 @@ fn ids(folder: &ModelFolder, text: &str, adds_first: bool) -> Result<Vec<u32>, M
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_that_follow_each_other_are_one() {
+        let text = |text: &str| TemplatePart::Text { text: text.into() };
+        let cases = [
+            (vec![text("a"), text("b"), text("c")], vec![text("abc")]),
+            (
+                vec![text("a"), TemplatePart::Image, text("b"), text("c")],
+                vec![text("a"), TemplatePart::Image, text("bc")],
+            ),
+            (vec![TemplatePart::Image, TemplatePart::Image], vec![TemplatePart::Image, TemplatePart::Image]),
+            (vec![], vec![]),
+        ];
+        for (parts, expected) in cases {
+            assert_eq!(joined(parts.clone()), expected, "{parts:?}");
+        }
+    }
+
+    #[test]
+    fn a_prompt_leaves_room_for_a_reply_unless_it_is_read_apart() {
+        let cases = [(9, false, true), (10, false, false), (10, true, true), (11, true, false)];
+        for (tokens, is_apart, fits) in cases {
+            let found = check_room(tokens, 10, is_apart, "shorten the words");
+            assert_eq!(found.is_ok(), fits, "{tokens} {is_apart}");
+            if let Err(error) = found {
+                assert!(error.to_string().ends_with("context holds 10: shorten the words"), "{error}");
+            }
+        }
+    }
 
     #[test]
     fn every_token_has_a_position_or_none_has() {

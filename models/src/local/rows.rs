@@ -30,15 +30,25 @@ pub(super) fn place(
         let found = rows.get(at * width..(at + 1) * width);
         row.copy_from_slice(found.ok_or_else(|| uneven(rows.len(), width))?);
     }
-    // Too many rows would go unnoticed: an image's last row must be its last token's.
-    for (hash, _) in images {
-        let places = tokens.iter().filter_map(|token| token.feature).filter(|(known, _)| known == hash);
-        let (last, rows) = (places.map(|(_, at)| at).max(), known(*hash));
-        if last.is_some_and(|last| (last + 1) * width != rows.len()) {
-            return Err(uneven(rows.len(), width));
-        }
+    match too_many(tokens, images, width, |image| pick(image).unwrap_or_default().len()) {
+        Some(found) => Err(uneven(found, width)),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// What was found for the first image that doesn't end with its last place in the prompt, where each place takes so much of
+/// it. More than there are places for would go unnoticed otherwise.
+pub(super) fn too_many(
+    tokens: &[PromptToken],
+    images: &[(ContentHash, SeenImage)],
+    each: usize,
+    count: impl Fn(&Features) -> usize,
+) -> Option<usize> {
+    images.iter().find_map(|(hash, image)| {
+        let places = tokens.iter().filter_map(|token| token.feature).filter(|(shown, _)| shown == hash);
+        let (last, found) = (places.map(|(_, at)| at).max()?, count(&image.features));
+        ((last + 1) * each != found).then_some(found)
+    })
 }
 
 /// What the decoder takes beside the embeddings, `[1, tokens, width]` each: an image's rows at its tokens, zeros at all

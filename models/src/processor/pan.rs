@@ -6,7 +6,11 @@
 use image::{RgbImage, imageops};
 
 use super::{
-    ProcessedImage, TileGrid, backend::Backend, filter::Filter, normalise::Normalise, resize::resize_as,
+    ProcessedImage, TileGrid,
+    backend::Backend,
+    filter::Filter,
+    normalise::Normalise,
+    resize::{check_area, resize_as},
 };
 use crate::ModelError;
 
@@ -64,8 +68,11 @@ impl PannedImage {
     pub fn process(&self, image: &RgbImage) -> Result<ProcessedImage, ModelError> {
         let ([width, height], filter) = self.resize;
         let resized = |part: &RgbImage| resize_as(part, width, height, filter, self.backend);
-        let mut parts = vec![resized(image)?];
         let grid = self.pan.grid(image.width(), image.height());
+        let pictures = grid.map_or(1, |grid| grid.rows.saturating_mul(grid.columns).saturating_add(1));
+        // Before any is resized: all of them are held at once.
+        check_area(width, height.saturating_mul(pictures), "the image in crops")?;
+        let mut parts = vec![resized(image)?];
         for [left, top, columns, rows] in grid.map(|grid| crops(image, grid)).unwrap_or_default() {
             if columns == 0 || rows == 0 {
                 return Err(ModelError::Image(format!(
@@ -115,6 +122,18 @@ mod tests {
         for (width, height, expected) in cases {
             let grid = pan.grid(width, height);
             assert_eq!(grid.map(|grid| [grid.columns, grid.rows]), expected, "{width}×{height}");
+        }
+    }
+
+    #[test]
+    fn crops_that_are_too_large_together_are_refused_before_one_is_made() {
+        let normalise = Normalise { rescale: None, mean_and_deviation: None, backend: Backend::Pillow };
+        let pan = PanAndScan { least_side: 1, most_crops: 64, least_ratio: 1.2 };
+        for resize in [[9000, 9000], [1, 150_000_000]] {
+            let resize = (resize, Filter::Bilinear);
+            let panned = PannedImage { backend: Backend::Pillow, pan, resize, normalise: normalise.clone() };
+            let error = panned.process(&RgbImage::new(64, 1)).unwrap_err().to_string();
+            assert!(error.contains("the image in crops has"), "{error}");
         }
     }
 

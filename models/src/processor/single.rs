@@ -68,7 +68,8 @@ impl SingleImage {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Image`] if a step would need an image larger than [`super::MAX_PIXELS`].
+    /// [`ModelError::Image`] if a step would need an image larger than [`super::MAX_PIXELS`], or, with a
+    /// [`TargetSize::Smart`], for an image more than 200 times as long as it is wide.
     pub fn process(&self, image: &RgbImage) -> Result<ProcessedImage, ModelError> {
         let mut current = Cow::Borrowed(image);
         if let Some(ground) = self.pad {

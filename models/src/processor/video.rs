@@ -11,8 +11,14 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use image::RgbImage;
 
-pub use self::{budget::Budget, sampling::Sampling};
-use super::{PatchedImage, ProcessedImage, TiledImage, resize::resize_as};
+pub use self::{
+    budget::Budget,
+    sampling::{Sampling, Wanted},
+};
+use super::{
+    PatchedImage, ProcessedImage, TiledImage,
+    resize::{check_area, resize_as},
+};
 use crate::{ModelError, Video};
 
 /// The classes of video processors that are known.
@@ -113,10 +119,15 @@ fn patched(
     budget: Budget,
     frames: &[Arc<RgbImage>],
 ) -> Result<ProcessedImage, ModelError> {
+    let Some(first) = frames.first() else { return steps.patched(&[]) };
+    let (width, height) =
+        if steps.resize { budget.size(steps, frames.len(), first.dimensions())? } else { first.dimensions() };
+    // Before any is resized: all of them are held at once.
+    let layers = frames.len().div_ceil(steps.frames.max(1));
+    check_area(width, height.saturating_mul(count(layers)), "the video in patches")?;
     let mut brought: Vec<Cow<'_, RgbImage>> = Vec::with_capacity(frames.len());
     for frame in frames {
         brought.push(if steps.resize {
-            let (width, height) = budget.size(steps, frames.len(), frame.dimensions())?;
             Cow::Owned(resize_as(frame, width, height, steps.filter, steps.backend)?)
         } else {
             Cow::Borrowed(&**frame)
@@ -134,6 +145,11 @@ fn whole(steps: &TiledImage, frames: &[Arc<RgbImage>]) -> Result<ProcessedImage,
     let mut all: Option<ProcessedImage> = None;
     for frame in frames {
         let made = steps.process(frame)?;
+        if all.is_none() {
+            // All frames have the first one's size: it tells what they will take together.
+            let rows = made.height.saturating_mul(made.tiles).saturating_mul(frames.len());
+            check_area(count(made.width), count(rows), "the video in pictures")?;
+        }
         match &mut all {
             Some(all) => {
                 all.tiles += made.tiles;
@@ -144,6 +160,11 @@ fn whole(steps: &TiledImage, frames: &[Arc<RgbImage>]) -> Result<ProcessedImage,
         }
     }
     all.ok_or_else(|| ModelError::Image("a video without a frame".into()))
+}
+
+/// A number of pixels or frames for what counts them in 32 bits; what doesn't fit is too many anyway.
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 fn nth(number: usize) -> String {

@@ -277,6 +277,11 @@ impl Written {
         })
     }
 
+    /// The same without `min_pixels` and `max_pixels`, for a class that knows areas by `size` alone.
+    pub(super) fn without_older_areas(&self) -> Self {
+        Self { min_pixels: None, max_pixels: None, ..self.clone() }
+    }
+
     /// The steps for the frames of a video in patches.
     pub(super) fn patched_frames(&self, usual: UsualFrames) -> Result<PatchedImage, String> {
         let areas = SizeWritten::Sides {

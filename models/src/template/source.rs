@@ -80,7 +80,7 @@ pub(super) fn read(folder: &Path, otherwise: Option<&str>) -> Result<Source, Mod
     Ok(Source { text, special_tokens })
 }
 
-/// The special tokens that a folder names by their roles (`bos_token` → `<s>`).
+/// The special tokens that a folder names by their roles (`bos_token` → `<s>`), without those that it leaves empty.
 ///
 /// # Errors
 ///
@@ -91,7 +91,9 @@ pub(crate) fn special_tokens_of(folder: &Path) -> Result<BTreeMap<String, String
         Some(text) => parse(&path, &text)?,
         None => TokenizerConfig::default(),
     };
-    Ok(special_tokens(&config))
+    let mut tokens = special_tokens(&config);
+    tokens.retain(|_, text| !text.is_empty());
+    Ok(tokens)
 }
 
 fn parse<T: for<'a> Deserialize<'a>>(path: &Path, text: &str) -> Result<T, ModelError> {

@@ -14,13 +14,13 @@ use std::{collections::BTreeSet, path::Path};
 use self::ports::Reader;
 use super::{
     DecoderNames, DecoderShape, EngineError,
-    looking::{LookPorts, PORTS},
+    looking::{LookKind, LookPorts, PORTS},
     side_inputs::{SidePort, is_side_input},
     together::TOKEN_TYPES,
 };
 use crate::{
     cache::{CacheTensor, StateTensor},
-    signature::{Dim, Port, Signature},
+    signature::{Dim, Signature},
     tensor::Element,
 };
 
@@ -205,7 +205,8 @@ impl DecoderPlan {
         let declared = declared.filter(|_| hidden.is_none());
         let looks = reader.looks()?;
         let tells_beginnings = indices.iter().any(|port: &IndexPort| port.index == Index::UseCacheBranch);
-        if let Some(first) = crossed.first().filter(|_| looks.is_none() || !tells_beginnings) {
+        let looks_at_text = looks.as_ref().is_some_and(|ports| ports.kind == LookKind::Encoder);
+        if let Some(first) = crossed.first().filter(|_| !looks_at_text || !tells_beginnings) {
             return Err(reader.refused(format!(
                 "it takes {}, which is made of `encoder_hidden_states` in the first run, and lacks that input or \
                  `use_cache_branch`: take the merged export",
@@ -248,7 +249,7 @@ impl DecoderPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::looking::LookKind;
+    use crate::signature::Port;
 
     fn port(name: &str, element: Element, shape: &[Option<usize>]) -> Port {
         let dim = |size: &Option<usize>| size.map_or(Dim::Named("any".to_owned()), Dim::Fixed);
@@ -320,7 +321,17 @@ mod tests {
         // Without what tells a first run, or what it makes them of.
         let cases = [
             (vec![states.clone(), seen.clone(), crossed.clone()], "use_cache_branch"),
-            (vec![branch, crossed], "encoder_hidden_states"),
+            (vec![branch.clone(), crossed.clone()], "encoder_hidden_states"),
+            // Images may come later, and keys and values of them wouldn't be made.
+            (
+                vec![
+                    port(PORTS[0][0], Element::F32, &[None, None, Some(3), Some(8)]),
+                    port(PORTS[0][1], Element::I64, &[None, None, None]),
+                    branch,
+                    crossed,
+                ],
+                "encoder_hidden_states",
+            ),
             (vec![states], "without encoder_attention_mask"),
         ];
         for (inputs, expected) in cases {

@@ -12,7 +12,7 @@ use ort::{
 
 use super::{
     BesideTokens, CacheForm, EngineError, EngineFacts, EngineGraphs, EngineOptions,
-    decoder::DecoderPlan,
+    decoder::{DecoderPlan, Index},
     encoder::{EmbeddingPorts, Encoder},
     graph,
     heads::{Head, Heads},
@@ -174,12 +174,14 @@ impl Opened<'_> {
             moved: self.moved.clone(),
         };
         let read_rightly = read_rightly(self.options, &nodes, plan.tells_blocks());
+        let looks_at_first = looks_at_first(&nodes, &plan);
         let decoder = Decoder {
             binding: session.create_binding()?,
             layout,
             plan,
             longest_run: longest_run(self.options, read_rightly),
             read_rightly,
+            looks_at_first,
             order: self.options.reading,
             window: self.options.window,
             heads,
@@ -283,6 +285,15 @@ fn encoder_doubt(software: bool, nodes: &[graph::GraphNode]) -> Option<&'static 
         "an encoder attends in one operator (`MultiHeadAttention`), which a software device may get wrong for 32 patches \
          or more: features may be wrong here, compare replies with cpu's before you trust them",
     )
+}
+
+/// Whether what an encoder found is of use in the first run alone, which makes keys and values of it. Of a later run its
+/// rows needn't be brought to the device.
+fn looks_at_first(nodes: &[graph::GraphNode], plan: &DecoderPlan) -> bool {
+    let switch = plan.indices.iter().find(|port| port.index == Index::UseCacheBranch);
+    let (Some(looks), Some(switch)) = (&plan.looks, switch) else { return false };
+    let [states, _] = &looks.names;
+    !plan.crossed.is_empty() && graph::is_read_at_first(nodes, states, &switch.name)
 }
 
 /// The form of the cache: what was asked for, where the graph allows it.

@@ -130,16 +130,19 @@ impl Looking {
 
     /// Both inputs of a run: the states that its tokens see, `[1, groups, rows, width]`, and which of them each sees,
     /// `[1, tokens, groups]`. Where nothing is seen there is one group of zeros, and nobody sees it.
-    pub(super) fn inputs(&self, ports: &LookPorts) -> (HostTensor, HostTensor) {
+    ///
+    /// What an encoder found may be read in a first run alone. Where it isn't (`is_read`) there are zeros in its place, and
+    /// only its marks tell how long it is.
+    pub(super) fn inputs(&self, ports: &LookPorts, is_read: bool) -> (HostTensor, HostTensor) {
         if let (LookKind::Encoder, Some(states)) = (ports.kind, self.states.as_deref()) {
-            return ports.whole(states);
+            return ports.whole(states, is_read);
         }
         let mut groups: Vec<usize> = self.seen.iter().copied().flatten().collect();
         groups.sort_unstable();
         groups.dedup();
         let states = match self.states.as_deref() {
             Some(states) if !groups.is_empty() => ports.picked(states, &groups),
-            _ => ports.zeros(),
+            _ => ports.zeros(vec![1, 1, ports.rows.unwrap_or(1), ports.width]),
         };
         let columns = groups.len().max(1);
         let marks_of = |seen: &Option<usize>| {
@@ -147,32 +150,33 @@ impl Looking {
             (0..columns).map(move |column| place == Some(column))
         };
         let marks = self.seen.iter().flat_map(marks_of);
-        let shape = vec![1, self.seen.len(), columns];
-        let marked = match ports.seen {
-            Element::Bool => HostTensor::Bool { shape, data: marks.collect() },
-            Element::I32 => HostTensor::I32 { shape, data: marks.map(i32::from).collect() },
-            _ => HostTensor::I64 { shape, data: marks.map(i64::from).collect() },
-        };
-        (states, marked)
+        (states, ports.marks(vec![1, self.seen.len(), columns], marks))
     }
 }
 
 impl LookPorts {
+    /// What is seen, in numbers of the decoder's kind.
+    fn marks(&self, shape: Vec<usize>, marks: impl Iterator<Item = bool>) -> HostTensor {
+        match self.seen {
+            Element::Bool => HostTensor::Bool { shape, data: marks.collect() },
+            Element::I32 => HostTensor::I32 { shape, data: marks.map(i32::from).collect() },
+            _ => HostTensor::I64 { shape, data: marks.map(i64::from).collect() },
+        }
+    }
+
     /// Both inputs where everything is seen.
-    fn whole(&self, states: &HostTensor) -> (HostTensor, HostTensor) {
+    fn whole(&self, states: &HostTensor, is_read: bool) -> (HostTensor, HostTensor) {
         let rows = states.shape().get(2).copied().unwrap_or(0);
+        let seen = self.marks(vec![1, rows], std::iter::repeat_n(true, rows));
+        if !is_read {
+            return (self.zeros(vec![1, self.rows.unwrap_or(1), self.width]), seen);
+        }
         let shape = vec![1, rows, self.width];
         let states = match states {
             HostTensor::F16 { data, .. } => HostTensor::F16 { shape, data: data.clone() },
             HostTensor::F32 { data, .. } => HostTensor::F32 { shape, data: data.clone() },
             // What fits is of floats.
-            _ => self.zeros(),
-        };
-        let shape = vec![1, rows];
-        let seen = match self.seen {
-            Element::Bool => HostTensor::Bool { shape, data: vec![true; rows] },
-            Element::I32 => HostTensor::I32 { shape, data: vec![1; rows] },
-            _ => HostTensor::I64 { shape, data: vec![1; rows] },
+            _ => self.zeros(shape),
         };
         (states, seen)
     }
@@ -208,12 +212,11 @@ impl LookPorts {
             HostTensor::F16 { data, .. } => HostTensor::F16 { shape, data: pick(data, groups, group) },
             HostTensor::F32 { data, .. } => HostTensor::F32 { shape, data: pick(data, groups, group) },
             // What fits is of floats.
-            _ => self.zeros(),
+            _ => self.zeros(shape),
         }
     }
 
-    fn zeros(&self) -> HostTensor {
-        let shape = vec![1, 1, self.rows.unwrap_or(1), self.width];
+    fn zeros(&self, shape: Vec<usize>) -> HostTensor {
         let numbers = shape.iter().product();
         match self.states {
             Element::F16 => HostTensor::F16 { shape, data: vec![half::f16::ZERO; numbers] },
@@ -272,7 +275,8 @@ mod tests {
 
     #[test]
     fn a_run_is_given_what_its_tokens_see_and_a_written_token_sees_what_the_last_one_saw() {
-        let none = (PORTS.zeros(), HostTensor::I64 { shape: vec![1, 2, 1], data: vec![0, 0] });
+        let none =
+            (PORTS.zeros(vec![1, 1, 1, 2]), HostTensor::I64 { shape: vec![1, 2, 1], data: vec![0, 0] });
         let mut looking = Looking::default();
         let steps = [
             (vec![Chunk::Tokens(vec![1, 2])], none),
@@ -303,13 +307,13 @@ mod tests {
         ];
         for (mut chunks, expected) in steps {
             let read = looking.of_chunks(&PORTS, &mut chunks).unwrap();
-            assert_eq!(read.inputs(&PORTS), expected, "{chunks:?}");
+            assert_eq!(read.inputs(&PORTS, true), expected, "{chunks:?}");
             looking.extend(read);
         }
         // Back to the first image, which is what a written token sees from there.
         looking.rewind(4);
         let mut read = looking.of_chunks(&PORTS, &mut [Chunk::Tokens(vec![6, 7])]).unwrap();
-        assert_eq!(read.inputs(&PORTS).0, states(&[7.0]));
+        assert_eq!(read.inputs(&PORTS, true).0, states(&[7.0]));
         let first = read.take_front(1);
         assert_eq!((first.seen.len(), read.seen.len()), (1, 1));
     }
@@ -355,7 +359,12 @@ mod tests {
         let mut looking = Looking::default();
         for chunk in [embedded(1, Some(given(1))), Chunk::Tokens(vec![4, 5])] {
             let read = looking.of_chunks(&ports, &mut [chunk]).unwrap();
-            assert_eq!(read.inputs(&ports), expected);
+            assert_eq!(read.inputs(&ports, true), expected);
+            // Where nothing reads them, one row of zeros stands for the states.
+            let unread = HostTensor::F32 { shape: vec![1, 1, 2], data: vec![0.0; 2] };
+            assert_eq!(read.inputs(&ports, false), (unread, expected.1.clone()));
+            let fixed = LookPorts { rows: Some(2), ..ports.clone() };
+            assert_eq!(read.inputs(&fixed, false).0.shape(), [1, 2, 2]);
             looking.extend(read);
         }
         let refused =

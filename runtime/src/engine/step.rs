@@ -38,6 +38,8 @@ pub(super) struct Decoder {
     pub(super) heads: Heads,
     /// How it is to be read.
     pub(super) order: ReadingOrder,
+    /// Whether what its tokens look at is read in a first run alone, which keeps keys and values of it.
+    pub(super) looks_at_first: bool,
     /// What it keeps of a long text, if that isn't all.
     pub(super) window: Option<AttentionWindow>,
     pub(super) host: MemoryInfo<'static>,
@@ -163,20 +165,20 @@ impl Decoder {
             let name = self.plan.sides.get(place).map(|port| port.name.clone()).unwrap_or_default();
             self.bind_from_host(&name, Purpose::Embeddings, rows)?;
         }
+        // Only what a first run gives makes one of another kind.
+        let begins = past.position == 0 && !self.plan.crossed.is_empty();
         if let Some(ports) = &self.plan.looks {
-            let ([states_name, seen_name], (states, seen)) = (ports.names.clone(), looking.inputs(ports));
+            let is_read = begins || !self.looks_at_first;
+            let ([states_name, seen_name], (states, seen)) =
+                (ports.names.clone(), looking.inputs(ports, is_read));
             self.bind_from_host(&states_name, Purpose::Embeddings, states)?;
             self.bind_from_host(&seen_name, Purpose::Indices, seen)?;
         }
         for place in 0..self.plan.indices.len() {
             let port = &self.plan.indices[place];
-            // Only what a first run gives makes one of another kind.
-            let begins = past.position == 0 && !self.plan.crossed.is_empty();
-            let told = Told { positions: &positions, together: &together, first: self.order.first_position };
-            let (name, value) = match port.index {
-                Index::UseCacheBranch => (port.name.clone(), branch(port, !begins)?),
-                _ => (port.name.clone(), index(port, past, more, &told)?),
-            };
+            let first = self.order.first_position;
+            let told = Told { positions: &positions, together: &together, first, begins };
+            let (name, value) = (port.name.clone(), index(port, past, more, &told)?);
             self.bind_from_host(&name, Purpose::Indices, value)?;
         }
         self.binding.bind_output_to_device(self.plan.output.as_str(), &self.host)?;
@@ -220,6 +222,8 @@ struct Told<'a> {
     together: &'a [bool],
     /// The position of a sequence's first token.
     first: usize,
+    /// Whether the run makes what later ones go by.
+    begins: bool,
 }
 
 /// What an index input holds for a run that reads `more` tokens after `past`. Lengths are those of the cache, positions
@@ -238,14 +242,10 @@ fn index(
         Index::TokenTypes => (vec![1, more], told.together.iter().map(|&mark| mark.into()).collect()),
         Index::SeqlensK => (vec![1; port.rank], vec![total - 1]),
         Index::TotalSequenceLength => (vec![1; port.rank], vec![total]),
-        Index::NumLogitsToKeep | Index::UseCacheBranch => (vec![1; port.rank], vec![1]),
+        Index::NumLogitsToKeep => (vec![1; port.rank], vec![1]),
+        Index::UseCacheBranch => (vec![1; port.rank], vec![i64::from(!told.begins)]),
     };
     of_element(port, shape, numbers)
-}
-
-/// What `use_cache_branch` holds.
-fn branch(port: &IndexPort, has_cache: bool) -> Result<HostTensor, EngineError> {
-    of_element(port, vec![1; port.rank], vec![i64::from(has_cache)])
 }
 
 /// The numbers as the input takes them.
@@ -325,7 +325,7 @@ mod tests {
             |shape: &[usize], data: &[i32]| HostTensor::I32 { shape: shape.to_vec(), data: data.to_vec() };
         let positions =
             [(5, 6, 8), (5, 7, 9)].map(|(time, height, width)| RopePosition { time, height, width });
-        let told = |first| Told { positions: &positions, together: &[false, true], first };
+        let told = |first| Told { positions: &positions, together: &[false, true], first, begins: false };
         let cases = [
             (Index::AttentionMask, Element::I64, 2, long(&[1, 5], &[1; 5])),
             (Index::TokenTypes, Element::I64, 2, long(&[1, 2], &[0, 1])),
@@ -345,6 +345,12 @@ mod tests {
         let port =
             IndexPort { index: Index::PositionIds, name: "name".to_owned(), element: Element::I64, rank: 2 };
         let past = |position, held| Past { position, held };
+        for (begins, expected) in [(true, 0), (false, 1)] {
+            let kind = Index::UseCacheBranch;
+            let port = IndexPort { index: kind, name: "name".to_owned(), element: Element::I64, rank: 1 };
+            let told = Told { begins, ..told(0) };
+            assert_eq!(index(&port, past(0, 0), 2, &told).unwrap(), long(&[1], &[expected]));
+        }
         assert_eq!(index(&port, past(0, 0), 2, &told(1)).unwrap(), long(&[1, 2], &[1, 2]));
         assert_eq!(index(&port, past(3, 3), 1, &told(1)).unwrap(), long(&[1, 1], &[4]));
         // What is no longer held is counted as text, and not as cache.

@@ -89,12 +89,8 @@ pub(super) fn check(path: &Path, given: &Given<'_>, in_host_memory: bool) -> Res
         None => "it counts positions by its cache's length (no `position_ids`), so they would be other ones once something \
                  is let go"
             .to_owned(),
-        Some(port) => match graph::compares(nodes, &port.name) {
-            Some(operator) => format!(
-                "it compares positions with the places of its cache ({operator} of `{}`), which part once something is let \
-                 go",
-                port.name
-            ),
+        Some(port) => match graph::counts_by_cache(nodes, &port.name) {
+            Some(reason) => reason,
             None if doubt.is_some() => "this device doesn't read the positions that its attention is told".to_owned(),
             None if !in_host_memory => {
                 "its cache lies in the device's memory, where it can't be cut: keep it in the host's, or take `cpu`"

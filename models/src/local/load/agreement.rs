@@ -2,7 +2,7 @@
 
 use percept_runtime::{Dim, Engine, Port};
 
-use crate::{ModelError, folder::ModelFolder};
+use crate::{ModelError, family::PromptEncoder, folder::ModelFolder};
 
 /// Refuses sessions that don't fit each other or the family. `features` is the vision session's output that has them.
 ///
@@ -17,6 +17,8 @@ pub(super) fn check(folder: &ModelFolder, engine: &Engine, features: Option<&str
     check_positions(folder, engine)?;
     check_side_inputs(folder, engine)?;
     check_looks(folder, engine, features)?;
+    check_blocks(folder, engine.tells_blocks())?;
+    check_prompt_encoder(folder, engine)?;
     check_outputs(folder, engine)
 }
 
@@ -117,6 +119,47 @@ fn check_looks(folder: &ModelFolder, engine: &Engine, states: Option<usize>) -> 
     }
 }
 
+/// What tells a decoder which tokens are an image's tells another one something else: PaliGemma's, which tokens aren't a
+/// prompt's.
+fn check_blocks(folder: &ModelFolder, tells_blocks: bool) -> Result<(), ModelError> {
+    if !tells_blocks || folder.family.images_see_each_other() {
+        return Ok(());
+    }
+    Err(ModelError::Folder {
+        path: folder.decoder()?.path.clone(),
+        problem: format!(
+            "it takes `token_type_ids`, and what they mean to a `{}` model isn't known here",
+            folder.family.name()
+        ),
+        remedy: "Export it without that input, as `models/export` does, or take all sessions and `config.json` from the \
+                 same export"
+            .into(),
+    })
+}
+
+/// What an encoder finds in a prompt must be as long as what the decoder looks at.
+fn check_prompt_encoder(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError> {
+    let Some(encoder) = folder.family.prompt_encoder() else { return Ok(()) };
+    let outputs = engine.signature(encoder.session).map(|graph| graph.outputs.as_slice()).unwrap_or_default();
+    let Some(problem) = unfit(outputs, engine.looks_at()) else { return Ok(()) };
+    Err(ModelError::Folder {
+        path: folder.session(encoder.session)?.path.clone(),
+        problem,
+        remedy: "Take all sessions from the same export".into(),
+    })
+}
+
+/// What is wrong with an encoder of these outputs, for a decoder that looks at states of this width.
+fn unfit(outputs: &[Port], looked_at: Option<usize>) -> Option<String> {
+    let Some(states) = PromptEncoder::states(outputs, |port| &port.name) else {
+        let (count, name) = (outputs.len(), PromptEncoder::STATES);
+        return Some(format!("it has {count} outputs and none is `{name}`, what it finds in a prompt"));
+    };
+    let (found, width) = (states.shape.last().and_then(Dim::fixed)?, looked_at?);
+    (found != width)
+        .then(|| format!("its states have {found} numbers each, the decoder looks at states of {width}"))
+}
+
 /// A family that tells time, height and width apart needs a decoder that does.
 fn check_positions(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError> {
     let rank = engine
@@ -157,6 +200,56 @@ fn check_outputs(folder: &ModelFolder, engine: &Engine) -> Result<(), ModelError
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_encoder_finds_is_as_long_as_what_is_looked_at() {
+        let port = |name: &str, width| Port {
+            name: name.into(),
+            element: Some(percept_runtime::Element::F32),
+            shape: vec![Dim::Fixed(1), Dim::Named("tokens".into()), width],
+        };
+        let (fits, other) = (Dim::Fixed(32), Dim::Fixed(16));
+        let cases = [
+            (vec![port("states", fits.clone())], None),
+            (vec![port("states", Dim::Named(String::new()))], None),
+            (vec![port("more", other.clone()), port("last_hidden_state", fits.clone())], None),
+            (
+                vec![port("states", other.clone())],
+                Some("have 16 numbers each, the decoder looks at states of 32"),
+            ),
+            (
+                vec![port("a", fits.clone()), port("b", fits)],
+                Some("has 2 outputs and none is `last_hidden_state`"),
+            ),
+            (vec![], Some("has 0 outputs")),
+        ];
+        for (outputs, expected) in cases {
+            let problem = unfit(&outputs, Some(32));
+            assert_eq!(problem.is_some(), expected.is_some(), "{outputs:?}: {problem:?}");
+            assert!(problem.unwrap_or_default().contains(expected.unwrap_or_default()), "{outputs:?}");
+        }
+    }
+
+    #[test]
+    fn a_decoder_that_is_told_types_of_tokens_needs_a_family_that_knows_what_they_mean() {
+        let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+        for (name, tells, fits) in [
+            ("gemma3-tiny", true, true),
+            ("gemma3-tiny", false, true),
+            ("paligemma-tiny", false, true),
+            ("paligemma-tiny", true, false),
+            ("qwen3-tiny", true, false),
+        ] {
+            let folder = ModelFolder::open(&data.join(name), None).unwrap();
+            match check_blocks(&folder, tells) {
+                Ok(()) => assert!(fits, "{name}"),
+                Err(error) => {
+                    let error = error.to_string();
+                    assert!(!fits && error.contains("`token_type_ids`") && error.contains("onnx"), "{error}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn what_goes_beside_the_embeddings_is_as_wide_as_the_decoder_takes_it() {

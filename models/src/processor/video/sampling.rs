@@ -84,9 +84,10 @@ fn centred(wanted: f64, most: usize, total: usize, rate: f64, seconds: f64) -> V
 }
 
 fn in_steps(wanted: Wanted, multiple: usize, total: usize, rate: f64) -> Result<Vec<usize>, String> {
-    let whole = |frames: f64| (frames / multiple as f64).floor() as usize * multiple;
+    let times = |layers: f64| (layers as usize).saturating_mul(multiple);
+    let whole = |frames: f64| times((frames / multiple as f64).floor());
     let frames = match wanted {
-        Wanted::Number(number) => (number as f64 / multiple as f64).round_ties_even() as usize * multiple,
+        Wanted::Number(number) => times((number as f64 / multiple as f64).round_ties_even()),
         Wanted::Rate { rate: wanted, least, most } => {
             let most = whole(most.min(total) as f64);
             let frames = (total as f64 / rate * wanted).max(least as f64);

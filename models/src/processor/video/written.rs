@@ -35,6 +35,8 @@ struct SamplingWritten {
 const SPARSE: (f64, usize) = (1.0, 64);
 /// The most frames whose number a prompt can spell out.
 const SPELT: usize = 999;
+/// The most frames of patches that a folder may ask for by their number; published ones see 768 at most.
+const MOST_WANTED: usize = 4096;
 
 impl VideoProcessor {
     /// Reads the text of a `video_preprocessor_config.json`; older folders have only a `preprocessor_config.json`, whose
@@ -78,7 +80,8 @@ impl VideoWritten {
     }
 
     fn all_frames(&self) -> Result<VideoProcessor, String> {
-        let steps = self.frames.patched_frames(THIRD)?;
+        // The class knows areas by `size` alone; under their older names it passes them over.
+        let steps = self.frames.without_older_areas().patched_frames(THIRD)?;
         let capped = self.cap_pixels_per_frame.unwrap_or(false);
         let most_features = capped.then(|| self.max_video_tokens.unwrap_or(768));
         let (wanted, fewest) = (self.wanted()?, steps.frames);
@@ -97,7 +100,10 @@ impl VideoWritten {
     fn wanted(&self) -> Result<Wanted, String> {
         match (self.num_frames, self.fps) {
             (Some(_), Some(_)) => Err("it has `num_frames` and `fps`: one of them counts".into()),
-            (Some(number), None) => Ok(Wanted::Number(number)),
+            (Some(number), None) if (1..=MOST_WANTED).contains(&number) => Ok(Wanted::Number(number)),
+            (Some(number), None) => {
+                Err(format!("its `num_frames` is {number}; known are 1 to {MOST_WANTED}"))
+            }
             (None, rate) => Ok(Wanted::Rate {
                 rate: positive(rate.unwrap_or(RATE))?,
                 least: self.min_frames.unwrap_or(4),

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use super::{Defaults, HALF, SizeWritten, Written};
 use crate::processor::{Backend, Filter, ImageProcessor, PanAndScan, PannedImage, TargetSize};
 
-/// The most crops that a file may ask for; published ones ask for 4.
-const MOST_CROPS: u32 = 1024;
+/// The most crops that a file may ask for; published ones ask for 4. Each is as many tokens as the whole.
+const MOST_CROPS: u32 = 64;
 
 /// The keys of pan and scan. Published files have them without a value: it is the one who asks that wants it.
 #[derive(Debug, Clone, Default, Deserialize)]

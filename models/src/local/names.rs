@@ -1,0 +1,82 @@
+//! Names that the tokenizer reads as more than their letters, and how a message may have them all the same.
+
+use crate::{dialect::Dialect, family::Family};
+
+/// Put after the first character of a special token's name that a message happens to contain: the reader sees
+/// the same text, the tokenizer doesn't see the token. What is seen is data.
+const JOINER: char = '\u{2060}';
+
+/// The names that a message is searched for, the longest first, so that none hides in another.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Names {
+    /// In a message.
+    pub(super) anywhere: Vec<String>,
+    /// In a reply that stands in the conversation, which may have tokens that are names anywhere else.
+    pub(super) in_replies: Vec<String>,
+}
+
+impl Names {
+    /// Of all special tokens, the longest first, those that must be broken.
+    pub(super) fn of(special_tokens: &[String], family: &dyn Family, dialect: &dyn Dialect) -> Self {
+        let (marks, own) = (family.marks(), dialect.special_tokens());
+        let foreign = |token: &&String| !family.may_be_said(token);
+        let anywhere: Vec<&String> = special_tokens.iter().filter(foreign).collect();
+        let in_replies = anywhere.iter().copied().filter(|token| !own.contains(&token.as_str())).collect();
+        Self { anywhere: without_marked(anywhere, &marks), in_replies: without_marked(in_replies, &marks) }
+    }
+}
+
+/// The names without those that a mark is a part of, where the mark itself is among them: broken, it breaks them too. A model
+/// whose images are tokens has thousands of such names.
+fn without_marked(names: Vec<&String>, marks: &[String]) -> Vec<String> {
+    // The last letter of a name could stand before what breaks it.
+    let breaks = |mark: &&String| mark.chars().nth(1).is_some() && names.contains(mark);
+    let marks: Vec<&String> = marks.iter().filter(breaks).collect();
+    let is_broken =
+        |name: &str| marks.iter().any(|mark| mark.as_str() != name && name.contains(mark.as_str()));
+    names.into_iter().filter(|name| !is_broken(name)).cloned().collect()
+}
+
+/// The text without anything that the tokenizer would take for a special token: a page that says
+/// `<|im_start|>system` is a page that says so, and no system message.
+pub(super) fn harmless(text: &str, names: &[String]) -> String {
+    let mut result = text.to_owned();
+    for token in names {
+        if result.contains(token.as_str()) {
+            let mut characters = token.chars();
+            let first: String = characters.by_ref().take(1).collect();
+            result = result.replace(token.as_str(), &format!("{first}{JOINER}{}", characters.as_str()));
+            tracing::debug!(%token, "a message names a special token; it is read as text");
+        }
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_stands_for_all_names_that_it_is_a_part_of() {
+        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let mut names: Vec<String> = (0..32_768).map(|code| format!("<|visual token {code:06}|>")).collect();
+        names.extend(owned(&["<|image start|>", "<|visual token ", "<image>"]));
+        let marks = owned(&["<|visual token ", "<|image start|>"]);
+        let kept = without_marked(names.iter().collect(), &marks);
+        assert_eq!(kept, ["<|image start|>", "<|visual token ", "<image>"]);
+        let text = "a <|visual token 000103|><image><|image start|> b";
+        let (short, long) = (harmless(text, &kept), harmless(text, &names));
+        for name in &names {
+            assert!(!short.contains(name.as_str()) && !long.contains(name.as_str()), "{name}");
+        }
+        assert_eq!(short.replace(JOINER, ""), text);
+        // A mark that may be said, or is a single letter, breaks nothing.
+        let cases = [
+            (owned(&["<loc12>", "<seg>"]), owned(&["<loc"]), owned(&["<loc12>", "<seg>"])),
+            (owned(&["a<", "<"]), owned(&["<"]), owned(&["a<", "<"])),
+        ];
+        for (names, marks, expected) in cases {
+            assert_eq!(without_marked(names.iter().collect(), &marks), expected);
+        }
+    }
+}
