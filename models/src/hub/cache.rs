@@ -119,7 +119,7 @@ impl Shelf {
 
     /// Keeps pulls away for as long as the file is kept; `None` while there is one.
     pub(super) fn keep_pulls_away(&self) -> Result<Option<File>, HubError> {
-        let failed = |error: &io::Error| HubError::disk(&self.lock_file(WHOLE), error);
+        let failed = |error: &io::Error| HubError::disk(self.lock_file(WHOLE), error);
         let file = self.whole_lock().map_err(|error| failed(&error))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
