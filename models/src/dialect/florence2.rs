@@ -79,13 +79,12 @@ pub(crate) fn located(asked: &str, reply: &str, size: [u32; 2], rules: &PhraseRu
     let text = ["<s>", "</s>", "<pad>"].iter().fold(reply.to_owned(), |text, mark| text.replace(mark, ""));
     let pieces = match form {
         ReplyForm::Text => return None,
-        ReplyForm::Boxes => pieces::described(&text, &[]),
         ReplyForm::Phrases => pieces::described(&text, &rules.banned_grounding_tokens),
         ReplyForm::Proposals => pieces::proposed(&text),
         ReplyForm::Quadrilaterals => pieces::quoted(&text),
         ReplyForm::Polygons => pieces::outlined(&text),
         ReplyForm::BoxesOrPolygons if text.contains(pieces::OUTLINE) => pieces::described_outlines(&text),
-        ReplyForm::BoxesOrPolygons => pieces::described(&text, &[]),
+        ReplyForm::Boxes | ReplyForm::BoxesOrPolygons => pieces::described(&text, &[]),
     };
     let mut located = Located { found: Vec::new(), unread: Vec::new() };
     for piece in pieces {

@@ -177,7 +177,7 @@ impl Written {
             "ViTImageProcessor" | "ViTFeatureExtractor" => self.single(&vit, backend),
             "SiglipImageProcessor" => self.single(&Defaults { filter: Filter::Bicubic, ..vit }, backend),
             "ChameleonImageProcessor" => self.single(&chameleon, backend),
-            "Emu3ImageProcessor" if backend == Backend::Torchvision => {
+            "Emu3ImageProcessor" | "Phi3VImageProcessor" if backend == Backend::Torchvision => {
                 Err(format!("`{class}` has no way of torchvision's, only Pillow's"))
             }
             "Emu3ImageProcessor" => self.emu3(),
@@ -200,9 +200,6 @@ impl Written {
             "LlavaOnevisionImageProcessor" => self.anyres(&AnyresDefaults::onevision(), backend),
             "JanusImageProcessor" => self.squared(backend),
             "Gemma3ImageProcessor" => self.panned(backend),
-            "Phi3VImageProcessor" if backend == Backend::Torchvision => {
-                Err(format!("`{class}` has no way of torchvision's, only Pillow's"))
-            }
             "Phi3VImageProcessor" => self.hd(),
             unknown => Err(format!("the image processor `{unknown}` isn't known; known are the {KNOWN}")),
         }
