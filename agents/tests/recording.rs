@@ -92,7 +92,8 @@ impl ChatModel for Terse {
         self.0.card()
     }
 
-    fn written(&self, call: &Call, function: &Function) -> Option<Result<String, String>> {
+    fn written(&self, call: &Call, offered: &[Function]) -> Option<Result<String, String>> {
+        let function = offered.iter().find(|function| function.name == call.function)?;
         let argument = call.arguments.as_object()?.values().next()?;
         let width = function.schema.pointer("/properties/point/x-percept/width");
         let width = width.map_or_else(|| "nothing".to_owned(), ToString::to_string);

@@ -1,6 +1,6 @@
 //! A thought before an answer in words, `<think>…</think>`: whether a template asks for one, and how it is told apart.
 //!
-//! The tags are those that every published thinking template with a switch has: Qwen3, Qwen3.5, GLM, `SmolLM3`, QwQ,
+//! The tags are those that every published thinking template with a switch has: Qwen3, Qwen3.5, GLM, `SmolLM3`, `QwQ`,
 //! DeepSeek-R1. The switch is `enable_thinking`.
 
 /// What begins a thought.
@@ -89,7 +89,7 @@ impl InnerSpeech {
         if self.place == Place::Before {
             let begun = rest.trim_start();
             if let Some(thought) = begun.strip_prefix(OPEN) {
-                rest = thought.to_owned();
+                rest.drain(..rest.len() - thought.len());
                 self.place = Place::Thought;
             } else if !last && OPEN.starts_with(begun) {
                 self.held = rest;
@@ -100,7 +100,7 @@ impl InnerSpeech {
         }
         if self.place == Place::Thought {
             if let Some(at) = rest.find(CLOSE) {
-                told.thought = rest[..at].to_owned();
+                rest[..at].clone_into(&mut told.thought);
                 rest.drain(..at + CLOSE.len());
                 self.place = Place::Between;
             } else {

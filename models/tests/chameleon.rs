@@ -229,7 +229,7 @@ async fn a_folder_that_names_its_tokens_otherwise_is_read_by_those_names() {
         config.insert("boi_token".into(), json!("<picture:begin>"));
     });
     change_json(&path.join("processor_config.json"), |config| {
-        config["image_token"] = json!("<a \"picture\">")
+        config["image_token"] = json!("<a \"picture\">");
     });
     let model = load(&path, "cpu", CacheForm::Auto).await;
     for golden in goldens(FOLDER) {

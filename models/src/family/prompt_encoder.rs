@@ -16,7 +16,7 @@ impl PromptEncoder {
     pub(crate) const STATES: &str = "last_hidden_state";
 
     /// What is found, among what the session gives: what is called so, or else the only output.
-    pub(crate) fn states<'o, O>(outputs: &'o [O], name: impl Fn(&O) -> &str) -> Option<&'o O> {
+    pub(crate) fn states<O>(outputs: &[O], name: impl Fn(&O) -> &str) -> Option<&O> {
         let named = outputs.iter().find(|output| name(output) == Self::STATES);
         named.or_else(|| outputs.first().filter(|_| outputs.len() == 1))
     }

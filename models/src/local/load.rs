@@ -10,7 +10,12 @@ use percept_runtime::{
     Progress, Runtime, Vocabulary,
 };
 
-use super::{Inner, LocalModel, features::SeenImages, names::Names, trouble::engine_error};
+use super::{
+    Inner, LocalModel,
+    features::SeenImages,
+    names::{Names, is_one_token},
+    trouble::engine_error,
+};
 use crate::{
     ModelCard, ModelError, dialect,
     folder::{ModelFolder, Precision, config_path},
@@ -103,8 +108,7 @@ impl LocalModel {
         let special_tokens = special_tokens(&folder);
         let written = special_tokens.iter().filter(|token| folder.family.writes(token));
         let written_tokens = written.filter_map(|token| folder.tokenizer.token_to_id(token)).collect();
-        let is_special = |text: &str| special_tokens.iter().any(|token| token == text);
-        let dialect = dialect::of_folder(&folder, is_special);
+        let dialect = dialect::of_folder(&folder, |text| is_one_token(&folder.tokenizer, text));
         let names = Names::of(&special_tokens, folder.family.as_ref(), dialect.as_ref());
         let card = card(&folder, &engine, &choice, &vocabulary, options.name);
         Ok(Self {

@@ -1,5 +1,7 @@
 //! Names that the tokenizer reads as more than their letters, and how a message may have them all the same.
 
+use tokenizers::Tokenizer;
+
 use crate::{dialect::Dialect, family::Family};
 
 /// Put after the first character of a special token's name that a message happens to contain: the reader sees
@@ -52,6 +54,17 @@ pub(super) fn harmless(text: &str, names: &[String]) -> String {
     result
 }
 
+/// Whether a grammar takes a text for one token and not for its letters. That is every special token, and of the other added
+/// ones those between `<` and `>`, as Qwen's `<tool_call>` and `</think>`, which are text to the tokenizer: written letter by
+/// letter they would be what the model never writes.
+pub(super) fn is_one_token(tokenizer: &Tokenizer, text: &str) -> bool {
+    let Some(id) = tokenizer.get_added_vocabulary().token_to_id(text, tokenizer.get_model()) else {
+        return false;
+    };
+    let added = tokenizer.get_added_tokens_decoder();
+    added.get(&id).is_some_and(|token| token.special || (text.starts_with('<') && text.ends_with('>')))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +90,17 @@ mod tests {
         ];
         for (names, marks, expected) in cases {
             assert_eq!(without_marked(names.iter().collect(), &marks), expected);
+        }
+    }
+
+    #[test]
+    fn a_token_that_is_text_to_the_tokenizer_may_be_one_to_a_grammar() {
+        let mut tokenizer = Tokenizer::new(tokenizers::models::bpe::BPE::default());
+        let added = |text: &str, special| tokenizers::AddedToken::from(text, special);
+        tokenizer.add_tokens(&[added("<tool_call>", false), added("word", false), added("[END]", true)]);
+        let cases = [("<tool_call>", true), ("[END]", true), ("word", false), ("<code>", false), ("", false)];
+        for (text, is_one) in cases {
+            assert_eq!(is_one_token(&tokenizer, text), is_one, "{text}");
         }
     }
 }

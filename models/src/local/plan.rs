@@ -2,7 +2,7 @@
 
 use percept_runtime::{Constraint, Form, Grammar, Marker, Prelude};
 
-use super::{Inner, prompt::Prompt};
+use super::{Inner, names::is_one_token, prompt::Prompt};
 use crate::{
     Function, Generate, ModelError, Reply, Thought,
     inner_speech::{self, CLOSE, InnerSpeech, OPEN},
@@ -85,22 +85,26 @@ impl ReplyPlan {
 
 /// Whether a model may think of its own accord: it has tokens for both ends of a thought.
 fn knows_thoughts(inner: &Inner) -> bool {
-    [OPEN, CLOSE].iter().all(|tag| is_token(inner, tag))
+    [OPEN, CLOSE].iter().all(|tag| is_one_token(&inner.folder.tokenizer, tag))
 }
 
-fn is_token(inner: &Inner, tag: &str) -> bool {
-    inner.folder.tokenizer.get_added_vocabulary().get_vocab().contains_key(tag)
-}
-
-/// What ends a thought. To a grammar every added token between `<` and `>` is a special one, whatever the tokenizer says
-/// (Qwen's are text to it).
+/// What ends a thought.
 fn close(inner: &Inner) -> Marker {
-    if is_token(inner, CLOSE) { Marker::Special(CLOSE.into()) } else { Marker::Text(CLOSE.into()) }
+    if is_one_token(&inner.folder.tokenizer, CLOSE) {
+        Marker::Special(CLOSE.into())
+    } else {
+        Marker::Text(CLOSE.into())
+    }
 }
 
 /// The tags that the tokenizer would leave out of a text.
 fn tags(inner: &Inner) -> Vec<u32> {
-    let is_special = |tag: &&str| inner.special_tokens.iter().any(|token| token == tag);
-    let special = [OPEN, CLOSE].into_iter().filter(is_special);
-    special.filter_map(|tag| inner.folder.tokenizer.token_to_id(tag)).collect()
+    let added = inner.folder.tokenizer.get_added_tokens_decoder();
+    let mut tags: Vec<u32> = added
+        .into_iter()
+        .filter(|(_, token)| token.special && [OPEN, CLOSE].contains(&token.content.as_str()))
+        .map(|(id, _)| id)
+        .collect();
+    tags.sort_unstable();
+    tags
 }

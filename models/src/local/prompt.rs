@@ -364,7 +364,7 @@ fn joined(parts: Vec<TemplatePart>) -> Vec<TemplatePart> {
     for part in parts {
         match (part, joined.last_mut()) {
             (TemplatePart::Text { text }, Some(TemplatePart::Text { text: before })) => {
-                before.push_str(&text)
+                before.push_str(&text);
             }
             (part, _) => joined.push(part),
         }

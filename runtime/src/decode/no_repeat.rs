@@ -41,10 +41,12 @@ impl NoRepeat {
 mod tests {
     use super::*;
 
+    /// The size of a run, what was read, what was written, and what may not come now.
+    type Case = (usize, &'static [u32], &'static [u32], &'static [u32]);
+
     #[test]
     fn what_would_end_a_run_that_is_there_is_forbidden() {
-        // The size of a run, what was read, what was written, and what may not come now.
-        let cases: [(usize, &[u32], &[u32], &[u32]); 8] = [
+        let cases: [Case; 8] = [
             (0, &[1, 1], &[1, 1], &[]),
             (1, &[1], &[3], &[1, 3]),
             (2, &[1], &[2, 1], &[2]),
@@ -56,7 +58,9 @@ mod tests {
         ];
         for (size, history, written, forbidden) in cases {
             let mut runs = NoRepeat::new(size, history);
-            written.iter().for_each(|&token| runs.see(token));
+            for &token in written {
+                runs.see(token);
+            }
             let mut logits = [0.0; 4];
             runs.apply(&mut logits);
             let found: Vec<u32> = (0..4).filter(|&token| logits[token as usize].is_infinite()).collect();

@@ -119,7 +119,7 @@ fn check_looks(folder: &ModelFolder, engine: &Engine, states: Option<usize>) -> 
     }
 }
 
-/// What tells a decoder which tokens are an image's tells another one something else: PaliGemma's, which tokens aren't a
+/// What tells a decoder which tokens are an image's tells another one something else: `PaliGemma`'s, which tokens aren't a
 /// prompt's.
 fn check_blocks(folder: &ModelFolder, tells_blocks: bool) -> Result<(), ModelError> {
     if !tells_blocks || folder.family.images_see_each_other() {

@@ -88,7 +88,7 @@ impl Reader<'_> {
             match ports {
                 [None, None] => {}
                 [Some(states), Some(seen)] if found.is_none() => {
-                    found = Some(self.looks_at(kind, states, seen)?)
+                    found = Some(self.looks_at(kind, states, seen)?);
                 }
                 [Some(states), Some(_)] => {
                     return Err(self.refused(format!("it takes {states} beside what it looks at already")));
