@@ -162,3 +162,63 @@ impl RecordedDemonstration {
         Ok(Demonstration { task: self.task.clone(), by: String::new(), steps })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use percept_models::{
+        Conversation, Function, Generate, Generation, ModelCard, ModelError, ScriptedModel,
+    };
+    use percept_tools::{
+        async_trait,
+        builtin::{Answer, Finish},
+    };
+    use serde_json::json;
+
+    use super::*;
+
+    /// A model that has one word for the end, and means `finish` by it where that is on offer.
+    struct Scribe(ScriptedModel);
+
+    #[async_trait]
+    impl ChatModel for Scribe {
+        fn card(&self) -> &ModelCard {
+            self.0.card()
+        }
+
+        async fn generate(&self, _: &Conversation, _: &Generate) -> Result<Generation, ModelError> {
+            Err(ModelError::Interrupted)
+        }
+
+        fn written(&self, call: &Call, offered: &[Function]) -> Option<Result<String, String>> {
+            let has = |name: &str| offered.iter().any(|function| function.name == name);
+            Some(match (has(&call.function), has("finish")) {
+                (true, true) => Ok(call.function.clone()),
+                (true, false) => Ok("end()".into()),
+                (false, _) => Err("it isn't on offer".into()),
+            })
+        }
+    }
+
+    #[test]
+    fn a_step_is_written_by_what_the_run_offers_or_stays_as_it_was() {
+        let mut answers = Toolbox::new();
+        answers.add(Answer).unwrap();
+        let mut both = Toolbox::new();
+        both.add(Finish).unwrap().add(Answer).unwrap();
+        let mut finishes = Toolbox::new();
+        finishes.add(Finish).unwrap();
+        let cases = [(answers, ("end()", true)), (both, ("answer", true)), (finishes, ("as it was", false))];
+        for (tools, (text, all)) in cases {
+            let call = Call { function: "answer".into(), arguments: json!({ "text": "42" }) };
+            let step = Shown {
+                image: None,
+                thought: String::new(),
+                text: "as it was".into(),
+                call: Some((call, None)),
+            };
+            let shown = Demonstration { task: "Add.".into(), by: "a person".into(), steps: vec![step] };
+            let (shown, is_own) = shown.in_the_words_of(&Scribe(ScriptedModel::new(Vec::new())), &tools);
+            assert_eq!((shown.steps[0].text.as_str(), is_own), (text, all));
+        }
+    }
+}

@@ -259,6 +259,27 @@ fn a_model_without_an_end_token_still_ends_where_its_grammar_does() {
 }
 
 #[test]
+fn behind_a_bounded_thought_everything_may_come() {
+    let tokenizer = pieces();
+    let vocabulary = vocabulary(&tokenizer, &[END]);
+    for marker in [Marker::Special("<act>".to_owned()), Marker::Text("Act:".to_owned())] {
+        let prelude = Prelude::FreeText { marker: marker.clone(), max_tokens: 2 };
+        let mut constraint = Grammar { prelude, form: Form::Free }.compile(&vocabulary).unwrap();
+        for token in encode(&tokenizer, "hm") {
+            assert!(constraint.forced().unwrap().is_empty());
+            let mask = constraint.mask().unwrap();
+            // Nor may the reply end before its thought.
+            assert!(mask.allows(token) && !mask.allows(END), "{marker:?}");
+            constraint.accept(token).unwrap();
+            assert!(!constraint.is_free());
+        }
+        let (Marker::Special(text) | Marker::Text(text)) = &marker;
+        assert_eq!(constraint.forced().unwrap(), encode(&tokenizer, text), "{marker:?}");
+        assert!(constraint.is_free() && !constraint.finished(), "{marker:?}");
+    }
+}
+
+#[test]
 fn a_grammar_that_cant_be_laid_over_the_tokenizer_says_why() {
     let tokenizer = pieces();
     let laid = vocabulary(&tokenizer, &[END]);
@@ -282,6 +303,8 @@ fn a_grammar_that_cant_be_laid_over_the_tokenizer_says_why() {
         (Grammar::of(Form::Json(json!({ "type": "nonsense" }))), "doesn't compile"),
         (Grammar::of(Form::Json(json!(true))), "a JSON schema is an object"),
         (Grammar::of(Form::Choice(vec![])), "something to choose from"),
+        (Grammar::of(Form::Free), "nothing before it binds nothing"),
+        (Grammar::of(Form::Sequence(vec![Form::Free])), "a free form stands alone"),
     ];
     for (grammar, expected) in cases {
         let error = grammar.compile(&laid).unwrap_err().to_string();

@@ -10,6 +10,24 @@ use crate::{
 };
 
 #[tokio::test]
+async fn a_plan_is_thought_over_where_the_run_grants_it() {
+    let line = || Line::Writes(json!({ "steps": [{ "what": "Go.", "expect": "Welcome, ada" }] }).to_string());
+    for (think, expected) in [(0, (false, 160)), (700, (true, 700))] {
+        let actor = Actor::new(true, &[line(), click(1, 1)]);
+        let pages = Pages::new(Manner::Turns, &["One", "Welcome, ada"]);
+        let thinking = Thinking { plan: true, think, reflect: Reflect::Never, ..Thinking::default() };
+        let agent = agent(&actor, &pages).thinking(thinking).done(welcome()).build().unwrap();
+        let (_, result) = played(agent.run("Log in.")).await;
+        assert_eq!(result.outcome, Outcome::Done, "{}", result.reason);
+        let asked = actor.asked.lock().unwrap();
+        let [(_, plan), (_, decision)] = asked.as_slice() else { panic!("{} replies", asked.len()) };
+        assert_eq!((plan.think, plan.max_thought_tokens), expected);
+        assert!(plan.max_tokens > think, "there is room behind the thought");
+        assert!(!decision.think, "a call has a thought of its own");
+    }
+}
+
+#[tokio::test]
 async fn a_plan_whose_expectation_fails_is_made_anew() {
     let plan = |what: &str, expect: &str| {
         Line::Writes(json!({ "steps": [{ "what": what, "expect": expect }] }).to_string())

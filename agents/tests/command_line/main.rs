@@ -14,6 +14,7 @@ mod inspecting;
 mod measuring;
 mod merging;
 mod shots;
+mod thinking;
 mod waiting;
 mod watching;
 mod window;

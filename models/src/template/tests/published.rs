@@ -84,3 +84,38 @@ fn published_templates_render_as_transformers_renders_them() {
         goldens.cases.iter().map(|case| case.template.as_str()).collect();
     assert!(templates.len() >= 20 && goldens.cases.iter().any(|case| case.sha256.is_some()));
 }
+
+#[test]
+fn a_thought_is_opened_where_a_template_has_the_switch() {
+    let cases = [
+        ("Qwen-Qwen3-0.6B", Some("<think>\n")),
+        ("Qwen3.5-4B", Some("")),
+        ("GLM-4.6", Some("\n<think>")),
+        ("GLM-4.7-Flash", Some("")),
+        ("HuggingFaceTB-SmolLM3-3B", Some("<think>\n")),
+        ("Qwen-QwQ-32B", Some("")),
+        ("deepseek-ai-DeepSeek-R1-Distill-Qwen-32B", Some("")),
+        ("Bielik-11B-v3.0-Instruct", Some("")),
+        ("llama-cpp-rwkv-world", Some("")),
+        // Their switch is `thinking`, or there is none.
+        ("deepseek-ai-DeepSeek-V3.1", None),
+        ("ibm-granite-granite-3.3-2B-Instruct", None),
+        ("Apertus-8B-Instruct", None),
+    ];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/templates/published");
+    let text = TemplatePart::Text { text: "Hi".into() };
+    let messages = [TemplateMessage { role: "user".into(), content: vec![text] }];
+    for (name, expected) in cases {
+        let text = std::fs::read_to_string(folder.join(format!("{name}.jinja"))).unwrap();
+        let template = ChatTemplate::new(&text, BTreeMap::new()).unwrap();
+        let [on, off] = [true, false].map(|thinking| template.render(&messages, "", Some(thinking)).unwrap());
+        let found = crate::inner_speech::opening(&on, &off);
+        assert_eq!(found.as_deref(), expected, "{name}: {on:?} {off:?}");
+        // With it the reply is inside a thought, and without a thought it isn't.
+        assert_eq!(
+            crate::inner_speech::is_open(&(on + found.as_deref().unwrap_or_default())),
+            expected.is_some()
+        );
+        assert!(!crate::inner_speech::is_open(&off), "{name}");
+    }
+}
