@@ -10,7 +10,8 @@ use crate::{
 
 /// A stream of these events.
 fn events(events: &[Value]) -> Answer {
-    Answer::stream(events.iter().map(|event| format!("data: {event}\n\n")).collect::<String>())
+    let lines: Vec<String> = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+    Answer::stream(lines.concat())
 }
 
 /// A chat completion of these deltas.
