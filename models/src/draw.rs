@@ -86,7 +86,8 @@ impl Draw {
                 "this model was trained without guidance: leave {asked} out, or say 1"
             ))),
             (None, _) => Ok(1.0),
-            (Some(unconditional), asked) => Ok(asked.unwrap_or(unconditional.guidance)),
+            // A folder may say less than 1, which to its reference means none as well.
+            (Some(unconditional), asked) => Ok(asked.unwrap_or(unconditional.guidance).max(1.0)),
         }
     }
 

@@ -133,11 +133,18 @@ impl Shelf {
         File::options().create(true).truncate(false).write(true).open(self.lock_file(WHOLE))
     }
 
+    /// All blobs, and parts of blobs.
+    pub(super) fn blobs(&self) -> Vec<PathBuf> {
+        let blobs = fs::read_dir(self.folder.join("blobs")).into_iter().flatten().flatten();
+        let mut blobs: Vec<PathBuf> = blobs.map(|entry| entry.path()).collect();
+        blobs.sort();
+        blobs
+    }
+
     /// The parts of blobs that didn't come whole.
     pub(super) fn parts(&self) -> Vec<PathBuf> {
-        let blobs = fs::read_dir(self.folder.join("blobs")).into_iter().flatten().flatten();
-        let blobs = blobs.map(|entry| entry.path());
-        blobs.filter(|path| path.extension().is_some_and(|end| end == "incomplete")).collect()
+        let is_part = |path: &PathBuf| path.extension().is_some_and(|end| end == "incomplete");
+        self.blobs().into_iter().filter(is_part).collect()
     }
 
     fn lock_file(&self, blob: &str) -> PathBuf {

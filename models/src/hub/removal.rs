@@ -120,11 +120,12 @@ impl Removal {
                 }
             }
         }
-        self.contents = blobs.difference(&used).map(|name| self.shelf.blob(name)).collect();
-        // Nobody fetches now: with the last revision goes what never came whole.
-        if snapshots.keys().all(|at| at == commit) {
-            self.contents.extend(self.shelf.parts());
-        }
+        self.contents = if snapshots.keys().all(|at| at == commit) {
+            // Nobody fetches now: with the last revision goes what never came whole, and what came and was never named.
+            self.shelf.blobs()
+        } else {
+            blobs.difference(&used).map(|name| self.shelf.blob(name)).collect()
+        };
         // Where a system has no links, the files lie in the snapshot itself.
         let sized = self.contents.iter().chain(&here).filter_map(|path| fs::metadata(path).ok());
         (self.files, self.bytes) =

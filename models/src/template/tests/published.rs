@@ -97,8 +97,9 @@ fn a_thought_is_opened_where_a_template_has_the_switch() {
         ("deepseek-ai-DeepSeek-R1-Distill-Qwen-32B", Some("")),
         ("Bielik-11B-v3.0-Instruct", Some("")),
         ("llama-cpp-rwkv-world", Some("")),
-        // Their switch is `thinking`, or there is none.
-        ("deepseek-ai-DeepSeek-V3.1", None),
+        // Its own switch is `thinking`; this copy takes the usual one too.
+        ("deepseek-ai-DeepSeek-V3.1", Some("")),
+        // Another switch, or none.
         ("ibm-granite-granite-3.3-2B-Instruct", None),
         ("Apertus-8B-Instruct", None),
     ];
