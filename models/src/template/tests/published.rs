@@ -100,8 +100,7 @@ fn a_thought_is_opened_where_a_template_has_the_switch() {
         // Its own switch is `thinking`; this copy takes the usual one too.
         ("deepseek-ai-DeepSeek-V3.1", Some("")),
         // Another switch, or none.
-        ("ibm-granite-granite-3.3-2B-Instruct", None),
-        ("Apertus-8B-Instruct", None),
+        ("ibm-granite-granite-4.0", None),
     ];
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/templates/published");
     let text = TemplatePart::Text { text: "Hi".into() };
