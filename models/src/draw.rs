@@ -9,6 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{DrawingPlan, Extent, ModelError, Usage};
 
+/// Far beyond what follows words any closer, and far below where scores would be no numbers any more.
+const MOST_GUIDANCE: f32 = 1000.0;
+
 /// How a picture is drawn.
 #[derive(Debug, Clone)]
 pub struct Draw {
@@ -79,9 +82,9 @@ impl Draw {
 
     fn checked_guidance(&self, plan: &DrawingPlan) -> Result<f32, ModelError> {
         match (&plan.unconditional, self.guidance) {
-            (_, Some(asked)) if !(asked.is_finite() && asked >= 1.0) => {
-                Err(ModelError::Request(format!("guidance is {asked}, but must be 1 (none) or more")))
-            }
+            (_, Some(asked)) if !(1.0..=MOST_GUIDANCE).contains(&asked) => Err(ModelError::Request(format!(
+                "guidance is {asked}, but must be from 1 (none) to {MOST_GUIDANCE}"
+            ))),
             (None, Some(asked)) if asked > 1.0 => Err(ModelError::Request(format!(
                 "this model was trained without guidance: leave {asked} out, or say 1"
             ))),

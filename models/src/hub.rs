@@ -203,6 +203,9 @@ impl Hub {
         let snapshot = cached.snapshot(&listing.commit);
         let folder = inside(&snapshot, address);
         let _kept = cached.keep_removals_away().await;
+        // What was there when the Hub was asked may have been removed since.
+        let known = known.filter(|_| cached.commit(address.revision()).is_some());
+        let was_kept = was_kept && cached.listing(&listing.commit).is_some();
         let job = Job { hub: self, shelf: &cached, address, listing: &listing };
         let part = Part { listing: &listing, folder: address.folder() };
         if !part.is_model() {

@@ -159,7 +159,7 @@ async fn what_cant_be_drawn_is_refused_with_the_reason() {
     let guidance = |guidance| Draw { guidance: Some(guidance), ..Draw::default() };
     let long = "word ".repeat(300);
     let cases = [
-        ("A house.", guidance(0.5), "guidance is 0.5, but must be 1"),
+        ("A house.", guidance(0.5), "guidance is 0.5, but must be from 1"),
         ("A house.", guidance(f32::NAN), "guidance is NaN"),
         ("A house.", Draw { temperature: -1.0, ..Draw::default() }, "temperature"),
         ("A house.", Draw { negative: Some("a tree".into()), ..Draw::default() }, "takes no negative one"),

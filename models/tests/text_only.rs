@@ -138,7 +138,7 @@ async fn a_folder_without_its_graph_or_with_another_models_tokenizer_is_refused(
 }
 
 /// Qwen3's template has the model think unless it is told not to; words and JSON would come after a thought then, or cut
-/// off within one.
+/// off within one, and a call's own thought would have tags around it that its grammar doesn't know.
 #[tokio::test]
 async fn a_template_that_thinks_is_told_when_a_thought_isnt_wanted() {
     let (_kept, folder) = copy("qwen3-tiny");
@@ -153,14 +153,9 @@ async fn a_template_that_thinks_is_told_when_a_thought_isnt_wanted() {
         schema: serde_json::json!({ "type": "object", "properties": {}, "additionalProperties": false }),
     }];
     let call = |thought| Reply::Call { thought, functions: functions.clone() };
-    let cases = [
-        (Reply::Text, true),
-        (Reply::Json(serde_json::json!({ "type": "object" })), true),
-        (call(Thought::None), true),
-        (call(Thought::Free), false),
-    ];
-    for (reply, told) in cases {
+    let json = Reply::Json(serde_json::json!({ "type": "object" }));
+    for reply in [Reply::Text, json, call(Thought::None), call(Thought::Free)] {
         let prompt = model.prompt_for(&conversation, &reply).await.unwrap();
-        assert_eq!(prompt.rendered.ends_with("<no thought>"), told, "{reply:?}");
+        assert!(prompt.rendered.ends_with("<no thought>"), "{reply:?}");
     }
 }

@@ -8,8 +8,8 @@ mod support;
 use std::{fs, path::PathBuf};
 
 use percept_models::{
-    ChatModel, Completion, Conversation, Generate, GenerationEvent, LocalModel, Message, ModelError, Reply,
-    Role,
+    ChatModel, Completion, Conversation, Function, Generate, GenerationEvent, LocalModel, Message,
+    ModelError, Reply, Role, Thought,
 };
 use percept_runtime::CacheForm;
 use serde_json::json;
@@ -123,7 +123,8 @@ async fn json_begins_behind_the_thought() {
     }
 }
 
-/// A template without a switch (the first DeepSeek-R1) opens a thought whatever it is told.
+/// A template without a switch (the first DeepSeek-R1) opens a thought whatever it is told: one that nobody asked for is
+/// ended at once.
 #[tokio::test]
 async fn a_thought_that_cant_be_declined_isnt_the_answer_either() {
     let (_kept, folder) = folder(ALWAYS, Tags::Tokens);
@@ -131,8 +132,27 @@ async fn a_thought_that_cant_be_declined_isnt_the_answer_either() {
     for reply in [Reply::Text, Reply::Json(json!({ "type": "object", "additionalProperties": false }))] {
         let options = Generate { think: false, ..thinking(reply) };
         let (reply, thought, text) = heard(&model, &options).await;
-        assert!(!thought.is_empty() && !text.contains("think>"), "{reply:?}");
+        assert!(thought.is_empty() && !text.contains("think>"), "{reply:?}");
         assert!(options.reply == Reply::Text || reply.text == "{}", "{reply:?}");
+    }
+}
+
+/// What a template opened is a call's thought too, and the call comes behind its end.
+#[tokio::test]
+async fn a_call_comes_behind_a_thought_that_the_template_opened() {
+    let schema = json!({ "type": "object", "properties": {}, "additionalProperties": false });
+    let function = Function { name: "finish".into(), description: "Ends.".into(), schema };
+    for tags in [Tags::Text, Tags::Tokens, Tags::Special] {
+        let (_kept, folder) = folder(ALWAYS, tags);
+        let model = load(&folder, "cpu", CacheForm::Auto).await;
+        for thought in [Thought::Free, Thought::None] {
+            let reply = Reply::Call { thought, functions: vec![function.clone()] };
+            let (reply, ..) = heard(&model, &Generate { think: false, ..thinking(reply) }).await;
+            let call = reply.call.as_ref().unwrap().as_ref().unwrap();
+            assert_eq!(call.function, "finish", "{tags:?}: {reply:?}");
+            assert_eq!(!reply.thought.is_empty(), thought == Thought::Free, "{tags:?}: {reply:?}");
+            assert!(!format!("{}{}", reply.thought, reply.text).contains("think>"), "{tags:?}: {reply:?}");
+        }
     }
 }
 

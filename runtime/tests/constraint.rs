@@ -10,7 +10,7 @@ use std::sync::Arc;
 use percept_runtime::{Form, Grammar, Marker, Prelude, Vocabulary};
 use serde_json::{Value, json};
 use tokenizer::{END, encode, merging, pieces};
-use tokenizers::Tokenizer;
+use tokenizers::{AddedToken, Tokenizer};
 
 const WORDS: [&str; 14] = [
     "{\"", "\":\"", "\",\"", "\"}", "]}", "\":[", "tool", "point", "click", "wait", " button", " the", "Act",
@@ -214,6 +214,29 @@ fn what_is_certain_is_forced_as_the_tokenizer_would_write_it() {
     for (name, tokenizer, expected) in [("merging", merging(&WORDS), (6, 14)), ("pieces", pieces(), (2, 8))] {
         let total = encode(&tokenizer, reply).len();
         assert_eq!((write(&tokenizer, &special(60), reply).unwrap(), total), expected, "{name}");
+    }
+}
+
+/// Qwen's tags: added tokens that are text to the tokenizer, and single tokens to a grammar.
+#[test]
+fn a_text_with_tokens_in_it_is_written_with_them() {
+    for mut tokenizer in [merging(&WORDS), pieces()] {
+        let tags = ["<tool_call>", "</tool_call>"].map(|tag| AddedToken::from(tag, false));
+        tokenizer.add_tokens(&tags);
+        let form = Form::Sequence(vec![
+            Form::Text("\n".to_owned()),
+            Form::Json(calls()),
+            Form::Text("\n</tool_call>".to_owned()),
+        ]);
+        let marker = Marker::Special("<tool_call>".to_owned());
+        let thought = Grammar { prelude: Prelude::FreeText { marker, max_tokens: 60 }, form: form.clone() };
+        let call = "<tool_call>\n{\"tool\":\"wait\"}\n</tool_call>";
+        assert!(write(&tokenizer, &thought, &format!("It moves.{call}")).is_ok());
+        // Opened by a text that is nothing but the token, and with tokens in the middle of one.
+        let opened = Form::Sequence(vec![Form::Text("<tool_call>".to_owned()), form]);
+        assert!(write(&tokenizer, &Grammar::of(opened), call).is_ok());
+        let twice = "a</tool_call>b<tool_call><tool_call>c";
+        assert!(write(&tokenizer, &Grammar::of(Form::Text(twice.to_owned())), twice).is_ok());
     }
 }
 

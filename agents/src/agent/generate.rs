@@ -103,12 +103,11 @@ impl Working {
         };
         let seed = seed_of_step(aside.seed(self.seed), step);
         let thought = if matches!(aside, Aside::Summary) { 0 } else { self.thinking.think };
-        let mut options = Generate {
-            reply,
-            sampling: Sampling { temperature, seed, ..Sampling::default() },
-            max_tokens: self.tokens_for(tokens.saturating_add(thought)).await?,
-            ..Generate::default()
-        };
+        let max_tokens = self.tokens_for(tokens.saturating_add(thought)).await?;
+        // Near the end of what may be written, the answer goes before its thought.
+        let thought = thought.min(max_tokens.saturating_sub(tokens));
+        let sampling = Sampling { temperature, seed, ..Sampling::default() };
+        let mut options = Generate { reply, sampling, max_tokens, ..Generate::default() };
         if thought > 0 {
             options.think = true;
             options.max_thought_tokens = thought;

@@ -212,6 +212,10 @@ impl Dialect for ComputerUse {
         Some(&self.marker)
     }
 
+    fn special_tokens(&self) -> Vec<&str> {
+        vec![OPEN, CLOSE]
+    }
+
     fn read(&self, reply: &str, functions: &[Function]) -> Result<Call, String> {
         let offer = Offer::of(self.actions, functions).map_err(|error| error.to_string())?;
         let (name, mut arguments) = self.parsed(reply, &offer)?;

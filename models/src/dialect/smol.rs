@@ -187,6 +187,11 @@ impl Dialect for SmolOperator {
         Some(&self.marker)
     }
 
+    fn special_tokens(&self) -> Vec<&str> {
+        let [open, close] = THINK;
+        vec![OPEN, CLOSE, open, close]
+    }
+
     fn read(&self, reply: &str, functions: &[Function]) -> Result<Call, String> {
         let reply = reply.trim();
         let reply = reply.strip_prefix(OPEN).unwrap_or(reply);

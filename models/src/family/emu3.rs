@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     ModelError,
-    folder::{bad, config_path, part, read_text},
+    folder::{bad, config_path, part, read_settings},
     processor::ProcessedImage,
     template::special_tokens_of,
 };
@@ -60,7 +60,7 @@ pub(super) struct Emu3 {
     /// Pixels of a side of the square that one token stands for.
     factor: usize,
     vocabulary: ImageVocabulary,
-    drawing: DrawingPlan,
+    drawing: Result<DrawingPlan, String>,
 }
 
 pub(super) fn read(folder: &Path) -> Result<Box<dyn Family>, ModelError> {
@@ -89,31 +89,24 @@ pub(super) fn read(folder: &Path) -> Result<Box<dyn Family>, ModelError> {
         token("eoi_token", "<|image end|>"),
     ];
     let [begin, sized, ..] = marks.clone();
-    let drawing = DrawingPlan {
+    let drawing = guidance(folder)?.map(|guidance| DrawingPlan {
         prompt: DrawingPrompt::Words { before: first.clone(), sized: [begin, sized] },
         canvas: Canvas::Rows(Rows { factor, area: AREA, end }),
         tokens: ImageTokens::OfText(vocabulary.tokens.clone()),
         decoder: DECODE,
         painted: Painted::AsSeen,
-        unconditional: Some(Unconditional { keeps: Kept::Last, negative: true, guidance: guidance(folder)? }),
-    };
+        unconditional: Some(Unconditional { keeps: Kept::Last, negative: true, guidance }),
+    });
     let image_token = token("image_token", "<image>");
     Ok(Box::new(Emu3 { first, image_token, marks, factor, vocabulary, drawing }))
 }
 
-/// By how much the words of a drawing count if nobody says.
-fn guidance(folder: &Path) -> Result<f32, ModelError> {
+/// By how much the words of a drawing count if nobody says, or why that can't be.
+fn guidance(folder: &Path) -> Result<Result<f32, String>, ModelError> {
     let path = folder.join("generation_config.json");
-    let file: GenerationFile = match read_text(&path)? {
-        Some(text) => serde_json::from_str(&text).map_err(|error| bad(&path, error.to_string()))?,
-        None => GenerationFile::default(),
-    };
-    match file.guidance_scale.unwrap_or(GUIDANCE) {
-        scale if scale.is_finite() && scale >= 1.0 => Ok(scale),
-        scale => {
-            Err(bad(&path, format!("its `guidance_scale` is {scale}, but must be 1 (no guidance) or more")))
-        }
-    }
+    let scale = read_settings::<GenerationFile>(&path)?.guidance_scale.unwrap_or(GUIDANCE);
+    let problem = || format!("its `guidance_scale` is {scale}, but must be 1 (no guidance) or more");
+    Ok(if scale.is_finite() && scale >= 1.0 { Ok(scale) } else { Err(problem()) })
 }
 
 /// The code that the name of its token spells: `<|visual token 000103|>` is 103.
@@ -166,7 +159,7 @@ impl Family for Emu3 {
     }
 
     fn drawing(&self) -> Result<&DrawingPlan, String> {
-        Ok(&self.drawing)
+        self.drawing.as_ref().map_err(Clone::clone)
     }
 }
 

@@ -47,6 +47,15 @@ struct DecoderWritten {
 #[derive(Debug, Deserialize)]
 struct WindowWritten {
     window_size: Option<usize>,
+    /// Those layers; where the list is empty, the graph knows no window.
+    layers: Option<Vec<usize>>,
+}
+
+impl WindowWritten {
+    fn size(&self) -> Option<usize> {
+        let is_used = self.layers.as_ref().is_none_or(|layers| !layers.is_empty());
+        self.window_size.filter(|_| is_used)
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -123,7 +132,7 @@ impl GenaiConfig {
                 "head_dim": decoder.head_size,
                 "vocab_size": model.vocab_size,
                 "max_position_embeddings": model.context_length,
-                "sliding_window": decoder.sliding_window.as_ref().and_then(|window| window.window_size),
+                "sliding_window": decoder.sliding_window.as_ref().and_then(WindowWritten::size),
             },
         });
         if let Some(token) = model.image_token_id {

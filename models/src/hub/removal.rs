@@ -51,19 +51,20 @@ impl Removal {
     /// [`HubError::Unfit`] if it isn't there, or only a part of it is named; [`HubError::InUse`] while it is fetched;
     /// [`HubError::Disk`] for a cache that can't be read.
     pub(super) fn of(cache: &Path, address: &HubAddress) -> Result<Self, HubError> {
-        let unfit = |problem: String, remedy: &str| HubError::Unfit {
-            model: address.to_string(),
-            problem,
-            remedy: remedy.into(),
-        };
         if let Some(part) = address.folder() {
             let problem = format!("`{part}` is a part of what was fetched, and a revision goes as a whole");
-            return Err(unfit(problem, &format!("Name it without: {}", address.without_folder())));
+            let remedy = format!("Name it without: {}", address.without_folder());
+            return Err(unfit(address, problem, remedy));
         }
         let shelf = Shelf::of(cache, address);
         if shelf.is_fetched() {
             return Err(HubError::InUse { model: address.to_string() });
         }
+        Self::worked_out(shelf, address)
+    }
+
+    /// The same while nobody fetches.
+    fn worked_out(shelf: Shelf, address: &HubAddress) -> Result<Self, HubError> {
         let references = revisions(&shelf.references(), "");
         let snapshots: BTreeMap<String, PathBuf> = folders(&shelf.snapshots()).into_iter().collect();
         // A first pull that broke off left a commit's settings, parts of graphs, and no name.
@@ -77,7 +78,8 @@ impl Removal {
             .or_else(nameless)
             .filter(|commit| snapshots.contains_key(commit) || references.iter().any(|(_, at)| at == commit))
             .ok_or_else(|| {
-                unfit("it isn't in the cache".into(), "`percept models list` says which models are")
+                let remedy = "`percept models list` says which models are".into();
+                unfit(address, "it isn't in the cache".into(), remedy)
             })?;
         // By a branch's name that branch goes; by a commit's all that name it.
         let goes = |name: &str| is_commit(address.revision()) || name == address.revision();
@@ -144,12 +146,20 @@ impl Removal {
     ///
     /// # Errors
     ///
-    /// [`HubError::InUse`] if a pull has begun since; [`HubError::Disk`] for what can't be removed; what is left is removed
+    /// [`HubError::InUse`] while it is fetched; [`HubError::Unfit`] if a pull has changed what is there since it was worked
+    /// out; [`HubError::Disk`] for what can't be removed; what is left is removed
     /// by doing it again.
     pub fn carry_out(&self) -> Result<(), HubError> {
         // Other programs hold no lock but those on their blobs.
         let kept = if self.shelf.is_fetched() { None } else { self.shelf.keep_pulls_away()? };
         let Some(_kept) = kept else { return Err(HubError::InUse { model: self.model.to_string() }) };
+        let now = Self::worked_out(self.shelf.clone(), &self.model)?;
+        let is_same = (&now.commit, &now.contents, &now.whole, &now.names)
+            == (&self.commit, &self.contents, &self.whole, &self.names);
+        if !is_same {
+            let problem = "what the cache has of it has changed since that was told".to_owned();
+            return Err(unfit(&self.model, problem, "Remove it again, and it is told anew".into()));
+        }
         let gone = |path: &Path, result: io::Result<()>| match result {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(HubError::disk(path, &error)),
             _ => Ok(()),
@@ -171,6 +181,10 @@ impl Removal {
         }
         Ok(())
     }
+}
+
+fn unfit(address: &HubAddress, problem: String, remedy: String) -> HubError {
+    HubError::Unfit { model: address.to_string(), problem, remedy }
 }
 
 /// Every file and link below a folder.

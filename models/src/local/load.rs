@@ -13,7 +13,7 @@ use percept_runtime::{
 use super::{
     Inner, LocalModel,
     features::SeenImages,
-    names::{Names, is_one_token},
+    names::{Names, is_one_token, is_whole},
     trouble::engine_error,
 };
 use crate::{
@@ -182,8 +182,7 @@ async fn open_engine(
 /// The names of all special tokens and the family's own marks, the longest first, so that none hides in another.
 fn special_tokens(folder: &ModelFolder) -> Vec<String> {
     let added = folder.tokenizer.get_added_tokens_decoder();
-    let mut names: Vec<String> =
-        added.into_values().filter(|token| token.special).map(|token| token.content).collect();
+    let mut names: Vec<String> = added.into_values().filter(is_whole).map(|token| token.content).collect();
     names.push(folder.family.image_token().to_owned());
     names.push(folder.family.placeholder().to_owned());
     names.extend(folder.family.video().map(|form| form.token.to_owned()));

@@ -1,6 +1,6 @@
 //! Names that the tokenizer reads as more than their letters, and how a message may have them all the same.
 
-use tokenizers::Tokenizer;
+use tokenizers::{AddedToken, Tokenizer};
 
 use crate::{dialect::Dialect, family::Family};
 
@@ -23,7 +23,8 @@ impl Names {
         let (marks, own) = (family.marks(), dialect.special_tokens());
         let foreign = |token: &&String| !family.may_be_said(token);
         let anywhere: Vec<&String> = special_tokens.iter().filter(foreign).collect();
-        let in_replies = anywhere.iter().copied().filter(|token| !own.contains(&token.as_str())).collect();
+        let is_own = |token: &str| own.contains(&token) || family.writes(token);
+        let in_replies = anywhere.iter().copied().filter(|token| !is_own(token)).collect();
         Self { anywhere: without_marked(anywhere, &marks), in_replies: without_marked(in_replies, &marks) }
     }
 }
@@ -54,15 +55,17 @@ pub(super) fn harmless(text: &str, names: &[String]) -> String {
     result
 }
 
-/// Whether a grammar takes a text for one token and not for its letters. That is every special token, and of the other added
-/// ones those between `<` and `>`, as Qwen's `<tool_call>` and `</think>`, which are text to the tokenizer: written letter by
-/// letter they would be what the model never writes.
+/// Whether an added token is never spelt: a special one, and of the others those between `<` and `>`, as Qwen's `<tool_call>` and
+/// `</think>` or `DeepSeek`'s marks of turns, which are text to the tokenizer. To a grammar they are one token too: written letter
+/// by letter they would be what the model never writes.
+pub(super) fn is_whole(token: &AddedToken) -> bool {
+    token.special || (token.content.starts_with('<') && token.content.ends_with('>'))
+}
+
+/// Whether a text is such a token.
 pub(super) fn is_one_token(tokenizer: &Tokenizer, text: &str) -> bool {
-    let Some(id) = tokenizer.get_added_vocabulary().token_to_id(text, tokenizer.get_model()) else {
-        return false;
-    };
     let added = tokenizer.get_added_tokens_decoder();
-    added.get(&id).is_some_and(|token| token.special || (text.starts_with('<') && text.ends_with('>')))
+    added.values().any(|token| token.content == text && is_whole(token))
 }
 
 #[cfg(test)]
@@ -96,7 +99,7 @@ mod tests {
     #[test]
     fn a_token_that_is_text_to_the_tokenizer_may_be_one_to_a_grammar() {
         let mut tokenizer = Tokenizer::new(tokenizers::models::bpe::BPE::default());
-        let added = |text: &str, special| tokenizers::AddedToken::from(text, special);
+        let added = |text: &str, special| AddedToken::from(text, special);
         tokenizer.add_tokens(&[added("<tool_call>", false), added("word", false), added("[END]", true)]);
         let cases = [("<tool_call>", true), ("[END]", true), ("word", false), ("<code>", false), ("", false)];
         for (text, is_one) in cases {

@@ -33,7 +33,9 @@ impl ReplyPlan {
     pub(super) fn of(inner: &Inner, prompt: &Prompt, options: &Generate) -> Result<Self, ModelError> {
         let begun = inner_speech::is_open(&prompt.rendered);
         let form = match &options.reply {
-            Reply::Call { thought, functions } => return Self::of_call(inner, functions, *thought, options),
+            Reply::Call { thought, functions } => {
+                return Self::of_call(inner, functions, *thought, begun, options);
+            }
             Reply::Json(schema) => Form::Json(schema.clone()),
             Reply::Text => Form::Free,
         };
@@ -47,8 +49,10 @@ impl ReplyPlan {
                 form => Self { constraint: Some(inner.compile(&Grammar::of(form))?), ..Self::default() },
             });
         }
+        // A thought that nobody asked for is ended where it begins.
+        let max_tokens = if options.think { options.max_thought_tokens } else { 0 };
         let grammar = Grammar {
-            prelude: Prelude::FreeText { marker: close(inner), max_tokens: options.max_thought_tokens },
+            prelude: Prelude::FreeText { marker: close(inner), max_tokens },
             form: match form {
                 Form::Free => Form::Free,
                 form => Form::Sequence(vec![Form::Optional(Box::new(Form::Regex(SPACE.into()))), form]),
@@ -65,18 +69,30 @@ impl ReplyPlan {
         Ok(Self { constraint, speech: Some(InnerSpeech::begun()), tags: tags(inner), ..Self::default() })
     }
 
+    /// For a call. Where the template has begun a thought in its own tags, whatever it was told, that one is the call's.
     fn of_call(
         inner: &Inner,
         functions: &[Function],
         thought: Thought,
+        begun: bool,
         options: &Generate,
     ) -> Result<Self, ModelError> {
-        let grammar = inner.dialect.grammar(functions, thought, options.max_thought_tokens)?;
         let thinks = thought == Thought::Free;
+        let (grammar, marker) = if begun {
+            let marker = close(inner);
+            let max_tokens = if thinks { options.max_thought_tokens } else { 0 };
+            let call = inner.dialect.grammar(functions, Thought::None, 0)?.form;
+            let space = Form::Optional(Box::new(Form::Regex(SPACE.into())));
+            let prelude = Prelude::FreeText { marker: marker.clone(), max_tokens };
+            (Grammar { prelude, form: Form::Sequence(vec![space, call]) }, Some(marker))
+        } else {
+            let grammar = inner.dialect.grammar(functions, thought, options.max_thought_tokens)?;
+            (grammar, inner.dialect.marker().filter(|_| thinks).cloned())
+        };
         Ok(Self {
             constraint: Some(inner.compile(&grammar)?),
             thinks,
-            marker: inner.dialect.marker().filter(|_| thinks).cloned(),
+            marker,
             functions: Some(functions.to_vec()),
             ..Self::default()
         })

@@ -16,7 +16,7 @@ use super::{
     shown::{self, Shown},
 };
 use crate::{
-    Content, ContentHash, Conversation, ModelError, ModelFolder, Reply, Role, Span, Thought,
+    Content, ContentHash, Conversation, ModelError, ModelFolder, Reply, Role, Span,
     dialect::Dialect,
     family::Family,
     inner_speech,
@@ -106,7 +106,8 @@ impl Told {
         let Reply::Call { thought, functions } = reply else {
             return Ok(Self { thinking: Some(think), thinks: think, ..Self::default() });
         };
-        let thinking = Some(*thought == Thought::Free);
+        // The thought of a call stands in the dialect's own form before it, and not between a template's tags.
+        let thinking = Some(false);
         let declaration = inner.dialect.declaration(functions, *thought)?;
         let template = inner.folder.template_of(conversation);
         if let Some(own) = declaration.filter(|own| template.declares(own.form)) {

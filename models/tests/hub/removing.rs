@@ -163,6 +163,19 @@ async fn while_more_of_a_revision_is_fetched_nothing_of_it_goes() {
 }
 
 #[tokio::test]
+async fn what_was_pulled_since_a_removal_was_told_is_left_alone() {
+    let (server, machine) = (tiny(), Machine::new());
+    machine.pull(&server).await.unwrap();
+    let hub = machine.hub(&server.endpoint(), &[]);
+    let early = hub.removal(&"test/model".parse().unwrap()).unwrap();
+    server.put(GRAPH, &[server.file(GRAPH), b" ".to_vec()].concat(), MOVED);
+    let newer = machine.pull(&server).await.unwrap();
+    let error = early.carry_out().unwrap_err().to_string();
+    assert!(error.contains("has changed since that was told"), "{error}");
+    assert!(newer.folder.join(GRAPH).is_file() && machine.shelf().join("refs/main").is_file());
+}
+
+#[tokio::test]
 async fn a_removal_that_broke_off_is_finished_by_the_next() {
     let (server, machine) = (tiny(), Machine::new());
     let pulled = machine.pull(&server).await.unwrap();

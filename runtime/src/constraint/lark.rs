@@ -57,7 +57,7 @@ impl Rules<'_> {
     fn form(&mut self, form: &Form) -> Result<String, ConstraintError> {
         let body = match form {
             Form::Json(schema) => format!("%json {}", compact(schema)?),
-            Form::Text(text) => quote(text)?,
+            Form::Text(text) => self.letters(text)?,
             Form::Special(name) => format!("<[{}]>", self.vocabulary.special(name)?),
             Form::Regex(expression) => format!("/{}/", expression.replace('/', "\\/")),
             Form::Sequence(parts) => self.forms(parts)?.join(" "),
@@ -73,6 +73,25 @@ impl Rules<'_> {
         self.count += 1;
         self.text.extend([name.as_str(), ": ", &body, "\n"]);
         Ok(name)
+    }
+
+    /// A text as the tokenizer writes it: a token in it that a grammar has whole can't be spelt.
+    fn letters(&self, text: &str) -> Result<String, ConstraintError> {
+        if text.is_empty() {
+            return Err(refused("a text of no characters"));
+        }
+        let (mut parts, mut rest) = (Vec::new(), text);
+        while let Some((before, token, behind)) = self.vocabulary.cut(rest) {
+            if !before.is_empty() {
+                parts.push(quote(before));
+            }
+            parts.push(format!("<[{token}]>"));
+            rest = behind;
+        }
+        if !rest.is_empty() {
+            parts.push(quote(rest));
+        }
+        Ok(parts.join(" "))
     }
 
     fn forms(&mut self, forms: &[Form]) -> Result<Vec<String>, ConstraintError> {
@@ -93,11 +112,8 @@ fn compact(schema: &Value) -> Result<String, ConstraintError> {
 }
 
 /// A Lark string: JSON's escapes are Lark's.
-fn quote(text: &str) -> Result<String, ConstraintError> {
-    if text.is_empty() {
-        return Err(refused("a text of no characters"));
-    }
-    Ok(Value::String(text.to_owned()).to_string())
+fn quote(text: &str) -> String {
+    Value::String(text.to_owned()).to_string()
 }
 
 /// The characters, so that each stands for itself in a regular expression between slashes.

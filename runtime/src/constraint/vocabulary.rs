@@ -20,6 +20,9 @@ pub struct Vocabulary {
     tokenizer: Tokenizer,
     end_tokens: Vec<u32>,
     logits: usize,
+    /// Texts that are one token each to the tree, the longest first: special tokens, and other added ones between `<` and `>`,
+    /// as Qwen's `</tool_call>`.
+    whole: Vec<(String, u32)>,
 }
 
 impl Vocabulary {
@@ -76,7 +79,22 @@ impl Vocabulary {
         if end_tokens.is_empty() {
             end_tokens.push(logits_size as u32);
         }
-        Ok(Self { factory, environment, tokenizer: tokenizer.clone(), end_tokens, logits: logits_size })
+        let tree = environment.tok_trie();
+        let added = tokenizer.get_added_tokens_decoder().into_iter();
+        let mut whole: Vec<(String, u32)> = added
+            .filter(|(id, token)| tree.is_special_token(*id) && !token.content.is_empty())
+            .map(|(id, token)| (token.content, id))
+            .collect();
+        whole.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.cmp(b)));
+        let tokenizer = tokenizer.clone();
+        Ok(Self { factory, environment, tokenizer, end_tokens, logits: logits_size, whole })
+    }
+
+    /// The first of those tokens in a text: what stands before it, its id, and what stands behind it.
+    pub(super) fn cut<'t>(&self, text: &'t str) -> Option<(&'t str, u32, &'t str)> {
+        let places = self.whole.iter().filter_map(|(name, id)| Some((text.find(name)?, name.len(), *id)));
+        let (at, length, id) = places.min_by_key(|&(at, length, _)| (at, usize::MAX - length))?;
+        Some((&text[..at], id, &text[at + length..]))
     }
 
     /// How many scores the model gives.
