@@ -75,6 +75,16 @@ impl Family for PaliGemma {
         Some(TEMPLATE)
     }
 
+    /// Places may be asked about by their tokens, and what was found before stands in a later prompt.
+    fn may_be_said(&self, token: &str) -> bool {
+        let names_place = |name: &str| {
+            let digits = token.strip_prefix(name).and_then(|rest| rest.strip_suffix('>'));
+            digits
+                .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        ["<loc", "<seg"].into_iter().any(names_place)
+    }
+
     fn writes_whole_prompts(&self) -> bool {
         true
     }
