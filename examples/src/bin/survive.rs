@@ -46,7 +46,8 @@ impl Tool for Deposit {
     async fn call(&self, coin: Coin, cx: &ToolContext) -> Result<Observation, ToolError> {
         let pay = || -> std::io::Result<()> {
             let mut till = OpenOptions::new().create(true).append(true).open(&self.0)?;
-            writeln!(till, "{} {}", cx.idempotency_key, coin.cents)
+            // In one write: killed between two, half a line would count as a coin.
+            till.write_all(format!("{} {}\n", cx.idempotency_key, coin.cents).as_bytes())
         };
         // Slow enough that some kills fall between the deed and its record.
         tokio::time::sleep(Duration::from_micros(500)).await;
