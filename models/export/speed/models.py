@@ -2,7 +2,8 @@
 
     python models/export/speed/models.py [NAME …] > table.md
 
-makes models of some 100 MB with random weights (`make.py --large`) in the folder of `--models` where they are missing,
+makes models of some 100 MB with random weights (`make.py --large`; not of chameleon, emu3 and phi3 yet: name the others) in
+the folder of `--models` where they are missing,
 builds `cargo bench -p percept-models --bench models`, and has it and `bare.py` ask each model the same question in turns:
 the same graphs, the same tokens, the same threads, and the replies must be equal. `--bench FILE` takes a bench that is
 built already, `--rounds N` more or fewer turns, `--threads N` more than one, `--wall` the clock on the wall in place of
