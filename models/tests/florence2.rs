@@ -7,27 +7,13 @@ mod support;
 
 use std::fs;
 
-use percept_models::{ChatModel, Conversation, Generate, LocalModel, Message, ModelFolder, Role, Usage};
+use percept_models::{ChatModel, Conversation, Generate, Message, ModelFolder, Role};
 use percept_runtime::CacheForm;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use support::{Golden, change_json, copy, data, goldens, greatest_difference, load};
+use support::{change_json, copy, data, goldens, load};
 
 const FOLDER: &str = "florence2-tiny";
-
-async fn check(model: &LocalModel, golden: &Golden, most: f32, case: &str) -> Usage {
-    let options =
-        Generate { max_tokens: 24, stop_at_end: false, log_probabilities: true, ..Generate::default() };
-    let conversation = golden.conversation();
-    let completion = model.generate(&conversation, &options).await.unwrap().complete().await.unwrap();
-    let tokens: Vec<u32> = completion.tokens.iter().map(|token| token.id).collect();
-    assert_eq!((&tokens, &completion.text), (&golden.greedy, &golden.text), "{case}");
-    let logits = model.first_logits(&conversation).await.unwrap();
-    let largest = golden.first_logits.iter().fold(0.0_f32, |most, logit| most.max(logit.abs()));
-    let off = greatest_difference(&logits, &golden.first_logits) / largest;
-    assert!(off < most, "{case}: {off}");
-    completion.usage
-}
 
 #[tokio::test]
 async fn it_answers_as_transformers_does_and_reads_a_prompt_once() {
@@ -36,10 +22,10 @@ async fn it_answers_as_transformers_does_and_reads_a_prompt_once() {
         let model = load(&data().join(FOLDER), "cpu", CacheForm::Auto).await;
         golden.check_prompt(&model, &golden.name).await;
         let read = golden.input_ids.len();
-        let usage = check(&model, &golden, 1e-5, &golden.name).await;
+        let usage = golden.check_reply(&model, 1e-5, &golden.name).await;
         assert_eq!((usage.fresh_tokens, usage.cached_tokens), (read, 0), "{}", golden.name);
         // The same again: the encoder has nothing to do, the decoder goes back to the beginning of its reply.
-        let usage = check(&model, &golden, 1e-5, &golden.name).await;
+        let usage = golden.check_reply(&model, 1e-5, &golden.name).await;
         assert_eq!((usage.fresh_tokens, usage.cached_tokens), (0, read), "{}", golden.name);
     }
 }
@@ -50,7 +36,7 @@ async fn each_task_is_read_from_its_beginning() {
     let model = load(&data().join(FOLDER), "cpu", CacheForm::Auto).await;
     let goldens = goldens(FOLDER);
     for golden in goldens.iter().chain(&goldens) {
-        let usage = check(&model, golden, 1e-5, &golden.name).await;
+        let usage = golden.check_reply(&model, 1e-5, &golden.name).await;
         assert_eq!(usage.cached_tokens, 0, "{}", golden.name);
     }
     let notes = model.card().notes.join("\n");
@@ -70,7 +56,7 @@ async fn features_go_before_a_text_whose_tokenizer_has_no_token_for_them() {
     });
     let model = load(&path, "cpu", CacheForm::Auto).await;
     for golden in goldens(FOLDER) {
-        check(&model, &golden, 1e-5, &golden.name).await;
+        golden.check_reply(&model, 1e-5, &golden.name).await;
     }
 }
 
@@ -79,14 +65,14 @@ async fn it_answers_on_webgpu_as_on_the_cpu() {
     let model = load(&data().join(FOLDER), "webgpu", CacheForm::Auto).await;
     assert!(model.card().device.starts_with("webgpu"), "{}", model.card().device);
     for golden in goldens(FOLDER) {
-        check(&model, &golden, 1e-3, &golden.name).await;
+        golden.check_reply(&model, 1e-3, &golden.name).await;
     }
     let moved = model.moved();
     assert_eq!((moved.cache_to_device, moved.cache_to_host), (0, 0));
     // A cache there can't be cut, so the decoder begins anew; what the encoder found is as it was.
     let golden = goldens(FOLDER).into_iter().last().unwrap();
     let read = golden.input_ids.len();
-    let usage = check(&model, &golden, 1e-3, &golden.name).await;
+    let usage = golden.check_reply(&model, 1e-3, &golden.name).await;
     assert_eq!((usage.fresh_tokens, usage.cached_tokens), (0, read));
     // A reply and first logits are two first runs, which read what was found; for every other run it stays where it is.
     let hidden = ModelFolder::open(&data().join(FOLDER), None).unwrap().config.text.hidden_size.unwrap();

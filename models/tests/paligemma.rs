@@ -5,26 +5,12 @@
 #[path = "support/tiny.rs"]
 mod support;
 
-use percept_models::{ChatModel, Conversation, Generate, LocalModel, Message, ModelFolder, Role, Usage};
+use percept_models::{ChatModel, Conversation, Generate, Message, ModelFolder, Role};
 use percept_runtime::CacheForm;
 use serde_json::json;
-use support::{Golden, change_json, copy, data, goldens, greatest_difference, load};
+use support::{change_json, copy, data, goldens, load};
 
 const FOLDER: &str = "paligemma-tiny";
-
-async fn check(model: &LocalModel, golden: &Golden, most: f32, case: &str) -> Usage {
-    let options =
-        Generate { max_tokens: 24, stop_at_end: false, log_probabilities: true, ..Generate::default() };
-    let conversation = golden.conversation();
-    let completion = model.generate(&conversation, &options).await.unwrap().complete().await.unwrap();
-    let tokens: Vec<u32> = completion.tokens.iter().map(|token| token.id).collect();
-    assert_eq!((&tokens, &completion.text), (&golden.greedy, &golden.text), "{case}");
-    let logits = model.first_logits(&conversation).await.unwrap();
-    let largest = golden.first_logits.iter().fold(0.0_f32, |most, logit| most.max(logit.abs()));
-    let off = greatest_difference(&logits, &golden.first_logits) / largest;
-    assert!(off < most, "{case}: {off}");
-    completion.usage
-}
 
 #[tokio::test]
 async fn it_answers_as_transformers_does() {
@@ -33,10 +19,10 @@ async fn it_answers_as_transformers_does() {
         let model = load(&data().join(FOLDER), "cpu", CacheForm::Auto).await;
         golden.check_prompt(&model, &golden.name).await;
         let read = golden.input_ids.len();
-        let usage = check(&model, &golden, 1e-5, &golden.name).await;
+        let usage = golden.check_reply(&model, 1e-5, &golden.name).await;
         assert_eq!((usage.fresh_tokens, usage.cached_tokens), (read, 0), "{}", golden.name);
         // The same prompt again is in the cache but for its last token, which sees all the others anyway.
-        let usage = check(&model, &golden, 1e-5, &golden.name).await;
+        let usage = golden.check_reply(&model, 1e-5, &golden.name).await;
         assert_eq!((usage.fresh_tokens, usage.cached_tokens), (1, read - 1), "{}", golden.name);
     }
 }
@@ -50,7 +36,7 @@ async fn a_prompt_is_read_from_its_beginning_after_any_other() {
     let other = goldens.iter().find(|golden| golden.name == "detect").unwrap();
     // The same image first, and the beginning of the same task.
     for golden in [other, whole, other, whole] {
-        let usage = check(&model, golden, 1e-5, &golden.name).await;
+        let usage = golden.check_reply(&model, 1e-5, &golden.name).await;
         assert_eq!(usage.cached_tokens, 0, "{}", golden.name);
     }
 }
@@ -63,7 +49,7 @@ async fn it_answers_on_webgpu_as_on_the_cpu_with_prompts_longer_than_a_piece() {
     assert!(goldens.iter().any(|golden| golden.input_ids.len() > 31));
     for golden in goldens {
         // A device's sine and cosine need only be right to 2^-11.
-        check(&model, &golden, 1e-2, &golden.name).await;
+        golden.check_reply(&model, 1e-2, &golden.name).await;
     }
     let moved = model.moved();
     assert_eq!((moved.cache_to_device, moved.cache_to_host), (0, 0));

@@ -9,8 +9,8 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use percept_models::{
-    Content, Conversation, ImageContent, LoadOptions, LoadedImage, LocalModel, Message, ModelFolder,
-    ProcessedImage, Role,
+    ChatModel, Content, Conversation, Generate, ImageContent, LoadOptions, LoadedImage, LocalModel, Message,
+    ModelFolder, ProcessedImage, Role, Usage,
 };
 use percept_runtime::{CacheForm, RopePosition, Silent};
 use serde::Deserialize;
@@ -208,6 +208,21 @@ impl Golden {
             assert_eq!(found.len(), mask.shape.iter().product::<usize>(), "{case}");
             assert_eq!(found.iter().filter(|real| **real).count(), mask.ones, "{case}");
         }
+    }
+
+    /// The reply is the reference's, 24 of 24 tokens, and the first logits lie within `most` of the largest. Tells what it took.
+    pub(crate) async fn check_reply(&self, model: &LocalModel, most: f32, case: &str) -> Usage {
+        let options =
+            Generate { max_tokens: 24, stop_at_end: false, log_probabilities: true, ..Generate::default() };
+        let conversation = self.conversation();
+        let completion = model.generate(&conversation, &options).await.unwrap().complete().await.unwrap();
+        let tokens: Vec<u32> = completion.tokens.iter().map(|token| token.id).collect();
+        assert_eq!((&tokens, &completion.text), (&self.greedy, &self.text), "{case}");
+        let logits = model.first_logits(&conversation).await.unwrap();
+        let largest = self.first_logits.iter().fold(0.0_f32, |most, logit| most.max(logit.abs()));
+        let off = greatest_difference(&logits, &self.first_logits) / largest;
+        assert!(off < most, "{case}: {off}");
+        completion.usage
     }
 
     /// The prompt, its expansion, its tokens and where these stand are equal.
