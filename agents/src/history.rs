@@ -10,8 +10,8 @@ use crate::{Demonstration, Percept};
 pub(crate) enum Record {
     /// A look at the screen.
     Saw(Percept),
-    /// The model's own words: a thought and a call.
-    Decided { thought: String, text: String },
+    /// The model's own words: a thought and a call, and whether a person confirmed that for the model's vendor.
+    Decided { thought: String, text: String, confirmed: bool },
     /// What a tool brought back.
     Observed(Vec<Part>),
     /// Why an action didn't happen.
@@ -105,6 +105,17 @@ impl History {
         self.records.push(record);
     }
 
+    /// A person confirmed what was decided last, for the model's vendor, and it is done.
+    pub(crate) fn confirm(&mut self) {
+        let decided = self.records.iter_mut().rev().find_map(|record| match record {
+            Record::Decided { confirmed, .. } => Some(confirmed),
+            _ => None,
+        });
+        if let Some(confirmed) = decided {
+            *confirmed = true;
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.records.len()
     }
@@ -171,13 +182,13 @@ fn demonstrated(conversation: &mut Conversation, demonstration: &Demonstration, 
             let content = vec![Content::Image(image.clone()), Content::Text("The screen then.".into())];
             conversation.push(Message { role: Role::User, content });
         }
-        conversation.push(spoken(&step.thought, &step.text));
+        conversation.push(spoken(&step.thought, &step.text, false));
     }
 }
 
 /// The model's own words.
-fn spoken(thought: &str, text: &str) -> Message {
-    let said = Content::Said { thought: thought.to_owned(), text: text.to_owned() };
+fn spoken(thought: &str, text: &str, confirmed: bool) -> Message {
+    let said = Content::Said { thought: thought.to_owned(), text: text.to_owned(), confirmed };
     Message { role: Role::Assistant, content: vec![said] }
 }
 
@@ -208,7 +219,7 @@ impl Record {
                 let content = vec![Content::Image(percept.image().clone()), Content::Text(text)];
                 Message { role: Role::User, content }
             }
-            Self::Decided { thought, text } => spoken(thought, text),
+            Self::Decided { thought, text, confirmed } => spoken(thought, text, *confirmed),
             Self::Observed(parts) => {
                 parts.iter().fold(Message { role: Role::Tool, content: Vec::new() }, |message, part| {
                     observed(message, part, without_image)
@@ -285,7 +296,8 @@ mod tests {
     fn check(window: Window, expected: &str, left_out: LeftOut) {
         let mut history = History::new(Vec::new(), "Press B.".into());
         history.push(saw(1));
-        history.push(Record::Decided { thought: "B is there.".into(), text: "{}".into() });
+        let (thought, text) = ("B is there.".into(), "{}".into());
+        history.push(Record::Decided { thought, text, confirmed: false });
         history.push(saw(2));
         history.push(Record::Refused("no".into()));
         let words = Words { instruction: "Go.", examples: &[], own: "Now you." };

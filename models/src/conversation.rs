@@ -125,6 +125,9 @@ pub enum Content {
         thought: String,
         /// The call's text.
         text: String,
+        /// Whether a person confirmed it, where the model's vendor wanted that, and it was done
+        /// ([`Completion::unconfirmed`](crate::Completion::unconfirmed)).
+        confirmed: bool,
     },
 }
 
@@ -134,8 +137,8 @@ impl Content {
         match self {
             Self::Text(text) => Some(text.into()),
             Self::Image(_) | Self::Video(_) => None,
-            Self::Said { thought, text } if thought.is_empty() => Some(text.into()),
-            Self::Said { thought, text } => Some(format!("{thought}\n{text}").into()),
+            Self::Said { thought, text, .. } if thought.is_empty() => Some(text.into()),
+            Self::Said { thought, text, .. } => Some(format!("{thought}\n{text}").into()),
         }
     }
 }

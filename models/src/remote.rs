@@ -199,7 +199,7 @@ impl ChatModel for RemoteModel {
         let shows_calls = inner.address.computer.is_some_and(|tool| tool.shows_calls(&inner.address.model));
         let mut turns = Turns::of(conversation, picture, |called| match &options.reply {
             Reply::Call { functions, .. } if shows_calls => {
-                dialect.shows(&called.name, &called.arguments, functions)
+                dialect.shows(&called.name, &called.arguments, called.confirmed, functions)
             }
             _ => false,
         })?;

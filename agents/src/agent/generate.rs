@@ -283,6 +283,9 @@ fn digest(conversation: &Conversation, options: &Generate) -> String {
             match content {
                 Content::Text(text) => take(1, text.as_bytes()),
                 Content::Image(image) => take(2, &image.hash().0),
+                Content::Said { confirmed: true, .. } => {
+                    content.plain().iter().for_each(|text| take(14, text.as_bytes()));
+                }
                 other => other.plain().iter().for_each(|text| take(1, text.as_bytes())),
             }
         }

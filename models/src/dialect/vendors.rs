@@ -4,12 +4,14 @@
 //! here but which of them a run can do. What comes back is an action of the vendor's; a file beside this one brings it to
 //! the form in which its table has it, and the table says which function on offer that is ([`actions`](super::actions)).
 //!
-//! An action of which the vendor wants a person to be asked first is refused in words. It is never acknowledged, neither
-//! here nor in what the vendor is shown later.
+//! An action of which the vendor wants a person to be asked first is given back beside a refusal ([`Check`]). The vendor is told
+//! that it was confirmed only where a person did, and what isn't plainly a question or a permission is a refusal.
 
 mod anthropic;
 mod gemini;
 mod openai;
+
+pub(crate) use self::openai::PENDING;
 
 use serde_json::{Map, Value};
 
@@ -51,6 +53,25 @@ pub(crate) struct Offering {
     pub(crate) excluded: Vec<&'static str>,
     /// The functions that no action stands for.
     pub(crate) others: Vec<Function>,
+}
+
+/// What a vendor's safety system says of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Check {
+    /// Nothing, or that it may be done.
+    Passed,
+    /// A person is to confirm it first, for this reason.
+    Confirm(String),
+    /// It isn't to be done, for this reason.
+    Blocked(String),
+}
+
+/// The refusal of a call that a person would have to confirm, in words for the model.
+pub(crate) fn unconfirmed(why: &str) -> String {
+    format!(
+        "the model's vendor wants a person to confirm this first ({why}), and nobody is asked here: do it another way, or \
+         leave it to the person"
+    )
 }
 
 /// An action as its table has it, and its arguments.
@@ -113,14 +134,13 @@ impl Computer {
     ///
     /// # Errors
     ///
-    /// In words for the model: a person would have to be asked, no function on offer does it, or it isn't written so.
+    /// In words for the model: no function on offer does it, or it isn't written so.
     pub(crate) fn read(
         self,
         name: &str,
-        mut arguments: Map<String, Value>,
+        arguments: Map<String, Value>,
         functions: &[Function],
     ) -> Result<Call, String> {
-        self.unasked(&mut arguments)?;
         let (action, arguments) = match self.vendor {
             Vendor::Anthropic => anthropic::brought(arguments)?,
             Vendor::OpenAi => openai::brought(arguments)?,
@@ -141,22 +161,23 @@ impl Computer {
         offered.read(arguments, self.scale())
     }
 
-    /// Refuses a call of which a person would have to be asked, and takes out that nobody has to be.
+    /// Takes out of a call what the vendor's safety system says of it, and gives why a person is to confirm it, if one is.
     ///
     /// # Errors
     ///
-    /// In words for the model: the vendor wants a person to confirm it.
-    pub(crate) fn unasked(self, arguments: &mut Map<String, Value>) -> Result<(), String> {
-        if let Some(why) = self.question(arguments) {
-            return Err(format!(
-                "the model's vendor wants a person to confirm this first ({why}), and nobody is asked here: do it another \
-                 way, or leave it to the person"
-            ));
+    /// In words for the model: it isn't to be done at all.
+    pub(crate) fn checked(self, arguments: &mut Map<String, Value>) -> Result<Option<String>, String> {
+        let check = self.check(arguments);
+        if let Some(words) = self.safety() {
+            arguments.shift_remove(words);
         }
-        if self.vendor == Vendor::Google {
-            arguments.shift_remove(gemini::SAFETY);
+        match check {
+            Check::Passed => Ok(None),
+            Check::Confirm(why) => Ok(Some(why)),
+            Check::Blocked(why) => {
+                Err(format!("the model's vendor doesn't allow this ({why}): do it another way, or leave it"))
+            }
         }
-        Ok(())
     }
 
     /// Whether this function is declared beside the tool: no action of the tool's stands for it.
@@ -164,12 +185,21 @@ impl Computer {
         Offer::of(self.table(), functions).is_ok_and(|offer| offer.other(name).is_some())
     }
 
-    /// What the vendor wants a person to be asked before this is done.
-    pub(crate) fn question(self, arguments: &Map<String, Value>) -> Option<String> {
+    /// What the vendor's safety system says of a call.
+    pub(crate) fn check(self, arguments: &Map<String, Value>) -> Check {
+        match self.vendor {
+            Vendor::Anthropic => Check::Passed,
+            Vendor::OpenAi => openai::check(arguments),
+            Vendor::Google => gemini::check(arguments),
+        }
+    }
+
+    /// The argument that the safety system speaks in.
+    fn safety(self) -> Option<&'static str> {
         match self.vendor {
             Vendor::Anthropic => None,
-            Vendor::OpenAi => openai::question(arguments),
-            Vendor::Google => gemini::question(arguments),
+            Vendor::OpenAi => Some(PENDING),
+            Vendor::Google => Some(gemini::SAFETY),
         }
     }
 

@@ -325,7 +325,7 @@ fn messages(
                 .iter()
                 .map(|content| match content {
                     Content::Text(text) => TemplatePart::Text { text: harmless(text, &names.anywhere) },
-                    Content::Said { thought, text } => {
+                    Content::Said { thought, text, .. } => {
                         TemplatePart::Text { text: harmless(&dialect.said(thought, text), &names.in_replies) }
                     }
                     Content::Image(_) => TemplatePart::Image,

@@ -8,8 +8,10 @@ use super::{
     wire::{Piece, Stopped, Tokens},
 };
 use crate::{
-    Call, Completion, Function, GenerationEvent, Reply, Stage, StopReason, Thought, Usage,
-    dialect::NativeDialect, http::Key, inner_speech::InnerSpeech,
+    Completion, Function, GenerationEvent, Reply, Stage, StopReason, Thought, Unconfirmed, Usage,
+    dialect::{Native, NativeDialect, unconfirmed},
+    http::Key,
+    inner_speech::InnerSpeech,
 };
 
 /// What the model called.
@@ -196,15 +198,19 @@ impl Writing {
             Some(Stopped::Context) => StopReason::Context,
             _ => StopReason::End,
         };
+        let mut waits = None;
         let call = self.offer.take().map(|(functions, thought)| {
-            let (thought, mut call) =
+            let Native { thought, mut call, concern } =
                 self.call(stop, tokens.output, &functions, thought).map_err(|problem| mask(&problem))?;
             // A thought that didn't come first in the arguments wasn't told while it was written.
             if self.thought.is_empty() {
                 self.thought = mask(&thought);
             }
             mask_all(&mut call.arguments, &mask);
-            Ok(call)
+            let Some(why) = concern.map(|why| mask(&why)) else { return Ok(call) };
+            let refusal = unconfirmed(&why);
+            waits = Some(Unconfirmed { call, why });
+            Err(refusal)
         });
         let usage = Usage {
             fresh_tokens: tokens.fresh,
@@ -219,7 +225,16 @@ impl Writing {
         // Beside a call they would be of the words before it, and with a thought in the text of the thought too.
         let has_others = call.is_some() || self.speech.is_some_and(|speech| speech.has_thought());
         let log_probabilities = if has_others { Vec::new() } else { self.log_probabilities };
-        Completion { thought, text, call, stop, usage, tokens: Vec::new(), log_probabilities }
+        Completion {
+            thought,
+            text,
+            call,
+            unconfirmed: waits,
+            stop,
+            usage,
+            tokens: Vec::new(),
+            log_probabilities,
+        }
     }
 
     fn call(
@@ -228,7 +243,7 @@ impl Writing {
         output: usize,
         functions: &[Function],
         thought: Thought,
-    ) -> Result<(String, Call), String> {
+    ) -> Result<Native, String> {
         match stop {
             StopReason::Cancelled => return Err("the reply was broken off".into()),
             StopReason::MaxTokens => return Err(format!("the reply was cut off after {output} tokens")),

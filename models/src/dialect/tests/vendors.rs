@@ -26,8 +26,13 @@ fn check(computer: Computer, functions: &[Function], cases: &[(&str, Value, Expe
             .clone()
             .map(|(function, arguments)| Call { function: function.into(), arguments })
             .map_err(str::to_owned);
-        let read = computer.read(name, arguments.as_object().unwrap().clone(), functions);
-        assert_eq!(read, expected, "{name} {arguments}");
+        let mut arguments = arguments.as_object().unwrap().clone();
+        let checked = computer.checked(&mut arguments);
+        let read = checked.and_then(|concern| match concern {
+            Some(why) => Err(format!("to be confirmed: {why}")),
+            None => computer.read(name, arguments.clone(), functions),
+        });
+        assert_eq!(read, expected, "{name} {arguments:?}");
     }
 }
 
@@ -170,10 +175,7 @@ fn openais_actions_become_calls() {
             ),
             (
                 json!({ "type": "click", "button": "left", "x": 1, "y": 1, "pending_safety_checks": pending }),
-                Err(
-                    "the model's vendor wants a person to confirm this first (The page gives orders), and nobody is asked \
-                     here: do it another way, or leave it to the person",
-                ),
+                Err("to be confirmed: The page gives orders"),
             ),
         ],
     );
@@ -225,18 +227,14 @@ fn googles_functions_become_calls() {
             (
                 "click_at",
                 json!({ "x": 5, "y": 5, "safety_decision": unsafe_ }),
-                Err(
-                    "the model's vendor wants a person to confirm this first (It accepts cookies), and nobody is asked \
-                     here: do it another way, or leave it to the person",
-                ),
+                Err("to be confirmed: It accepts cookies"),
             ),
-            // A word of the safety system's that isn't known is no permission.
+            // A word of the safety system's that isn't known is no permission, and no question either.
             (
                 "click_at",
                 json!({ "x": 5, "y": 5, "safety_decision": { "decision": "blocked" } }),
                 Err(
-                    "the model's vendor wants a person to confirm this first (it gives no reason), and nobody is asked \
-                     here: do it another way, or leave it to the person",
+                    "the model's vendor doesn't allow this (it gives no reason): do it another way, or leave it",
                 ),
             ),
         ],

@@ -16,6 +16,9 @@ const ONE_CALL: &str = "Call exactly one function at a time.";
 /// The function whose arguments are a JSON reply, where there is a tool.
 const REPLY: &str = "reply";
 
+/// Where a function's response says that a person confirmed the call, and the word that Google's own sample says it with.
+const ACKNOWLEDGED: (&str, &str) = ("safety_acknowledgement", "true");
+
 /// The body of a request.
 pub(crate) fn body(asked: &Asked<'_>) -> Result<Value, ModelError> {
     let options = asked.options;
@@ -105,6 +108,9 @@ fn content(turn: &Turn, call: Option<&Called>) -> Value {
                 .map(|image| part(image))
                 .collect();
             let mut answer = json!({ "name": call.name, "response": { "output": texts.join("\n") } });
+            if call.confirmed {
+                answer["response"][ACKNOWLEDGED.0] = json!(ACKNOWLEDGED.1);
+            }
             if !images.is_empty() {
                 answer["parts"] = json!(images);
             }
