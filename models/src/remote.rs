@@ -170,6 +170,13 @@ impl ChatModel for RemoteModel {
         &self.inner.card
     }
 
+    fn can_think(&self, options: &Generate) -> Result<(), ModelError> {
+        let inner = &self.inner;
+        inner
+            .check_thought(options)
+            .map_err(|problem| ModelError::Request(format!("{}: {problem}", inner.card.name)))
+    }
+
     async fn generate(
         &self,
         conversation: &Conversation,

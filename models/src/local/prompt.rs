@@ -16,7 +16,7 @@ use super::{
     shown::{self, Shown},
 };
 use crate::{
-    Content, ContentHash, Conversation, ModelError, ModelFolder, Reply, Role, Span,
+    Content, ContentHash, Conversation, Message, ModelError, ModelFolder, Reply, Role, Span,
     dialect::Dialect,
     family::Family,
     inner_speech,
@@ -118,6 +118,33 @@ impl Told {
     }
 }
 
+/// What opens a thought at the end of a prompt that asks for one; `off` is the same that asks for none.
+fn opening(inner: &Inner, on: &str, off: &str) -> Result<String, ModelError> {
+    inner_speech::opening(on, off).ok_or_else(|| {
+        ModelError::Request(format!(
+            "{} isn't known to think before it answers: its chat template has no `{}` that `enable_thinking` switches on; \
+             ask without a thought",
+            inner.card.name,
+            inner_speech::OPEN
+        ))
+    })
+}
+
+/// Whether the model's template knows a thought before an answer in words.
+///
+/// # Errors
+///
+/// [`ModelError::Request`] if it doesn't.
+pub(super) fn can_think(inner: &Inner) -> Result<(), ModelError> {
+    let (folder, conversation) =
+        (&inner.folder, Conversation::from_iter([Message::text(Role::User, "Hello.")]));
+    let family = folder.family.as_ref();
+    let messages = messages(&conversation, None, &inner.names, inner.dialect.as_ref(), family);
+    let (template, in_text) = (folder.template_of(&conversation), family.image_in_text());
+    let rendered = |on| template.render_with_tools(&messages, &in_text, Some(on), None);
+    opening(inner, &rendered(true)?, &rendered(false)?).map(drop)
+}
+
 /// Conversation, functions and template made into tokens.
 pub(super) async fn prepare(
     inner: &Arc<Inner>,
@@ -147,15 +174,7 @@ pub(super) async fn prepare_between(
     let mut text = template.render_with_tools(&messages, &in_text, thinking, tools.as_ref())?;
     if thinks {
         let off = template.render_with_tools(&messages, &in_text, Some(false), None)?;
-        let opening = inner_speech::opening(&text, &off).ok_or_else(|| {
-            ModelError::Request(format!(
-                "{} isn't known to think before it answers: its chat template has no `{}` that `enable_thinking` switches \
-                 on; ask without a thought",
-                inner.card.name,
-                inner_speech::OPEN
-            ))
-        })?;
-        text.push_str(&opening);
+        text.push_str(&opening(inner, &text, &off)?);
     }
     let sees = folder.family.sees().then_some(placeholder);
     let pieces = placeholders(&text, sees, folder.family.video().map(|form| form.token));
