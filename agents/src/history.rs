@@ -210,14 +210,13 @@ impl Record {
                 let notes: Vec<_> =
                     seen.notes.iter().map(|note| format!(" (The screen notes: {note})")).collect();
                 let text = format!("The screen now{place}.{}", notes.concat());
-                if skip(without_image) {
-                    return Message::text(
-                        Role::User,
-                        format!("{text} (This screenshot was left out to save room.)"),
-                    );
-                }
-                let content = vec![Content::Image(percept.image().clone()), Content::Text(text)];
-                Message { role: Role::User, content }
+                let address = seen.location.clone().map(Content::Address);
+                let content = if skip(without_image) {
+                    vec![Content::Text(format!("{text} (This screenshot was left out to save room.)"))]
+                } else {
+                    vec![Content::Image(percept.image().clone()), Content::Text(text)]
+                };
+                Message { role: Role::User, content: content.into_iter().chain(address).collect() }
             }
             Self::Decided { thought, text, confirmed } => spoken(thought, text, *confirmed),
             Self::Observed(parts) => {
@@ -263,7 +262,7 @@ fn skip(count: &mut usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{borrow::Cow, sync::Arc};
 
     use image::RgbImage;
     use percept_models::{Content, Conversation};
@@ -284,9 +283,9 @@ mod tests {
     /// A conversation on one line: a message in brackets, `#` for an image with its shade.
     fn told(conversation: &Conversation) -> String {
         let messages = conversation.messages().iter().map(|message| {
-            let content = message.content.iter().map(|content| match content {
-                Content::Image(image) => format!("#{}", image.pixels().as_raw()[0]),
-                other => other.plain().unwrap().into_owned(),
+            let content = message.content.iter().filter_map(|content| match content {
+                Content::Image(image) => Some(format!("#{}", image.pixels().as_raw()[0])),
+                other => other.plain().map(Cow::into_owned),
             });
             format!("{:?}[{}]", message.role, content.collect::<Vec<_>>().join("|"))
         });

@@ -292,12 +292,18 @@ impl Policy {
         }
     }
 
-    /// The rules that could be about these tools, for an agent that can ask nobody.
+    /// The rules that could be about these tools.
     pub(crate) fn within(&self, toolbox: &Toolbox) -> Self {
         let is_there = |rule: &&Rule| rule.tool.as_ref().is_none_or(|tool| toolbox.card(tool).is_some());
         let kept = |rules: &[Rule]| rules.iter().filter(is_there).cloned().collect();
-        let Self { ask, allow, refuse, grounded, confirm: _ } = self;
-        Self { ask: kept(ask), allow: kept(allow), refuse: kept(refuse), grounded: *grounded, confirm: false }
+        let Self { ask, allow, refuse, grounded, confirm } = self;
+        Self {
+            ask: kept(ask),
+            allow: kept(allow),
+            refuse: kept(refuse),
+            grounded: *grounded,
+            confirm: *confirm,
+        }
     }
 
     /// # Errors

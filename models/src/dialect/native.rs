@@ -184,8 +184,9 @@ impl NativeDialect {
             // Functions that are declared beside the tool may be asked about as well.
             concern = computer.checked(&mut arguments)?;
             if computer.owns(name, functions) {
+                let thought = computer.intent(&arguments).unwrap_or_default().to_owned();
                 let call = computer.read(name, arguments, functions)?;
-                return Ok(Native { thought: String::new(), call, concern });
+                return Ok(Native { thought, call, concern });
             }
         }
         let Some(function) = functions.iter().find(|function| function.name == name) else {

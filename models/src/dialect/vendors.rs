@@ -9,6 +9,7 @@
 
 mod anthropic;
 mod gemini;
+mod gemini_3;
 mod openai;
 
 pub(crate) use self::openai::PENDING;
@@ -32,7 +33,10 @@ const NO_SCREEN: [u32; 2] = [1024, 768];
 pub(crate) enum Vendor {
     Anthropic,
     OpenAi,
+    /// Google's, of Gemini 2.5.
     Google,
+    /// Google's, from Gemini 3 on.
+    Google3,
 }
 
 /// A vendor's tool, on screenshots that are sent within bounds.
@@ -91,6 +95,7 @@ impl Computer {
     ) -> Result<Option<Offering>, ModelError> {
         let all = match self.vendor {
             Vendor::Google => &gemini::ALL[..],
+            Vendor::Google3 => &gemini_3::ALL[..],
             Vendor::Anthropic | Vendor::OpenAi => &[],
         };
         if functions.is_empty() {
@@ -98,7 +103,7 @@ impl Computer {
             return Ok(is_needed.then_some(Offering { size, actions, excluded, others }));
         }
         let offer = Offer::of(self.table(), functions)?;
-        if self.vendor != Vendor::Google && functions.iter().any(|function| function.name == COMPUTER) {
+        if !self.is_googles() && functions.iter().any(|function| function.name == COMPUTER) {
             return Err(ModelError::Request(format!(
                 "a function can't be called `{COMPUTER}` beside the vendor's tool of that name: rename it, or set \
                  `?computer=functions`"
@@ -126,6 +131,10 @@ impl Computer {
     pub(crate) fn owns(self, name: &str, functions: &[Function]) -> bool {
         match self.vendor {
             Vendor::Google => gemini::ALL.contains(&name) && !self.declares(name, functions),
+            Vendor::Google3 => {
+                (gemini_3::ALL.contains(&name) || gemini::ALL.contains(&name))
+                    && !self.declares(name, functions)
+            }
             Vendor::Anthropic | Vendor::OpenAi => name == COMPUTER,
         }
     }
@@ -141,10 +150,15 @@ impl Computer {
         arguments: Map<String, Value>,
         functions: &[Function],
     ) -> Result<Call, String> {
+        // The first models of Gemini 3 had the names of before.
+        if self.vendor == Vendor::Google3 && !gemini_3::ALL.contains(&name) {
+            return Self { vendor: Vendor::Google, ..self }.read(name, arguments, functions);
+        }
         let (action, arguments) = match self.vendor {
             Vendor::Anthropic => anthropic::brought(arguments)?,
             Vendor::OpenAi => openai::brought(arguments)?,
             Vendor::Google => gemini::brought(name, arguments)?,
+            Vendor::Google3 => gemini_3::brought(name, arguments),
         };
         let offer = Offer::of(self.table(), functions).map_err(|error| error.to_string())?;
         let Some(offered) = offer.action(&action) else {
@@ -190,7 +204,7 @@ impl Computer {
         match self.vendor {
             Vendor::Anthropic => Check::Passed,
             Vendor::OpenAi => openai::check(arguments),
-            Vendor::Google => gemini::check(arguments),
+            Vendor::Google | Vendor::Google3 => gemini::check(arguments),
         }
     }
 
@@ -199,8 +213,19 @@ impl Computer {
         match self.vendor {
             Vendor::Anthropic => None,
             Vendor::OpenAi => Some(PENDING),
-            Vendor::Google => Some(gemini::SAFETY),
+            Vendor::Google | Vendor::Google3 => Some(gemini::SAFETY),
         }
+    }
+
+    /// Why the model does what it calls, where the tool has an argument for that.
+    pub(crate) fn intent(self, arguments: &Map<String, Value>) -> Option<&str> {
+        let intent = (self.vendor == Vendor::Google3).then(|| arguments.get(gemini_3::INTENT)).flatten();
+        intent.and_then(Value::as_str)
+    }
+
+    /// Whether its actions are functions of their own.
+    fn is_googles(self) -> bool {
+        matches!(self.vendor, Vendor::Google | Vendor::Google3)
     }
 
     fn table(self) -> &'static [Action] {
@@ -208,12 +233,13 @@ impl Computer {
             Vendor::Anthropic => &anthropic::ACTIONS,
             Vendor::OpenAi => &openai::ACTIONS,
             Vendor::Google => &gemini::ACTIONS,
+            Vendor::Google3 => &gemini_3::ACTIONS,
         }
     }
 
     fn scale(self) -> Scale {
         match self.vendor {
-            Vendor::Google => Scale::THOUSANDTHS,
+            Vendor::Google | Vendor::Google3 => Scale::THOUSANDTHS,
             Vendor::Anthropic | Vendor::OpenAi => Scale::Within(self.fit),
         }
     }

@@ -342,13 +342,15 @@ fn messages(
             content: message
                 .content
                 .iter()
-                .map(|content| match content {
-                    Content::Text(text) => TemplatePart::Text { text: harmless(text, &names.anywhere) },
+                .filter_map(|content| match content {
+                    Content::Text(text) => Some(TemplatePart::Text { text: harmless(text, &names.anywhere) }),
                     Content::Said { thought, text, .. } => {
-                        TemplatePart::Text { text: harmless(&dialect.said(thought, text), &names.in_replies) }
+                        let text = harmless(&dialect.said(thought, text), &names.in_replies);
+                        Some(TemplatePart::Text { text })
                     }
-                    Content::Image(_) => TemplatePart::Image,
-                    Content::Video(_) => TemplatePart::Video,
+                    Content::Image(_) => Some(TemplatePart::Image),
+                    Content::Video(_) => Some(TemplatePart::Video),
+                    Content::Address(_) => None,
                 })
                 .collect(),
         })

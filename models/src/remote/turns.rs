@@ -75,6 +75,8 @@ pub(super) struct Turn {
     pub(super) is_model: bool,
     /// What is said.
     pub(super) parts: Vec<Part>,
+    /// The address of the page that is shown by its end, as far as it is known.
+    pub(super) address: Option<String>,
 }
 
 /// A whole conversation.
@@ -103,6 +105,7 @@ impl Turns {
         let mut turns: Vec<Turn> = Vec::new();
         let mut calls = 0;
         let mut confirmed_in_words = false;
+        let mut address: Option<String> = None;
         let messages = conversation.messages();
         for (at, message) in messages.iter().enumerate() {
             // An API wants what came of a call right after it.
@@ -136,6 +139,7 @@ impl Turns {
                     Content::Image(_) if is_model || message.role == Role::System => {
                         return Err(refused("an image can only be the user's or a tool's"));
                     }
+                    Content::Address(shown) => address = Some(shown.clone()),
                     Content::Video(_) => {
                         return Err(refused(
                             "this API is shown no videos: make images of one with `with_frames`",
@@ -173,15 +177,18 @@ impl Turns {
                 parts.insert(0, Part::Text(CONFIRMED.into()));
             }
             match turns.last_mut().filter(|last| last.is_model == is_model) {
-                Some(last) => last.parts.extend(parts),
+                Some(last) => {
+                    last.parts.extend(parts);
+                    last.address.clone_from(&address);
+                }
                 None if parts.is_empty() => {}
-                None => turns.push(Turn { is_model, parts }),
+                None => turns.push(Turn { is_model, parts, address: address.clone() }),
             }
         }
         if turns.is_empty() {
             return Err(refused("the conversation is empty: say something to the model"));
         }
-        let user = |text: &str| Turn { is_model: false, parts: vec![Part::Text(text.into())] };
+        let user = |text: &str| Turn { is_model: false, parts: vec![Part::Text(text.into())], address: None };
         if turns[0].is_model {
             turns.insert(0, user(BEGIN));
         }
@@ -243,6 +250,7 @@ fn is_blank(content: &Content) -> bool {
     match content {
         Content::Text(_) | Content::Said { .. } => content.plain().is_none_or(|text| text.trim().is_empty()),
         Content::Image(_) | Content::Video(_) => false,
+        Content::Address(_) => true,
     }
 }
 

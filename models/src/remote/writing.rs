@@ -11,7 +11,7 @@ use crate::{
     Completion, Function, GenerationEvent, Reply, Stage, StopReason, Thought, Unconfirmed, Usage,
     dialect::{Native, NativeDialect, unconfirmed},
     http::Key,
-    inner_speech::InnerSpeech,
+    inner_speech::{self, InnerSpeech, Opening},
 };
 
 /// What the model called.
@@ -31,6 +31,7 @@ pub(super) struct Writing {
     veils: [Veil; 2],
     /// What tells a thought from an answer, where the server may leave it in the text.
     speech: Option<InnerSpeech>,
+    is_json: bool,
     thought: String,
     /// Whether the thought in the arguments has begun.
     argues: bool,
@@ -43,8 +44,13 @@ pub(super) struct Writing {
 }
 
 impl Writing {
-    /// A reply of this kind. A server that `tells_apart` never leaves a thought in the text.
-    pub(super) fn new(reply: &Reply, dialect: NativeDialect, key: Option<&Key>, tells_apart: bool) -> Self {
+    /// A reply of this kind; `opening` is how a thought may stand in its text, where the server doesn't tell it apart.
+    pub(super) fn new(
+        reply: &Reply,
+        dialect: NativeDialect,
+        key: Option<&Key>,
+        opening: Option<Opening>,
+    ) -> Self {
         let offer = match reply {
             // Beside a vendor's tool words come before the call, and an argument called `thought` is the function's own.
             Reply::Call { functions, .. } if dialect.computer.is_some() => {
@@ -57,12 +63,14 @@ impl Writing {
         let (thought, text, calls) = (String::new(), String::new(), Vec::new());
         let log_probabilities = Vec::new();
         let (argues, tokens, stopped) = (false, None, None);
-        let speech = (!tells_apart && offer.is_none()).then(InnerSpeech::possible);
+        let speech = opening.filter(|_| offer.is_none()).map(InnerSpeech::possible);
+        let is_json = matches!(reply, Reply::Json(_));
         Self {
             dialect,
             offer,
             veils,
             speech,
+            is_json,
             thought,
             argues,
             text,
@@ -76,7 +84,10 @@ impl Writing {
     /// Takes a piece, and gives what can be told of it.
     pub(super) fn take(&mut self, piece: Piece) -> Vec<GenerationEvent> {
         match piece {
-            Piece::Thought(text) => self.think(&text),
+            Piece::Thought(text) => {
+                self.speech.iter_mut().for_each(InnerSpeech::is_told_apart);
+                self.think(&text)
+            }
             // Where a call is asked for, text before it is the thought.
             Piece::Text(text) if self.offer.is_some() => self.think(&text),
             Piece::Text(text) => self.speak(&text, false),
@@ -219,6 +230,12 @@ impl Writing {
             forced_tokens: 0,
             stage,
         };
+        // Told while it was written it was the answer's; it is taken for what it was.
+        let leaked = self.leaked().map(|(thought, answer)| (thought.to_owned(), answer.to_owned()));
+        if let Some(parts) = leaked {
+            (self.thought, self.text) = parts;
+            self.log_probabilities.clear();
+        }
         let thought = self.thought.trim().to_owned();
         // A call whose arguments never came ends with the space before them.
         let text = if call.is_some() { self.text.trim_end().to_owned() } else { self.text };
@@ -235,6 +252,12 @@ impl Writing {
             tokens: Vec::new(),
             log_probabilities,
         }
+    }
+
+    /// The thought and the answer, where the text turns out to begin within a thought that wasn't held back.
+    fn leaked(&self) -> Option<(&str, &str)> {
+        let is_possible = self.speech.is_some() && self.thought.is_empty();
+        is_possible.then(|| inner_speech::parted(&self.text, self.is_json)).flatten()
     }
 
     fn call(

@@ -413,6 +413,49 @@ async fn gemini_3_is_told_of_its_calls_in_words() {
 }
 
 #[tokio::test]
+async fn gemini_3_calls_its_tool_by_other_names_and_says_why_in_an_argument() {
+    let called = r#"data: {"candidates":[{"content":{"parts":[{"functionCall":{"name":"click","args":{"x":500,"y":500,"intent":"To open the menu."}}}],"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":9,"totalTokenCount":18}}
+
+"#;
+    let server = Server::new(vec![Answer::stream(called)]).await;
+    let model = patient(&server.address("gemini").replace("#model", "#gemini-3.5-flash?computer=native"));
+    let generation = model.generate(&after(&[]), &call(64, 48, Thought::Free)).await.unwrap();
+    let done = generation.complete().await.unwrap();
+    assert_eq!(done.thought, "To open the menu.");
+    let expected = Call { function: "click".into(), arguments: json!({ "point": [32, 24] }) };
+    assert_eq!(done.call.unwrap(), Ok(expected));
+    let excluded =
+        server.asked().remove(0).body["tools"][0]["computerUse"]["excludedPredefinedFunctions"].clone();
+    let excluded = excluded.as_array().unwrap();
+    assert!(excluded.len() == 19 && !excluded.contains(&json!("click")), "{excluded:?}");
+}
+
+#[tokio::test]
+async fn googles_tool_is_told_the_pages_address_beside_what_came_of_a_call() {
+    let mut messages =
+        after(&[(click("computer_use"), "Pressed."), ("finish {}", "It isn't.")]).messages().to_vec();
+    for (at, address) in [(2, "https://a.example/"), (5, "https://b.example/")] {
+        messages[at].content.push(Content::Address(address.into()));
+    }
+    let conversation: Conversation = messages.into_iter().collect();
+    let options = call(64, 48, Thought::Free);
+    let body = asked("gemini", "?computer=computer_use", "gemini/text", &conversation, &options).await.body;
+    let answers: Vec<&Value> = body["contents"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|turn| &turn["parts"][0]["functionResponse"])
+        .filter(|answer| !answer.is_null())
+        .collect();
+    let told: Vec<_> = answers.iter().map(|answer| (&answer["name"], &answer["response"]["url"])).collect();
+    // A function of the run's own has no place for it.
+    assert_eq!(told, [(&json!("click_at"), &json!("https://b.example/")), (&json!("finish"), &Value::Null)]);
+    // Where a screenshot is left out, its address isn't; where none is known, none is told; and it is said nowhere else.
+    assert_eq!(body.to_string().matches("b.example").count(), 1, "{body}");
+    assert!(!body.to_string().contains("a.example"), "{body}");
+}
+
+#[tokio::test]
 async fn a_call_of_openais_tool_without_a_screenshot_since_is_told_in_words() {
     let text = click("computer");
     let mut messages = after(&[(text, "Pressed.")]).messages().to_vec();
