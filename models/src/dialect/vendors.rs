@@ -147,11 +147,12 @@ impl Computer {
     pub(crate) fn read(
         self,
         name: &str,
-        arguments: Map<String, Value>,
+        mut arguments: Map<String, Value>,
         functions: &[Function],
     ) -> Result<Call, String> {
         // The first models of Gemini 3 had the names of before.
         if self.vendor == Vendor::Google3 && !gemini_3::ALL.contains(&name) {
+            arguments.shift_remove(gemini_3::INTENT);
             return Self { vendor: Vendor::Google, ..self }.read(name, arguments, functions);
         }
         let (action, arguments) = match self.vendor {

@@ -139,7 +139,7 @@ impl Turns {
                     Content::Image(_) if is_model || message.role == Role::System => {
                         return Err(refused("an image can only be the user's or a tool's"));
                     }
-                    Content::Address(shown) => address = Some(shown.clone()),
+                    Content::Address(page) => address = Some(page.clone()),
                     Content::Video(_) => {
                         return Err(refused(
                             "this API is shown no videos: make images of one with `with_frames`",

@@ -354,7 +354,11 @@ fn gemini_3s_functions_become_calls() {
             ),
             ("navigate", json!({ "url": "a.html" }), Ok(("navigate", json!({ "url": "a.html" })))),
             // The first of them had the names of before.
-            ("click_at", json!({ "x": 500, "y": 500 }), Ok(("click", json!({ "point": [640, 360] })))),
+            (
+                "click_at",
+                json!({ "x": 500, "y": 500, "intent": why }),
+                Ok(("click", json!({ "point": [640, 360] }))),
+            ),
             ("drag_and_drop", json!({ "start_x": 500, "start_y": 500 }), Err("`drag_and_drop` lacks `end`")),
             (
                 "key_down",
