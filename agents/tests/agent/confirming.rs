@@ -7,7 +7,7 @@ use std::{
 
 use percept::{
     Agent, AgentBuilder, Event, Outcome, Policy, Reflect, Run, RunFolder, RunResult, Thinking, journal,
-    models::{Call, Content, ScriptedCall, ScriptedModel, ScriptedReply},
+    models::{Call, Content, Conversation, ScriptedCall, ScriptedModel, ScriptedReply},
     replay, report,
     tools::{Screen, builtin},
 };
@@ -83,7 +83,7 @@ async fn answered(mut run: Run, word: Word) -> (Vec<Option<String>>, Vec<String>
 fn confirmed(model: &ScriptedModel) -> Vec<String> {
     let asked = model.asked();
     let contents =
-        asked.last().into_iter().flat_map(|newest| newest.messages()).flat_map(|message| &message.content);
+        asked.last().into_iter().flat_map(Conversation::messages).flat_map(|message| &message.content);
     contents
         .filter_map(|content| match content {
             Content::Said { text, confirmed: true, .. } => Some(text.clone()),
