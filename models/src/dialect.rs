@@ -30,9 +30,9 @@ pub use choice::{ChosenDialect, DialectKind};
 pub(crate) use choice::{names, of_folder};
 pub use json::JsonDialect;
 pub use located::{Found, Located};
-pub(crate) use native::{Declared, NativeDialect, THOUGHT};
+pub(crate) use native::{Declared, Native, NativeDialect, THOUGHT};
 pub(crate) use places::Places;
-pub(crate) use vendors::{COMPUTER, Computer, Offering, Vendor};
+pub(crate) use vendors::{COMPUTER, Computer, Offering, PENDING, Vendor, unconfirmed};
 
 /// A way of writing calls.
 ///

@@ -107,7 +107,7 @@ async fn a_reply_is_shown_again_as_it_was_written() {
     for (kind, expected, text) in cases {
         let (_kept, folder) = folder(&format!("[dialect]\nkind = '{kind}'"));
         let model = load(&folder, "cpu", CacheForm::Auto).await;
-        let said = Content::Said { thought: "I see.".into(), text: text.into() };
+        let said = Content::Said { thought: "I see.".into(), text: text.into(), confirmed: false };
         let mut conversation = task();
         conversation.push(Message { role: Role::Assistant, content: vec![said] });
         let prompt = model.prompt(&conversation).await.unwrap().rendered;
@@ -122,7 +122,7 @@ async fn a_reply_that_is_shown_again_is_found_in_the_cache() {
     let first = reply(&model, &task(), Thought::None, 1).await;
     let read = first.usage.fresh_tokens;
     let mut conversation = task();
-    let said = Content::Said { thought: first.thought, text: first.text };
+    let said = Content::Said { thought: first.thought, text: first.text, confirmed: false };
     conversation.push(Message { role: Role::Assistant, content: vec![said] });
     conversation.push(Message::text(Role::User, "And now?"));
     let second = reply(&model, &conversation, Thought::None, 1).await;

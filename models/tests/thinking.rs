@@ -161,6 +161,7 @@ async fn a_thought_that_takes_all_the_room_leaves_no_answer() {
     let (_kept, folder) = folder(OPENS, Tags::Tokens);
     let model = load(&folder, "cpu", CacheForm::Auto).await;
     let options = Generate { max_tokens: 5, ..thinking(Reply::Text) };
+    model.can_think(&options).unwrap();
     let (reply, ..) = heard(&model, &options).await;
     assert_eq!((reply.text.as_str(), reply.usage.output_tokens), ("", 5));
     assert!(!reply.thought.is_empty());
@@ -171,8 +172,11 @@ async fn a_template_that_cant_think_is_an_error() {
     let (_kept, folder) = folder("", Tags::Text);
     let model = load(&folder, "cpu", CacheForm::Auto).await;
     let error = model.generate(&asked(), &thinking(Reply::Text)).await.err().unwrap();
-    assert!(matches!(error, ModelError::Request(_)), "{error}");
-    for part in ["isn't known to think before it answers", "`enable_thinking`", "ask without a thought"] {
-        assert!(error.to_string().contains(part), "{error}");
+    // It is known before anything is asked.
+    for error in [error, model.can_think(&thinking(Reply::Text)).unwrap_err()] {
+        assert!(matches!(error, ModelError::Request(_)), "{error}");
+        for part in ["isn't known to think before it answers", "`enable_thinking`", "ask without a thought"] {
+            assert!(error.to_string().contains(part), "{error}");
+        }
     }
 }

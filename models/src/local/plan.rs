@@ -5,7 +5,7 @@ use percept_runtime::{Constraint, Form, Grammar, Marker, Prelude};
 use super::{Inner, names::is_one_token, prompt::Prompt};
 use crate::{
     Function, Generate, ModelError, Reply, Thought,
-    inner_speech::{self, CLOSE, InnerSpeech, OPEN},
+    inner_speech::{self, CLOSE, InnerSpeech, OPEN, Opening},
 };
 
 /// At most so much white space stands between a thought and the JSON after it: two line breaks, as templates write it.
@@ -42,9 +42,11 @@ impl ReplyPlan {
         let is_free = form == Form::Free;
         if !begun {
             return Ok(match form {
-                Form::Free if knows_thoughts(inner) => {
-                    Self { speech: Some(InnerSpeech::possible()), tags: tags(inner), ..Self::default() }
-                }
+                Form::Free if knows_thoughts(inner) => Self {
+                    speech: Some(InnerSpeech::possible(Opening::Told)),
+                    tags: tags(inner),
+                    ..Self::default()
+                },
                 Form::Free => Self::default(),
                 form => Self { constraint: Some(inner.compile(&Grammar::of(form))?), ..Self::default() },
             });

@@ -14,7 +14,7 @@ use std::{
 
 use percept_runtime::RopePosition;
 
-pub(super) use self::told::Told;
+pub(super) use self::told::{Told, can_think};
 use self::{
     messages::messages,
     places::{check_places, expand, placeholders},
@@ -27,7 +27,7 @@ use super::{
     names::harmless,
     shown::{self, Shown},
 };
-use crate::{ContentHash, Conversation, ModelError, Span, inner_speech, processor::ProcessedImage};
+use crate::{ContentHash, Conversation, ModelError, Span, processor::ProcessedImage};
 
 /// One token of a prompt, and the image feature that takes its embedding's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,15 +114,7 @@ pub(super) async fn prepare_between(
     let mut text = template.render_with_tools(&messages, &in_text, thinking, tools.as_ref())?;
     if thinks {
         let off = template.render_with_tools(&messages, &in_text, Some(false), None)?;
-        let opening = inner_speech::opening(&text, &off).ok_or_else(|| {
-            ModelError::Request(format!(
-                "{} isn't known to think before it answers: its chat template has no `{}` that `enable_thinking` switches \
-                 on; ask without a thought",
-                inner.card.name,
-                inner_speech::OPEN
-            ))
-        })?;
-        text.push_str(&opening);
+        text.push_str(&told::opening(inner, &text, &off)?);
     }
     let sees = folder.family.sees().then_some(placeholder);
     let pieces = placeholders(&text, sees, folder.family.video().map(|form| form.token));

@@ -57,7 +57,7 @@ pub(super) fn shown(inner: &Inner, conversation: &Conversation) -> Result<Vec<Sh
     let mut all = Vec::new();
     for content in contents {
         match content {
-            Content::Text(_) | Content::Said { .. } => {}
+            Content::Text(_) | Content::Said { .. } | Content::Address(_) => {}
             Content::Image(image) => {
                 let key = if among_several { image.hash().among_several() } else { image.hash() };
                 all.push(Shown { key, source: Source::Image(Arc::clone(image.pixels()), count) });

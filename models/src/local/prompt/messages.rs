@@ -24,13 +24,19 @@ pub(super) fn messages(
             content: message
                 .content
                 .iter()
-                .map(|content| match content {
-                    Content::Text(text) => TemplatePart::Text { text: harmless(text, &names.anywhere) },
-                    Content::Said { thought, text } => {
-                        TemplatePart::Text { text: harmless(&dialect.said(thought, text), &names.in_replies) }
+                .filter_map(|content| match content {
+                    Content::Text(text) => Some(TemplatePart::Text { text: harmless(text, &names.anywhere) }),
+                    // Cut off in its thought, a reply has begun no call.
+                    Content::Said { thought, text, .. } if text.trim().is_empty() => {
+                        Some(TemplatePart::Text { text: harmless(thought, &names.in_replies) })
                     }
-                    Content::Image(_) => TemplatePart::Image,
-                    Content::Video(_) => TemplatePart::Video,
+                    Content::Said { thought, text, .. } => {
+                        let text = harmless(&dialect.said(thought, text), &names.in_replies);
+                        Some(TemplatePart::Text { text })
+                    }
+                    Content::Image(_) => Some(TemplatePart::Image),
+                    Content::Video(_) => Some(TemplatePart::Video),
+                    Content::Address(_) => None,
                 })
                 .collect(),
         })
