@@ -8,8 +8,8 @@ use super::{config::EncoderConfig, family::EncoderFamily, local::TextReader};
 use crate::{
     ModelError,
     folder::{
-        FolderSettings, Graphs, Precision, SessionFile, check_folder, notes, part, read_processor,
-        read_tokenizer,
+        FolderSettings, Graphs, Precision, SessionFile, check_data, check_folder, notes, part,
+        read_processor, read_tokenizer,
     },
     processor::ImageProcessor,
 };
@@ -105,6 +105,7 @@ impl EncoderFolder {
         let settings = FolderSettings::of_folder(path)?;
         let processor = read_processor(path, settings.image_backend)?;
         let reader = TextReader::new(&path.join("tokenizer.json"), read_tokenizer(path)?, &config)?;
+        check_data(&sessions)?;
         Ok(Self {
             path: path.to_owned(),
             processor,
