@@ -320,6 +320,26 @@ fn inspection_tells_what_a_folder_is() {
 }
 
 #[test]
+fn inspection_tells_everything_that_a_folder_lacks_at_once() {
+    let folder = scene("clip-tiny");
+    let gone = ["onnx/model.onnx", "onnx/text_model.onnx", "preprocessor_config.json", "tokenizer.json"];
+    for file in gone {
+        fs::remove_file(folder.path().join("m").join(file)).unwrap();
+    }
+    fs::remove_file(folder.path().join("m/onnx/text_model_quantized.onnx")).unwrap();
+    let output = percept(&["models", "inspect", "m", "--json"], folder.path());
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    let told = document(&output);
+    let mut missing: Vec<_> =
+        told["missing"].as_array().unwrap().iter().map(|missing| missing["path"].as_str().unwrap()).collect();
+    missing.sort_unstable();
+    assert_eq!(missing, ["m/onnx/text_model.onnx", "m/preprocessor_config.json", "m/tokenizer.json"]);
+    assert_eq!((&told["family"], &told["sessions"][0]["session"]), (&json!("clip"), &json!("vision_model")));
+    let shown = text(&percept(&["models", "inspect", "m"], folder.path()).stdout);
+    assert!(shown.starts_with("m: clip, not whole\n") && shown.matches("missing: ").count() == 3, "{shown}");
+}
+
+#[test]
 fn what_makes_no_sense_is_bad_input_with_a_remedy() {
     let folder = scene("clip-tiny");
     let llava = data("llava-tiny").display().to_string();

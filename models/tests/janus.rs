@@ -268,3 +268,18 @@ async fn scores_of_a_head_that_are_no_numbers_are_refused_by_its_name() {
         );
     }
 }
+
+#[tokio::test]
+async fn the_memory_that_is_told_holds_both_sequences_of_a_picture_beside_the_conversation() {
+    for (folder, sequences) in [(FOLDER, 3), ("llava-tiny", 1)] {
+        let memory = load(&data().join(folder), "cpu", CacheForm::Auto).await.inspect().memory;
+        let weights: u64 = memory.weights.iter().map(|(_, weights)| weights.bytes()).sum();
+        let cache = memory.cache_bytes_per_token * memory.context;
+        assert!(cache > 0);
+        assert_eq!(
+            (memory.sequences, memory.total_bytes),
+            (sequences, weights + sequences * cache),
+            "{folder}"
+        );
+    }
+}

@@ -156,6 +156,27 @@ fn find_sessions(
     }
 }
 
+/// Each session that the folder has or should have, and what is wrong with it: both towers where one is there, so that the one
+/// that is missing is told beside it; else what [`find_sessions`] finds.
+pub(crate) fn sessions_of(
+    graphs: &Graphs,
+    precision: Option<&Precision>,
+) -> Vec<Result<SessionFile, ModelError>> {
+    let error = match find_sessions(graphs, precision) {
+        Ok((_, sessions)) => return sessions.into_iter().map(Ok).collect(),
+        Err(error) => error,
+    };
+    if [TEXT, VISION].iter().filter(|tower| is_there(graphs, tower)).count() != 1 {
+        // Nothing is there, or not in the precision that is asked for.
+        return vec![Err(error)];
+    }
+    let one = |tower| {
+        let found = graphs.choose(&[tower], precision).or_else(|_| graphs.choose(&[tower], None));
+        found.map(|mut found| found.swap_remove(0))
+    };
+    [TEXT, VISION].map(one).into()
+}
+
 /// Whether a session is there in any precision.
 fn is_there(graphs: &Graphs, session: &str) -> bool {
     graphs.choose(&[session], None).is_ok()
