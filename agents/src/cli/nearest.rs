@@ -147,12 +147,14 @@ fn doubt(query: &str) -> Result<Option<String>, Failure> {
         return Ok(Some(format!("{words}, though a folder is called so")));
     }
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    match EXTENSIONS.iter().any(|known| ending.eq_ignore_ascii_case(known)) {
-        true if query.contains(char::is_whitespace) => Ok(Some(format!("{words}: no file is called so"))),
-        true => Err(Failure::bad_input(anyhow!("there is no file {}", plain(query)))
-            .help("name a picture that is there, or say in words what is sought")),
-        false => Ok(None),
+    if !EXTENSIONS.iter().any(|known| ending.eq_ignore_ascii_case(known)) {
+        return Ok(None);
     }
+    if query.contains(char::is_whitespace) {
+        return Ok(Some(format!("{words}: no file is called so")));
+    }
+    Err(Failure::bad_input(anyhow!("there is no file {}", plain(query)))
+        .help("name a picture that is there, or say in words what is sought"))
 }
 
 /// The query's embedding, and what it was taken for: the picture in a file of that name, else words.
