@@ -89,7 +89,7 @@ impl Heads {
         switch: &RunSwitch,
     ) -> Result<Vec<f32>, EngineError> {
         let Some(head) = self.0.get_mut(place) else { return Ok(last) };
-        let scored = head.scored();
+        let declared = head.scored();
         let Head { graph, input, path } = head;
         let hidden = HostTensor::F32 { shape: vec![1, 1, last.len()], data: last };
         let outputs = graph.run(vec![(input.clone(), hidden)], switch)?;
@@ -100,7 +100,7 @@ impl Heads {
         })?;
         tracing::trace!(head = %graph.name, output = %name, "scored");
         let (_, scores) = scores.into_f32()?;
-        if let Some(expected) = scored.filter(|expected| *expected != scores.len()) {
+        if let Some(expected) = declared.filter(|expected| *expected != scores.len()) {
             return Err(EngineError::Graph {
                 path: path.clone(),
                 role: "a head",
