@@ -131,7 +131,8 @@ fn reply(
     all_numbers("second", logits_of_b)?;
     let higher = |best: (usize, f32), (token, &logit)| if logit > best.1 { (token, logit) } else { best };
     let (first, _) = logits_of_a.iter().enumerate().fold((0, f32::NEG_INFINITY), higher);
-    let comes_before = |own: f32, (token, logit): (usize, f32)| logit > own || logit == own && token < first;
+    let comes_before =
+        |own: f32, (token, logit): (usize, f32)| logit > own || (logit >= own && token < first);
     let before = logits_of_b.get(first).map_or(0, |own| {
         logits_of_b.iter().copied().enumerate().filter(|other| comes_before(*own, *other)).count()
     });

@@ -117,7 +117,7 @@ impl<'a> Part<'a> {
     /// [`ModelError::Folder`] for a graph that is torn, or whose data the repository doesn't have.
     pub(super) fn data(self, at: &Path, graphs: &[String]) -> Result<Vec<String>, ModelError> {
         let mut data = BTreeSet::new();
-        for graph in graphs.iter().filter(|path| path.ends_with(".onnx")) {
+        for graph in graphs.iter().filter(|path| Path::new(path).extension() == Some("onnx".as_ref())) {
             let inside = self.folder.and_then(|folder| graph.strip_prefix(folder)?.strip_prefix('/'));
             let session = at.join(inside.unwrap_or(graph));
             for path in Weights::of_graph(&session)?.data {
