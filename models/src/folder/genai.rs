@@ -196,6 +196,12 @@ impl GenaiConfig {
         self.graph(session).and_then(|graph| graph.filename.as_deref())
     }
 
+    /// The sessions that it names a graph for.
+    pub(super) fn sessions(&self) -> impl Iterator<Item = &'static str> {
+        let all = [family::VISION_ENCODER, family::EMBED_TOKENS, family::DECODER];
+        all.into_iter().filter(|session| self.file(session).is_some())
+    }
+
     /// Its key for a session; `None` for one that this layout doesn't have.
     pub(super) fn key(session: &str) -> Option<&'static str> {
         match session {

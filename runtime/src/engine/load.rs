@@ -32,16 +32,19 @@ use crate::{
     signature::Signature,
 };
 
-/// Loads everything; on the thread that will own it.
+/// Loads everything; on the thread that will own it. Nothing more is opened once `is_given_up` says that nobody waits any more:
+/// whoever dropped the loading waits for this thread's end.
 pub(super) fn load(
     runtime: &Runtime,
     graphs: &EngineGraphs,
     options: &EngineOptions,
+    is_given_up: &dyn Fn() -> bool,
 ) -> Result<(LoadedModel, EngineFacts), EngineError> {
     let moved = MovedCounter::default();
     let mut opened = Opened {
         runtime,
         options,
+        is_given_up,
         moved: &moved,
         signatures: Vec::new(),
         placement: Vec::new(),
@@ -122,6 +125,7 @@ pub(super) fn load(
 struct Opened<'a> {
     runtime: &'a Runtime,
     options: &'a EngineOptions,
+    is_given_up: &'a dyn Fn() -> bool,
     moved: &'a MovedCounter,
     signatures: Vec<(String, Signature)>,
     placement: Vec<(String, Placement)>,
@@ -212,6 +216,9 @@ impl Opened<'_> {
     ) -> Result<(Session, Signature, MemoryInfo<'static>), EngineError> {
         let span = tracing::debug_span!("open", graph = name, path = %path.display());
         let _entered = span.enter();
+        if (self.is_given_up)() {
+            return Err(EngineError::Cancelled);
+        }
         let session = self
             .runtime
             .open_session(path, device, self.options.threads)

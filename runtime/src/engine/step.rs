@@ -301,7 +301,7 @@ fn take_last(
 
 /// A score that is no number, or is infinite upwards, comes of an overflow or of broken weights; whatever is then chosen
 /// means nothing. Minus infinity is how graphs forbid a token.
-fn refuse_broken(logits: &[f32], path: &Path) -> Result<(), EngineError> {
+pub(super) fn refuse_broken(logits: &[f32], path: &Path) -> Result<(), EngineError> {
     let is_broken = |score: &&f32| score.is_nan() || **score == f32::INFINITY;
     match logits.iter().filter(is_broken).count() {
         0 => Ok(()),

@@ -57,7 +57,7 @@ pub(super) async fn start(
             let turns = Turns::of(&options.device);
             let model = {
                 let _turn = turns.take();
-                span.in_scope(|| load::load(&runtime, &graphs, &options))
+                span.in_scope(|| load::load(&runtime, &graphs, &options, &|| loaded.is_closed()))
             };
             match model {
                 Ok((mut model, facts)) => {
