@@ -23,7 +23,14 @@ mod together;
 mod turns;
 mod window;
 
-use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
+use std::{
+    num::NonZeroUsize,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -200,6 +207,8 @@ pub struct Engine {
 struct Inner {
     line: EngineLine,
     facts: EngineFacts,
+    /// The name of the next sequence.
+    next: AtomicU64,
 }
 
 /// What is known once a model is loaded.
@@ -239,7 +248,7 @@ impl Engine {
         options: EngineOptions,
     ) -> Result<Engine, EngineError> {
         let (line, facts) = thread::start(runtime.clone(), graphs, options).await?;
-        Ok(Engine { inner: Arc::new(Inner { line, facts }) })
+        Ok(Engine { inner: Arc::new(Inner { line, facts, next: AtomicU64::default() }) })
     }
 
     /// What a graph declares: an encoder or a head by its name, `"embedding"` or `"decoder"`.
@@ -372,8 +381,7 @@ impl Engine {
     /// [`EngineError::NoDecoder`] where the model only encodes, [`EngineError::Gone`] if the engine's thread has
     /// died, or what the device says where it has no memory left.
     pub async fn sequence(&self) -> Result<Sequence, EngineError> {
-        let id = self.ask(|_, reply| Command::Open { head: None, reply }).await?;
-        Ok(Sequence::new(self.clone(), id))
+        self.open(None).await
     }
 
     /// A new sequence whose next tokens are scored by this head of the model.
@@ -382,9 +390,15 @@ impl Engine {
     ///
     /// Those of [`Engine::sequence`], and [`EngineError::NoSuchHead`].
     pub async fn sequence_scored_by(&self, head: &str) -> Result<Sequence, EngineError> {
-        let head = Some(head.to_owned());
-        let id = self.ask(|_, reply| Command::Open { head, reply }).await?;
-        Ok(Sequence::new(self.clone(), id))
+        self.open(Some(head.to_owned())).await
+    }
+
+    /// Dropped, the handle closes what it names: also where this future is dropped before anybody has the handle.
+    async fn open(&self, head: Option<String>) -> Result<Sequence, EngineError> {
+        let id = self.inner.next.fetch_add(1, Ordering::Relaxed);
+        let sequence = Sequence::new(self.clone(), id);
+        self.ask(|_, reply| Command::Open { sequence: id, head, reply }).await?;
+        Ok(sequence)
     }
 
     /// Sends one command and awaits its answer. Dropping the future stops the run that it is waiting for.

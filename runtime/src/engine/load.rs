@@ -89,7 +89,6 @@ pub(super) fn load(
     let sequences = HashMap::new();
     let model = LoadedModel {
         sequences,
-        next: 0,
         decoder,
         embedding,
         beside_tokens: graphs.beside_tokens.clone(),

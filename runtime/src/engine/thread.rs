@@ -32,7 +32,6 @@ pub(super) struct OpenSequence {
 /// A loaded model, as its thread sees it. Caches are dropped before the sessions whose memory they lie in.
 pub(super) struct LoadedModel {
     pub(super) sequences: HashMap<u64, OpenSequence>,
-    pub(super) next: u64,
     pub(super) decoder: Option<Decoder>,
     pub(super) embedding: Option<Encoder>,
     /// What it is given beside tokens.
@@ -90,12 +89,14 @@ impl LoadedModel {
                 Command::Embed { tokens, features, switch, reply } => {
                     let _ = reply.send(self.embed(&tokens, features, &switch));
                 }
-                Command::Open { head, reply } => self.open(head.as_deref(), reply),
+                Command::Open { sequence, head, reply } => {
+                    let _ = reply.send(self.open(sequence, head.as_deref()));
+                }
                 Command::Extend { sequence, chunks, checkpoint, switch, reply } => {
                     let _ = reply.send(self.extend(sequence, chunks, checkpoint, &switch));
                 }
-                Command::Rewind { sequence, position, near, reply } => {
-                    let _ = reply.send(self.rewind(sequence, position, near));
+                Command::Rewind { sequence, position, near, switch, reply } => {
+                    let _ = reply.send(self.rewind(sequence, position, near, &switch));
                 }
                 Command::Close { sequence } => {
                     self.sequences.remove(&sequence);
@@ -133,25 +134,16 @@ impl LoadedModel {
         Ok(embeddings)
     }
 
-    fn open(&mut self, head: Option<&str>, reply: super::Reply<u64>) {
-        let decoder = self.decoder.as_ref().ok_or(EngineError::NoDecoder);
-        let opened = decoder.and_then(|decoder| {
-            Ok(OpenSequence {
-                head: decoder.heads.place(head)?,
-                cache: Cache::empty(&decoder.layout)?,
-                positions: ReadPositions::default(),
-                looking: Looking::default(),
-            })
-        });
-        let opened = opened.map(|sequence| {
-            self.next += 1;
-            self.sequences.insert(self.next, sequence);
-            self.next
-        });
-        // If nobody took it, nobody will close it.
-        if let Err(Ok(id)) = reply.send(opened) {
-            self.sequences.remove(&id);
-        }
+    fn open(&mut self, sequence: u64, head: Option<&str>) -> Result<(), EngineError> {
+        let decoder = self.decoder.as_ref().ok_or(EngineError::NoDecoder)?;
+        let open = OpenSequence {
+            head: decoder.heads.place(head)?,
+            cache: Cache::empty(&decoder.layout)?,
+            positions: ReadPositions::default(),
+            looking: Looking::default(),
+        };
+        self.sequences.insert(sequence, open);
+        Ok(())
     }
 
     fn extend(
@@ -258,14 +250,56 @@ impl LoadedModel {
         }
     }
 
-    fn rewind(&mut self, sequence: u64, position: usize, near: bool) -> Result<Extended, EngineError> {
+    fn rewind(
+        &mut self,
+        sequence: u64,
+        position: usize,
+        near: bool,
+        switch: &RunSwitch,
+    ) -> Result<Extended, EngineError> {
         let OpenSequence { cache, positions, looking, .. } =
             self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
         let decoder = self.decoder.as_ref().ok_or(EngineError::NoDecoder)?;
         let position = if near { cache.reachable(&decoder.layout, position) } else { position };
-        cache.rewind(&decoder.layout, position)?;
+        switch.commit(position)?;
+        // What was read beyond can't be had back, so this is where a stop comes too late.
+        cache.rewind(&decoder.layout, position).inspect_err(|_| switch.fail())?;
         positions.rewind(position);
         looking.rewind(position);
         Ok(Extended { position: cache.length(), held: cache.held(), logits: None })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::Future, path::PathBuf, pin::pin, task::Poll};
+
+    use percept_fetch::Silent;
+
+    use super::*;
+    use crate::{Device, Engine};
+
+    #[tokio::test]
+    async fn a_sequence_that_nobody_waits_for_any_more_is_closed() {
+        let runtime = Runtime::start(&Device::Cpu, &Silent).unwrap();
+        let choice = runtime.resolve(&Device::Cpu, &Silent).unwrap();
+        let decoder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/plain.onnx");
+        let graphs = EngineGraphs { decoder: Some(decoder), ..EngineGraphs::default() };
+        let engine = Engine::load(&runtime, graphs, EngineOptions::new(choice)).await.unwrap();
+        let rewound = async |sequence: u64| {
+            let rewind =
+                |switch, reply| Command::Rewind { sequence, position: 0, near: false, switch, reply };
+            engine.ask(rewind).await.map(|extended| extended.position)
+        };
+        {
+            let mut opening = pin!(engine.sequence());
+            std::future::poll_fn(|context| Poll::Ready(opening.as_mut().poll(context).is_ready())).await;
+            // Opened before the next answer comes, and never looked at.
+            engine.encode("nobody", Vec::new()).await.unwrap_err();
+            assert_eq!(rewound(0).await.unwrap(), 0);
+        }
+        assert!(matches!(rewound(0).await.unwrap_err(), EngineError::Gone));
+        let kept = engine.sequence().await.unwrap();
+        assert_eq!(rewound(1).await.unwrap(), kept.position());
     }
 }
