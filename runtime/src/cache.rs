@@ -45,6 +45,11 @@ impl CacheTensor {
         self.heads * self.head_dim * self.element.bytes()
     }
 
+    /// Refuses what a run gave for this where it isn't so many positions of each head; `None`: however many.
+    fn check(&self, value: &DynValue, positions: Option<usize>) -> Result<(), EngineError> {
+        check_shape(&self.present, value, &[Some(1), Some(self.heads), positions, Some(self.head_dim)])
+    }
+
     fn allocate(&self, allocator: &Allocator, positions: usize) -> Result<DynValue, EngineError> {
         let shape = [1, self.heads, positions, self.head_dim];
         Ok(DynTensor::new(allocator, self.element.to_ort(), shape)?.into_dyn())
@@ -297,6 +302,29 @@ fn missing(output: &str) -> EngineError {
         name: output.to_owned(),
         reason: "the run gave no such output".to_owned(),
     }
+}
+
+/// Refuses what a run gave where it has another shape than what the next one is to be given. Fed all the same, it would be
+/// read as what it isn't, or cut where it has nothing.
+fn check_shape(output: &str, value: &DynValue, expected: &[Option<usize>]) -> Result<(), EngineError> {
+    let shape = value.shape();
+    let fits = |(&found, wanted): (&i64, &Option<usize>)| {
+        wanted.is_none_or(|wanted| i64::try_from(wanted) == Ok(found))
+    };
+    if shape.len() == expected.len() && shape.iter().zip(expected).all(fits) {
+        return Ok(());
+    }
+    let expected: Vec<String> =
+        expected.iter().map(|side| side.map_or("any".to_owned(), |side| side.to_string())).collect();
+    Err(EngineError::Input {
+        graph: "decoder".to_owned(),
+        name: output.to_owned(),
+        reason: format!(
+            "the run gave it the shape {:?}, and all that was read has [{}]: a graph that forgets by itself can't be used",
+            &shape[..],
+            expected.join(", ")
+        ),
+    })
 }
 
 #[cfg(test)]

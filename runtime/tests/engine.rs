@@ -5,7 +5,13 @@
 #[path = "support/model.rs"]
 mod model;
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    num::NonZeroUsize,
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 
 use model::{data, decode, deep_golden, device, given_up, goldens, graphs, ids, load, load_reading, write};
 use percept_runtime::{
@@ -341,6 +347,67 @@ async fn a_cancelled_run_leaves_the_sequence_where_it_was() {
     let decoded = decode(&mut sequence, DecodeOptions { max_tokens: 23, ..DecodeOptions::default() }).await;
     written.extend(ids(&decoded));
     assert_eq!(written, golden.tokens);
+}
+
+/// The run is over, and the call that began it is dropped before it hears of that.
+#[tokio::test]
+async fn a_call_that_is_dropped_when_all_was_done_is_known_to_be_done() {
+    let engine = load("plain.onnx", "cpu", CacheForm::Auto).await.unwrap();
+    let mut sequence = engine.sequence().await.unwrap();
+    sequence.append_tokens(&[1; 20]).await.unwrap();
+    // The engine does one thing after another: with this answer, what was asked before is done.
+    let done = async || drop(engine.encode("nobody", Vec::new()).await.unwrap_err());
+    {
+        let mut append = pin!(sequence.append_tokens(&[2; 100]));
+        poll_fn(|context| Poll::Ready(append.as_mut().poll(context).is_ready())).await;
+        done().await;
+    }
+    assert_eq!(sequence.position(), 120);
+    {
+        let mut rewind = pin!(sequence.rewind(30));
+        poll_fn(|context| Poll::Ready(rewind.as_mut().poll(context).is_ready())).await;
+        done().await;
+    }
+    assert_eq!(sequence.position(), 30);
+    sequence.append_tokens(&[3; 5]).await.unwrap();
+    assert_eq!((sequence.position(), sequence.held()), (35, 35));
+}
+
+/// It keeps the last 8 positions, and nothing that it declares says so.
+#[tokio::test]
+async fn a_graph_that_forgets_by_itself_is_refused_as_it_does() {
+    let engine = load("sliding.onnx", "cpu", CacheForm::Auto).await.unwrap();
+    let mut sequence = engine.sequence().await.unwrap();
+    sequence.append_tokens(&[1; 8]).await.unwrap();
+    for _ in 0..2 {
+        let error = sequence.append_tokens(&[2; 40]).await.unwrap_err().to_string();
+        assert!(error.contains("present.0.key") && error.contains("[1, 2, 8, 16]"), "{error}");
+        assert!(error.contains("[1, 2, 48, 16]") && error.contains("forgets by itself"), "{error}");
+        assert_eq!(sequence.position(), 8);
+        sequence.rewind(8).await.unwrap();
+    }
+    sequence.rewind(4).await.unwrap();
+    sequence.append_tokens(&[2; 4]).await.unwrap();
+    assert_eq!(sequence.position(), 8);
+}
+
+#[tokio::test]
+async fn a_state_of_another_shape_is_refused_before_it_is_carried_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut bytes = std::fs::read(data("hybrid_plain.onnx")).unwrap();
+    // How many of the last positions the state has: an initializer's name, the key and the length of its bytes, and these.
+    let found = |count: i64| [&b"conv.lastJ\x08"[..], &(-count).to_le_bytes()].concat();
+    let place = bytes.windows(19).position(|window| window == found(3)).unwrap();
+    bytes[place..place + 19].copy_from_slice(&found(2));
+    let path = directory.path().join("short.onnx");
+    std::fs::write(&path, bytes).unwrap();
+    let (runtime, choice) = device("cpu");
+    let graphs = EngineGraphs { decoder: Some(path), ..graphs("hybrid_plain.onnx") };
+    let engine = Engine::load(&runtime, graphs, EngineOptions::new(choice)).await.unwrap();
+    let mut sequence = engine.sequence().await.unwrap();
+    let error = sequence.append_tokens(&[1; 8]).await.unwrap_err().to_string();
+    assert!(error.contains("present.0.conv_state") && error.contains("[1, 32, 2]"), "{error}");
+    assert_eq!(sequence.position(), 0);
 }
 
 #[tokio::test]

@@ -80,6 +80,7 @@ impl GrowingCache {
         let mut tensors = Vec::with_capacity(layout.tensors.len());
         for tensor in &layout.tensors {
             let value = outputs.remove(&tensor.present).ok_or_else(|| missing(&tensor.present))?;
+            tensor.check(&value, Some(self.length + more))?;
             let bytes = tensor.bytes_per_token() * (self.length + more);
             layout.count_value(Crossing::ToHost, &value, bytes)?;
             tensors.push(value);

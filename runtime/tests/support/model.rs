@@ -76,7 +76,7 @@ pub(crate) fn device(name: &str) -> (Runtime, DeviceChoice) {
 }
 
 pub(crate) fn graphs(decoder: &str) -> EngineGraphs {
-    let reads_embeddings = matches!(decoder, "grouped.onnx" | "deep.onnx");
+    let reads_embeddings = matches!(decoder, "grouped.onnx" | "deep.onnx" | "sliding.onnx");
     EngineGraphs {
         encoders: vec![("vision_encoder".to_owned(), data("encoder.onnx"))],
         embedding: reads_embeddings.then(|| data("embedding.onnx")),
