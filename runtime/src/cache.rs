@@ -8,7 +8,7 @@ mod host_copy;
 mod shared;
 mod states;
 
-use std::{ops::Range, rc::Rc};
+use std::{ops::Range, path::PathBuf, rc::Rc};
 
 use ort::{
     memory::{Allocator, MemoryInfo},
@@ -58,6 +58,8 @@ impl CacheTensor {
 
 /// What all sequences of a decoder have in common.
 pub(crate) struct CacheLayout {
+    /// The decoder's file, for errors.
+    pub(crate) path: PathBuf,
     /// Its tensors, layer by layer.
     pub(crate) tensors: Vec<CacheTensor>,
     /// Its states, layer by layer; none in a decoder whose every layer attends.
@@ -99,6 +101,22 @@ impl CacheLayout {
     /// Whether its caches can be cut back.
     fn can_be_cut(&self) -> bool {
         self.form.can_be_cut(is_host(&self.memory))
+    }
+
+    /// Keys and values of so many positions each, holding nothing that means anything.
+    fn allocate(&self, positions: usize) -> Result<Vec<DynValue>, EngineError> {
+        let allocated = self.tensors.iter().map(|tensor| tensor.allocate(&self.allocator, positions));
+        allocated.collect::<Result<_, _>>().map_err(|error| match error {
+            EngineError::Library(source) => EngineError::CacheMemory {
+                path: self.path.clone(),
+                bytes: self.tensors.iter().fold(0, |bytes, tensor| {
+                    bytes.saturating_add(tensor.bytes_per_token().saturating_mul(positions))
+                }),
+                positions,
+                source,
+            },
+            other => other,
+        })
     }
 
     fn count(&self, crossing: Crossing, memory: &MemoryInfo<'_>, bytes: usize) {

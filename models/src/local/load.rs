@@ -3,7 +3,7 @@
 mod agreement;
 mod features;
 
-use std::{path::Path, sync::Arc};
+use std::{num::NonZeroUsize, path::Path, sync::Arc};
 
 use percept_runtime::{
     AttentionWindow, CacheForm, DecoderShape, Device, DeviceChoice, Engine, EngineGraphs, EngineOptions,
@@ -38,6 +38,9 @@ pub struct LoadOptions {
     /// What is kept of a conversation that is longer; all of it if this isn't given. Only for decoders that are told
     /// positions, on `cpu` or with [`CacheForm::Host`].
     pub window: Option<AttentionWindow>,
+    /// The most tokens that a conversation may have, where that is to be fewer than the model can: on a device, the memory of
+    /// a shared cache is taken for all of them at once.
+    pub context: Option<NonZeroUsize>,
     /// The most bytes of image features that are remembered.
     pub image_memory: usize,
     /// Settings of the image processor that count in place of the folder's own.
@@ -55,6 +58,7 @@ impl Default for LoadOptions {
             threads: None,
             cache: CacheForm::Auto,
             window: None,
+            context: None,
             image_memory: 256 << 20,
             processor: serde_json::Map::new(),
             notes: Vec::new(),
@@ -172,7 +176,7 @@ async fn open_engine(
             vocabulary: text.vocabulary,
         },
         names: folder.decoder_names.clone(),
-        context: text.context,
+        context: options.context.map_or(text.context, |most| most.get().min(text.context)),
         reading: folder.family.reading(),
         ..EngineOptions::new(choice.clone())
     };

@@ -30,6 +30,13 @@ pub(crate) fn engine_error(error: EngineError) -> ModelError {
             problem: format!("this graph gave {broken} scores of {of} that are no numbers (NaN or infinite)"),
             remedy: "Fetch or export it again, or take another precision or device".into(),
         },
+        EngineError::CacheMemory { path, bytes, positions, source } => ModelError::Folder {
+            path,
+            problem: format!(
+                "there is no memory for one sequence's cache, {bytes} bytes for {positions} tokens: {source}"
+            ),
+            remedy: "Load it with a shorter context (`--context`), a smaller precision, or on another device".into(),
+        },
         // Where the file itself is whole, its external data may not be.
         EngineError::Device(DeviceError::Graph { path, device, reason }) => ModelError::Folder {
             path,

@@ -53,6 +53,23 @@ pub enum EngineError {
         /// Why.
         reason: String,
     },
+    /// A sequence's keys and values find no memory.
+    #[error(
+        "{}: there is no memory for one sequence's cache, {bytes} bytes for {positions} tokens: take a shorter context, or a \
+         cache that grows (`CacheForm::Growing`, `CacheForm::Host`): {source}",
+        path.display()
+    )]
+    CacheMemory {
+        /// The decoder's file.
+        path: PathBuf,
+        /// Bytes of all its keys and values.
+        bytes: usize,
+        /// Tokens that they are for.
+        positions: usize,
+        /// The library's words.
+        #[source]
+        source: ort::Error,
+    },
     /// The decoder would be wrong with a window.
     #[error("{} can't attend over a window: {reason}; load it without one", path.display())]
     Window {

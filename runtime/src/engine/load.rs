@@ -162,6 +162,7 @@ impl Opened<'_> {
         let allocator =
             if is_host(&memory) { Allocator::default() } else { Allocator::new(&session, memory.clone())? };
         let layout = CacheLayout {
+            path: path.to_owned(),
             tensors: plan.caches.clone(),
             states: plan.states.clone(),
             crossed: plan.crossed.clone(),
