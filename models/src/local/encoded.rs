@@ -25,7 +25,7 @@ pub(super) async fn read<'l>(
     lent: &'l mut Lent<'_>,
 ) -> Result<&'l mut KeptSequence, ModelError> {
     let begins: Vec<PromptToken> = encoder.begins.iter().copied().map(PromptToken::text).collect();
-    let kept = lent.for_prompt(&prompt.tokens, &begins, Sees::Before).await?;
+    let kept = lent.for_prompt(&prompt.tokens, &begins, None, Sees::Before).await?;
     let held = kept.tokens.len();
     let counted = prompt.tokens.len();
     let is_known = held > 0 || kept.found.is_some();
@@ -44,7 +44,7 @@ pub(super) async fn read<'l>(
     let begun = Instant::now();
     let embeddings = reply::embeddings(inner, fresh, &[]).await?;
     kept.sequence.append(EmbeddedTokens { looks_at, ..embeddings.into() }).await.map_err(engine_error)?;
-    kept.tokens.extend_from_slice(fresh);
+    kept.note_read(fresh, None);
     kept.prompt = kept.tokens.len();
     usage.stage.prefill += begun.elapsed().as_secs_f64() * 1000.0;
     Ok(kept)
