@@ -9,7 +9,7 @@ use super::{
     prefix::{KeptSequence, Lent, Sees},
     prompt::{Prompt, PromptToken},
     reply,
-    trouble::engine_error,
+    trouble::{broken_session, engine_error},
 };
 use crate::{ModelError, Usage, family::PromptEncoder};
 
@@ -82,6 +82,13 @@ async fn states(
         || ModelError::Engine(format!("{} gave no `{}`", encoder.session, PromptEncoder::STATES).into());
     let found = PromptEncoder::states(&outputs, |(name, _)| name).ok_or_else(gave_nothing)?.1.clone();
     let (shape, data) = found.into_f32().map_err(|error| ModelError::Engine(error.into()))?;
+    // Kept for the prompt's next reply, they would be blamed on the decoder every time.
+    let broken = data.iter().filter(|number| !number.is_finite()).count();
+    if broken > 0 {
+        let path = &inner.folder.session(encoder.session)?.path;
+        let problem = format!("{broken} of what it found in a prompt are no numbers (NaN or infinite)");
+        return Err(broken_session(path, problem));
+    }
     match *shape {
         [1, rows, width] if rows == tokens => Ok(HostTensor::F32 { shape: vec![1, 1, rows, width], data }),
         _ => Err(ModelError::Engine(

@@ -16,7 +16,7 @@ use super::{
     prompt::{Prompt, PromptImage, PromptToken},
     reader::ReplyReader,
     rows,
-    trouble::engine_error,
+    trouble::{broken_session, engine_error},
 };
 use crate::{
     Completion, ContentHash, Generate, GenerationEvent, ModelError, Reply, Stage, StopReason, TokenRecord,
@@ -160,7 +160,7 @@ async fn append(
     Ok(())
 }
 
-/// A piece of the prompt, with so many tokens before it, as the decoder takes it.
+/// A piece of the prompt, with so many tokens before it, as the decoder takes it, but for where its tokens stand.
 async fn embedded(
     inner: &Inner,
     prompt: &Prompt,
@@ -217,12 +217,8 @@ const TILES_AT_ONCE: usize = 4;
 /// Runs the vision encoder on one image, tile after tile, and puts together what it found.
 async fn encode(inner: &Inner, image: crate::ProcessedImage) -> Result<Features, ModelError> {
     let layout = image.layout();
-    let path = inner.folder.session(inner.folder.family.parts().vision)?.path.clone();
-    let broken = |problem| ModelError::Folder {
-        path: path.clone(),
-        problem,
-        remedy: "Fetch or export it again, or take another precision or device".into(),
-    };
+    let session = inner.folder.session(inner.folder.family.parts().vision)?;
+    let broken = |problem| broken_session(&session.path, problem);
     let (mut rows, mut tokens, mut others) = (Vec::new(), Vec::new(), Vec::new());
     let mut beside: Vec<(String, Vec<f32>)> = Vec::new();
     let at_once = if inner.folder.family.reads_tiles_together() { layout.tiles } else { TILES_AT_ONCE };

@@ -1,5 +1,7 @@
 //! The engine's errors, sorted by who can mend them.
 
+use std::path::Path;
+
 use percept_runtime::{ConstraintError, DeviceError, EngineError};
 
 use crate::ModelError;
@@ -50,6 +52,12 @@ pub(crate) fn engine_error(error: EngineError) -> ModelError {
         EngineError::Constraint(error) => constraint_error(error),
         other => ModelError::Engine(other.into()),
     }
+}
+
+/// What a session gave can't be right, whatever it was given.
+pub(super) fn broken_session(path: &Path, problem: String) -> ModelError {
+    let remedy = "Fetch or export it again, or take another precision or device".into();
+    ModelError::Folder { path: path.to_owned(), problem, remedy }
 }
 
 /// A grammar that can't be made is the request's fault; one that was left is the engine's.
