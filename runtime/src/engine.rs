@@ -107,7 +107,9 @@ pub struct EngineOptions {
     /// How its positions count, and whether it may read a prompt piece by piece.
     pub reading: ReadingOrder,
     /// What is kept of a text that is longer; `None`: all of it. Only for decoders that are told positions and whose
-    /// caches lie in the host's memory, where they then grow.
+    /// caches lie in the host's memory, where they then grow. A graph with a window of its own is refused where an operator
+    /// tells it (`local_window_size`); a mask that is made of the cache's places with standard operators isn't seen, so whoever
+    /// has the model's configuration must ask that (`sliding_window`).
     pub window: Option<AttentionWindow>,
 }
 
