@@ -210,6 +210,7 @@ fn card(
         notes.extend(placement_notes(engine));
     }
     notes.extend(engine.doubt().map(Into::into));
+    notes.extend(anew_note(engine.cache_form(), &choice.device).map(Into::into));
     notes.extend(engine.window().map(|window| {
         let crosses = choice.device != Device::Cpu;
         format!(
@@ -248,6 +249,14 @@ pub(crate) fn device_notes(choice: &DeviceChoice) -> impl Iterator<Item = String
     std::iter::once(format!("{}: {}", choice.device, choice.why)).chain(choice.better.clone())
 }
 
+/// What a cache costs that can't be cut back to where a prompt parts from what was read before it.
+fn anew_note(form: CacheForm, device: &Device) -> Option<&'static str> {
+    (form == CacheForm::Growing && *device != Device::Cpu).then_some(
+        "its cache grows in the device's memory and can't be cut: a prompt that doesn't go on from the last reply, as of each \
+         vote after the first, is read from its beginning",
+    )
+}
+
 /// How much of each graph computes on the CPU although a device was chosen; embedding tables always do.
 pub(crate) fn placement_notes(engine: &Engine) -> Vec<String> {
     let graphs = engine.placement().iter().filter(|(graph, _)| graph != "embedding");
@@ -272,4 +281,22 @@ fn most_images(folder: &ModelFolder) -> Option<usize> {
     let token = folder.family.placeholder();
     let rendered = folder.template.render(&[message(vec![image(), image(), text("?")])], token, None);
     rendered.is_ok_and(|text| text.matches(token).count() == 1).then_some(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cache_that_cannot_be_cut_is_noted() {
+        for (form, device, noted) in [
+            (CacheForm::Growing, "webgpu", true),
+            (CacheForm::Growing, "cuda", true),
+            (CacheForm::Growing, "cpu", false),
+            (CacheForm::Host, "cuda", false),
+            (CacheForm::Shared { positions: 9 }, "cuda", false),
+        ] {
+            assert_eq!(anew_note(form, &device.parse().unwrap()).is_some(), noted, "{form:?} {device}");
+        }
+    }
 }
