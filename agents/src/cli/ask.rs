@@ -42,7 +42,8 @@ pub(crate) async fn ask(options: AskOptions, output: &Output) -> Result<u8, Fail
     // Where a window lets something go, the cache must lie where it can be cut.
     let cache = if window.is_some() { CacheForm::Host } else { CacheForm::Auto };
     let context = options.context;
-    let load = LoadOptions { device: options.device.clone(), context, window, cache, ..LoadOptions::default() };
+    let load =
+        LoadOptions { device: options.device.clone(), context, window, cache, ..LoadOptions::default() };
     let model = options.model.open(load, Bars::new(&output.bars)).await?;
     let card = model.card();
     let adapted = request.adapt(model.as_ref())?;
