@@ -64,6 +64,14 @@ pub struct EngineGraphs {
     pub beside_tokens: Vec<(String, BesideTokens)>,
 }
 
+impl EngineGraphs {
+    /// The file by which errors about all of it name it: the decoder, or its first graph where it has none.
+    fn first(&self) -> Option<PathBuf> {
+        let encoders = self.encoders.iter().map(|(_, path)| path);
+        self.decoder.iter().chain(encoders).chain(&self.embedding).next().cloned()
+    }
+}
+
 /// What an embedding graph that could do more than look tokens up is given so that it does only that.
 #[derive(Debug, Clone, PartialEq)]
 pub enum BesideTokens {
@@ -239,6 +247,8 @@ impl Engine {
     /// The embedding graph is a table whose rows are wanted in host memory, where they are merged with image
     /// features; it is opened on the CPU whatever the device.
     ///
+    /// Dropping the future ends the loading after the graph that is being opened, and doesn't wait for that.
+    ///
     /// # Errors
     ///
     /// An [`EngineError`] that names the file: it is missing, torn, refused by the device, asks for an input
@@ -412,9 +422,14 @@ impl Engine {
         let (reply, answer) = tokio::sync::oneshot::channel();
         self.send(command(Arc::clone(&switch), reply))?;
         let stop_if_dropped = StopOnDrop::new(switch);
-        let answer = answer.await.map_err(|_| EngineError::Gone)?;
+        let answer = answer.await.map_err(|_| self.gone())?;
         stop_if_dropped.disarm();
         answer
+    }
+
+    /// What is said where the thread doesn't answer.
+    pub(crate) fn gone(&self) -> EngineError {
+        self.inner.line.gone()
     }
 
     pub(crate) fn send(&self, command: Command) -> Result<(), EngineError> {

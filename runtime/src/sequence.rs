@@ -228,7 +228,7 @@ impl Sequence {
         stop_if_dropped.disarm();
         let read = running.pending;
         self.running = None;
-        let extended = answer.map_err(|_| EngineError::Gone)??;
+        let extended = answer.map_err(|_| self.engine.gone())??;
         self.pending.drain(..read);
         self.cached = extended.position;
         self.held = extended.held;
@@ -249,7 +249,7 @@ impl Drop for Sequence {
 /// the sequence is where it was. Without the engine's thread nothing comes after it.
 fn unless_gone(error: EngineError) -> Result<(), EngineError> {
     match error {
-        EngineError::Gone => Err(error),
+        EngineError::Gone { .. } => Err(error),
         _ => Ok(()),
     }
 }

@@ -373,6 +373,30 @@ async fn a_call_that_is_dropped_when_all_was_done_is_known_to_be_done() {
     assert_eq!((sequence.position(), sequence.held()), (35, 35));
 }
 
+/// A pipe that nobody writes into keeps whoever opens it waiting, as a large file does.
+#[cfg(unix)]
+#[tokio::test]
+async fn loading_that_is_given_up_keeps_nobody_waiting() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("slow.onnx");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let (runtime, choice) = device("cpu");
+    let graphs = EngineGraphs { decoder: Some(pipe.clone()), ..EngineGraphs::default() };
+    let begun = std::time::Instant::now();
+    // If the wait isn't over by then, this ends it, so that the test fails and doesn't hang.
+    let (over, is_over) = std::sync::mpsc::channel();
+    let writer = std::thread::spawn(move || {
+        let _ = is_over.recv_timeout(Duration::from_secs(20));
+        std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    });
+    let loading = Engine::load(&runtime, graphs, EngineOptions::new(choice));
+    assert!(tokio::time::timeout(Duration::from_millis(200), loading).await.is_err());
+    let waited = begun.elapsed();
+    over.send(()).unwrap();
+    writer.join().unwrap();
+    assert!(waited < Duration::from_secs(15), "{waited:?}");
+}
+
 /// It keeps the last 8 positions, and nothing that it declares says so.
 #[tokio::test]
 async fn a_graph_that_forgets_by_itself_is_refused_as_it_does() {

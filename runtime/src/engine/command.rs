@@ -1,6 +1,7 @@
 //! What is asked of the engine's thread, and the line over which it is asked.
 
 use std::{
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -154,16 +155,23 @@ impl Drop for StopOnDrop {
 pub(crate) struct EngineLine {
     commands: Option<mpsc::Sender<Command>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// The model's file, for errors.
+    path: PathBuf,
 }
 
 impl EngineLine {
-    pub(super) fn new(commands: mpsc::Sender<Command>, thread: JoinHandle<()>) -> Self {
-        Self { commands: Some(commands), thread: Mutex::new(Some(thread)) }
+    pub(super) fn new(commands: mpsc::Sender<Command>, thread: JoinHandle<()>, path: PathBuf) -> Self {
+        Self { commands: Some(commands), thread: Mutex::new(Some(thread)), path }
+    }
+
+    /// What is said where nobody answers.
+    pub(super) fn gone(&self) -> EngineError {
+        EngineError::Gone { path: self.path.clone() }
     }
 
     pub(super) fn send(&self, command: Command) -> Result<(), EngineError> {
-        let commands = self.commands.as_ref().ok_or(EngineError::Gone)?;
-        commands.send(command).map_err(|_| EngineError::Gone)
+        let commands = self.commands.as_ref().ok_or_else(|| self.gone())?;
+        commands.send(command).map_err(|_| self.gone())
     }
 }
 

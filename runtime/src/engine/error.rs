@@ -215,7 +215,10 @@ pub enum EngineError {
     /// ONNX Runtime refused something else.
     #[error(transparent)]
     Library(#[from] ort::Error),
-    /// The engine's thread is gone.
-    #[error("the engine's thread has died")]
-    Gone,
+    /// The engine's thread is gone, and with it what it held.
+    #[error("the thread that runs {} has died: load the model again", path.display())]
+    Gone {
+        /// The model's decoder, or its first graph where it has none.
+        path: PathBuf,
+    },
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::mpsc, thread};
 
-use tokio::sync::oneshot;
+use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
     BesideTokens, Chunk, Command, EngineError, EngineFacts, EngineGraphs, EngineOptions, Extended, RunSwitch,
@@ -16,7 +16,7 @@ use super::{
     side_inputs,
     step::Decoder,
     together,
-    turns::Turns,
+    turns::{GivenBackInTurn, Turns},
 };
 use crate::{cache::Cache, library::Runtime, tensor::HostTensor};
 
@@ -47,6 +47,7 @@ pub(super) async fn start(
     graphs: EngineGraphs,
     options: EngineOptions,
 ) -> Result<(EngineLine, EngineFacts), EngineError> {
+    let path = graphs.first().unwrap_or_default();
     let (commands, inbox) = mpsc::channel();
     let (loaded, load_outcome) = oneshot::channel();
     let span = tracing::Span::current();
@@ -56,25 +57,41 @@ pub(super) async fn start(
             let turns = Turns::of(&options.device);
             let model = {
                 let _turn = turns.take();
-                span.in_scope(|| load::load(&runtime, &graphs, &options))
+                span.in_scope(|| load::load(&runtime, &graphs, &options, &|| loaded.is_closed()))
             };
             match model {
-                Ok((mut model, facts)) => {
+                Ok((model, facts)) => {
+                    let mut model = GivenBackInTurn::new(model, turns);
                     // Sent first: who waits may ask at once. If nobody waits any more, the inbox is closed too.
                     let _ = loaded.send(Ok(facts));
-                    model.work(&inbox, turns);
-                    let _turn = turns.take();
-                    drop(model);
+                    if let Some(model) = model.get() {
+                        model.work(&inbox, turns);
+                    }
                 }
                 Err(error) => {
                     let _ = loaded.send(Err(error));
                 }
             }
         })
-        .map_err(|_| EngineError::Gone)?;
-    let line = EngineLine::new(commands, thread);
-    let facts = load_outcome.await.map_err(|_| EngineError::Gone)??;
+        .map_err(|_| EngineError::Gone { path: path.clone() })?;
+    let mut loading = Loading(Some(EngineLine::new(commands, thread, path.clone())));
+    let facts = load_outcome.await;
+    let line = loading.0.take().ok_or_else(|| EngineError::Gone { path })?;
+    let facts = facts.map_err(|_| line.gone())??;
     Ok((line, facts))
+}
+
+/// The line to a thread that is loading. Dropped, the thread is waited for elsewhere: here it would stop everything that runs
+/// on the caller's thread until a graph is open.
+struct Loading(Option<EngineLine>);
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        if let (Some(line), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            // Which waits for such tasks before it ends itself. One that it doesn't take any more is dropped and waits here.
+            runtime.spawn_blocking(move || drop(line));
+        }
+    }
 }
 
 impl LoadedModel {
@@ -157,7 +174,7 @@ impl LoadedModel {
             return Err(EngineError::Cancelled);
         }
         let decoder = self.decoder.as_ref().ok_or(EngineError::NoDecoder)?;
-        let open = self.sequences.get(&sequence).ok_or(EngineError::Gone)?;
+        let open = self.sequences.get(&sequence).ok_or_else(|| gone(decoder))?;
         let fresh = if decoder.plan.takes_rows_of_positions() {
             open.positions.of_chunks(&chunks)?
         } else {
@@ -179,8 +196,9 @@ impl LoadedModel {
         let sides = side_inputs::take(&decoder.plan.sides, &mut chunks)?;
         let input = self.input(chunks, switch)?;
         let context = self.context;
+        let decoder = self.decoder.as_mut().ok_or(EngineError::NoDecoder)?;
         let OpenSequence { cache, positions, looking, head } =
-            self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
+            self.sequences.get_mut(&sequence).ok_or_else(|| gone(decoder))?;
         let (position, more) = (cache.length(), input.shape().get(1).copied().unwrap_or(0));
         if more == 0 {
             return Err(EngineError::Input {
@@ -192,7 +210,6 @@ impl LoadedModel {
         if position + more > context {
             return Err(EngineError::ContextFull { position, more, context });
         }
-        let decoder = self.decoder.as_mut().ok_or(EngineError::NoDecoder)?;
         let reading = Reading { input, sides, positions: fresh.clone(), looking: looks.clone(), together };
         let logits = decoder.read(cache, reading, *head, switch)?;
         positions.extend(&fresh);
@@ -257,9 +274,9 @@ impl LoadedModel {
         near: bool,
         switch: &RunSwitch,
     ) -> Result<Extended, EngineError> {
-        let OpenSequence { cache, positions, looking, .. } =
-            self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
         let decoder = self.decoder.as_ref().ok_or(EngineError::NoDecoder)?;
+        let OpenSequence { cache, positions, looking, .. } =
+            self.sequences.get_mut(&sequence).ok_or_else(|| gone(decoder))?;
         let position = if near { cache.reachable(&decoder.layout, position) } else { position };
         switch.commit(position)?;
         // What was read beyond can't be had back, so this is where a stop comes too late.
@@ -268,6 +285,11 @@ impl LoadedModel {
         looking.rewind(position);
         Ok(Extended { position: cache.length(), held: cache.held(), logits: None })
     }
+}
+
+/// What is said of a sequence that isn't there.
+fn gone(decoder: &Decoder) -> EngineError {
+    EngineError::Gone { path: decoder.path.clone() }
 }
 
 #[cfg(test)]
@@ -298,7 +320,7 @@ mod tests {
             engine.encode("nobody", Vec::new()).await.unwrap_err();
             assert_eq!(rewound(0).await.unwrap(), 0);
         }
-        assert!(matches!(rewound(0).await.unwrap_err(), EngineError::Gone));
+        assert!(matches!(rewound(0).await.unwrap_err(), EngineError::Gone { .. }));
         let kept = engine.sequence().await.unwrap();
         assert_eq!(rewound(1).await.unwrap(), kept.position());
     }
