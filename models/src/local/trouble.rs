@@ -37,7 +37,9 @@ pub(crate) fn engine_error(error: EngineError) -> ModelError {
             problem: format!(
                 "there is no memory for one sequence's cache, {bytes} bytes for {positions} tokens: {source}"
             ),
-            remedy: "Load it with a shorter context (`--context`), a smaller precision, or on another device".into(),
+            remedy: "Load it with a shorter context (`percept ask --context`, `LoadOptions::context`), in a smaller precision, or \
+                     on another device"
+                .into(),
         },
         // Where the file itself is whole, its external data may not be.
         EngineError::Device(DeviceError::Graph { path, device, reason }) => ModelError::Folder {
