@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::{
     added_token, bad,
@@ -44,8 +44,8 @@ struct TextWritten {
     #[serde(rename = "model_type")]
     class: Option<String>,
     /// Not there at all, it is what its class has; `null`, there is none.
-    #[serde(default, deserialize_with = "if_written")]
-    sliding_window: Option<Option<usize>>,
+    #[serde(default)]
+    sliding_window: WindowWritten,
     use_sliding_window: Option<bool>,
     original_max_position_embeddings: Option<usize>,
     eos_token_id: Option<Tokens>,
@@ -55,9 +55,19 @@ struct TextWritten {
     decoder_attention_heads: Option<usize>,
 }
 
-/// Tells what is written, be it `null`, from what isn't.
-fn if_written<'a, D: Deserializer<'a>, T: Deserialize<'a>>(written: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(written).map(Some)
+/// A sliding window as it is written, be it `null`, or not.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(from = "Option<usize>")]
+enum WindowWritten {
+    #[default]
+    LeftOut,
+    Written(Option<usize>),
+}
+
+impl From<Option<usize>> for WindowWritten {
+    fn from(written: Option<usize>) -> Self {
+        Self::Written(written)
+    }
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -242,11 +252,12 @@ impl ModelConfig {
             "gemma3" | "gemma3_text" => GEMMA_3_CONTEXT,
             _ => USUAL_CONTEXT,
         };
-        let usual_window = match text.class.as_deref().unwrap_or(&model_type) {
-            "mistral" | "gemma3" | "gemma3_text" => Some(USUAL_WINDOW),
-            _ => None,
+        let class = text.class.as_deref().unwrap_or(&model_type);
+        let window = match (text.sliding_window, class) {
+            (WindowWritten::Written(window), _) => window,
+            (WindowWritten::LeftOut, "mistral" | "gemma3" | "gemma3_text") => Some(USUAL_WINDOW),
+            (WindowWritten::LeftOut, _) => None,
         };
-        let window = text.sliding_window.unwrap_or(usual_window);
         let turns_at = text.original_max_position_embeddings;
         // `genai_config.json` doesn't say it.
         let turns = match model_type.as_str() {

@@ -53,7 +53,8 @@ pub enum EngineError {
         /// Why.
         reason: String,
     },
-    /// A sequence's keys and values find no memory.
+    /// A sequence's keys and values find no memory. WebGPU hands out buffers that it can't back, and its first run fails instead
+    /// ([`EngineError::Run`]; seen with plugin 0.4.0).
     #[error(
         "{}: there is no memory for one sequence's cache, {bytes} bytes for {positions} tokens: take a shorter context, or a \
          cache that grows (`CacheForm::Growing`, `CacheForm::Host`): {source}",
