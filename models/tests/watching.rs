@@ -98,6 +98,41 @@ async fn a_later_video_is_seen_as_if_each_turn_were_the_first() {
     }
 }
 
+/// A video's last moment may lie beyond all of the prompt's text. The reply was written after that moment, and what follows
+/// it counts on from the text: there it stands elsewhere.
+#[tokio::test]
+async fn a_question_after_a_long_videos_reply_is_answered_as_if_the_prompt_were_read_anew() {
+    for family in ["qwen2_vl", "qwen2_5_vl"] {
+        // Six frames of ten seconds each; Qwen2-VL counts a layer as one, and so needs many of them, in few rows and columns.
+        let (_kept, shown) = match family {
+            "qwen2_vl" => {
+                let (kept, shown) = pictures(&[(16, 16); 100]);
+                (Some(kept), shown)
+            }
+            _ => (None, VideoContent::new(Arc::new(videos::video("steps", 0.1))).unwrap()),
+        };
+        let message =
+            Message { role: Role::User, content: vec![Content::Video(shown)] }.with_text("What changed?");
+        let first: Conversation = [message].into_iter().collect();
+        let model = load(&folder(family), "cpu", CacheForm::Auto).await;
+        let prompt = model.prompt(&first).await.unwrap();
+        let positions = prompt.positions.unwrap();
+        let greatest = positions.iter().map(|place| place.greatest()).max().unwrap();
+        assert!(greatest > positions.last().unwrap().time, "{family}: {positions:?}");
+
+        let (written, text, _) = reply(&model, &first).await;
+        let turns = [Message::text(Role::Assistant, &text), Message::text(Role::User, "And then?")];
+        let second: Conversation = first.messages().iter().cloned().chain(turns).collect();
+        let next = model.prompt(&second).await.unwrap().tokens;
+        assert_eq!(next[..=prompt.tokens.len()], [&prompt.tokens[..], &written[..1]].concat(), "{family}");
+        let (found, _, usage) = reply(&model, &second).await;
+        assert_eq!(usage.cached_tokens, prompt.tokens.len(), "{family}: the prompt is kept, the reply isn't");
+        model.forget_prompt();
+        let (expected, _, _) = reply(&model, &second).await;
+        assert_eq!(found, expected, "{family}");
+    }
+}
+
 #[test]
 fn the_frames_that_are_sampled_are_those_of_transformers() {
     let text = fs::read_to_string(data().join("videos/sampling.json")).unwrap();

@@ -176,7 +176,7 @@ fn attribute(
 
 /// Whether each of these caches (past, present) goes in and out of a `GroupQueryAttention` operator and nothing
 /// else, so that both can be one buffer: its documentation (onnxruntime, `ContribOperators.md`) allows past and
-/// present to be the same memory. Otherwise says what is in the way.
+/// present to be the same memory; and whether nothing reads what comes out. Otherwise says what is in the way.
 pub(crate) fn can_share(nodes: &[GraphNode], caches: &[(String, String)]) -> Result<(), String> {
     // Where past key and value, and present key and value, stand among the operator's inputs and outputs.
     const PAST: [usize; 2] = [3, 4];
@@ -196,6 +196,10 @@ pub(crate) fn can_share(nodes: &[GraphNode], caches: &[(String, String)]) -> Res
         let comes_out = PRESENT.iter().position(|&place| user.outputs.get(place) == Some(present));
         if goes_in.is_none() || goes_in != comes_out {
             return Err(format!("{past} and {present} aren't one operator's past and present"));
+        }
+        // One buffer is as long as the context, and what lies beyond the text in it means nothing.
+        if let Some(reader) = nodes.iter().find(|node| node.inputs.contains(present)) {
+            return Err(format!("{present} goes into {} too", reader.operator));
         }
     }
     Ok(())
@@ -317,6 +321,7 @@ mod tests {
             (vec![crossed], false),
             (vec![node("Concat", &["pk", "k"], &["ck"]), node("Concat", &["pv", "v"], &["cv"])], false),
             (vec![attention.clone(), node("Shape", &["pk"], &["length"])], false),
+            (vec![attention.clone(), node("Shape", &["ck"], &["length"])], false),
             (vec![GraphNode { within: Some("then_branch".to_owned()), ..attention.clone() }], false),
             (vec![], false),
         ];

@@ -32,19 +32,18 @@ use crate::{
     signature::Signature,
 };
 
-/// Loads everything; on the thread that will own it. Nothing more is opened once `is_given_up` says that nobody waits any more:
-/// whoever dropped the loading waits for this thread's end.
+/// Loads everything; on the thread that will own it. Before each graph it asks whether nobody wants it any more.
 pub(super) fn load(
     runtime: &Runtime,
     graphs: &EngineGraphs,
     options: &EngineOptions,
-    is_given_up: &dyn Fn() -> bool,
+    given_up: &dyn Fn() -> bool,
 ) -> Result<(LoadedModel, EngineFacts), EngineError> {
     let moved = MovedCounter::default();
     let mut opened = Opened {
         runtime,
         options,
-        is_given_up,
+        given_up,
         moved: &moved,
         signatures: Vec::new(),
         placement: Vec::new(),
@@ -93,7 +92,6 @@ pub(super) fn load(
     let sequences = HashMap::new();
     let model = LoadedModel {
         sequences,
-        next: 0,
         decoder,
         embedding,
         beside_tokens: graphs.beside_tokens.clone(),
@@ -125,7 +123,7 @@ pub(super) fn load(
 struct Opened<'a> {
     runtime: &'a Runtime,
     options: &'a EngineOptions,
-    is_given_up: &'a dyn Fn() -> bool,
+    given_up: &'a dyn Fn() -> bool,
     moved: &'a MovedCounter,
     signatures: Vec<(String, Signature)>,
     placement: Vec<(String, Placement)>,
@@ -169,6 +167,7 @@ impl Opened<'_> {
         let allocator =
             if is_host(&memory) { Allocator::default() } else { Allocator::new(&session, memory.clone())? };
         let layout = CacheLayout {
+            path: path.to_owned(),
             tensors: plan.caches.clone(),
             states: plan.states.clone(),
             crossed: plan.crossed.clone(),
@@ -214,11 +213,11 @@ impl Opened<'_> {
         path: &Path,
         device: &DeviceChoice,
     ) -> Result<(Session, Signature, MemoryInfo<'static>), EngineError> {
-        let span = tracing::debug_span!("open", graph = name, path = %path.display());
-        let _entered = span.enter();
-        if (self.is_given_up)() {
+        if (self.given_up)() {
             return Err(EngineError::Cancelled);
         }
+        let span = tracing::debug_span!("open", graph = name, path = %path.display());
+        let _entered = span.enter();
         let session = self
             .runtime
             .open_session(path, device, self.options.threads)
@@ -308,6 +307,25 @@ fn looks_at_first(nodes: &[graph::GraphNode], plan: &DecoderPlan) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nobody_waits_for_any_more_is_loaded_no_further_than_its_next_graph() {
+        let runtime = Runtime::start(&Device::Cpu, &percept_fetch::Silent).unwrap();
+        let options = EngineOptions::new(runtime.resolve(&Device::Cpu, &percept_fetch::Silent).unwrap());
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+        let graphs = EngineGraphs {
+            decoder: Some(data.join("grouped.onnx")),
+            embedding: Some(data.join("embedding.onnx")),
+            encoders: vec![("vision_encoder".to_owned(), data.join("encoder.onnx"))],
+            ..EngineGraphs::default()
+        };
+        for patience in 0..=3 {
+            let asked = std::cell::Cell::new(0);
+            let outcome = load(&runtime, &graphs, &options, &|| asked.replace(asked.get() + 1) == patience);
+            assert_eq!(matches!(outcome, Err(EngineError::Cancelled)), patience < 3, "{patience}");
+            assert_eq!(asked.get(), 3.min(patience + 1));
+        }
+    }
 
     #[test]
     fn an_encoder_that_attends_in_one_operator_is_doubted_on_a_software_device_alone() {
