@@ -12,11 +12,11 @@ use percept_runtime::RopePosition;
 use super::{
     Inner,
     features::SeenImage,
-    names::{Names, harmless},
+    names::{Names, harmless, harmless_function},
     shown::{self, Shown},
 };
 use crate::{
-    Content, ContentHash, Conversation, ModelError, ModelFolder, Reply, Role, Span,
+    Content, ContentHash, Conversation, Function, ModelError, ModelFolder, Reply, Role, Span,
     dialect::Dialect,
     family::Family,
     inner_speech,
@@ -108,12 +108,15 @@ impl Told {
         };
         // The thought of a call stands in the dialect's own form before it, and not between a template's tags.
         let thinking = Some(false);
-        let declaration = inner.dialect.declaration(functions, *thought)?;
+        // What others say of their tools is data, as messages are. The grammar keeps the functions as they are.
+        let functions: Vec<Function> =
+            functions.iter().map(|function| harmless_function(function, &inner.names.anywhere)).collect();
+        let declaration = inner.dialect.declaration(&functions, *thought)?;
         let template = inner.folder.template_of(conversation);
         if let Some(own) = declaration.filter(|own| template.declares(own.form)) {
             return Ok(Self { instructions: own.beside, tools: Some(own.tools), thinking, thinks: false });
         }
-        let instructions = Some(inner.dialect.instructions(functions, *thought)?);
+        let instructions = Some(inner.dialect.instructions(&functions, *thought)?);
         Ok(Self { instructions, tools: None, thinking, thinks: false })
     }
 }
@@ -325,6 +328,10 @@ fn messages(
                 .iter()
                 .map(|content| match content {
                     Content::Text(text) => TemplatePart::Text { text: harmless(text, &names.anywhere) },
+                    // Cut off in its thought, a reply has begun no call.
+                    Content::Said { thought, text } if text.trim().is_empty() => {
+                        TemplatePart::Text { text: harmless(thought, &names.in_replies) }
+                    }
                     Content::Said { thought, text } => {
                         TemplatePart::Text { text: harmless(&dialect.said(thought, text), &names.in_replies) }
                     }
