@@ -107,6 +107,11 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
         before.trim().to_owned()
     }
 
+    /// Where in that text the call begins, in bytes: what stands before is a thought's.
+    fn call_begins(&self, _text: &str) -> usize {
+        0
+    }
+
     /// A reply as the model is shown it later: the thought, and the text that [`Dialect::read`] and [`Dialect::write`] are
     /// about, as it would have written them.
     fn said(&self, thought: &str, text: &str) -> String {

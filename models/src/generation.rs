@@ -91,7 +91,8 @@ pub struct TokenRecord {
     pub log_probability: f32,
     /// Whether the grammar left no choice.
     pub forced: bool,
-    /// Whether it belongs to the thought, its marker included, and not to the text.
+    /// Whether it belongs to the thought, its marker included, and not to the text; also where a call's thought stands in
+    /// the text (the dialect `holo`).
     pub thought: bool,
 }
 

@@ -20,6 +20,8 @@ pub(super) struct ReplyPlan {
     pub(super) thinks: bool,
     /// What ends a call's thought, if it may begin with one.
     pub(super) marker: Option<Marker>,
+    /// Whether white space that belongs to neither stands between that and the call.
+    pub(super) spaced: bool,
     /// The functions on offer, if it is to be a call.
     pub(super) functions: Option<Vec<Function>>,
     /// What tells a thought from an answer in words, if there may be one.
@@ -95,6 +97,7 @@ impl ReplyPlan {
             constraint: Some(inner.compile(&grammar)?),
             thinks,
             marker,
+            spaced: begun,
             functions: Some(functions.to_vec()),
             ..Self::default()
         })

@@ -47,10 +47,13 @@ pub(super) fn stream(
         let kept = kept?;
         let written = [inner.written_tokens.as_slice(), &plan.tags].concat();
         let stops = stops(inner.folder.family.end_texts(), &options);
-        let mut reader = ReplyReader::new(&inner.folder.tokenizer, &written, plan.marker.as_ref(), &stops)?.telling(plan.speech);
+        let mut reader = ReplyReader::new(&inner.folder.tokenizer, &written, plan.marker.as_ref(), &stops)?
+            .telling(plan.speech)
+            .behind_space(plan.spaced);
         let mut decoding = kept.sequence.decode(decode_options(&inner, &prompt, &options), plan.constraint);
         let mut thought = 0;
         let mut count = 0;
+        let mut ends = Vec::new();
         while let Some(token) = decoding.next().await {
             let token = token.map_err(engine_error)?;
             count += 1;
@@ -62,6 +65,7 @@ pub(super) fn stream(
             if was_thinking || reader.is_thinking() {
                 thought = count;
             }
+            ends.push(reader.text.len());
             if reader.stopped {
                 break;
             }
@@ -77,6 +81,11 @@ pub(super) fn stream(
         // Before anybody hears of the end: the next reply begins with it.
         drop(lent);
         let stop = if reader.stopped { StopReason::StopText } else { stop_reason(decoded.stop) };
+        // Where the text has a thought in it, the tokens before its end are the thought's.
+        let begins = plan.functions.as_ref().map_or(0, |_| inner.dialect.call_begins(&reader.text));
+        if begins > 0 {
+            thought = thought.max(ends.iter().take_while(|end| **end <= begins).count());
+        }
         let call = plan.functions.map(|functions| match stop {
             StopReason::End => inner.dialect.read(&reader.text, &functions),
             StopReason::MaxTokens => Err(format!("the reply was cut off after {} tokens", decoded.tokens.len())),
