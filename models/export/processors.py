@@ -108,7 +108,7 @@ SQUARED = [
     ({"size": 56, "resample": 2}, [(97, 61), (300, 301)]),
 ]
 # A size that is one number: a square to most, a shortest edge to SigLIP.
-BY_ONE_NUMBER = SQUARED[1:]
+BY_NUMBER = SQUARED[1:]
 OLDER = [
     ({"image_size": 56}, [(97, 61), (45, 83), (3, 40)]),
     ({"image_size": 42, "size": {"height": 30, "width": 44}}, [(97, 61)]),
@@ -169,7 +169,7 @@ PANNED = [
     ({**PAN, "size": {"height": 30, "width": 44}, "resample": 3, "image_mean": [0.4, 0.5, 0.6]}, [(97, 61), (45, 83)]),
     ({"do_resize": False}, [(45, 83)]),
     ({}, [(97, 61)]),
-    *BY_ONE_NUMBER,
+    *BY_NUMBER,
 ]
 # As published, few and many tiles; other means.
 ON_TILES = [
@@ -229,10 +229,10 @@ def make(folder):
     rows = []
     for name, classes, cases in [
         ("CLIPImageProcessor", (CLIPImageProcessorPil, CLIPImageProcessor), everything + OTHERS + UNCROPPED),
-        ("SiglipImageProcessor", (SiglipImageProcessorPil, SiglipImageProcessor), everything + BY_ONE_NUMBER),
+        ("SiglipImageProcessor", (SiglipImageProcessorPil, SiglipImageProcessor), everything + BY_NUMBER),
         ("ViTImageProcessor", (ViTImageProcessorPil, ViTImageProcessor), everything + SQUARED),
         ("BlipImageProcessor", (BlipImageProcessorPil, BlipImageProcessor), everything + SQUARED),
-        ("IdeficsImageProcessor", (IdeficsImageProcessorPil, IdeficsImageProcessor), everything + OLDER + BY_ONE_NUMBER),
+        ("IdeficsImageProcessor", (IdeficsImageProcessorPil, IdeficsImageProcessor), everything + OLDER + BY_NUMBER),
         ("LlavaImageProcessor", (LlavaImageProcessorPil, LlavaImageProcessor), PADDED + everything),
         ("Idefics3ImageProcessor", (Idefics3ImageProcessorPil, Idefics3ImageProcessor), TILED),
         ("SmolVLMImageProcessor", (SmolVLMImageProcessorPil, SmolVLMImageProcessor), TILED),
