@@ -250,6 +250,13 @@ fn what_a_backend_lacks_is_refused() {
             None,
             "known are up to 1024",
         ),
+    ];
+    refused(&cases);
+}
+
+#[test]
+fn sizes_that_no_class_takes_are_refused() {
+    let cases = [
         (
             r#"{"image_processor_type": "LlavaNextImageProcessor"}"#,
             None,
@@ -311,8 +318,13 @@ fn what_a_backend_lacks_is_refused() {
             "crops need one size",
         ),
     ];
+    refused(&cases);
+}
+
+/// Settings, the backend that is chosen, and what the error says.
+fn refused(cases: &[(&str, Option<Backend>, &str)]) {
     for (text, backend, says) in cases {
-        let error = ImageProcessor::from_json_as(text, backend).unwrap_err();
+        let error = ImageProcessor::from_json_as(text, *backend).unwrap_err();
         assert!(error.contains(says), "{error}");
     }
 }
