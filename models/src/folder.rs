@@ -230,6 +230,14 @@ impl ModelFolder {
                 )));
             }
         }
+        let marks = self.family.image_vocabulary().map(|vocabulary| vocabulary.marks.as_slice());
+        if let Some(mark) =
+            marks.unwrap_or_default().iter().find(|mark| self.tokenizer.token_to_id(mark).is_none())
+        {
+            return Err(contradiction(format!(
+                "it has no token `{mark}`, which marks an image in a prompt: as letters it would mark nothing"
+            )));
+        }
         if let Some(end) = self.template.special_token("eos_token")
             && self.tokenizer.token_to_id(end).is_none()
         {

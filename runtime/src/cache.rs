@@ -78,8 +78,8 @@ pub(crate) struct CacheLayout {
 pub(crate) enum KeptForm {
     /// A new one each step.
     Growing,
-    /// One buffer of at most so many positions.
-    Shared { positions: usize },
+    /// One buffer of at most so many positions, which begins with `least` or more.
+    Shared { positions: usize, least: usize },
 }
 
 impl KeptForm {
@@ -139,7 +139,9 @@ impl Cache {
     pub(crate) fn empty(layout: &CacheLayout) -> Result<Self, EngineError> {
         let attended = match layout.form {
             KeptForm::Growing => Attended::Growing(GrowingCache::empty(layout)?),
-            KeptForm::Shared { positions } => Attended::Shared(SharedCache::empty(layout, positions)?),
+            KeptForm::Shared { positions, least } => {
+                Attended::Shared(SharedCache::empty(layout, positions, least)?)
+            }
         };
         let states = if layout.states.is_empty() { None } else { Some(States::empty(layout)?) };
         Ok(Self { attended, states, crossed: Crossed::empty(layout)? })
@@ -305,7 +307,7 @@ mod tests {
 
     #[test]
     fn only_a_growing_cache_on_a_device_cannot_be_cut() {
-        let shared = KeptForm::Shared { positions: 8 };
+        let shared = KeptForm::Shared { positions: 8, least: 0 };
         let cases = [
             (KeptForm::Growing, true, true),
             (KeptForm::Growing, false, false),

@@ -8,6 +8,7 @@ mod command;
 mod decoder;
 mod encoder;
 mod error;
+mod form;
 mod graph;
 mod heads;
 mod lacking;

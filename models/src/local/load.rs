@@ -139,8 +139,8 @@ async fn open_engine(
     let file = |session: &str| Ok((session.to_owned(), folder.session(session)?.path.clone()));
     // Embeddings are looked up on the CPU. What also sees there needn't be opened twice.
     let sees_there = parts.vision == parts.embedding && choice.device == Device::Cpu;
-    // Those that not every folder of the family has are in the set of sessions, or not.
-    let others = parts.others.iter().copied().filter(|session| folder.session(session).is_ok());
+    let optional = parts.optional.iter().filter(|session| folder.session(session).is_ok());
+    let others = parts.others.iter().chain(optional).copied();
     let encoders = Some(parts.vision).filter(|_| !sees_there).into_iter().chain(others);
     let mut graphs =
         EngineGraphs { decoder: Some(folder.decoder()?.path.clone()), ..EngineGraphs::default() };

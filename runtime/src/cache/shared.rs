@@ -24,8 +24,12 @@ impl SharedCache {
     /// In a device's own memory the buffer has its full size from the beginning: it can't grow without a copy
     /// that keeps heads apart, which the library has no call for. In host memory it grows, because there the
     /// memory is cleared when it is taken, and a short text needn't pay for a long one.
-    pub(super) fn empty(layout: &CacheLayout, positions: usize) -> Result<Self, EngineError> {
-        let capacity = if is_host(&layout.memory) { FIRST_POSITIONS.min(positions) } else { positions };
+    ///
+    /// An operator that keeps a window in it by itself refuses a shorter one than that (`least`), even if no text gets so
+    /// long.
+    pub(super) fn empty(layout: &CacheLayout, positions: usize, least: usize) -> Result<Self, EngineError> {
+        let first = if is_host(&layout.memory) { FIRST_POSITIONS.min(positions) } else { positions };
+        let capacity = first.max(least);
         let buffers = layout
             .tensors
             .iter()

@@ -53,6 +53,19 @@ pub enum EngineError {
         /// Why.
         reason: String,
     },
+    /// The decoder's attention lets go of what leaves its window by itself, and so can't be run as asked.
+    #[error(
+        "{} keeps a window of {window} positions in its cache by itself (`sliding_window_cache`): {reason}",
+        path.display()
+    )]
+    KeepsWindow {
+        /// The decoder's file.
+        path: PathBuf,
+        /// The longest window of its layers.
+        window: usize,
+        /// What is in the way, and what to do.
+        reason: String,
+    },
     /// The decoder would be wrong with a window.
     #[error("{} can't attend over a window: {reason}; load it without one", path.display())]
     Window {

@@ -208,6 +208,13 @@ pub(crate) fn is_told_positions(nodes: &[GraphNode]) -> bool {
     attentions(nodes).any(|node| node.is_given(COS_CACHE) && node.is_given(POSITION_IDS))
 }
 
+/// The longest window of those that attention keeps in the cache by itself (its documentation, as above:
+/// `sliding_window_cache`).
+pub(crate) fn kept_window(nodes: &[GraphNode]) -> Option<usize> {
+    let keeps = attentions(nodes).filter(|node| node.number("sliding_window_cache") == Some(1));
+    keeps.filter_map(|node| usize::try_from(node.number("local_window_size")?).ok()).max()
+}
+
 /// Where `GroupQueryAttention` takes positions (its documentation, as above).
 const POSITION_IDS: usize = 9;
 
@@ -342,6 +349,24 @@ mod tests {
         ];
         for (nodes, expected) in cases {
             assert_eq!(compares(nodes, "p"), expected, "{nodes:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_window_that_a_cache_is_kept_in_is_known() {
+        let attends = |window, keeps| GraphNode {
+            numbers: vec![
+                ("local_window_size".to_owned(), window),
+                ("sliding_window_cache".to_owned(), i64::from(keeps)),
+            ],
+            ..node("GroupQueryAttention", &[], &[])
+        };
+        for (nodes, expected) in [
+            (vec![], None),
+            (vec![attends(8, false), attends(-1, false)], None),
+            (vec![attends(8, true), attends(16, true), attends(32, false)], Some(16)),
+        ] {
+            assert_eq!(kept_window(&nodes), expected, "{nodes:?}");
         }
     }
 

@@ -14,6 +14,7 @@ use super::{
     BesideTokens, CacheForm, EngineError, EngineFacts, EngineGraphs, EngineOptions,
     decoder::{DecoderPlan, Index},
     encoder::{EmbeddingPorts, Encoder},
+    form::{check_kept_window, decide_form},
     graph,
     heads::{Head, Heads},
     lacking,
@@ -22,7 +23,7 @@ use super::{
     window,
 };
 use crate::{
-    cache::{CacheLayout, CacheTensor, KeptForm, most_bytes},
+    cache::{CacheLayout, CacheTensor, most_bytes},
     device::{Device, DeviceChoice},
     library::Runtime,
     moved::{MovedCounter, is_host},
@@ -143,6 +144,7 @@ impl Opened<'_> {
 
     fn decoder(&mut self, path: &Path, heads: Heads) -> Result<OpenedDecoder, EngineError> {
         let nodes = graph::nodes(path)?;
+        check_kept_window(path, &nodes, self.options)?;
         let (session, signature, home) = self.open("decoder", path, &self.options.device)?;
         let (shape, names) = (&self.options.decoder, &self.options.names);
         let plan = DecoderPlan::read(path, &signature, shape, names, heads.input())?;
@@ -294,35 +296,6 @@ fn looks_at_first(nodes: &[graph::GraphNode], plan: &DecoderPlan) -> bool {
     let (Some(looks), Some(switch)) = (&plan.looks, switch) else { return false };
     let [states, _] = &looks.names;
     !plan.crossed.is_empty() && graph::is_read_at_first(nodes, states, &switch.name)
-}
-
-/// The form of the cache: what was asked for, where the graph allows it.
-fn decide_form(
-    path: &Path,
-    nodes: &[graph::GraphNode],
-    plan: &DecoderPlan,
-    options: &EngineOptions,
-) -> Result<(CacheForm, KeptForm), EngineError> {
-    let caches: Vec<(String, String)> =
-        plan.caches.iter().map(|tensor| (tensor.past.clone(), tensor.present.clone())).collect();
-    let shareable = graph::can_share(nodes, &caches);
-    let shared = |positions: usize| {
-        let positions = positions.min(options.context);
-        (CacheForm::Shared { positions }, KeptForm::Shared { positions })
-    };
-    Ok(match (options.cache, shareable) {
-        (CacheForm::Shared { .. }, _) if options.window.is_some() => {
-            let reason = "with a window it grows and is cut".to_owned();
-            return Err(EngineError::CacheForm { path: path.to_owned(), reason });
-        }
-        (CacheForm::Auto, Ok(())) if options.window.is_none() => shared(options.context),
-        (CacheForm::Auto | CacheForm::Growing, _) => (CacheForm::Growing, KeptForm::Growing),
-        (CacheForm::Host, _) => (CacheForm::Host, KeptForm::Growing),
-        (CacheForm::Shared { positions }, Ok(())) => shared(positions),
-        (CacheForm::Shared { .. }, Err(reason)) => {
-            return Err(EngineError::CacheForm { path: path.to_owned(), reason });
-        }
-    })
 }
 
 #[cfg(test)]
