@@ -1,5 +1,7 @@
-//! Images from files: any common format becomes the RGB pixels that transformers makes of it: what is
-//! transparent lies on white (`convert_to_rgb`), what a camera held sideways is turned (`load_image`).
+//! Images from files: any common format becomes RGB pixels. What a camera held sideways is turned, as transformers' `load_image`
+//! turns what it is given as a path; what is transparent lies on white, as transformers' `convert_to_rgb` has it for an image
+//! that is handed over opened. (No path through transformers does both: `load_image` itself drops the alpha channel, and
+//! shows colours that nobody sees; an opened image isn't turned.)
 //!
 //! What a reader might not expect is said in [`LoadedImage::notes`], never done silently. Pixels of JPEG
 //! files can differ from libjpeg's by a level, because decoders round differently; PNG, GIF, BMP and
@@ -253,6 +255,10 @@ pub(crate) fn on_white(image: &RgbaImage) -> RgbImage {
 fn jpeg_components(bytes: &[u8]) -> Option<u8> {
     let mut at = 2;
     loop {
+        // Any number of fill bytes may stand before a marker (B.1.1.2).
+        while bytes.get(at..at + 2)? == [0xFF; 2] {
+            at += 1;
+        }
         let [0xFF, marker, high, low] = *bytes.get(at..at + 4)? else {
             return None;
         };

@@ -200,6 +200,38 @@ fn frames_of_every_size_become_the_patches_of_transformers() {
     }
 }
 
+/// Goldens of `SmolVLMVideoProcessor(size={"longest_edge": 5000}, max_image_size={"longest_edge": 64})` of transformers 5.23,
+/// whose images are brought to other sizes first: their longest edge is bounded after the other side is made even.
+#[test]
+fn the_longest_edge_of_a_video_is_bounded_before_the_other_side_is_made_even() {
+    let settings = r#"{"size": {"longest_edge": 5000}, "max_image_size": {"longest_edge": 64}}"#;
+    let processor = VideoProcessor::from_json(settings, VideoClass::SmolVlm).unwrap();
+    for (width, height, expected) in [
+        (1280, 801, "851dabecc9ed600867275c584f60f53d7a590dca567584477650fd7d2fd963a2"),
+        (601, 960, "bab358dc823831fb928b556070b0289687e50308b2cda2fd9490dc0c9622c201"),
+    ] {
+        let made = processor.process(&[frame(0, width, height)]).unwrap();
+        let bytes: Vec<u8> = made.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        assert_eq!(hex(&Sha256::digest(bytes)), expected, "{width}×{height}");
+    }
+}
+
+#[test]
+fn frames_of_any_size_and_flags_that_are_null_are_refused_where_one_size_is_needed() {
+    let cases = [
+        (VideoClass::SmolVlm, r#"{"do_resize": false}"#, "no `do_resize`"),
+        (VideoClass::SmolVlm, r#"{"do_resize": null}"#, "no `do_resize`"),
+        (VideoClass::Qwen2Vl, r#"{"image_mean": null}"#, "its `image_mean` is null"),
+        (VideoClass::Qwen3Vl, r#"{"resample": null}"#, "its `resample` is null"),
+    ];
+    for (class, settings, says) in cases {
+        let error = VideoProcessor::from_json(settings, class).unwrap_err();
+        assert!(error.contains(says), "{error}");
+    }
+    let read = |text: &str| VideoProcessor::from_json(text, VideoClass::Qwen2Vl).unwrap();
+    assert_eq!(read(r#"{"do_normalize": null, "image_std": null}"#), read(r#"{"do_normalize": false}"#));
+}
+
 /// Thousands of frames, each small: one frame is all that may be made of them before they are refused.
 #[test]
 fn frames_that_are_too_much_together_are_refused_before_they_are_made() {

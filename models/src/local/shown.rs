@@ -100,7 +100,8 @@ pub(super) async fn process(inner: &Arc<Inner>, shown: &Shown) -> Result<PromptI
         let (family, folder) = (&inner.folder.family, &inner.folder);
         let (expansion, grid, image) = match (source, &folder.video) {
             (Source::Video(video, sampled), Some(processor)) => {
-                let image = processor.process(&video.frames(&sampled.places)?)?;
+                let image =
+                    processor.process_each(sampled.places.len(), video.each_frame(&sampled.places)?)?;
                 (family.expand_video(&sampled, &image), family.video_span(&sampled, &image), image)
             }
             (Source::Image(pixels, count), _) => {
