@@ -158,6 +158,7 @@ impl PatchedImage {
             grid: None,
             patches: Some(grid),
             original: None,
+            is_video: false,
         })
     }
 

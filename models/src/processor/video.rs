@@ -16,7 +16,7 @@ pub use self::{
     sampling::{Sampling, Wanted},
 };
 use super::{
-    PatchedImage, ProcessedImage, TiledImage,
+    PatchedImage, ProcessedImage, SingleImage, TiledImage,
     resize::{check_area, resize_as},
 };
 use crate::{ModelError, Video};
@@ -30,6 +30,10 @@ pub enum VideoClass {
     Qwen3Vl,
     /// `SmolVLM2`'s.
     SmolVlm,
+    /// `InternVL`'s.
+    InternVl,
+    /// LLaVA-OneVision's.
+    LlavaOnevision,
 }
 
 /// A folder's video processor as it is meant: every step decided.
@@ -52,8 +56,10 @@ pub enum FrameProcessor {
         /// How their sizes are bounded.
         budget: Budget,
     },
-    /// A picture each.
+    /// A picture each, as large as the frames allow.
     Whole(TiledImage),
+    /// A picture each, all of one size whatever the frames'.
+    Single(SingleImage),
 }
 
 /// The frames of a video that a model sees.
@@ -106,10 +112,12 @@ impl VideoProcessor {
         if size.0 == 0 || size.1 == 0 {
             return Err(ModelError::Image("frames without a pixel: nothing to see".into()));
         }
-        match &self.frames {
+        let made = match &self.frames {
             FrameProcessor::Patched { steps, budget } => patched(steps, *budget, frames),
-            FrameProcessor::Whole(steps) => whole(steps, frames),
-        }
+            FrameProcessor::Whole(steps) => pictures(frames, |frame| steps.process(frame)),
+            FrameProcessor::Single(steps) => pictures(frames, |frame| steps.process(frame)),
+        }?;
+        Ok(ProcessedImage { is_video: true, ..made })
     }
 }
 
@@ -141,10 +149,13 @@ fn patched(
 }
 
 /// Frame after frame, each as one picture.
-fn whole(steps: &TiledImage, frames: &[Arc<RgbImage>]) -> Result<ProcessedImage, ModelError> {
+fn pictures(
+    frames: &[Arc<RgbImage>],
+    process: impl Fn(&RgbImage) -> Result<ProcessedImage, ModelError>,
+) -> Result<ProcessedImage, ModelError> {
     let mut all: Option<ProcessedImage> = None;
     for frame in frames {
-        let made = steps.process(frame)?;
+        let made = process(frame)?;
         if all.is_none() {
             // All frames have the first one's size: it tells what they will take together.
             let rows = made.height.saturating_mul(made.tiles).saturating_mul(frames.len());
