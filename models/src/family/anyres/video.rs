@@ -52,7 +52,10 @@ mod tests {
             let features: Vec<f32> = (0..side * side).map(|place| (place * place) as f32).collect();
             let found = pooled(&features, 1, side, &[-1.0]).unwrap_or_default();
             assert_eq!(found.len(), tokens(1, side), "{side}");
-            assert_eq!(found, [expected, &[-1.0]].concat(), "{side}");
+            // Torch may multiply and add in one rounding.
+            let is_near = |(found, expected): (&f32, &f32)| (found - expected).abs() <= 1e-6 * expected.abs();
+            let expected = [expected, &[-1.0]].concat();
+            assert!(found.iter().zip(&expected).all(is_near), "{side}: {found:?}, not {expected:?}");
         }
     }
 
