@@ -70,3 +70,12 @@ def along(canvas, length, axis):
     second = np.minimum(first + 1, old - 1)
     mixed = canvas.take(first, axis) * (1 - share) + canvas.take(second, axis) * share
     return mixed.astype(np.float32)
+
+
+def pooled(features, newline):
+    """Rows of features of a video's frames `[frames, side², hidden]`: each frame's halved both ways, and one newline."""
+    side = math.isqrt(features.shape[1])
+    half = math.ceil(side / 2)
+    squares = features.reshape(len(features), side, side, -1)
+    rows = [along(along(square, half, 0), half, 1).reshape(half * half, -1) for square in squares]
+    return np.concatenate([*rows, newline[None]])

@@ -23,8 +23,9 @@ LAST_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "<video
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }} "
-    "{# Images come first, whatever their place among the parts #}"
+    "{# Images come first, then videos, whatever their place among the parts #}"
     "{% for part in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>' }}{% endfor %}"
+    "{% for part in message['content'] | selectattr('type', 'equalto', 'video') %}{{ '<video>' }}{% endfor %}"
     "{% for part in message['content'] | selectattr('type', 'equalto', 'text') %}"
     "{{ '\n' + part['text'] }}{% endfor %}<|im_end|>"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"

@@ -67,8 +67,7 @@ class Sessions:
         most = self.config.get("vision_aspect_ratio", "").removeprefix("anyres_max_")
         side = self.config["vision_config"]["image_size"] // self.config["vision_config"]["patch_size"]
         features = features.reshape(-1, side**2, features.shape[-1])
-        pixels = np.zeros((1, 3, tile, tile), np.float32)
-        newline = self.vision.run(["image_newline"], {"pixel_values": pixels})[0]
+        newline = self.newline(tile)
         if len(features) == len(sizes):
             # Each image as a whole, which is a line of its own.
             return np.concatenate([part for whole in features for part in (whole, newline[None])])
@@ -80,6 +79,10 @@ class Sessions:
             rows.append(anyres.packed(features[begin:end], newline, size, grid, limit))
             begin = end
         return np.concatenate(rows)
+
+    def newline(self, tile):
+        """The embedding that ends a line of features, whatever is seen; `tile` is the side of a picture."""
+        return self.vision.run(["image_newline"], {"pixel_values": np.zeros((1, 3, tile, tile), np.float32)})[0]
 
     def embeddings(self, ids, features=None):
         """Embeddings `[1, sequence, hidden]`, those of image tokens replaced by the features; the

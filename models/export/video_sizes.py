@@ -1,7 +1,7 @@
-"""What transformers' video processors for patches make of frames of many sizes and numbers.
+"""What transformers' video processors for patches, and for pictures of one size, make of frames of many sizes and numbers.
 
-A row holds the processor's settings, the frames' number and size, rows and columns of patches of each layer, and the
-checksum of the pixel values; or null for both where transformers refuses. The frames are computed: the picture of
+A row holds the processor's settings, the frames' number and size, rows and columns of patches of each layer (null for
+pictures), and the checksum of the pixel values, which is null where transformers refuses. The frames are computed: the picture of
 `processors.formula`, each brighter than the one before.
 """
 
@@ -9,6 +9,8 @@ import hashlib
 
 import numpy as np
 import torch
+from transformers.models.internvl.video_processing_internvl import InternVLVideoProcessor
+from transformers.models.llava_onevision.video_processing_llava_onevision import LlavaOnevisionVideoProcessor
 from transformers.models.qwen2_vl.video_processing_qwen2_vl import Qwen2VLVideoProcessor
 from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoProcessor
 
@@ -36,22 +38,33 @@ SETTINGS = {
         # Areas under their older names, which this class passes over.
         {**SMALL, "size": {"shortest_edge": 256, "longest_edge": 4096}, "min_pixels": 2048, "max_pixels": 3000},
     ],
+    InternVLVideoProcessor: [
+        {"size": {"height": 16, "width": 16}},
+        {"size": 20, "resample": 2, "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "do_pad": True},
+    ],
+    LlavaOnevisionVideoProcessor: [
+        {"size": {"height": 12, "width": 12}, "do_pad": True},
+        {"size": 10, "do_center_crop": True, "crop_size": {"height": 9, "width": 8}, "do_normalize": False},
+    ],
 }
+# What the classes have where nothing is said, for few frames: each becomes a large picture.
+USUAL = {InternVLVideoProcessor: SEEN[:1], LlavaOnevisionVideoProcessor: [(1, 97, 61)]}
 
 
 def rows():
     """A row for each setting and video."""
+    wanted = [(kind, settings, SEEN) for kind, all_settings in SETTINGS.items() for settings in all_settings]
+    wanted += [(kind, {}, seen) for kind, seen in USUAL.items()]
     made = []
-    for kind, all_settings in SETTINGS.items():
-        for settings in all_settings:
-            processor = kind(**settings)
-            for frames, width, height in SEEN:
-                row = {
-                    "settings": {"video_processor_type": kind.__name__, **settings},
-                    "frames": frames,
-                    "size": [width, height],
-                }
-                made.append({**row, **processed(processor, frames, width, height)})
+    for kind, settings, seen in wanted:
+        processor = kind(**settings)
+        for frames, width, height in seen:
+            row = {
+                "settings": {"video_processor_type": kind.__name__, **settings},
+                "frames": frames,
+                "size": [width, height],
+            }
+            made.append({**row, **processed(processor, frames, width, height)})
     return made
 
 
@@ -66,5 +79,5 @@ def processed(processor, frames, width, height):
     except ValueError:
         return {"grid": None, "sha256": None}
     values = result["pixel_values_videos"].numpy().astype("<f4")
-    grid = result["video_grid_thw"][0].tolist()
+    grid = result["video_grid_thw"][0].tolist() if "video_grid_thw" in result else None
     return {"grid": grid, "sha256": hashlib.sha256(values.tobytes()).hexdigest()}

@@ -16,6 +16,7 @@ from transformers import Qwen2_5_VLProcessor
 from transformers.models.smolvlm import processing_smolvlm
 from transformers.video_utils import VideoMetadata
 
+import anyres
 import goldens
 import seeds
 import verify
@@ -32,13 +33,19 @@ SAMPLED = {
     "qwen3_vl_moe": {},
     "qwen3_5": {},
     "smolvlm": {"fps": 1, "num_frames": 64},
+    # Up to so many: all of a video that has fewer.
+    "internvl": {"num_frames": 8},
+    "llava_onevision": {"num_frames": 8},
 }
+# Families for which fewer frames are asked for where a video has fewer, which transformers would refuse.
+UP_TO = ["internvl", "llava_onevision"]
 
-# By name: the videos' files, frames a second, and frames. The first is an animation, the rest are folders.
+# By name: the videos' files, frames a second, and frames. Animations are files, the rest are folders.
 VIDEOS = {
     "run.gif": (5, 12, (40, 28)),
     "steps": (1, 7, (37, 26)),
     "pair": (10, 2, (24, 32)),
+    "turn.gif": (10, 9, (30, 34)),
 }
 # The classes, what their settings may be, and for which (frames, frames a second) places are recorded.
 LENGTHS = [
@@ -60,6 +67,15 @@ SETTINGS = {
         {"num_frames": 9},
     ],
     "SmolVLMVideoProcessor": [{"fps": 1, "num_frames": 64}, {"fps": 2, "num_frames": 8}],
+    "InternVLVideoProcessor": [
+        {"num_frames": 8},
+        {"num_frames": 5, "fps": 3},
+        {"fps": 1},
+        {"fps": 2.5, "initial_shift": False},
+        {"num_frames": 7, "initial_shift": 3},
+        {"num_frames": 3, "initial_shift": 0.75},
+    ],
+    "LlavaOnevisionVideoProcessor": [{"num_frames": 8}, {"num_frames": 31}, {"fps": 1}, {"fps": 2.5}],
 }
 
 
@@ -90,6 +106,8 @@ QWEN = [
     Case("image_later", ["steps", "What happens?"], ["It moves."], ["small.png", "Is that in it?"]),
     Case("video_later", ["small.png", "What is this?"], ["A square."], ["run.gif", "pair", "And here?"]),
 ]
+# All frames of all videos in one conversation come as one tensor, so those of both at the end are as many.
+PICTURES = [*QWEN[:-1], Case("video_later", ["small.png", "What is this?"], ["A square."], ["run.gif", "turn.gif", "And here?"])]
 CASES = {
     "qwen2_vl": QWEN,
     "qwen2_5_vl": QWEN,
@@ -103,6 +121,8 @@ CASES = {
         Case("pair", ["pair", "Which is the first?"]),
         Case("video_later", ["Do you see well?"], ["Yes."], ["run.gif", "What changed?"]),
     ],
+    "internvl": PICTURES,
+    "llava_onevision": PICTURES,
 }
 
 
@@ -164,6 +184,8 @@ MODULES = {
     "Qwen2VLVideoProcessor": "qwen2_vl.video_processing_qwen2_vl",
     "Qwen3VLVideoProcessor": "qwen3_vl.video_processing_qwen3_vl",
     "SmolVLMVideoProcessor": "smolvlm.video_processing_smolvlm",
+    "InternVLVideoProcessor": "internvl.video_processing_internvl",
+    "LlavaOnevisionVideoProcessor": "llava_onevision.video_processing_llava_onevision",
 }
 
 
@@ -205,9 +227,11 @@ def record(case, folder, processor, model, read, sampled):
     videos = [torch.from_numpy(read[name]).permute(0, 3, 1, 2) for name in case.videos]
     described = [metadata(len(read[name]), VIDEOS[name][0]) for name in case.videos]
     prompt = processor.apply_chat_template(case.messages, add_generation_prompt=True, tokenize=False)
+    # A conversation's images come as one list in a list from transformers' own chat template.
+    is_nested = pictures and "batch_num_images" in processor.image_processor.model_input_names
     inputs = processor(
         text=prompt,
-        images=pictures or None,
+        images=[pictures] if is_nested else pictures or None,
         videos=videos,
         video_metadata=described,
         do_sample_frames=True,
@@ -217,6 +241,11 @@ def record(case, folder, processor, model, read, sampled):
     sample = processor.video_processor.sample_frames
     seen = [[int(place) for place in sample(VideoMetadata(**one), **sampled)] for one in described]
     inputs = {key: value for key, value in inputs.items() if torch.is_tensor(value) or key == "second_per_grid_ts"}
+    pixels = {key: value for key, value in inputs.items() if key.startswith("pixel_values")}
+    if type(processor).__name__ == "InternVLProcessor":
+        # It lays them among the images' tiles.
+        made = processor.video_processor(videos=videos, video_metadata=described, do_sample_frames=True, **sampled)
+        pixels["pixel_values_videos"] = torch.stack(made["pixel_values_videos"])
     logits, tokens = goldens.reply(model, inputs)
     assert goldens.margin(logits) > seeds.MARGIN / 4, f"{case.name}: a margin of {goldens.margin(logits):.1e}"
     ids = inputs["input_ids"]
@@ -228,7 +257,7 @@ def record(case, folder, processor, model, read, sampled):
         "sampled": seen,
         "pixels": {
             key: {"shape": list(value.shape), "sha256": hashlib.sha256(value.numpy().astype("<f4").tobytes()).hexdigest()}
-            for key, value in inputs.items() if key.startswith("pixel_values")
+            for key, value in pixels.items()
         },
         "prompt": prompt,
         "expanded_prompt": goldens.expanded(processor, prompt, ids[0].tolist()),
@@ -255,9 +284,10 @@ def check(folder, golden, inputs, logits):
     for pixels, grids in (("pixel_values", "image_grid_thw"), ("pixel_values_videos", "video_grid_thw")):
         if pixels in inputs:
             grid = inputs[grids].tolist() if grids in inputs else None
-            features.append((pixels, sessions.features(inputs[pixels].numpy(), grid)))
+            features.append((pixels, seen(sessions, pixels, inputs, grid)))
     ids = np.array(golden["input_ids"])
-    image, video = (sessions.config.get(f"{kind}_token_id", -1) for kind in ("image", "video"))
+    names = sessions.config
+    image, video = (names.get(f"{kind}_token_id", names.get(f"{kind}_token_index", -1)) for kind in ("image", "video"))
     embeds = sessions.embeddings(golden["input_ids"])
     for pixels, rows in features:
         token = video if pixels == "pixel_values_videos" else image
@@ -269,6 +299,30 @@ def check(folder, golden, inputs, logits):
     embeds[:, np.isin(ids, (image, video))] = 0
     blind, _ = sessions.step(embeds, sessions.empty_cache(), golden.get("position_ids"))
     assert np.abs(blind[-1] - found[0]).max() > verify.SEEN, f"{golden['name']}: the video isn't seen"
+
+
+def seen(sessions, pixels, inputs, grid):
+    """The rows of features that stand in the prompt, of all images or all videos."""
+    values = inputs[pixels].numpy()
+    if sessions.config["model_type"] != "llava_onevision":
+        return sessions.features(values, grid)
+    features = sessions.features(values.reshape(-1, *values.shape[-3:]))
+    if pixels == "pixel_values":
+        return sessions.packed(features, inputs["image_sizes"].tolist())
+    newline = sessions.newline(values.shape[-1])
+    videos, frames = values.shape[:2]
+    each = features.reshape(videos, frames, -1, features.shape[-1])
+    return np.concatenate([anyres.pooled(of_one, newline) for of_one in each])
+
+
+def up_to(case, name):
+    """The settings for a case's videos: no more frames than they have."""
+    settings = SAMPLED[name]
+    if name not in UP_TO:
+        return settings
+    numbers = {min(settings["num_frames"], VIDEOS[video][1]) for video in case.videos}
+    assert len(numbers) == 1, f"{case.name}: videos of which {sorted(numbers)} frames are seen"
+    return {"num_frames": numbers.pop()}
 
 
 def in_words(number):
@@ -302,6 +356,6 @@ def make(path):
             parts = ("image_processor", "tokenizer", "video_processor", "chat_template")
             written = Qwen2_5_VLProcessor(**{part: getattr(written, part) for part in parts})
         written.video_processor = type(written.video_processor).from_pretrained(folder.path)
-        recorded = [record(case, folder, written, model, read, SAMPLED[name]) for case in cases]
+        recorded = [record(case, folder, written, model, read, up_to(case, name)) for case in cases]
         goldens.write(recorded, path / f"{name}.json")
         print(f"videos/{name}.json: {len(recorded)} cases")

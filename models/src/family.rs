@@ -123,8 +123,8 @@ pub trait Family: Send + Sync + std::fmt::Debug {
         &[]
     }
 
-    /// An image's features in the order in which the prompt has its tokens, made of those that the vision session gave for
-    /// its tiles one after another, and of [`Family::encoder_outputs`]. `image` is without its values.
+    /// An image's or a video's features in the order in which the prompt has its tokens, made of those that the vision session
+    /// gave for its tiles or frames one after another, and of [`Family::encoder_outputs`]. `image` is without its values.
     ///
     /// # Errors
     ///

@@ -183,6 +183,8 @@ pub struct ProcessedImage {
     /// Width and height of the image that came in, where it was padded to fill its tiles: by them the features of what is
     /// padding are found.
     pub original: Option<[u32; 2]>,
+    /// Whether it is a video, and its pictures or patches are of frames.
+    pub is_video: bool,
 }
 
 impl ProcessedImage {
@@ -242,6 +244,16 @@ impl ProcessedImage {
                 mask.extend(repeat_n(false, width - inside));
             }
         }
-        Ok(Self { tiles: tiles.len(), height, width, values, mask, grid, patches: None, original: None })
+        Ok(Self {
+            tiles: tiles.len(),
+            height,
+            width,
+            values,
+            mask,
+            grid,
+            patches: None,
+            original: None,
+            is_video: false,
+        })
     }
 }

@@ -19,7 +19,16 @@ use support::{change_json, copy, data, greatest_difference, load};
 use videos::{folder, goldens, hex, reply};
 
 /// The families that watch videos.
-const FAMILIES: [&str; 6] = ["qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "qwen3_5", "smolvlm"];
+const FAMILIES: [&str; 8] = [
+    "qwen2_vl",
+    "qwen2_5_vl",
+    "qwen3_vl",
+    "qwen3_vl_moe",
+    "qwen3_5",
+    "smolvlm",
+    "internvl",
+    "llava_onevision",
+];
 
 #[tokio::test]
 async fn answers_about_videos_are_those_of_transformers() {
@@ -175,11 +184,12 @@ fn frame(number: usize, width: u32, height: u32) -> Arc<image::RgbImage> {
 }
 
 #[test]
-fn frames_of_every_size_become_the_patches_of_transformers() {
+fn frames_of_every_size_become_what_transformers_makes_of_them() {
     let text = fs::read_to_string(data().join("videos/sizes.json")).unwrap();
     let rows: Vec<Value> = serde_json::from_str(&text).unwrap();
     let of = |class: &str| rows.iter().filter(|row| row["settings"]["video_processor_type"] == class).count();
     assert!(of("Qwen2VLVideoProcessor") >= 40 && of("Qwen3VLVideoProcessor") >= 110);
+    assert!(of("InternVLVideoProcessor") >= 45 && of("LlavaOnevisionVideoProcessor") >= 45);
     for row in rows {
         let settings = row["settings"].to_string();
         let [width, height]: [u32; 2] = serde_json::from_value(row["size"].clone()).unwrap();
@@ -193,8 +203,8 @@ fn frames_of_every_size_become_the_patches_of_transformers() {
             continue;
         };
         let made = made.unwrap();
-        let grid = made.patches.unwrap();
-        assert_eq!(serde_json::json!([grid.layers, grid.rows, grid.columns]), row["grid"], "{case}");
+        let grid = made.patches.map(|grid| [grid.layers, grid.rows, grid.columns]);
+        assert_eq!(serde_json::json!(grid), row["grid"], "{case}");
         let bytes: Vec<u8> = made.values.iter().flat_map(|value| value.to_le_bytes()).collect();
         assert_eq!(hex(&Sha256::digest(bytes)), expected, "{case}");
     }
@@ -243,6 +253,8 @@ fn frames_that_are_too_much_together_are_refused_before_they_are_made() {
             "in patches",
         ),
         (VideoClass::SmolVlm, r#"{"size": {"height": 112, "width": 112}}"#, "in pictures"),
+        (VideoClass::InternVl, r#"{"size": {"height": 112, "width": 112}}"#, "in pictures"),
+        (VideoClass::LlavaOnevision, r#"{"size": 112}"#, "in pictures"),
     ];
     for (class, settings, says) in cases {
         let processor = VideoProcessor::from_json(settings, class).unwrap();
@@ -260,6 +272,21 @@ fn a_number_of_frames_that_no_video_has_is_counted_without_overflow() {
         let found = FrameSampling::Steps { wanted, multiple: 3 }.places(10, 1.0, 10.0);
         let is_rate = matches!(wanted, WantedFrames::Rate { .. });
         assert_eq!(found.map(|places| places.len()).ok(), is_rate.then_some(9), "{wanted:?}");
+        for sampling in
+            [FrameSampling::Stretches { wanted, shift: None }, FrameSampling::Beginnings { wanted }]
+        {
+            assert!(sampling.places(10, 1.0, 10.0).is_err(), "{sampling:?}");
+        }
+    }
+    let all: Vec<usize> = (0..10).collect();
+    let wanted = WantedFrames::UpTo(usize::MAX);
+    for sampling in [
+        FrameSampling::Steps { wanted, multiple: 2 },
+        FrameSampling::Even { wanted, fewest: 2 },
+        FrameSampling::Stretches { wanted, shift: None },
+        FrameSampling::Beginnings { wanted },
+    ] {
+        assert_eq!(sampling.places(10, 1.0, 10.0).unwrap(), all, "{sampling:?}");
     }
 }
 
@@ -278,7 +305,9 @@ fn pictures(sizes: &[(u32, u32)]) -> (tempfile::TempDir, VideoContent) {
 #[tokio::test]
 async fn a_video_that_cannot_be_watched_is_refused_with_what_to_do() {
     type Case = (&'static str, Vec<(u32, u32)>, &'static str);
-    let cases: [Case; 6] = [
+    let cases: [Case; 8] = [
+        ("internvl", vec![(40, 30), (40, 31)], "the 2nd of those that are seen has 40×31"),
+        ("llava_next", vec![(40, 30); 3], "watches no videos: make images of one with `with_frames`"),
         ("qwen3_vl", vec![(40, 30)], "the video has 1 frame(s), and its model sees at least 2"),
         ("qwen3_5", vec![(1, 240); 4], "one side is more than 200 times the other"),
         ("qwen2_vl", vec![(40, 30)], "the video has 1 frame(s), and its model sees at least 2"),
@@ -323,20 +352,109 @@ async fn a_video_becomes_images_for_a_model_that_watches_none() {
         assert_eq!(places, expected, "{count} frames, {most} at most");
         assert_eq!(shown.videos().count(), 0);
     }
-    let model = load(&folder("llava"), "cpu", CacheForm::Auto).await;
-    let (_kept, video) = pictures(&[(40, 30); 3]);
-    assert!(!model.watches_videos());
-    let shown = message(video).with_frames(2).unwrap();
-    assert_eq!(model.prompt(&shown).await.unwrap().rendered.matches("<image>").count(), 2);
+    // Idefics has its frames looked at like any images: each token sees the last one before it.
+    for family in ["llava", "idefics"] {
+        let model = load(&folder(family), "cpu", CacheForm::Auto).await;
+        let (_kept, video) = pictures(&[(40, 30); 3]);
+        assert!(!model.watches_videos(), "{family}");
+        let problem = model.prompt(&message(video.clone())).await.unwrap_err().to_string();
+        assert!(problem.contains("watches no videos"), "{family}: {problem}");
+        let shown = message(video).with_frames(2).unwrap();
+        assert_eq!(model.prompt(&shown).await.unwrap().rendered.matches("<image>").count(), 2, "{family}");
+        let said = model.first_logits(&shown).await.unwrap();
+        let mut backwards = shown.messages()[0].clone();
+        backwards.content.swap(0, 1);
+        let other = model.first_logits(&[backwards].into_iter().collect()).await.unwrap();
+        assert!(greatest_difference(&said, &other) > 1e-3, "{family}: the frames aren't seen in their order");
+    }
 }
 
 /// A page that writes the token of a video shows none.
 #[tokio::test]
 async fn a_videos_token_that_is_typed_in_is_text() {
-    let model = load(&folder("qwen2_vl"), "cpu", CacheForm::Auto).await;
-    let typed = Message::text(Role::User, "See <|video_pad|> and <|vision_start|>.");
-    let prompt = model.prompt(&[typed].into_iter().collect()).await.unwrap();
-    assert!(!prompt.expanded.contains("<|video_pad|>"), "{}", prompt.expanded);
+    for (family, token) in
+        [("qwen2_vl", "<|video_pad|>"), ("internvl", "<video>"), ("llava_onevision", "<video>")]
+    {
+        let model = load(&folder(family), "cpu", CacheForm::Auto).await;
+        let typed = Message::text(Role::User, format!("See {token} and <|vision_start|>."));
+        let prompt = model.prompt(&[typed].into_iter().collect()).await.unwrap();
+        assert!(!prompt.expanded.contains(token), "{family}: {}", prompt.expanded);
+    }
+}
+
+/// What the folder's processor says of a video of so many frames, each shown for a second.
+fn sampled(settings: &str, class: VideoClass, frames: usize) -> Result<Vec<usize>, String> {
+    VideoProcessor::from_json(settings, class)?.sampling.places(frames, 1.0, frames as f64)
+}
+
+#[test]
+fn families_that_see_frames_as_pictures_see_eight_or_what_their_folder_says() {
+    use VideoClass::{InternVl, LlavaOnevision};
+    let nobody_said = r#"{"do_sample_frames": false, "num_frames": null, "fps": null}"#;
+    let cases: [(&str, VideoClass, usize, &[usize]); 9] = [
+        ("{}", InternVl, 1, &[0]),
+        ("{}", InternVl, 8, &[0, 1, 2, 3, 4, 5, 6, 7]),
+        ("{}", InternVl, 16, &[1, 3, 5, 7, 9, 11, 13, 15]),
+        (nobody_said, LlavaOnevision, 3, &[0, 1, 2]),
+        (nobody_said, LlavaOnevision, 16, &[0, 2, 4, 6, 8, 10, 12, 14]),
+        (r#"{"num_frames": 3}"#, InternVl, 16, &[2, 8, 13]),
+        (r#"{"num_frames": 3}"#, LlavaOnevision, 16, &[0, 5, 10]),
+        (r#"{"fps": 0.25}"#, InternVl, 16, &[2, 6, 10, 14]),
+        // Less than one frame is one to LLaVA-OneVision's class alone.
+        (r#"{"fps": 0.01}"#, LlavaOnevision, 16, &[0]),
+    ];
+    for (settings, class, frames, places) in cases {
+        assert_eq!(sampled(settings, class, frames).unwrap(), places, "{class:?} {settings} {frames}");
+    }
+    let refused = [
+        (
+            r#"{"num_frames": 9}"#,
+            InternVl,
+            8,
+            "the video has 8 frame(s), and its model's video processor wants 9",
+        ),
+        (
+            r#"{"num_frames": 9}"#,
+            LlavaOnevision,
+            8,
+            "name another number there, or show the frames as images",
+        ),
+        (r#"{"fps": 2}"#, LlavaOnevision, 8, "wants 16 of them"),
+        (r#"{"fps": 0.01}"#, InternVl, 8, "wants 0 of them"),
+        (r#"{"num_frames": 2, "initial_shift": 8}"#, InternVl, 8, "begins 8 frames after the first"),
+        (r#"{"initial_shift": -1}"#, InternVl, 8, "its `initial_shift` is -1"),
+        (r#"{"num_frames": 0}"#, InternVl, 8, "its `num_frames` is 0"),
+        (r#"{"fps": 0}"#, LlavaOnevision, 8, "its `fps` is 0"),
+        (r#"{"fps": 1, "num_frames": 4}"#, LlavaOnevision, 8, "one of them counts"),
+        (r#"{"size": {"longest_edge": 40}}"#, InternVl, 8, "isn't height and width or a shortest edge"),
+        ("{}", InternVl, 0, "the video has 0 frame(s)"),
+    ];
+    for (settings, class, frames, says) in refused {
+        let problem = sampled(settings, class, frames).unwrap_err();
+        assert!(problem.contains(says), "{class:?} {settings}: {problem}");
+    }
+}
+
+#[tokio::test]
+async fn frames_whose_features_arent_counted_as_the_encoder_gives_them_are_refused() {
+    let cases = [
+        (
+            "llava_onevision-tiny",
+            "num_image_tokens",
+            16,
+            "numbers for 3 frames, which aren't 16 features of 48",
+        ),
+        ("internvl-tiny", "image_seq_length", 5, "aren't one row of 48 for each image token"),
+    ];
+    for (name, key, value, says) in cases {
+        let (_kept, path) = copy(name);
+        change_json(&path.join("processor_config.json"), |config| config[key] = value.into());
+        let model = load(&path, "cpu", CacheForm::Auto).await;
+        let (_frames, video) = pictures(&[(40, 30); 3]);
+        let message = Message { role: Role::User, content: vec![Content::Video(video)] }.with_text("What?");
+        let error = model.first_logits(&[message].into_iter().collect()).await.unwrap_err().to_string();
+        assert!(error.contains(says), "{name}: {error}");
+    }
 }
 
 #[test]

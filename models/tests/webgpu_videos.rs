@@ -14,8 +14,12 @@ use videos::{folder, goldens, reply};
 
 /// A family, the conversations that it is asked, and how far its logits may be off. A device's sine and cosine, which
 /// rotate every query and key of Qwen's, need only be right to 2^-11.
-const FAMILIES: [(&str, &[&str], f32); 2] =
-    [("qwen2_vl", &["animation", "video_later"], 3e-2), ("qwen2_5_vl", &["animation"], 3e-2)];
+const FAMILIES: [(&str, &[&str], f32); 4] = [
+    ("qwen2_vl", &["animation", "video_later"], 3e-2),
+    ("qwen2_5_vl", &["animation"], 3e-2),
+    ("internvl", &["video_later"], 1e-4),
+    ("llava_onevision", &["video_later"], 1e-4),
+];
 
 /// One test, because a software device compiles its shaders anew for every model.
 #[tokio::test]

@@ -30,7 +30,9 @@ fn ask(family: &str, arguments: &[&str]) -> std::process::Output {
 
 #[test]
 fn a_video_is_asked_about_as_a_picture_is() {
-    let cases: [(&str, &[&str], &str); 5] = [
+    let cases: [(&str, &[&str], &str); 7] = [
+        ("internvl", &["run.gif", "What changed?"], "animation"),
+        ("llava_onevision", &["run.gif", "What changed?"], "animation"),
         ("qwen3_vl", &["pair", "Which is the first?", "--fps", "10"], "pair"),
         ("qwen2_vl", &["run.gif", "What changed?"], "animation"),
         ("qwen2_vl", &["pair", "Which is the first?", "--fps", "10"], "pair"),

@@ -1,5 +1,6 @@
 //! LLaVA-NeXT (Liu et al. 2024) and LLaVA-OneVision (Li et al. 2024): an image's whole, then line by line what its tiles
-//! show of it, each line ended by one embedding more.
+//! show of it, each line ended by one embedding more. The latter watches videos, frame by frame with a quarter of the
+//! features.
 //!
 //! Reference: transformers' `processing_llava_next.py` and `processing_llava_onevision.py`, whose count of tokens this is,
 //! and `pack_image_features` of both models. The vision encoder gives the features of each tile, and `image_newline`, the
@@ -7,7 +8,9 @@
 //! time. Where a conversation shows several images, LLaVA-OneVision sees each as one padded picture, as transformers has it
 //! for the images of a conversation.
 
+mod bilinear;
 mod lines;
+mod video;
 
 use std::path::Path;
 
@@ -15,11 +18,11 @@ use percept_runtime::HostTensor;
 use serde::Deserialize;
 
 use self::lines::Lines;
-use super::{Family, countable};
+use super::{Family, VideoForm, countable};
 use crate::{
     ModelError,
     folder::{ModelConfig, bad, config_path, part, read_settings},
-    processor::{ImageProcessor, ProcessedImage},
+    processor::{ImageProcessor, ProcessedImage, SampledVideo, VideoClass},
 };
 
 const NEWLINE: &str = "image_newline";
@@ -54,6 +57,7 @@ pub(super) struct Anyres {
     most: Option<usize>,
     /// Whether several images are each seen as a whole alone.
     several_whole: bool,
+    watches: bool,
     end_tokens: &'static [&'static str],
 }
 
@@ -83,6 +87,7 @@ pub(super) fn next(folder: &Path, config: &ModelConfig) -> Result<Box<dyn Family
         dropped,
         most: None,
         several_whole: false,
+        watches: false,
         end_tokens: &[],
     }))
 }
@@ -115,6 +120,7 @@ pub(super) fn onevision(folder: &Path, config: &ModelConfig) -> Result<Box<dyn F
         dropped,
         most: Some(most),
         several_whole: true,
+        watches: true,
         end_tokens: &["<|im_end|>", "<|endoftext|>"],
     }))
 }
@@ -180,6 +186,14 @@ impl Family for Anyres {
         self.image_token.repeat(whole + tiles)
     }
 
+    fn video(&self) -> Option<VideoForm> {
+        self.watches.then_some(VideoForm { token: video::VIDEO, class: VideoClass::LlavaOnevision })
+    }
+
+    fn expand_video(&self, _video: &SampledVideo, frames: &ProcessedImage) -> String {
+        video::VIDEO.repeat(video::tokens(frames.tiles, self.side(frames)))
+    }
+
     fn encoder_outputs(&self) -> &'static [&'static str] {
         &[NEWLINE]
     }
@@ -194,15 +208,18 @@ impl Family for Anyres {
         let (_, newline) =
             newline.ok_or_else(|| ModelError::Engine(format!("it gave no `{NEWLINE}`").into()))?;
         let (_, newline) = newline.into_f32().map_err(|error| ModelError::Engine(error.into()))?;
-        let Some(lines) = self.lines(image) else {
-            return Ok([features, newline].concat());
+        let arranged = match self.lines(image) {
+            _ if image.is_video => video::pooled(&features, image.tiles, self.side(image), &newline),
+            Some(lines) => lines.put_together(&features, &newline),
+            None => return Ok([features, newline].concat()),
         };
-        lines.put_together(&features, &newline).ok_or_else(|| {
+        arranged.ok_or_else(|| {
             ModelError::Image(format!(
-                "the vision encoder gave {} numbers for {} tiles, which aren't {} features of {} numbers each: the \
+                "the vision encoder gave {} numbers for {} {}, which aren't {} features of {} numbers each: the \
                  processor's configuration and the vision encoder are of different models",
                 features.len(),
                 image.tiles,
+                if image.is_video { "frames" } else { "tiles" },
                 self.side(image).pow(2),
                 newline.len()
             ))

@@ -1,4 +1,5 @@
-//! `InternVL` 3 (Zhu et al. 2025) in transformers' form: an image in tiles, their features one after another.
+//! `InternVL` 3 (Zhu et al. 2025) in transformers' form: an image in tiles, their features one after another, and a video
+//! as numbered frames of one tile each.
 //!
 //! Reference: transformers' `processing_internvl.py`. Its processor asks for tiles even where the image processor's
 //! file says `"crop_to_patches": false`, as published ones do.
@@ -7,16 +8,18 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{Family, countable};
+use super::{Family, VideoForm, countable};
 use crate::{
     ModelError,
     folder::{ModelConfig, read_settings},
-    processor::{AspectTiles, ImageProcessor, ProcessedImage},
+    processor::{AspectTiles, ImageProcessor, ProcessedImage, SampledVideo, VideoClass},
 };
 
 const FEATURE: &str = "<IMG_CONTEXT>";
 const BEGIN: &str = "<img>";
 const END: &str = "</img>";
+/// What stands for a video in a template's output, and not in the prompt.
+const VIDEO: &str = "<video>";
 
 /// Features of a tile where no file says it: the class's.
 const USUAL_FEATURES: usize = 256;
@@ -58,6 +61,16 @@ impl Family for InternVl {
     fn expand(&self, image: &ProcessedImage) -> String {
         let features = FEATURE.repeat(self.tile_tokens * image.tiles);
         format!("{BEGIN}{features}{END}")
+    }
+
+    fn video(&self) -> Option<VideoForm> {
+        Some(VideoForm { token: VIDEO, class: VideoClass::InternVl })
+    }
+
+    fn expand_video(&self, video: &SampledVideo, _frames: &ProcessedImage) -> String {
+        let features = FEATURE.repeat(self.tile_tokens);
+        let frame = |number| format!("Frame{number}: {BEGIN}{features}{END}");
+        (1..=video.places.len()).map(frame).collect::<Vec<_>>().join("\n")
     }
 
     fn end_tokens(&self) -> Vec<&str> {

@@ -149,6 +149,7 @@ mod tests {
             grid: Some(TileGrid { rows: 1, columns: 2 }),
             patches: None,
             original: None,
+            is_video: false,
         }
     }
 

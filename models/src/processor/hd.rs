@@ -69,6 +69,7 @@ impl HdTiles {
             grid: Some(grid),
             patches: None,
             original: None,
+            is_video: false,
         })
     }
 

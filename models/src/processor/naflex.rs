@@ -150,7 +150,17 @@ impl NaflexImage {
             }
         }
         let tiles = pictures.len();
-        Ok(ProcessedImage { tiles, height, width, values, mask, grid, patches: None, original: None })
+        Ok(ProcessedImage {
+            tiles,
+            height,
+            width,
+            values,
+            mask,
+            grid,
+            patches: None,
+            original: None,
+            is_video: false,
+        })
     }
 }
 

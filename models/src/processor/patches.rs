@@ -178,6 +178,7 @@ impl PatchedImage {
             grid: None,
             patches: Some(grid),
             original: None,
+            is_video: false,
         })
     }
 

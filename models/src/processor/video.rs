@@ -15,7 +15,9 @@ pub use self::{
     budget::Budget,
     sampling::{Sampling, Wanted},
 };
-use super::{PatchedImage, ProcessedImage, TiledImage, patches::check_frames, resize::resize_as};
+use super::{
+    PatchedImage, ProcessedImage, SingleImage, TiledImage, patches::check_frames, resize::resize_as,
+};
 use crate::{ModelError, Video};
 
 /// The classes of video processors that are known.
@@ -27,6 +29,10 @@ pub enum VideoClass {
     Qwen3Vl,
     /// `SmolVLM2`'s.
     SmolVlm,
+    /// `InternVL`'s.
+    InternVl,
+    /// LLaVA-OneVision's.
+    LlavaOnevision,
 }
 
 /// A folder's video processor as it is meant: every step decided.
@@ -49,8 +55,10 @@ pub enum FrameProcessor {
         /// How their sizes are bounded.
         budget: Budget,
     },
-    /// A picture each.
+    /// A picture each, as large as the frames allow.
     Whole(TiledImage),
+    /// A picture each, all of one size whatever the frames'.
+    Single(SingleImage),
 }
 
 /// The frames of a video that a model sees.
@@ -117,10 +125,12 @@ impl VideoProcessor {
                 size.1
             )))
         });
-        match &self.frames {
+        let made = match &self.frames {
             FrameProcessor::Patched { steps, budget } => patched(steps, *budget, count, size, frames),
             FrameProcessor::Whole(steps) => pictures(count, frames, |frame| steps.process(frame)),
-        }
+            FrameProcessor::Single(steps) => pictures(count, frames, |frame| steps.process(frame)),
+        }?;
+        Ok(ProcessedImage { is_video: true, ..made })
     }
 }
 

@@ -4,6 +4,7 @@
 //! transformers has it. What is null is not absent ([`nulls`]).
 
 mod class;
+mod frames;
 mod naflex;
 mod nulls;
 mod pan;
@@ -11,6 +12,7 @@ mod tiles;
 
 use serde::Deserialize;
 
+pub(super) use self::frames::UsualFrames;
 use self::{class::Class, naflex::NaflexWritten, nulls::Nulls, pan::PanWritten, tiles::AnyresDefaults};
 use super::{
     Backend, Filter, FirstSize, ImageProcessor, LongestEdge, Normalise, PatchedImage, SingleImage, SmartSize,
@@ -64,18 +66,6 @@ pub(super) struct Written {
 const LONGEST_TILED: u32 = 1 << 16;
 /// The most frames that one patch covers; published models have one or two.
 const MOST_FRAMES: usize = 16;
-
-/// What a class of video processors has where a folder says nothing.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct UsualFrames {
-    /// The smallest and the largest area, in pixels.
-    pub(super) least: u32,
-    pub(super) most: u32,
-    /// Pixels of a patch's side.
-    pub(super) patch: u32,
-    /// Of every channel; `None`: CLIP's.
-    pub(super) mean_and_deviation: Option<f64>,
-}
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(untagged)]
@@ -196,6 +186,10 @@ impl Written {
     }
 
     fn single(&self, defaults: &Defaults, backend: Backend) -> Result<ImageProcessor, String> {
+        self.one_picture(defaults, backend).map(ImageProcessor::Single)
+    }
+
+    fn one_picture(&self, defaults: &Defaults, backend: Backend) -> Result<SingleImage, String> {
         let mean = self.image_mean.map_or(defaults.mean, Channels::each);
         let size = match self.size {
             None => defaults.size,
@@ -229,13 +223,13 @@ impl Written {
             return Err("it has `do_pad`, which isn't known for its image processor".into());
         }
         let filter = self.filter_in(defaults.filter, backend)?;
-        Ok(ImageProcessor::Single(SingleImage {
+        Ok(SingleImage {
             backend,
             pad: self.do_pad.unwrap_or(false).then(|| mean.map(|mean| (mean * 255.0) as u8)),
             resize: self.do_resize.unwrap_or(true).then_some((size, filter)),
             crop: crop.filter(|_| crops),
             normalise: self.normalise_from(defaults.rescale, mean, defaults.deviation, backend),
-        }))
+        })
     }
 
     fn tiled(&self, backend: Backend) -> Result<TiledImage, String> {
@@ -268,36 +262,6 @@ impl Written {
             filter: self.filter_in(Filter::Lanczos, backend)?,
             normalise: self.normalise(self.image_mean.map_or(HALF, Channels::each), HALF, backend),
         })
-    }
-
-    /// The same without `min_pixels` and `max_pixels`, for a class that knows areas by `size` alone.
-    pub(super) fn without_older_areas(&self) -> Self {
-        Self { min_pixels: None, max_pixels: None, ..self.clone() }
-    }
-
-    /// The steps for the frames of a video in patches.
-    pub(super) fn patched_frames(&self, usual: UsualFrames) -> Result<PatchedImage, String> {
-        let areas = SizeWritten::Sides {
-            shortest_edge: Some(usual.least),
-            longest_edge: Some(usual.most),
-            height: None,
-            width: None,
-        };
-        let arithmetic = usual.mean_and_deviation.map(Channels::All);
-        let written = Self {
-            size: self.size.or(Some(areas)),
-            patch_size: self.patch_size.or(Some(usual.patch)),
-            image_mean: self.image_mean.or(arithmetic),
-            image_std: self.image_std.or(arithmetic),
-            ..self.clone()
-        };
-        written.patched(Backend::Torchvision)
-    }
-
-    /// The steps for the frames of a video that are a picture each, with the size that they have where none is written.
-    pub(super) fn whole_frames(&self, size: Option<SizeWritten>) -> Result<TiledImage, String> {
-        let written = Self { size: self.size.or(size), do_image_splitting: Some(false), ..self.clone() };
-        written.tiled(Backend::Torchvision)
     }
 
     fn squared(&self, backend: Backend) -> Result<ImageProcessor, String> {

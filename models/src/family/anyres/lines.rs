@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::bilinear::{mix, taps};
+
 /// How the features of an image on a canvas lie, decided before any is computed: the prompt needs their number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Lines {
@@ -57,7 +59,7 @@ impl Lines {
         for (row, down) in down.iter().enumerate() {
             for (column, across) in across.iter().enumerate() {
                 if self.shrunk.is_some() {
-                    canvas.mix(*down, *across, &mut packed);
+                    mix(|row, column| canvas.at(row, column), *down, *across, &mut packed);
                 } else {
                     packed.extend_from_slice(canvas.at(row, column));
                 }
@@ -83,36 +85,6 @@ impl Canvas<'_> {
         let place = (tile * side + row % side) * side + column % side;
         &self.tiles[place * self.hidden..(place + 1) * self.hidden]
     }
-
-    /// Appends what lies between four features.
-    fn mix(&self, row: Tap, column: Tap, packed: &mut Vec<f32>) {
-        let across = |row: usize| {
-            let ends = self.at(row, column.first).iter().zip(self.at(row, column.second));
-            ends.map(|(first, second)| (1.0 - column.share) * first + column.share * second)
-        };
-        let lines = across(row.first).zip(across(row.second));
-        packed.extend(lines.map(|(first, second)| (1.0 - row.share) * first + row.share * second));
-    }
-}
-
-/// Two neighbours, and the second one's share.
-#[derive(Debug, Clone, Copy)]
-struct Tap {
-    first: usize,
-    second: usize,
-    share: f32,
-}
-
-/// Bilinear interpolation along one axis: PyTorch's `interpolate` without `align_corners` and without antialiasing.
-fn taps(old: usize, new: usize) -> Vec<Tap> {
-    let scale = old as f32 / new as f32;
-    let tap = |place: usize| {
-        let at = (scale * (place as f32 + 0.5) - 0.5).max(0.0);
-        let last = old.saturating_sub(1);
-        let first = (at as usize).min(last);
-        Tap { first, second: (first + 1).min(last), share: at - first as f32 }
-    };
-    (0..new).map(tap).collect()
 }
 
 /// The rows and columns of a canvas of features that an image of this width and height takes, when it was put in its

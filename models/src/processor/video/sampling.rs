@@ -26,6 +26,20 @@ pub enum Sampling {
         /// The most.
         most: usize,
     },
+    /// One frame of each of so many stretches of one length, all at the same place in theirs
+    /// (`InternVLVideoProcessor.sample_frames`).
+    Stretches {
+        /// How many frames are wanted.
+        wanted: Wanted,
+        /// How many frames after its stretch's first; `None`: in its middle.
+        shift: Option<f64>,
+    },
+    /// The first frame of each of so many stretches of one length, rounded down (`default_sample_indices_fn`, which is
+    /// LLaVA-OneVision's).
+    Beginnings {
+        /// How many frames are wanted.
+        wanted: Wanted,
+    },
 }
 
 /// How many frames are wanted.
@@ -33,6 +47,8 @@ pub enum Sampling {
 pub enum Wanted {
     /// So many.
     Number(usize),
+    /// So many, and all of a video that has fewer.
+    UpTo(usize),
     /// So many a second of the video, at least and at most this many.
     Rate {
         /// Frames a second.
@@ -49,13 +65,40 @@ impl Sampling {
     ///
     /// # Errors
     ///
-    /// In words, that the video has too few frames.
+    /// In words, that the video has too few frames, or that so few are wanted of it that it has none.
     pub fn places(self, total: usize, rate: f64, seconds: f64) -> Result<Vec<usize>, String> {
         match self {
             Self::Steps { wanted, multiple } => in_steps(wanted, multiple, total, rate),
             Self::Even { wanted, fewest } => evenly(wanted, fewest, total, rate),
             Self::Centred { rate: wanted, most } => Ok(centred(wanted, most, total, rate, seconds)),
+            Self::Stretches { wanted, shift } => in_stretches(wanted, shift, total, rate),
+            Self::Beginnings { wanted } => {
+                let frames = wanted.among(total, rate)?;
+                Ok((0..frames)
+                    .map(|place| (place as u128 * total as u128 / frames as u128) as usize)
+                    .collect())
+            }
         }
+    }
+}
+
+impl Wanted {
+    /// How many of so many frames at this rate are wanted by a family that refuses to see one twice.
+    fn among(self, total: usize, rate: f64) -> Result<usize, String> {
+        let frames = match self {
+            Self::Number(number) => number,
+            Self::UpTo(number) => number.min(total),
+            Self::Rate { rate: wanted, least, most } => {
+                ((total as f64 / rate * wanted) as usize).max(least).min(most)
+            }
+        };
+        if (1..=total).contains(&frames) {
+            return Ok(frames);
+        }
+        Err(format!(
+            "the video has {total} frame(s), and its model's video processor wants {frames} of them (`num_frames`, `fps`): \
+             name another number there, or show the frames as images"
+        ))
     }
 }
 
@@ -87,6 +130,7 @@ fn in_steps(wanted: Wanted, multiple: usize, total: usize, rate: f64) -> Result<
     let times = |layers: f64| (layers as usize).saturating_mul(multiple);
     let whole = |frames: f64| times((frames / multiple as f64).floor());
     let frames = match wanted {
+        Wanted::UpTo(number) => whole(number.min(total) as f64),
         Wanted::Number(number) => times((number as f64 / multiple as f64).round_ties_even()),
         Wanted::Rate { rate: wanted, least, most } => {
             let most = whole(most.min(total) as f64);
@@ -97,17 +141,43 @@ fn in_steps(wanted: Wanted, multiple: usize, total: usize, rate: f64) -> Result<
     if frames == 0 || frames > total {
         return Err(too_few(total, frames.max(multiple)));
     }
-    // `torch.arange` in 32 bits: each place is rounded to a float before its fraction is dropped. Where rounding makes
-    // one step more than there are frames, transformers asks for a frame after the last one and fails; here it is left
-    // out.
-    let step = total as f64 / frames as f64;
-    let places = (0..=frames).map(|place| (place as f64 * step) as f32 as usize);
-    Ok(places.take_while(|place| *place < total).collect())
+    Ok(arange(0.0, total, total as f64 / frames as f64))
+}
+
+/// `torch.arange(shift, total, step).int()` on an x86-64 machine.
+///
+/// Numbers are rounded to 32 bits before their fraction is dropped, and of whole pairs of eights all but the first of an
+/// eight are counted from that rounded one: of thousands of frames it decides where some are. Where rounding makes one step
+/// more than there are frames, transformers asks for a frame after the last one and fails; here it is left out.
+fn arange(shift: f64, total: usize, step: f64) -> Vec<usize> {
+    const LANES: usize = 8;
+    let count = ((total as f64 - shift) / step).ceil() as usize;
+    let in_pairs = count / (2 * LANES) * (2 * LANES);
+    let place = |at: usize| {
+        let lane = if at < in_pairs { at % LANES } else { 0 };
+        let first = (shift + step * (at - lane) as f64) as f32;
+        (f64::from(first) + step * lane as f64) as f32 as usize
+    };
+    (0..count).map(place).take_while(|place| *place < total).collect()
+}
+
+fn in_stretches(wanted: Wanted, shift: Option<f64>, total: usize, rate: f64) -> Result<Vec<usize>, String> {
+    let frames = wanted.among(total, rate)?;
+    let stretch = total as f64 / frames as f64;
+    let shift = shift.unwrap_or(stretch / 2.0);
+    if shift >= total as f64 {
+        return Err(format!(
+            "the video has {total} frame(s), and its model's video processor begins {shift} frames after the first \
+             (`initial_shift`): show a longer one"
+        ));
+    }
+    Ok(arange(shift, total, stretch))
 }
 
 fn evenly(wanted: Wanted, fewest: usize, total: usize, rate: f64) -> Result<Vec<usize>, String> {
     let frames = match wanted {
         Wanted::Number(number) => number,
+        Wanted::UpTo(number) => number.min(total),
         Wanted::Rate { rate: wanted, least, most } => {
             ((total as f64 / rate * wanted) as usize).max(least).min(most).min(total)
         }

@@ -13,7 +13,7 @@ use crate::processor::{
 /// (`qwen-vl-utils`).
 const RATE: f64 = 2.0;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 struct VideoWritten {
     video_processor_type: Option<String>,
     num_frames: Option<usize>,
@@ -22,21 +22,33 @@ struct VideoWritten {
     max_frames: Option<usize>,
     cap_pixels_per_frame: Option<bool>,
     max_video_tokens: Option<u64>,
+    initial_shift: Option<ShiftWritten>,
     video_sampling: Option<SamplingWritten>,
     #[serde(flatten)]
     frames: Written,
 }
 
 /// Where `SmolVLM2`'s folders have what they say of videos.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 struct SamplingWritten {
     max_frames: Option<usize>,
     fps: Option<f64>,
     video_size: Option<SizeWritten>,
 }
 
+/// Where in its stretch a frame is taken: whether in the middle, or how many frames after the first.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(untagged)]
+enum ShiftWritten {
+    InTheMiddle(bool),
+    Frames(f64),
+}
+
 /// What `SmolVLM2`'s folders say: frames a second, and the most frames.
 const SPARSE: (f64, usize) = (1.0, 64);
+/// How many frames are seen where neither a class nor a folder says it, of families whose frames cost as much as images:
+/// what a model that watches no videos is shown of one.
+const FEW: usize = 8;
 /// The most frames whose number a prompt can spell out.
 const SPELT: usize = 999;
 /// The most frames of patches that a folder may ask for by their number; published ones see 768 at most.
@@ -58,12 +70,16 @@ impl VideoProcessor {
             Some("Qwen2VLVideoProcessor") => VideoClass::Qwen2Vl,
             Some("Qwen3VLVideoProcessor") => VideoClass::Qwen3Vl,
             Some("SmolVLMVideoProcessor") => VideoClass::SmolVlm,
+            Some("InternVLVideoProcessor") => VideoClass::InternVl,
+            Some("LlavaOnevisionVideoProcessor") => VideoClass::LlavaOnevision,
             Some(unknown) => return Err(format!("the video processor `{unknown}` isn't known")),
         };
         match class {
             VideoClass::Qwen2Vl => written.each_frame(),
             VideoClass::Qwen3Vl => written.all_frames(),
             VideoClass::SmolVlm => written.whole(),
+            VideoClass::InternVl => written.in_stretches(),
+            VideoClass::LlavaOnevision => written.beginnings(),
         }
     }
 }
@@ -91,7 +107,7 @@ impl VideoWritten {
         let capped = self.cap_pixels_per_frame.unwrap_or(false);
         let most_features = capped.then(|| self.max_video_tokens.unwrap_or(768));
         let (wanted, fewest) = (self.wanted()?, steps.frames);
-        let (Wanted::Number(most) | Wanted::Rate { most, .. }) = wanted;
+        let (Wanted::Number(most) | Wanted::UpTo(most) | Wanted::Rate { most, .. }) = wanted;
         if most < fewest {
             return Err(format!(
                 "it wants {most} frames, and a patch covers {fewest} (`temporal_patch_size`)"
@@ -100,6 +116,40 @@ impl VideoWritten {
         Ok(VideoProcessor {
             sampling: Sampling::Even { wanted, fewest },
             frames: FrameProcessor::Patched { steps, budget: Budget::Together { most_features } },
+        })
+    }
+
+    /// How many frames a family wants whose frames are pictures; by the rate this many at least.
+    fn few(&self, least: usize) -> Result<Wanted, String> {
+        match (self.num_frames, self.fps) {
+            (None, None) => Ok(Wanted::UpTo(FEW)),
+            (None, Some(rate)) => Ok(Wanted::Rate { rate: positive(rate)?, least, most: usize::MAX }),
+            (Some(_), _) => self.wanted(),
+        }
+    }
+
+    fn in_stretches(&self) -> Result<VideoProcessor, String> {
+        let shift = match self.initial_shift {
+            None | Some(ShiftWritten::InTheMiddle(true)) => None,
+            Some(ShiftWritten::InTheMiddle(false)) => Some(0.0),
+            Some(ShiftWritten::Frames(frames)) if frames.is_finite() && frames >= 0.0 => Some(frames),
+            Some(ShiftWritten::Frames(frames)) => {
+                return Err(format!("its `initial_shift` is {frames}: frames after the first, or true"));
+            }
+        };
+        // To this class the number is more than the rate.
+        let rate = self.fps.filter(|_| self.num_frames.is_none());
+        let wanted = Self { fps: rate, ..self.clone() }.few(0)?;
+        Ok(VideoProcessor {
+            sampling: Sampling::Stretches { wanted, shift },
+            frames: FrameProcessor::Single(self.frames.single_frames(true)?),
+        })
+    }
+
+    fn beginnings(&self) -> Result<VideoProcessor, String> {
+        Ok(VideoProcessor {
+            sampling: Sampling::Beginnings { wanted: self.few(1)? },
+            frames: FrameProcessor::Single(self.frames.single_frames(false)?),
         })
     }
 
