@@ -105,6 +105,10 @@ OWN = {
 # Numbers above a recipe's functions, by the module that has them.
 QWEN_PATCHES = {"PATCH": 14, "LEAST": 4 * 28**2, "MOST": 256 * 28**2}
 QWEN3_PATCHES = {"PATCH": 16, "LEAST": 4 * 32**2, "MOST": 256 * 32**2}
+PHI3 = {
+    "HIDDEN": WIDTH, "HEADS": TEXT["num_attention_heads"], "TURN": 1536, "CONTEXT": 2048,
+    "NEAR": np.linspace(1.0, 3.0, TEXT["head_dim"] // 2),
+}
 CONSTANTS = {
     "smolvlm": {"smolvlm": {"TILE": 256, "PATCH": 16, "FEATURES": 64, "LONGEST": 512}},
     "llava": {"llava": {"SIDE": 224, "PATCH": 14, "FEATURES": 256}},
@@ -129,10 +133,8 @@ CONSTANTS = {
     "gemma3": {"gemma3": {"SIDE": 224, "PATCH": 14, "FEATURES": 64}, "gemma3_text": {"WINDOW": 128}},
     "gemma3_text": {"gemma3_text": {"WINDOW": 128}},
     "chameleon": {"chameleon": {"SIDE": 32, "FEATURES": 256}},
-    "phi3_v": {"phi3_v": {
-        "WIDTH": VISION["hidden_size"], "HIDDEN": WIDTH, "HEADS": TEXT["num_attention_heads"], "TURN": 1536, "CONTEXT": 2048,
-        "NEAR": np.linspace(1.0, 3.0, TEXT["head_dim"] // 2),
-    }},
+    "phi3": {"phi3": PHI3},
+    "phi3_v": {"phi3_v": {"WIDTH": VISION["hidden_size"], **PHI3}},
     "florence2": {"florence2": {"SIDE": 224, "FEATURES": 197}},
 }
 
@@ -153,13 +155,14 @@ def make(name, path):
         folder.settings(model, processor, family.settings())
         for file, image in case.pictures.items():
             image.save(folder.path / file)
+        # Before the graphs are traced: what a model works out once and keeps would be the tracer's symbols.
+        recorded = [goldens.record(case, folder.load(family.processor()), model)]
         with torch.no_grad():
             family.export(model, folder)
         for suffix in ("_plain", "_indexed", "_q4"):
             # What else a graph can be written as is of no use here, and large.
             for other in folder.path.glob(f"onnx/*{suffix}.onnx"):
                 other.unlink()
-        recorded = [goldens.record(case, folder.load(family.processor()), model)]
     goldens.write(recorded, folder.path / "golden.json")
     length = len(recorded[0]["input_ids"])
     print(f"{folder.path.name}: a prompt of {length} tokens, {folder.size()} bytes")

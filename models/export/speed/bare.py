@@ -47,6 +47,10 @@ def kind(model, path):
         import emu3_sessions
 
         return emu3_sessions.Sessions
+    if model == "phi3":
+        import genai_builder
+
+        return genai_builder.Sessions
     if model == "gemma3":
         import gemma3
 

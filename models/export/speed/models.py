@@ -2,18 +2,20 @@
 
     python models/export/speed/models.py [NAME …] > table.md
 
-makes models of some 100 MB with random weights (`make.py --large`; not of chameleon, emu3 and phi3 yet: name the others) in
-the folder of `--models` where they are missing,
+makes models of some 100 MB with random weights (`make.py --large`) in the folder of `--models` where they are missing,
 builds `cargo bench -p percept-models --bench models`, and has it and `bare.py` ask each model the same question in turns:
-the same graphs, the same tokens, the same threads, and the replies must be equal. `--bench FILE` takes a bench that is
-built already, `--rounds N` more or fewer turns, `--threads N` more than one, `--wall` the clock on the wall in place of
-the processor's (which other work on a machine disturbs less), `--no-preprocessing` leaves images out.
+the same graphs, the same tokens, the same threads, and the replies must be equal. Where a process's pages come to lie makes
+the very same loop a tenth slower or faster as long as it lives; so all are started anew `--starts` times, and take
+`--rounds` turns each time. `--bench FILE` takes a bench that is built already, `--threads N` more than one, `--wall` the clock
+on the wall in place of the processor's (which other work on a machine disturbs less), `--no-preprocessing` leaves images
+out. On a machine with several cores `taskset -c 1` before the command makes the numbers steadier.
 
 First come the folder's graphs in MB, and the memory that loading added over their size: resident pages, but for those of
 ONNX Runtime's library, of which the first model that is loaded needs more than starting it. Then ratios of
 times, of which more than 1 means slower than the faster of the two bare loops: until the first token with the image to be
-seen, the same with the image's features remembered, and the other 63 tokens; medians, and in brackets those of the
-shortest times. The last are the times that Pillow and numpy, and torchvision, take to prepare a screenshot, over ours.
+seen, the same with the image's features remembered, and the other 63 tokens; medians over the starts of medians over the
+turns. In brackets stands what a bare loop comes to in the same way beside itself, which would be 1 could it be measured
+exactly. The last are the times that Pillow and numpy, and torchvision, take to prepare a screenshot, over ours.
 """
 
 import argparse
@@ -27,7 +29,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 RECIPES = HERE.parent
-TURNS = ["ours", "run", "bind"]
+# Who asks: the last is the one before it once more.
+TURNS = ["ours", "run", "bind", "again"]
 # What is timed of a turn.
 SEEING, READING, WRITING = range(3)
 
@@ -38,6 +41,7 @@ def main():
     parser.add_argument("--models", type=Path, default=Path.home() / ".cache" / "percept-speed")
     parser.add_argument("--bench", type=Path)
     parser.add_argument("--processors", type=Path)
+    parser.add_argument("--starts", type=int, default=9)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--wall", action="store_true")
@@ -75,27 +79,39 @@ def built(name):
 def measured(bench, folder, arguments):
     """One model's size, memory and ratios, in words."""
     size = sum(file.stat().st_size for file in (folder / "onnx").iterdir())
-    commands = {
-        "ours": [bench, "--turns"],
-        "run": [sys.executable, HERE / "bare.py", "run"],
-        "bind": [sys.executable, HERE / "bare.py", "bind"],
+    starts = [started(bench, folder, arguments) for _ in range(arguments.starts)]
+    memory = statistics.median(added for added, _ in starts) / size
+    times = {
+        name: [statistics.median(found[name][stage] for _, found in starts) for stage in (SEEING, READING, WRITING)]
+        for name in TURNS
     }
-    at_work = {name: Told([*command, str(arguments.threads), folder], arguments.wall) for name, command in commands.items()}
+    ratios = []
+    for ours, run, bind, again in zip(*times.values()):
+        ratios.append(f"{ours / min(run, bind):.2f} ({again / bind:.2f})")
+    return [f"{size / 1e6:.0f}", f"{memory:.2f}", *ratios]
+
+
+def started(bench, folder, arguments):
+    """The bytes that loading added to ours, and everybody's three times, medians over turns, in processes of their own."""
+    commands = {name: [sys.executable, HERE / "bare.py", "run" if name == "run" else "bind"] for name in TURNS}
+    commands["ours"] = [bench, "--turns"]
+    at_work = {name: Told([*commands[name], str(arguments.threads), folder], arguments.wall) for name in TURNS}
     try:
         before = at_work["ours"].resident()
         for told in at_work.values():
             told("load")
-        memory = (at_work["ours"].resident() - before) / size
+        added = at_work["ours"].resident() - before
         times = {name: [[], [], []] for name in TURNS}
         for turn in range(arguments.rounds + 1):
             # Who comes first changes, and the first turn doesn't count.
-            order = TURNS[turn % 3:] + TURNS[:turn % 3]
+            first = turn % len(TURNS)
+            order = TURNS[first:] + TURNS[:first]
             replies = {name: one_turn(at_work[name], times[name], counts=turn > 0) for name in order}
             assert len({json.dumps(reply) for reply in replies.values()}) == 1, f"{folder}: other tokens: {replies}"
     finally:
         for told in at_work.values():
             told.close()
-    return [f"{size / 1e6:.0f}", f"{memory:.2f}", *(ratio(times, stage) for stage in (SEEING, READING, WRITING))]
+    return added, {name: list(map(statistics.median, stages)) for name, stages in times.items()}
 
 
 def one_turn(told, times, counts):
@@ -109,15 +125,6 @@ def one_turn(told, times, counts):
         for noted, taken in zip(times, (seeing, reading, writing)):
             noted.append(taken)
     return json.loads(reply)
-
-
-def ratio(times, stage):
-    """Our time over the shorter of the bare loops', of medians and of the shortest."""
-    found = []
-    for of in (statistics.median, min):
-        ours, *bare = (of(times[name][stage]) for name in TURNS)
-        found.append(ours / min(bare))
-    return f"{found[0]:.2f} ({found[1]:.2f})"
 
 
 class Told:
