@@ -31,6 +31,7 @@ mod reflect;
 mod replay;
 mod room;
 mod think;
+mod thoughts;
 mod vote;
 mod working;
 
@@ -282,6 +283,7 @@ impl AgentBuilder {
         let style = self.thinking.style.unwrap_or(if card.thinks { Style::React } else { Style::Direct });
         self.thinking.checked(style, &card.name)?;
         self.evidence.certain(self.thinking.votes, card)?;
+        thoughts::checked(self.model.as_ref(), &self.thinking, style, self.evidence.judge.is_some())?;
         if self.evidence.judge.is_some() && style == Style::Direct {
             return Err(AgentError::NoWords { model: card.name.clone(), what: "judge the evidence" });
         }

@@ -16,7 +16,8 @@ use percept_tools::{
 };
 
 use crate::{
-    Agent, AgentError, Delegate, Demonstration, JournalError, Run, RunFolder, Secrets, Store, Style, Task,
+    Agent, AgentError, Delegate, Demonstration, JournalError, Policy, Run, RunFolder, Secrets, Store, Style,
+    Task,
     agent::Cut,
     new_run_name,
     task::{MemoryChoice, ScreenChoice},
@@ -236,11 +237,12 @@ impl Assembly {
             let (screen, secrets, rules, seed) = (screen.cloned(), secrets.clone(), task.rules(), task.seed);
             let (thinking, limits, prices) = (choice.thinking.thinking(), choice.limits, choice.prices);
             let (prompts, shown) = (choice.thinking.prompts()?, choice.thinking.shown()?);
-            toolbox.add(Delegate::new(name, &choice.description, move || {
+            let assembled = move || {
                 let mut builder = Agent::builder(Arc::clone(&model), hands.clone())
                     .thinking(thinking)
                     .limits(limits)
-                    .policy(rules.within(&hands))
+                    // It can ask nobody, so what a vendor wants confirmed is refused in words.
+                    .policy(Policy { confirm: false, ..rules.within(&hands) })
                     .secrets(secrets.clone())
                     .prompts(prompts.clone())
                     .demonstrations(shown.clone())
@@ -252,7 +254,10 @@ impl Assembly {
                     Some(screen) => builder.screen(Arc::clone(screen)),
                     None => builder,
                 }
-            }))?;
+            };
+            // What can't be put together is refused before the run, and not when it is called.
+            assembled().build()?;
+            toolbox.add(Delegate::new(name, &choice.description, assembled))?;
         }
         Ok(toolbox)
     }

@@ -39,6 +39,17 @@ pub enum AgentError {
         /// What it would have to say.
         what: &'static str,
     },
+    /// A thought is wished from a model that can't have one.
+    #[error(
+        "`think` in `[thinking]` wants a thought before {what}, and that can't be had: {problem}. Leave `think` out, or take a \
+         model that thinks"
+    )]
+    Thought {
+        /// Before what it would be.
+        what: &'static str,
+        /// Why it can't be had.
+        problem: ModelError,
+    },
     /// No vote at all, or more than are of use.
     #[error("{votes} votes can't be held: ask for 1 to {most}")]
     Votes {

@@ -98,6 +98,9 @@ pub enum Event {
         call: Option<Call>,
         /// Why the text isn't a call.
         malformed: Option<String>,
+        /// Why the model's vendor wants a person to confirm the call, where one is asked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        concern: Option<String>,
         /// Why the model stopped.
         stop: StopReason,
         /// How likely the model takes its text to be, where the run asks.
@@ -143,6 +146,9 @@ pub enum Event {
         step: usize,
         /// What is to be done.
         call: Call,
+        /// Why the model's vendor wants a person to confirm it, if it does; its words, so data.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        concern: Option<String>,
     },
     /// A limit is reached, and a person is asked for as much again.
     LimitReached {

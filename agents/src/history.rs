@@ -10,8 +10,8 @@ use crate::{Demonstration, Percept};
 pub(crate) enum Record {
     /// A look at the screen.
     Saw(Percept),
-    /// The model's own words: a thought and a call.
-    Decided { thought: String, text: String },
+    /// The model's own words: a thought and a call, and whether a person confirmed that for the model's vendor.
+    Decided { thought: String, text: String, confirmed: bool },
     /// What a tool brought back.
     Observed(Vec<Part>),
     /// Why an action didn't happen.
@@ -105,6 +105,17 @@ impl History {
         self.records.push(record);
     }
 
+    /// A person confirmed what was decided last, for the model's vendor, and it is done.
+    pub(crate) fn confirm(&mut self) {
+        let decided = self.records.iter_mut().rev().find_map(|record| match record {
+            Record::Decided { confirmed, .. } => Some(confirmed),
+            _ => None,
+        });
+        if let Some(confirmed) = decided {
+            *confirmed = true;
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.records.len()
     }
@@ -171,13 +182,13 @@ fn demonstrated(conversation: &mut Conversation, demonstration: &Demonstration, 
             let content = vec![Content::Image(image.clone()), Content::Text("The screen then.".into())];
             conversation.push(Message { role: Role::User, content });
         }
-        conversation.push(spoken(&step.thought, &step.text));
+        conversation.push(spoken(&step.thought, &step.text, false));
     }
 }
 
 /// The model's own words.
-fn spoken(thought: &str, text: &str) -> Message {
-    let said = Content::Said { thought: thought.to_owned(), text: text.to_owned() };
+fn spoken(thought: &str, text: &str, confirmed: bool) -> Message {
+    let said = Content::Said { thought: thought.to_owned(), text: text.to_owned(), confirmed };
     Message { role: Role::Assistant, content: vec![said] }
 }
 
@@ -199,16 +210,15 @@ impl Record {
                 let notes: Vec<_> =
                     seen.notes.iter().map(|note| format!(" (The screen notes: {note})")).collect();
                 let text = format!("The screen now{place}.{}", notes.concat());
-                if skip(without_image) {
-                    return Message::text(
-                        Role::User,
-                        format!("{text} (This screenshot was left out to save room.)"),
-                    );
-                }
-                let content = vec![Content::Image(percept.image().clone()), Content::Text(text)];
-                Message { role: Role::User, content }
+                let address = seen.location.clone().map(Content::Address);
+                let content = if skip(without_image) {
+                    vec![Content::Text(format!("{text} (This screenshot was left out to save room.)"))]
+                } else {
+                    vec![Content::Image(percept.image().clone()), Content::Text(text)]
+                };
+                Message { role: Role::User, content: content.into_iter().chain(address).collect() }
             }
-            Self::Decided { thought, text } => spoken(thought, text),
+            Self::Decided { thought, text, confirmed } => spoken(thought, text, *confirmed),
             Self::Observed(parts) => {
                 parts.iter().fold(Message { role: Role::Tool, content: Vec::new() }, |message, part| {
                     observed(message, part, without_image)
@@ -252,7 +262,7 @@ fn skip(count: &mut usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{borrow::Cow, sync::Arc};
 
     use image::RgbImage;
     use percept_models::{Content, Conversation};
@@ -273,9 +283,9 @@ mod tests {
     /// A conversation on one line: a message in brackets, `#` for an image with its shade.
     fn told(conversation: &Conversation) -> String {
         let messages = conversation.messages().iter().map(|message| {
-            let content = message.content.iter().map(|content| match content {
-                Content::Image(image) => format!("#{}", image.pixels().as_raw()[0]),
-                other => other.plain().unwrap().into_owned(),
+            let content = message.content.iter().filter_map(|content| match content {
+                Content::Image(image) => Some(format!("#{}", image.pixels().as_raw()[0])),
+                other => other.plain().map(Cow::into_owned),
             });
             format!("{:?}[{}]", message.role, content.collect::<Vec<_>>().join("|"))
         });
@@ -285,7 +295,8 @@ mod tests {
     fn check(window: Window, expected: &str, left_out: LeftOut) {
         let mut history = History::new(Vec::new(), "Press B.".into());
         history.push(saw(1));
-        history.push(Record::Decided { thought: "B is there.".into(), text: "{}".into() });
+        let (thought, text) = ("B is there.".into(), "{}".into());
+        history.push(Record::Decided { thought, text, confirmed: false });
         history.push(saw(2));
         history.push(Record::Refused("no".into()));
         let words = Words { instruction: "Go.", examples: &[], own: "Now you." };

@@ -116,6 +116,7 @@ impl Notebook {
                 text: written(&call),
                 call: Some(call.clone()),
                 malformed: None,
+                concern: None,
                 stop: StopReason::End,
                 likelihood: None,
                 usage: Usage::default(),

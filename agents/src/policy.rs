@@ -243,6 +243,7 @@ fn any_text(value: &Value, passes: &impl Fn(&str) -> bool) -> bool {
 ///     ask: vec!["changes".into()],
 ///     allow: vec!["scroll".into()],
 ///     grounded: true,
+///     confirm: true,
 ///     refuse: vec![Rule { tool: Some("navigate".into()), host: Some("*.example.net".into()), ..Rule::default() }],
 /// };
 /// # let _ = policy;
@@ -261,6 +262,10 @@ pub struct Policy {
     /// what the thought speaks of. The same call made again is carried out.
     #[serde(default)]
     pub grounded: bool,
+    /// Whether a person is asked, as about what `ask` names, where the model's vendor wants one to confirm a call. Where nobody
+    /// is, the call is refused and the model told so. A task file that asks about anything asks about that too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub confirm: bool,
 }
 
 /// What a policy says of one call.
@@ -291,8 +296,14 @@ impl Policy {
     pub(crate) fn within(&self, toolbox: &Toolbox) -> Self {
         let is_there = |rule: &&Rule| rule.tool.as_ref().is_none_or(|tool| toolbox.card(tool).is_some());
         let kept = |rules: &[Rule]| rules.iter().filter(is_there).cloned().collect();
-        let Self { ask, allow, refuse, grounded } = self;
-        Self { ask: kept(ask), allow: kept(allow), refuse: kept(refuse), grounded: *grounded }
+        let Self { ask, allow, refuse, grounded, confirm } = self;
+        Self {
+            ask: kept(ask),
+            allow: kept(allow),
+            refuse: kept(refuse),
+            grounded: *grounded,
+            confirm: *confirm,
+        }
     }
 
     /// # Errors

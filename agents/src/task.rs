@@ -168,6 +168,9 @@ pub struct PolicyChoice {
     /// Whether a call that misses what it is about is turned down.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub grounded: bool,
+    /// Whether a person is asked for what the model's vendor wants confirmed, though `ask` names nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub confirm: bool,
     /// Hosts that pages may reach.
     pub hosts: Vec<String>,
 }
@@ -328,8 +331,10 @@ impl Task {
 
     /// What the run may do by itself, with a person's approval, or not at all.
     pub fn rules(&self) -> Policy {
-        let PolicyChoice { ask, allow, refuse, grounded, .. } = self.policy.clone();
-        Policy { ask, allow, refuse, grounded }
+        let PolicyChoice { ask, allow, refuse, grounded, confirm, .. } = self.policy.clone();
+        // Whoever can be asked about a rule can be asked about that.
+        let confirm = confirm || !ask.is_empty();
+        Policy { ask, allow, refuse, grounded, confirm }
     }
 
     /// Its secrets, read from where they are.

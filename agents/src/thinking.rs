@@ -64,7 +64,7 @@ pub struct Thinking {
     /// Who says which of several decisions is carried out. Only a model that thinks aloud can be the judge.
     pub choose: Choose,
     /// The most tokens that a model may think before each plan, lesson, judgement and verdict, beside those of what it then
-    /// writes; 0 has it write at once. A model that isn't known to think so ends the run with its reason.
+    /// writes; 0 has it write at once. A model that isn't known to think so is refused before the run, with its reason.
     #[serde(default, skip_serializing_if = "is_none")]
     pub think: usize,
     /// Sampling temperature of decisions; 0 is greedy.

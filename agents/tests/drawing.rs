@@ -63,6 +63,12 @@ fn a_picture_is_written_as_the_reference_draws_it_and_its_cost_is_told() {
     let plain = draw("janus-tiny", &[prompt, "-o", "drawn.png", "--seed", "3"], folder.path());
     assert_eq!(text(&plain.stdout), "drawn.png\n");
     assert!(text(&plain.stderr).contains("guidance 5 · seed 3"), "{}", text(&plain.stderr));
+    // What a killed drawing left is neither in the way nor taken for anything.
+    fs::write(folder.path().join(".drawn.png.0.part"), "left").unwrap();
+    let after = draw("janus-tiny", &[prompt, "-o", "drawn.png"], folder.path());
+    assert_eq!(after.status.code(), Some(0), "{}", text(&after.stderr));
+    assert_eq!(names(folder.path()), [".drawn.png.0.part", "drawn.png"]);
+    assert_eq!(fs::read(folder.path().join(".drawn.png.0.part")).unwrap(), b"left");
 }
 
 #[test]

@@ -96,6 +96,7 @@ impl ChatModel for Witness {
             thought: String::new(),
             text: text.clone(),
             call,
+            unconfirmed: None,
             stop: StopReason::End,
             usage: Usage { fresh_tokens: 10, output_tokens: 1, ..Usage::default() },
             tokens: probability.map(token).into_iter().collect(),

@@ -137,6 +137,49 @@ fn the_nearest_picture_to_itself_is_itself_and_words_find_what_the_reference_fin
     assert!(shown.ends_with(&format!("  {expected}\n")) && shown.lines().count() == 1, "{shown}");
 }
 
+#[test]
+fn a_search_says_what_it_searched_for_and_refuses_a_file_that_isnt_there() {
+    let folder = scene("clip-tiny");
+    let told = |query: &str| text(&percept(&["nearest", "m", query, "shots"], folder.path()).stderr);
+    assert!(told("cat").contains("of 5 pictures by the words “cat”, m on cpu"), "{}", told("cat"));
+    let picture = told("shots/tall.png");
+    assert!(picture.contains("by the picture shots/tall.png, m on cpu"), "{picture}");
+    let named = told("shots");
+    assert!(named.contains("“shots” is taken for words, though a folder is called so"), "{named}");
+    let sentence = told("a view of logo.png");
+    assert!(sentence.contains("“a view of logo.png” is taken for words: no file is called so"), "{sentence}");
+    for slip in ["shto.png", "shots/none.JPEG"] {
+        let output = percept(&["nearest", "m", slip, "shots"], folder.path());
+        assert_eq!(output.status.code(), Some(2), "{slip}");
+        assert!(
+            text(&output.stderr).contains(&format!("there is no file {slip}")),
+            "{}",
+            text(&output.stderr)
+        );
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_picture_in_a_folder_is_left_out_without_being_waited_for_or_read() {
+    let folder = scene("clip-tiny");
+    let shots = folder.path().join("shots");
+    let made = Command::new("mkfifo").arg(shots.join("pipe")).status().unwrap();
+    assert!(made.success());
+    // More than any memory holds; nothing of it is on the disk.
+    fs::File::create(shots.join("film.mp4")).unwrap().set_len(1 << 40).unwrap();
+    let told = document(&percept(&["nearest", "m", "cat", "shots", "--json"], folder.path()));
+    assert_eq!(told["searched"], 5, "{told:#}");
+    let why = |file: &str| {
+        let mut left_out = told["left_out"].as_array().unwrap().iter();
+        let found = left_out.find(|left_out| left_out["file"] == file).unwrap_or_else(|| panic!("{told:#}"));
+        found["problem"].as_str().unwrap().to_owned()
+    };
+    assert!(why("shots/pipe").contains("it is no file"), "{}", why("shots/pipe"));
+    assert!(why("shots/film.mp4").contains("not an image"), "{}", why("shots/film.mp4"));
+}
+
 /// How many pictures a search looked at and how many of them it had embedded before, the first one's file and cosine, and
 /// what it said.
 fn searched(folder: &TempDir, more: &[&str]) -> (Value, Value, String) {
@@ -274,6 +317,26 @@ fn inspection_tells_what_a_folder_is() {
     assert!(shown.contains("probabilities: none: m: nothing says the temperature"), "{shown}");
     let doctor = percept(&["doctor", "m", "--json"], folder.path());
     assert_eq!(document(&doctor)["model"]["sessions"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn inspection_tells_everything_that_a_folder_lacks_at_once() {
+    let folder = scene("clip-tiny");
+    let gone = ["onnx/model.onnx", "onnx/text_model.onnx", "preprocessor_config.json", "tokenizer.json"];
+    for file in gone {
+        fs::remove_file(folder.path().join("m").join(file)).unwrap();
+    }
+    fs::remove_file(folder.path().join("m/onnx/text_model_quantized.onnx")).unwrap();
+    let output = percept(&["models", "inspect", "m", "--json"], folder.path());
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    let told = document(&output);
+    let mut missing: Vec<_> =
+        told["missing"].as_array().unwrap().iter().map(|missing| missing["path"].as_str().unwrap()).collect();
+    missing.sort_unstable();
+    assert_eq!(missing, ["m/onnx/text_model.onnx", "m/preprocessor_config.json", "m/tokenizer.json"]);
+    assert_eq!((&told["family"], &told["sessions"][0]["session"]), (&json!("clip"), &json!("vision_model")));
+    let shown = text(&percept(&["models", "inspect", "m"], folder.path()).stdout);
+    assert!(shown.starts_with("m: clip, not whole\n") && shown.matches("missing: ").count() == 3, "{shown}");
 }
 
 #[test]

@@ -114,6 +114,7 @@ fn events() -> Vec<Event> {
             text: hostile(),
             call: Some(call.clone()),
             malformed: None,
+            concern: None,
             stop: StopReason::End,
             likelihood: Some(0.5),
             usage,

@@ -48,11 +48,7 @@ def janus(folder, processor, model, sessions):
         furthest = max(furthest, float(np.abs(again - scores.guided(guidance)).max()))
         pixels_off = max(pixels_off, float(np.abs(pixels - decoded[0].permute(2, 0, 1).numpy()).max()))
         recorded.append(golden(text, guidance, ids, unconditional, tokens, scores.guided(guidance)[0], picture))
-    assert furthest <= verify.TOLERANCE and pixels_off <= verify.TOLERANCE, f"{furthest} and {pixels_off} off"
-    if len({tuple(row["tokens"]) for row in recorded}) < len(recorded):
-        raise verify.Unclear("two prompts, one picture")
-    print(f"drawings: guided scores within {furthest:.1e}, pixels within {pixels_off:.1e} of −1 to 1")
-    goldens.write(recorded, folder.path / "drawn.json")
+    write(folder, recorded, furthest, pixels_off)
 
 
 class Scores(LogitsProcessor):
@@ -80,6 +76,25 @@ def check_clear(scores, tokens, text):
     margin = goldens.margin(scores)
     if margin < MARGIN or len(set(tokens)) < VARIED:
         raise verify.Unclear(f"{text!r}: a margin of {margin:.1e}, {len(set(tokens))} different tokens")
+
+
+def check_codes(file, found, expected, states, entries, near):
+    """A picture's tokens must be those expected, and every state must lie so much nearer to its entry of the codebook than to
+    the next: any machine must find the same."""
+    assert found == expected, f"{file}: other tokens"
+    nearest = torch.cdist(states, entries).topk(2, largest=False).values
+    gap = float((nearest[:, 1] - nearest[:, 0]).min())
+    if gap < near or len(set(expected)) < VARIED:
+        raise verify.Unclear(f"{file}: codes {gap:.1e} apart, {len(set(expected))} different ones")
+
+
+def write(folder, recorded, furthest, pixels_off, of=""):
+    """Writes the goldens, once ONNX Runtime's drawings are known to be no further off than this."""
+    assert furthest <= verify.TOLERANCE and pixels_off <= verify.TOLERANCE, f"{furthest} and {pixels_off} off"
+    if len({tuple(row["tokens"]) for row in recorded}) < len(recorded):
+        raise verify.Unclear("two prompts, one picture")
+    print(f"drawings: guided scores within {furthest:.1e}{of}, pixels within {pixels_off:.1e} of −1 to 1")
+    goldens.write(recorded, folder.path / "drawn.json")
 
 
 def golden(text, guidance, ids, unconditional, tokens, first_scores, picture):

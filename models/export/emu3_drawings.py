@@ -10,12 +10,11 @@ import torch
 from transformers import Emu3ForConditionalGeneration, UnbatchedClassifierFreeGuidanceLogitsProcessor
 
 import drawings
-import goldens
 import graphs
 import verify
+from emu3_sessions import Sessions
 from sessions import open_session
 
-END_OF_ROW = "<|extra_200|>"
 # Words, by how much they count, what the picture is to be unlike, the ratio of its sides and the area in pixels. Without a
 # negative prompt the words count more than the last token before the picture.
 PROMPTS = [
@@ -82,9 +81,7 @@ def draw(folder, processor, model, sessions):
             text, guidance, one["ids"], one["unconditional"], codes, one["scores"][0], picture.permute(2, 0, 1)
         )
         recorded.append({**golden, "negative": negative, "ratio": [int(side) for side in ratio.split(":")], "area": area})
-    assert furthest <= verify.TOLERANCE and pixels_off <= verify.TOLERANCE, f"{furthest} and {pixels_off} off"
-    print(f"drawings: guided scores within {furthest:.1e} of the largest, pixels within {pixels_off:.1e} of −1 to 1")
-    goldens.write(recorded, folder.path / "drawn.json")
+    drawings.write(folder, recorded, furthest, pixels_off, " of the largest")
 
 
 def by_transformers(model, processor, text, guidance, negative, ratio, area):
@@ -102,7 +99,7 @@ def by_transformers(model, processor, text, guidance, negative, ratio, area):
         against = {"negative_prompt_ids": other.input_ids, "negative_prompt_attention_mask": other.attention_mask}
     tokenizer = processor.tokenizer
     ends = [tokenizer.eof_token_id, tokenizer.eoi_token_id, tokenizer.eos_token_id]
-    visual, end_of_row = model.vocabulary_mapping.image_tokens, tokenizer.convert_tokens_to_ids(END_OF_ROW)
+    visual, end_of_row = model.vocabulary_mapping.image_tokens, tokenizer.convert_tokens_to_ids(Sessions.end_of_row)
 
     def allowed(_, ids):
         done = len(ids) - length

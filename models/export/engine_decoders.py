@@ -10,6 +10,7 @@ goldens come from `onnxruntime` by the dullest route there is: the whole text ag
     half.onnx           grouped_ids.onnx in 16-bit floats
     lacking.onnx        grouped_ids.onnx with one operator that only the CPU has
     deep.onnx           grouped.onnx with rows that are added to the first layer's states (`deepstack.0`)
+    sliding.onnx        embeddings, plain.onnx's attention, and of its cache the last 8 positions alone
     hybrid.onnx         grouped_ids.onnx whose first layer is a short convolution with a state (`past_conv.0`)
     hybrid_plain.onnx   the same with attention as in plain.onnx, its state named `past_key_values.0.conv_state`
     embedding.onnx      token ids to embeddings
@@ -27,6 +28,7 @@ from onnx import TensorProto, helper, numpy_helper
 MICROSOFT = "com.microsoft"
 VOCABULARY, HIDDEN, HEADS, CACHE_HEADS, LAYERS, FEED, CONTEXT = 288, 32, 4, 2, 2, 48, 320
 HEAD = 16  # GroupQueryAttention rotates multiples of 16 only
+KEPT = 8  # what a cache holds that forgets by itself
 KERNEL = 3  # what a convolution sees: a token and those before it; its state is as long
 PROMPTS = [[5, 7, 9, 11, 13], [250], list(range(20, 60)), [1, 1, 1, 1, 1, 1, 1, 1]]
 
@@ -117,7 +119,7 @@ def grouped_attention(graph, layer, query, key, value):
     )
 
 
-def plain_attention(graph, layer, query, key, value):
+def plain_attention(graph, layer, query, key, value, kept=None):
     """Rotary positions, grouped heads and the causal mask, operator by operator."""
     p = f"{layer}."
 
@@ -132,17 +134,25 @@ def plain_attention(graph, layer, query, key, value):
         )
 
     q, k, v = rotated(query, "q", HEADS), rotated(key, "k", CACHE_HEADS), heads(value, "v", CACHE_HEADS)
-    graph.node("Concat", [f"past_key_values.{layer}.key", k], [f"present.{layer}.key"], axis=2)
-    graph.node("Concat", [f"past_key_values.{layer}.value", v], [f"present.{layer}.value"], axis=2)
+    present = "all" if kept else "present"
+    for kind, new in (("key", k), ("value", v)):
+        longer = graph.node("Concat", [f"past_key_values.{layer}.{kind}", new], [f"{present}.{layer}.{kind}"], axis=2)
+        if kept:
+            last, end, axis = (graph.constant(f"kept.{name}", np.array([at], np.int64)) for name, at in (("last", -kept), ("end", 2**62), ("axis", 2)))
+            graph.node("Slice", [longer, last, end, axis], [f"present.{layer}.{kind}"])
     repeat = graph.constant("repeat", np.repeat(np.arange(CACHE_HEADS), HEADS // CACHE_HEADS).astype(np.int64))
-    keys = graph.node("Gather", [f"present.{layer}.key", repeat], [p + "keys"], axis=1)
-    values = graph.node("Gather", [f"present.{layer}.value", repeat], [p + "values"], axis=1)
+    keys = graph.node("Gather", [f"{present}.{layer}.key", repeat], [p + "keys"], axis=1)
+    values = graph.node("Gather", [f"{present}.{layer}.value", repeat], [p + "values"], axis=1)
     scores = graph.node("MatMul", [q, graph.node("Transpose", [keys], [p + "keys.t"], perm=[0, 1, 3, 2])], [p + "scores"])
     scale = graph.constant("scale", np.array(HEAD**-0.5, graph.element))
     masked = graph.node("Where", ["allowed", graph.node("Mul", [scores, scale], [p + "scaled"]), graph.constant("never", np.array(-1e9, graph.element))], [p + "masked"])
     mixed = graph.node("MatMul", [graph.node("Softmax", [masked], [p + "attention"], axis=-1), values], [p + "mixed"])
     joined = graph.node("Transpose", [mixed], [p + "joined"], perm=[0, 2, 1, 3])
     return graph.node("Reshape", [joined, graph.constant("flat", np.array([0, 0, HEADS * HEAD], np.int64))], [p + "attended"])
+
+
+def sliding_attention(graph, layer, query, key, value):
+    return plain_attention(graph, layer, query, key, value, KEPT)
 
 
 def causal_mask(graph):
@@ -183,7 +193,7 @@ def decoder(arrays, path, feed, attention, element=np.float32, lacking=False, de
     else:
         graph.input("input_ids", TensorProto.INT64, ["batch", "tokens"])
         x = graph.node("Gather", [graph.weight("embedding"), "input_ids"], ["embedded"])
-    if attention is plain_attention:
+    if attention in (plain_attention, sliding_attention):
         causal_mask(graph)
     elif feed == "embeddings":
         lengths_of_mask(graph)
@@ -285,6 +295,7 @@ def make(folder):
     decoder(arrays, folder / "half.onnx", "tokens", grouped_attention, np.float16)
     decoder(arrays, folder / "lacking.onnx", "tokens", grouped_attention, lacking=True)
     decoder(arrays, folder / "deep.onnx", "embeddings", grouped_attention, deep=True)
+    decoder(arrays, folder / "sliding.onnx", "embeddings", sliding_attention)
     decoder(arrays, folder / "hybrid.onnx", "tokens", grouped_attention, states=("past_conv.0", "present_conv.0"))
     named = ("past_key_values.0.conv_state", "present.0.conv_state")
     decoder(arrays, folder / "hybrid_plain.onnx", "tokens", plain_attention, states=named)

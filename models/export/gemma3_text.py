@@ -1,16 +1,13 @@
 """Gemma 3 that reads text alone (Gemma Team 2025): windows in most layers, a base of rotation for each kind of layer,
 normalised queries and keys, embeddings times the root of their length."""
 
-import transformers
 from transformers import Gemma3ForCausalLM, Gemma3TextConfig
 
 import gemma_masks
 import gemma_tokens
 import graphs
 import text_only
-import tokens
-import weights
-from text_only import cases  # noqa: F401  (a part of the recipe)
+from text_only import cases, settings  # noqa: F401  (parts of the recipe)
 
 # Of turns, with the system's words before the first of the user's, as published templates write them.
 TEXT = (
@@ -73,19 +70,12 @@ def ends_of(tokenizer):
 
 def filled(result, seed, tokenizer):
     """The model with random weights, and what ends its replies."""
-    result.generation_config = transformers.GenerationConfig(**ends_of(tokenizer))
-    silent = tokens.silent_tokens(tokenizer.backend_tokenizer)
-    return weights.fill(result, seed, result.lm_head, silent)
+    return text_only.filled(result, seed, tokenizer, ends_of(tokenizer))
 
 
 def processor():
     """The small tokenizer; the template writes the first token."""
     return text_only.TextProcessor(tokenizer(), CHAT_TEMPLATE)
-
-
-def settings():
-    """There is no processor beside the tokenizer."""
-    return {}
 
 
 def model(seed, processor):

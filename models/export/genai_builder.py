@@ -12,17 +12,20 @@ import onnx
 import sessions
 
 
-def built(text, folder, precision):
+def built(text, folder, precision, changed=(), options=()):
     """The graph that the builder makes of a language model for the CPU, and its `genai_config.json`. `folder` has the
-    tokenizer's files. `GroupQueryAttention` counts and rotates by the mask, so there are no `position_ids`."""
+    tokenizer's files. `GroupQueryAttention` counts and rotates by the mask, so there are no `position_ids`. What is
+    `changed` counts in place of what the configuration says; `options` are the builder's own."""
     with tempfile.TemporaryDirectory() as place:
         source, target = Path(place, "source"), Path(place, "target")
         text.save_pretrained(source)
+        written = json.loads((source / "config.json").read_text())
+        (source / "config.json").write_text(json.dumps({**written, **dict(changed)}))
         for file in ("tokenizer.json", "tokenizer_config.json"):
             (source / file).write_bytes((folder / file).read_bytes())
         subprocess.run([
             sys.executable, "-m", "onnxruntime_genai.models.builder", "-i", source, "-o", target, "-p", precision,
-            "-e", "cpu", "-c", place,
+            "-e", "cpu", "-c", place, *(["--extra_options", *options] if options else []),
         ], check=True, capture_output=True)
         model = onnx.load(target / "model.onnx")
         config = json.loads((target / "genai_config.json").read_text())

@@ -133,7 +133,7 @@ CONSTANTS = {
     "gemma3": {"gemma3": {"SIDE": 224, "PATCH": 14, "FEATURES": 64}, "gemma3_text": {"WINDOW": 128}},
     "gemma3_text": {"gemma3_text": {"WINDOW": 128}},
     "chameleon": {"chameleon": {"SIDE": 32, "FEATURES": 256}},
-    "phi3": {"phi3": PHI3},
+    "phi3": {"phi3_v": PHI3},
     "phi3_v": {"phi3_v": {"WIDTH": VISION["hidden_size"], **PHI3}},
     "florence2": {"florence2": {"SIDE": 224, "FEATURES": 197}},
 }

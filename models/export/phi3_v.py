@@ -5,19 +5,15 @@ its tower transformers' `CLIPVisionModel`, and what stands between them, the pro
 that code (`phi3_v_images.py`, `phi3_v_tower.py`). The decoder's graph is what onnxruntime-genai's builder makes."""
 
 import json
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 import transformers
 from tokenizers import Tokenizer
 from torch import nn
 from transformers import CLIPVisionConfig, Phi3Config, Phi3ForCausalLM, PreTrainedTokenizerFast
 
+import genai_builder
 import goldens
 import graphs
 import phi3_v_tower
@@ -27,7 +23,7 @@ import weights
 from goldens import Case, said, user
 from phi3_v_images import Phi3VImageProcessor, Phi3VProcessor
 from pictures import picture
-from sessions import Sessions, open_session
+from sessions import open_session
 
 FIRST_TOKENS = ["<unk>", "<s>", "</s>"]
 LAST_TOKENS = ["<|endoftext|>", "<|assistant|>", "<|system|>", "<|end|>", "<|user|>", "<|image|>"]
@@ -67,17 +63,51 @@ class Phi3V(nn.Module):
         return self.text.generate(input_ids=input_ids, inputs_embeds=embeds, **options)
 
 
-def processor():
-    """The processor with its small tokenizer, which puts `<s>` before every text."""
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=tokens.tokenizer(FIRST_TOKENS, LAST_TOKENS, bos="<s>"),
+def tokenizer(last):
+    """The small tokenizer with these tokens of turns and images, which puts `<s>` before every text."""
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokens.tokenizer(FIRST_TOKENS, last, bos="<s>"),
         bos_token="<s>",
         eos_token="<|endoftext|>",
         pad_token="<|endoftext|>",
         unk_token="<unk>",
         clean_up_tokenization_spaces=False,
     )
-    return Phi3VProcessor(Phi3VImageProcessor(num_crops=2), tokenizer, CHAT_TEMPLATE)
+
+
+def text_settings(tokenizer):
+    """What the language model of both families is, with LongRoPE. A turn's end ends a reply."""
+    return {
+        "vocab_size": len(tokenizer),
+        "hidden_size": HIDDEN,
+        "intermediate_size": 80,
+        "num_hidden_layers": 2,
+        "num_attention_heads": HEADS,
+        "max_position_embeddings": CONTEXT,
+        "original_max_position_embeddings": TURN,
+        "rope_parameters": {
+            "rope_type": "longrope",
+            "type": "longrope",
+            "rope_theta": 10000.0,
+            "short_factor": NEAR.tolist(),
+            "long_factor": (2 * NEAR).tolist(),
+        },
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.convert_tokens_to_ids("<|end|>"),
+        "pad_token_id": tokenizer.pad_token_id,
+        "tie_word_embeddings": False,
+    }
+
+
+def ends_of(tokenizer):
+    """What `generation_config.json` says."""
+    ends = [tokenizer.convert_tokens_to_ids(token) for token in ("<|end|>", "<|endoftext|>")]
+    return {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": ends, "pad_token_id": tokenizer.pad_token_id}
+
+
+def processor():
+    """The processor with its small tokenizer."""
+    return Phi3VProcessor(Phi3VImageProcessor(num_crops=2), tokenizer(LAST_TOKENS), CHAT_TEMPLATE)
 
 
 def settings():
@@ -88,27 +118,9 @@ def settings():
 def model(seed, processor):
     """A tiny Phi-3.5-vision with random weights."""
     tokenizer = processor.tokenizer
-    ends = [tokenizer.convert_tokens_to_ids(token) for token in ("<|end|>", "<|endoftext|>")]
     config = Phi3VConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=HIDDEN,
-        intermediate_size=80,
-        num_hidden_layers=2,
-        num_attention_heads=HEADS,
+        **text_settings(tokenizer),
         num_key_value_heads=HEADS,
-        max_position_embeddings=CONTEXT,
-        original_max_position_embeddings=TURN,
-        rope_parameters={
-            "rope_type": "longrope",
-            "type": "longrope",
-            "rope_theta": 10000.0,
-            "short_factor": NEAR.tolist(),
-            "long_factor": (2 * NEAR).tolist(),
-        },
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=ends[0],
-        pad_token_id=tokenizer.pad_token_id,
-        tie_word_embeddings=False,
         architectures=["Phi3VForCausalLM"],
         embd_layer={
             "embedding_cls": "image",
@@ -130,9 +142,7 @@ def model(seed, processor):
     result = Phi3V(config, vision_config)
     # Not in the configuration: published ones leave it to the tokenizer.
     vars(config)["image"] = tokenizer.convert_tokens_to_ids("<|image|>")
-    result.generation_config = transformers.GenerationConfig(
-        bos_token_id=tokenizer.bos_token_id, eos_token_id=ends, pad_token_id=tokenizer.pad_token_id
-    )
+    result.generation_config = transformers.GenerationConfig(**ends_of(tokenizer))
     silent = tokens.silent_tokens(tokenizer.backend_tokenizer)
     weights.fill(result, seed, result.text.lm_head, silent)
     # An image's hundreds of tokens level attention out, and each token would follow from the last alone.
@@ -148,7 +158,9 @@ def export(model, folder):
     """Writes the three sessions, by the names of the community's layout."""
     graphs.save(phi3_v_tower.export(model.tower, HIDDEN), folder.graph("vision_encoder"))
     graphs.save(embeddings(model), folder.graph("prepare_inputs_embeds"))
-    graphs.save(built(model.text, folder), folder.graph("model"))
+    changed = {"architectures": ["Phi3ForCausalLM"], "model_type": "phi3"}
+    decoder, _ = genai_builder.built(model.text, folder.path, "fp32", changed, ["exclude_embeds=true"])
+    graphs.save(decoder, folder.graph("model"))
     folder.json("genai_config.json", genai_config(model))
 
 
@@ -167,26 +179,6 @@ def embeddings(model):
             inputs_embeds = ScatterND (embedded, places, image_features)
         }
     """, 18, {"table": model.text.get_input_embeddings().weight}, hidden=HIDDEN)
-
-
-def built(text, folder):
-    """The decoder as onnxruntime-genai's builder makes it: `GroupQueryAttention` that rotates by the mask, and a choice
-    between two tables of rotations by the sequence's length."""
-    with tempfile.TemporaryDirectory() as place:
-        source, target = Path(place, "source"), Path(place, "target")
-        text.save_pretrained(source)
-        config = json.loads((source / "config.json").read_text())
-        config.update(architectures=["Phi3ForCausalLM"], model_type="phi3")
-        (source / "config.json").write_text(json.dumps(config))
-        for file in ("tokenizer.json", "tokenizer_config.json"):
-            (source / file).write_bytes((folder.path / file).read_bytes())
-        subprocess.run([
-            sys.executable, "-m", "onnxruntime_genai.models.builder", "-i", source, "-o", target, "-p", "fp32",
-            "-e", "cpu", "-c", place, "--extra_options", "exclude_embeds=true",
-        ], check=True, capture_output=True)
-        model = onnx.load(target / "model.onnx")
-    del model.graph.value_info[:]
-    return model
 
 
 def genai_config(model):
@@ -243,7 +235,7 @@ def genai_config(model):
     }
 
 
-class Told(Sessions):
+class Told(genai_builder.Sessions):
     """The sessions of such a folder."""
 
     def __init__(self, folder):
@@ -254,14 +246,6 @@ class Told(Sessions):
         self.decoder = open_session(folder.graph("model"))
         self.inputs = {value.name: value for value in self.decoder.get_inputs()}
         self.outputs = [value.name for value in self.decoder.get_outputs()]
-
-    def empty_cache(self):
-        """The builder leaves the length of a head without a number."""
-        heads, size = self.config["num_key_value_heads"], self.config["hidden_size"] // self.config["num_attention_heads"]
-        return {
-            name: np.zeros((1, heads, 0, size), np.float32)
-            for name in self.inputs if name.endswith((".key", ".value"))
-        }
 
     def seen(self, tiles, size):
         """The features of one image."""

@@ -30,6 +30,7 @@ from transformers import (
     Qwen2VLImageProcessor,
     SiglipImageProcessor,
     SmolVLMImageProcessor,
+    ViTImageProcessor,
 )
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 from transformers.models.chameleon.image_processing_pil_chameleon import ChameleonImageProcessorPil
@@ -45,6 +46,7 @@ from transformers.models.llava_onevision.image_processing_pil_llava_onevision im
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
+from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from phi3_v_images import Phi3VImageProcessor
 
@@ -64,6 +66,11 @@ OTHERS = [
     ({"do_resize": False, "crop_size": {"height": 60, "width": 60}}, [(97, 61), (45, 83), (20, 90)]),
     ({"do_normalize": False}, [(97, 61), (300, 301)]),
     ({"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.25, 0.3], "rescale_factor": 1 / 127.5}, [(97, 61)]),
+    # Bytes as they are, normalised or not; what is null is off.
+    ({"do_rescale": False}, [(97, 61)]),
+    ({"do_rescale": False, "do_normalize": False}, [(97, 61)]),
+    ({"do_center_crop": None, "do_normalize": None}, [(97, 61)]),
+    ({"do_resize": None, "size": None, "resample": None, "do_rescale": None, "rescale_factor": None}, [(300, 301)]),
 ]
 # Areas that enlarge and shrink most pictures, sides that round half to even, other patches, no resize at all.
 PATCHED = [
@@ -100,6 +107,8 @@ SQUARED = [
     ({"size": {"height": 30, "width": 44}}, [(97, 61), (45, 83), (3, 40)]),
     ({"size": 56, "resample": 2}, [(97, 61), (300, 301)]),
 ]
+# A size that is one number: a square to most, a shortest edge to SigLIP.
+BY_NUMBER = SQUARED[1:]
 OLDER = [
     ({"image_size": 56}, [(97, 61), (45, 83), (3, 40)]),
     ({"image_size": 42, "size": {"height": 30, "width": 44}}, [(97, 61)]),
@@ -160,6 +169,7 @@ PANNED = [
     ({**PAN, "size": {"height": 30, "width": 44}, "resample": 3, "image_mean": [0.4, 0.5, 0.6]}, [(97, 61), (45, 83)]),
     ({"do_resize": False}, [(45, 83)]),
     ({}, [(97, 61)]),
+    *BY_NUMBER,
 ]
 # As published, few and many tiles; other means.
 ON_TILES = [
@@ -192,7 +202,11 @@ UNCROPPED = [
         "image_seq_length": 577,
     }, [(97, 61), (1280, 720)]),
 ]
-PADDED = [({"do_pad": True}, [(97, 61), (45, 83), (300, 301), (64, 64)])]
+# Onto a square first, as the class can and CLIP's can't.
+PADDED = [
+    ({"do_pad": True}, [(97, 61), (45, 83), (300, 301), (64, 64)]),
+    ({"do_pad": True, "size": {"shortest_edge": 28}, "crop_size": {"height": 28, "width": 28}}, FEW),
+]
 
 
 def formula(width, height):
@@ -215,10 +229,11 @@ def make(folder):
     rows = []
     for name, classes, cases in [
         ("CLIPImageProcessor", (CLIPImageProcessorPil, CLIPImageProcessor), everything + OTHERS + UNCROPPED),
-        ("SiglipImageProcessor", (SiglipImageProcessorPil, SiglipImageProcessor), everything),
+        ("SiglipImageProcessor", (SiglipImageProcessorPil, SiglipImageProcessor), everything + BY_NUMBER),
+        ("ViTImageProcessor", (ViTImageProcessorPil, ViTImageProcessor), everything + SQUARED),
         ("BlipImageProcessor", (BlipImageProcessorPil, BlipImageProcessor), everything + SQUARED),
-        ("IdeficsImageProcessor", (IdeficsImageProcessorPil, IdeficsImageProcessor), everything + OLDER),
-        ("LlavaImageProcessor", (LlavaImageProcessorPil, LlavaImageProcessor), PADDED),
+        ("IdeficsImageProcessor", (IdeficsImageProcessorPil, IdeficsImageProcessor), everything + OLDER + BY_NUMBER),
+        ("LlavaImageProcessor", (LlavaImageProcessorPil, LlavaImageProcessor), PADDED + everything),
         ("Idefics3ImageProcessor", (Idefics3ImageProcessorPil, Idefics3ImageProcessor), TILED),
         ("SmolVLMImageProcessor", (SmolVLMImageProcessorPil, SmolVLMImageProcessor), TILED),
         ("Qwen2VLImageProcessor", (Qwen2VLImageProcessorPil, Qwen2VLImageProcessor), everything + PATCHED),
@@ -231,7 +246,7 @@ def make(folder):
         furthest = 0.0
         for settings, sizes in cases:
             for size in sizes:
-                pillow, tensors = [values(made(**settings), size) for made in classes]
+                pillow, tensors = [values(made.from_dict(settings), size) for made in classes]
                 furthest = max(furthest, float(np.abs(pillow - tensors).max()))
                 rows.append(golden(name, settings, size, pillow))
                 rows.append(golden(f"{name}Fast", settings, size, tensors))

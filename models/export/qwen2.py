@@ -1,14 +1,11 @@
 """Qwen2.5 (Yang et al. 2024): biases on queries, keys and values, and the tokenizer of Qwen's models that see."""
 
-import transformers
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 import graphs
 import qwen2_vl
 import text_only
-import tokens
-import weights
-from text_only import cases  # noqa: F401  (a part of the recipe)
+from text_only import cases, settings  # noqa: F401  (parts of the recipe)
 
 CHAT_TEMPLATE = (
     "{% if messages[0]['role'] == 'system' %}{{ '<|im_start|>system\n' + messages[0]['content'] + '<|im_end|>\n' }}"
@@ -35,11 +32,6 @@ def processor():
     return text_only.TextProcessor(qwen2_vl.tokenizer(), CHAT_TEMPLATE)
 
 
-def settings():
-    """There is no processor beside the tokenizer."""
-    return {}
-
-
 def model(seed, processor):
     """A tiny Qwen2.5 with random weights."""
     ends = ends_of(processor.tokenizer)
@@ -58,9 +50,7 @@ def ends_of(tokenizer):
 
 def filled(result, seed, tokenizer):
     """The model with random weights, and what ends its replies."""
-    result.generation_config = transformers.GenerationConfig(**ends_of(tokenizer))
-    silent = tokens.silent_tokens(tokenizer.backend_tokenizer)
-    return weights.fill(result, seed, result.lm_head, silent)
+    return text_only.filled(result, seed, tokenizer, ends_of(tokenizer))
 
 
 def export(model, folder):

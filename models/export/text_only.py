@@ -1,6 +1,12 @@
-"""What the language models that see nothing share: a processor of text alone, cases, and the way they are checked."""
+"""What the language models that see nothing share: a tokenizer, a processor of text alone, random weights, cases, and the
+way they are checked."""
+
+import transformers
+from transformers import PreTrainedTokenizerFast
 
 import graphs
+import tokens
+import weights
 from goldens import Case, said, user
 
 
@@ -23,6 +29,51 @@ class TextProcessor:
 
     def __call__(self, text, images=None, return_tensors=None):
         return self.tokenizer(text, return_tensors=return_tensors, add_special_tokens=False)
+
+
+def settings():
+    """There is no processor beside the tokenizer."""
+    return {}
+
+
+def llama_tokenizer(extra=(), digits=False):
+    """The small tokenizer as Llama's, which puts `<s>` before every text, and whose padding is what ends a reply."""
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokens.tokenizer(["<unk>", "<s>", "</s>", *extra], [], digits=digits, bos="<s>"),
+        bos_token="<s>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        pad_token="</s>",
+        clean_up_tokenization_spaces=False,
+    )
+
+
+# Sizes of Llama's layout.
+LLAMA_SIZES = {
+    "hidden_size": 48,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 3,
+    "num_key_value_heads": 1,
+    "head_dim": 16,
+    "tie_word_embeddings": False,
+}
+
+
+def ends_of(tokenizer):
+    """The special tokens that a configuration names."""
+    return {
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+
+
+def filled(result, seed, tokenizer, ends):
+    """The model with random weights, and what ends its replies."""
+    result.generation_config = transformers.GenerationConfig(**ends)
+    silent = tokens.silent_tokens(tokenizer.backend_tokenizer)
+    return weights.fill(result, seed, result.lm_head, silent)
 
 
 def cases():

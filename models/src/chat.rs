@@ -69,6 +69,16 @@ pub trait ChatModel: Send + Sync {
         None
     }
 
+    /// Whether a reply such as these options ask for can begin with a thought ([`Generate::think`]), as far as that is known before
+    /// anything is asked. A model that says nothing else is taken to be one that can.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Request`] with the reason.
+    fn can_think(&self, _options: &Generate) -> Result<(), ModelError> {
+        Ok(())
+    }
+
     /// Starts a reply to the conversation; its events arrive through the [`Generation`].
     ///
     /// # Errors

@@ -118,6 +118,9 @@ pub enum Content {
     Image(ImageContent),
     /// A video. A model that watches none refuses it: [`Conversation::with_frames`] makes images of it.
     Video(VideoContent),
+    /// The address of the page that the screenshot before it shows, for an API that has a place for it. It is no part of what is
+    /// said: a model that is to know it is told in words.
+    Address(String),
     /// What the model itself replied when it was asked for a call, in two parts as
     /// [`Completion`](crate::Completion) has them. A model on this machine is shown it as it would have written it.
     Said {
@@ -125,6 +128,9 @@ pub enum Content {
         thought: String,
         /// The call's text.
         text: String,
+        /// Whether a person confirmed it, where the model's vendor wanted that, and it was done
+        /// ([`Completion::unconfirmed`](crate::Completion::unconfirmed)).
+        confirmed: bool,
     },
 }
 
@@ -133,9 +139,9 @@ impl Content {
     pub fn plain(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Text(text) => Some(text.into()),
-            Self::Image(_) | Self::Video(_) => None,
-            Self::Said { thought, text } if thought.is_empty() => Some(text.into()),
-            Self::Said { thought, text } => Some(format!("{thought}\n{text}").into()),
+            Self::Image(_) | Self::Video(_) | Self::Address(_) => None,
+            Self::Said { thought, text, .. } if thought.is_empty() => Some(text.into()),
+            Self::Said { thought, text, .. } => Some(format!("{thought}\n{text}").into()),
         }
     }
 }
@@ -265,7 +271,7 @@ impl Conversation {
     pub fn videos(&self) -> impl Iterator<Item = &VideoContent> {
         self.messages.iter().flat_map(|message| &message.content).filter_map(|content| match content {
             Content::Video(video) => Some(video),
-            Content::Text(_) | Content::Said { .. } | Content::Image(_) => None,
+            Content::Text(_) | Content::Said { .. } | Content::Address(_) | Content::Image(_) => None,
         })
     }
 
@@ -273,7 +279,7 @@ impl Conversation {
     pub fn images(&self) -> impl Iterator<Item = &ImageContent> {
         self.messages.iter().flat_map(|message| &message.content).filter_map(|content| match content {
             Content::Image(image) => Some(image),
-            Content::Text(_) | Content::Said { .. } | Content::Video(_) => None,
+            Content::Text(_) | Content::Said { .. } | Content::Address(_) | Content::Video(_) => None,
         })
     }
 }

@@ -30,9 +30,9 @@ pub use choice::{ChosenDialect, DialectKind};
 pub(crate) use choice::{names, of_folder};
 pub use json::JsonDialect;
 pub use located::{Found, Located};
-pub(crate) use native::{Declared, NativeDialect, THOUGHT};
+pub(crate) use native::{Declared, Native, NativeDialect, THOUGHT};
 pub(crate) use places::Places;
-pub(crate) use vendors::{COMPUTER, Computer, Offering, Vendor};
+pub(crate) use vendors::{COMPUTER, Computer, Offering, PENDING, Vendor, unconfirmed};
 
 /// A way of writing calls.
 ///
@@ -105,6 +105,11 @@ pub trait Dialect: Send + Sync + std::fmt::Debug {
     /// The thought of a reply, given what stood before the marker and the text after it.
     fn thought(&self, before: &str, _text: &str) -> String {
         before.trim().to_owned()
+    }
+
+    /// Where in that text the call begins, in bytes: what stands before is a thought's.
+    fn call_begins(&self, _text: &str) -> usize {
+        0
     }
 
     /// A reply as the model is shown it later: the thought, and the text that [`Dialect::read`] and [`Dialect::write`] are

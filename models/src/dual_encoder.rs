@@ -25,7 +25,7 @@ pub use config::EncoderConfig;
 pub use embedding::{Cut, Embedding, TextEmbedding, nearest};
 pub use family::EncoderFamily;
 pub use folder::{EncoderFolder, EncoderLayout};
-pub(crate) use folder::{belongs_here, graphs_of};
+pub(crate) use folder::{belongs_here, graphs_of, sessions_of};
 pub use index::{EmbeddingIndex, IndexedPicture};
 pub use local::{EncoderInspection, LocalDualEncoder};
 pub use temperature::{Scoring, Temperature, TemperatureSource};

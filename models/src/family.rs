@@ -31,7 +31,6 @@ use std::path::Path;
 
 use percept_runtime::{BesideTokens, HostTensor, ReadingOrder, RopePosition};
 
-pub(crate) use self::image_vocabulary::mapped_token;
 pub use self::{
     drawing::{Canvas, DrawingPlan, DrawingPrompt, Extent, ImageTokens, Kept, Painted, Rows, Unconditional},
     image_vocabulary::ImageVocabulary,
@@ -113,9 +112,11 @@ pub trait Family: Send + Sync + std::fmt::Debug {
     /// What an image's placeholder becomes in the prompt; it holds the image token once a feature.
     fn expand(&self, image: &ProcessedImage) -> String;
 
-    /// The inputs of the vision session for one image, by name. An input that the session doesn't declare is
-    /// left out.
-    fn encoder_inputs(&self, image: ProcessedImage) -> Vec<(String, HostTensor)>;
+    /// The inputs of the vision session for one image, by name: for most, its pixels `[tiles, 3, height, width]`. An input
+    /// that the session doesn't declare is left out.
+    fn encoder_inputs(&self, image: ProcessedImage) -> Vec<(String, HostTensor)> {
+        vec![pixel_values(vec![image.tiles, 3, image.height, image.width], image.values)]
+    }
 
     /// Outputs of the vision session that it can't do without, beside the features.
     fn encoder_outputs(&self) -> &'static [&'static str] {
@@ -245,11 +246,6 @@ pub trait Family: Send + Sync + std::fmt::Debug {
         Parts::default()
     }
 
-    /// The sessions of a folder of this family.
-    fn sessions(&self) -> Vec<&'static str> {
-        self.parts().sessions()
-    }
-
     /// What the session that looks tokens up is given beside them, where it could do more.
     fn beside_tokens(&self) -> Vec<(String, BesideTokens)> {
         Vec::new()
@@ -299,7 +295,7 @@ pub trait Family: Send + Sync + std::fmt::Debug {
 
     /// The sets of sessions that folders of this family come in, the usual one first.
     fn session_sets(&self) -> Vec<Vec<&'static str>> {
-        vec![self.sessions()]
+        self.parts().session_sets()
     }
 
     /// Tokens that end a turn beside those that the folder's files name.

@@ -44,6 +44,23 @@ pub use precision::{Precision, SessionFile};
 pub use survey::{Missing, Survey, SurveyedSession};
 pub use weights::Weights;
 
+/// What says what a model is and how it is fed.
+pub(crate) const SETTINGS: [&str; 13] = [
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "preprocessor_config.json",
+    "video_preprocessor_config.json",
+    "processor_config.json",
+    "percept.toml",
+    GENAI_FILE,
+];
+
 /// Everything of a model but its sessions.
 pub struct ModelFolder {
     /// Where it is.
@@ -147,6 +164,7 @@ impl ModelFolder {
             sessions,
         };
         folder.check_tokens()?;
+        check_data(&folder.sessions)?;
         Ok(folder)
     }
 
@@ -230,6 +248,14 @@ impl ModelFolder {
                 )));
             }
         }
+        let marks = self.family.image_vocabulary().map(|vocabulary| vocabulary.marks.as_slice());
+        if let Some(mark) =
+            marks.unwrap_or_default().iter().find(|mark| self.tokenizer.token_to_id(mark).is_none())
+        {
+            return Err(contradiction(format!(
+                "it has no token `{mark}`, which marks an image in a prompt: as letters it would mark nothing"
+            )));
+        }
         if let Some(end) = self.template.special_token("eos_token")
             && self.tokenizer.token_to_id(end).is_none()
         {
@@ -244,6 +270,19 @@ impl ModelFolder {
             ))),
             _ => Ok(()),
         }
+    }
+}
+
+/// The files that graphs keep their weights in must be there. A graph that can't be read is told by whoever opens it.
+///
+/// # Errors
+///
+/// [`ModelError::Folder`] naming the first that is missing.
+pub(crate) fn check_data(sessions: &[SessionFile]) -> Result<(), ModelError> {
+    let weights = sessions.iter().filter_map(|file| Weights::of_graph(&file.path).ok());
+    match weights.flat_map(|weights| weights.data).find(|data| !data.is_file()) {
+        Some(gone) => Err(missing(&gone)),
+        None => Ok(()),
     }
 }
 

@@ -77,7 +77,8 @@ pub struct Generate {
     /// from the answer ([`Completion::thought`](crate::Completion::thought)) and counts as written. A model that can't is an
     /// error. [`Reply::Call`] says for itself whether it has a thought.
     pub think: bool,
-    /// The most tokens of thought before the call, or the answer, is forced. A thought before words isn't ended so by a
+    /// The most tokens of thought before the call, or the answer, is forced. In the dialect `holo`, whose thought and note stand
+    /// in the call's own JSON, both together have about so many, by their characters. A thought before words isn't ended so by a
     /// remote model that has no setting for it, nor where no grammar can be laid over the tokenizer.
     pub max_thought_tokens: usize,
     /// Texts that end a [`Reply::Text`]; they aren't part of it.

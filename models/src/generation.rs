@@ -70,6 +70,15 @@ pub struct Call {
     pub arguments: serde_json::Value,
 }
 
+/// A call that the model's vendor wants a person to confirm before anything is done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Unconfirmed {
+    /// What would be done.
+    pub call: Call,
+    /// The vendor's reason; its words, so data.
+    pub why: String,
+}
+
 /// One token of a reply with its natural-log probability in the model's own distribution, before penalty, grammar
 /// and temperature.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -82,7 +91,8 @@ pub struct TokenRecord {
     pub log_probability: f32,
     /// Whether the grammar left no choice.
     pub forced: bool,
-    /// Whether it belongs to the thought, its marker included, and not to the text.
+    /// Whether it belongs to the thought, its marker included, and not to the text; also where a call's thought stands in
+    /// the text (the dialect `holo`).
     pub thought: bool,
 }
 
@@ -96,6 +106,11 @@ pub struct Completion {
     /// The call, where one was asked for: `Err` says why the text isn't one (it was cut off, or a remote
     /// model broke the rules).
     pub call: Option<Result<Call, String>>,
+    /// The call where only a person's word is missing, which the model's vendor wants to be asked for; `call` holds its refusal,
+    /// so that whoever asks nobody does nothing. A call that a person confirmed and that was done is told as
+    /// [`Content::Said`](crate::Content::Said) with `confirmed`, by which the vendor learns of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unconfirmed: Option<Unconfirmed>,
     /// Why the model stopped.
     pub stop: StopReason,
     /// What it took.
@@ -188,6 +203,7 @@ mod tests {
                 thought: String::new(),
                 text: String::new(),
                 call: None,
+                unconfirmed: None,
                 stop: StopReason::End,
                 usage: Usage::default(),
                 tokens,

@@ -127,7 +127,7 @@ impl Golden {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Image`] for a picture that can't be read, [`ModelError::Folder`] if one isn't named.
+    /// [`ModelError::Image`] for a picture that can't be read, [`ModelError::Folder`] if one isn't named, or isn't shown.
     pub fn conversation(&self, folder: &Path) -> Result<Conversation, ModelError> {
         let mut images = self.images.iter();
         let mut conversation = Conversation::new();
@@ -147,13 +147,21 @@ impl Golden {
             }
             conversation.push(message);
         }
+        if let Some(unseen) = images.next() {
+            let problem = format!("the case `{}` names `{unseen}`, and no message shows it", self.name);
+            return Err(bad(&folder.join("golden.json"), problem));
+        }
         Ok(conversation)
     }
 
-    /// What is expected of a decoder in this precision, and the precision that it was recorded in.
-    pub(crate) fn expected(&self, precision: &str) -> (GoldenReply, String) {
-        let own = self.others.get(precision).and_then(|reply| GoldenReply::deserialize(reply).ok());
-        own.map_or_else(|| (self.full.clone(), "fp32".into()), |reply| (reply, precision.into()))
+    /// What is expected of a decoder in this precision, and the precision that it was recorded in; what is wrong with the case,
+    /// if it has one of this precision that is no reply.
+    pub(crate) fn expected(&self, precision: &str) -> Result<(GoldenReply, String), String> {
+        let Some(own) = self.others.get(precision) else { return Ok((self.full.clone(), "fp32".into())) };
+        let reply = GoldenReply::deserialize(own);
+        let reply =
+            reply.map_err(|error| format!("`{precision}` of `{}` is no reply: {error}", self.name))?;
+        Ok((reply, precision.into()))
     }
 }
 
@@ -183,4 +191,38 @@ pub async fn verify(
         }
     }
     Ok(verdicts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn golden(more: Value) -> Golden {
+        let mut case = serde_json::json!({
+            "name": "case", "messages": [{ "role": "user", "content": [{ "type": "text", "text": "?" }] }],
+            "first_logits": [1.0], "greedy": [7],
+        });
+        let more = more.as_object().cloned().unwrap_or_default();
+        case.as_object_mut().unwrap().extend(more);
+        serde_json::from_value(case).unwrap()
+    }
+
+    #[test]
+    fn a_reply_of_the_precision_that_is_no_reply_is_an_error_and_not_full_precisions() {
+        let whole = golden(serde_json::json!({ "q4": { "first_logits": [2.0], "greedy": [8] } }));
+        assert_eq!(whole.expected("q4").unwrap().1, "q4");
+        assert_eq!(whole.expected("fp16").unwrap().1, "fp32");
+        let torn = golden(serde_json::json!({ "q4": { "greedy": [8] } }));
+        assert_eq!(
+            torn.expected("q4").unwrap_err(),
+            "`q4` of `case` is no reply: missing field `first_logits`"
+        );
+    }
+
+    #[test]
+    fn a_picture_that_no_message_shows_is_an_error() {
+        let unseen = golden(serde_json::json!({ "images": ["a.png"] }));
+        let error = unseen.conversation(Path::new("folder")).unwrap_err().to_string();
+        assert!(error.contains("the case `case` names `a.png`, and no message shows it"), "{error}");
+    }
 }

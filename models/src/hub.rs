@@ -216,7 +216,7 @@ impl Hub {
         let local = wish == Wish::Any || self.settings.is_offline;
         let graphs = part.graphs(&folder, precision, local).map_err(told)?;
         files.extend(job.bring(&graphs, "graphs", progress).await?);
-        let data = part.data(&folder).map_err(told)?;
+        let data = part.data(&folder, &graphs).map_err(told)?;
         files.extend(job.bring(&data, "data", progress).await?);
         if let Some(precision) = precision {
             part.check_precision(&folder, precision).map_err(told)?;

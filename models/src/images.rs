@@ -1,11 +1,18 @@
-//! Images from files: any common format becomes the RGB pixels that transformers makes of it: what is
-//! transparent lies on white (`convert_to_rgb`), what a camera held sideways is turned (`load_image`).
+//! Images from files: any common format becomes RGB pixels. What a camera held sideways is turned, as transformers' `load_image`
+//! turns what it is given as a path; what is transparent lies on white, as transformers' `convert_to_rgb` has it for an image
+//! that is handed over opened. (No path through transformers does both: `load_image` itself drops the alpha channel, and
+//! shows colours that nobody sees; an opened image isn't turned.)
 //!
 //! What a reader might not expect is said in [`LoadedImage::notes`], never done silently. Pixels of JPEG
 //! files can differ from libjpeg's by a level, because decoders round differently; PNG, GIF, BMP and
 //! lossless WebP are exact.
 
-use std::{io::Cursor, path::Path, sync::Arc};
+use std::{
+    fs::File,
+    io::{self, Cursor, Read},
+    path::Path,
+    sync::Arc,
+};
 
 use image::{
     AnimationDecoder, DynamicImage, ImageBuffer, ImageDecoder, ImageError, ImageFormat, Limits, Pixel, Rgb,
@@ -15,6 +22,11 @@ use image::{
 };
 
 use crate::{MAX_PIXELS, ModelError, processor::check_area};
+
+/// So many bytes tell an image's format.
+const BEGINNING: u64 = 64;
+/// The most bytes of an image's file: the most pixels with four channels of 16 bits each, packed by nothing.
+const MOST_BYTES: u64 = 8 * MAX_PIXELS + (1 << 20);
 
 /// An image as it was read.
 #[derive(Debug, Clone)]
@@ -33,12 +45,39 @@ impl LoadedImage {
     /// [`ModelError::Image`] if it can't be read, isn't an image of a known format, has CMYK colours, or has
     /// more than [`crate::MAX_PIXELS`] pixels (refused before they are decoded).
     pub fn open(path: &Path) -> Result<Self, ModelError> {
-        let named = |problem: String| ModelError::Image(format!("{}: {problem}", path.display()));
-        let bytes = std::fs::read(path).map_err(|error| named(error.to_string()))?;
-        Self::decode(&bytes).map_err(|error| match error {
-            ModelError::Image(problem) => named(problem),
-            other => other,
-        })
+        Self::decode_file(path, &Self::bytes_of(path)?)
+    }
+
+    /// The bytes of an image's file, for [`LoadedImage::decode_file`]. One that doesn't begin as an image of a known format is
+    /// let go after its first bytes, whatever its size.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Image`] naming the file, if it can't be read, doesn't begin as an image does, or is larger than any image
+    /// that is taken.
+    pub fn bytes_of(path: &Path) -> Result<Vec<u8>, ModelError> {
+        let unread = |error: io::Error| named(path, problem(&error.to_string()));
+        let mut file = File::open(path).map_err(unread)?;
+        let mut bytes = Vec::new();
+        file.by_ref().take(BEGINNING).read_to_end(&mut bytes).map_err(unread)?;
+        format_of(&bytes).map_err(|error| named(path, error))?;
+        file.take(MOST_BYTES).read_to_end(&mut bytes).map_err(unread)?;
+        if bytes.len() as u64 > MOST_BYTES {
+            return Err(named(
+                path,
+                problem(&format!("larger than any image that is taken ({MOST_BYTES} bytes)")),
+            ));
+        }
+        Ok(bytes)
+    }
+
+    /// Reads the image whose file has these bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`LoadedImage::open`].
+    pub fn decode_file(path: &Path, bytes: &[u8]) -> Result<Self, ModelError> {
+        Self::decode(bytes).map_err(|error| named(path, error))
     }
 
     /// Reads an image that is already in memory.
@@ -47,8 +86,7 @@ impl LoadedImage {
     ///
     /// Those of [`LoadedImage::open`].
     pub fn decode(bytes: &[u8]) -> Result<Self, ModelError> {
-        let format = image::guess_format(bytes)
-            .map_err(|_| problem("not an image in a format that is known (PNG, JPEG, WebP, GIF, BMP)"))?;
+        let format = format_of(bytes)?;
         let mut notes = Vec::new();
         let decoded = match format {
             ImageFormat::Png => {
@@ -83,11 +121,33 @@ impl LoadedImage {
             ImageFormat::Bmp => {
                 pixels(image::codecs::bmp::BmpDecoder::new(Cursor::new(bytes)).map_err(torn)?, &mut notes)?
             }
-            other => {
-                return Err(problem(&format!("the format {other:?} isn't known; convert it to PNG first")));
-            }
+            other => return Err(unknown(other)),
         };
         Ok(Self { pixels: Arc::new(rgb(decoded, &mut notes)), notes })
+    }
+}
+
+/// The format by the first bytes, if images of it are taken.
+fn format_of(beginning: &[u8]) -> Result<ImageFormat, ModelError> {
+    let format = image::guess_format(beginning)
+        .map_err(|_| problem("not an image in a format that is known (PNG, JPEG, WebP, GIF, BMP)"))?;
+    match format {
+        ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP | ImageFormat::Gif | ImageFormat::Bmp => {
+            Ok(format)
+        }
+        other => Err(unknown(other)),
+    }
+}
+
+fn unknown(format: ImageFormat) -> ModelError {
+    problem(&format!("the format {format:?} isn't known; convert it to PNG first"))
+}
+
+/// What is wrong with an image, with its file's name.
+fn named(path: &Path, error: ModelError) -> ModelError {
+    match error {
+        ModelError::Image(problem) => ModelError::Image(format!("{}: {problem}", path.display())),
+        other => other,
     }
 }
 
@@ -195,6 +255,10 @@ pub(crate) fn on_white(image: &RgbaImage) -> RgbImage {
 fn jpeg_components(bytes: &[u8]) -> Option<u8> {
     let mut at = 2;
     loop {
+        // Any number of fill bytes may stand before a marker (B.1.1.2).
+        while bytes.get(at..at + 2)? == [0xFF; 2] {
+            at += 1;
+        }
         let [0xFF, marker, high, low] = *bytes.get(at..at + 4)? else {
             return None;
         };

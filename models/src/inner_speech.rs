@@ -33,11 +33,26 @@ pub(crate) fn opening(on: &str, off: &str) -> Option<String> {
     Some(format!("{lead}{OPEN}{line}"))
 }
 
+/// How a server that may leave a thought in the text begins a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Opening {
+    /// With the tag, if with a thought at all.
+    Told,
+    /// Within a thought perhaps, which the template opened and the server doesn't show: only the tag that ends it tells. A
+    /// document, which begins with a bracket, is none.
+    Hidden {
+        /// Whether the answer is a document.
+        is_json: bool,
+    },
+}
+
 /// Where a reply stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// Nothing but white space came: a thought may begin.
     Before,
+    /// In what is a thought if the tag that ends one comes, and else the answer; all of it is held.
+    Either,
     /// Inside the thought.
     Thought,
     /// Behind it, in the white space before the answer.
@@ -51,6 +66,7 @@ enum Place {
 #[derive(Debug)]
 pub(crate) struct InnerSpeech {
     place: Place,
+    opening: Opening,
     held: String,
 }
 
@@ -64,12 +80,17 @@ pub(crate) struct Told {
 impl InnerSpeech {
     /// Of a reply that begins inside a thought.
     pub(crate) fn begun() -> Self {
-        Self { place: Place::Thought, held: String::new() }
+        Self { place: Place::Thought, opening: Opening::Told, held: String::new() }
     }
 
-    /// Of a reply that may begin with a thought of the model's own accord.
-    pub(crate) fn possible() -> Self {
-        Self { place: Place::Before, held: String::new() }
+    /// Of a reply that may begin with a thought, opened like this.
+    pub(crate) fn possible(opening: Opening) -> Self {
+        Self { place: Place::Before, opening, held: String::new() }
+    }
+
+    /// The thought came by itself, so the text is the answer but for one that begins with the tag.
+    pub(crate) fn is_told_apart(&mut self) {
+        self.opening = Opening::Told;
     }
 
     /// Whether what comes next belongs to the thought, or to the tag that ends it.
@@ -95,8 +116,27 @@ impl InnerSpeech {
                 self.held = rest;
                 return told;
             } else {
-                self.place = Place::Answer(false);
+                self.place = match self.opening {
+                    Opening::Hidden { is_json } if !(is_json && begun.starts_with(['{', '['])) => {
+                        Place::Either
+                    }
+                    _ => Place::Answer(false),
+                };
             }
+        }
+        if self.place == Place::Either {
+            let closed = rest.find(CLOSE);
+            let opened = rest.find(OPEN);
+            self.place = match (opened, closed) {
+                (Some(opened), Some(closed)) if opened < closed => Place::Answer(false),
+                (_, Some(_)) => Place::Thought,
+                (Some(_), None) => Place::Answer(false),
+                (None, None) if last => Place::Answer(false),
+                (None, None) => {
+                    self.held = rest;
+                    return told;
+                }
+            };
         }
         if self.place == Place::Thought {
             if let Some(at) = rest.find(CLOSE) {
@@ -122,6 +162,14 @@ impl InnerSpeech {
     }
 }
 
+/// A text of which a thought was told as a part, as thought and answer: the tag that ends one comes, and none that begins one
+/// before it. A document is none of it.
+pub(crate) fn parted(text: &str, is_json: bool) -> Option<(&str, &str)> {
+    let (thought, answer) = text.split_once(CLOSE)?;
+    let is_document = is_json && thought.trim_start().starts_with(['{', '[']);
+    (!thought.contains(OPEN) && !is_document).then(|| (thought, answer.trim_start()))
+}
+
 /// How many bytes at the end may be the beginning of the tag that ends a thought.
 fn held_back(text: &str) -> usize {
     (1..CLOSE.len()).rev().find(|length| text.ends_with(&CLOSE[..*length])).unwrap_or(0)
@@ -133,19 +181,30 @@ mod tests {
 
     #[test]
     fn a_thought_is_told_from_the_answer_however_it_is_cut() {
+        let told = || InnerSpeech::possible(Opening::Told);
+        let words = || InnerSpeech::possible(Opening::Hidden { is_json: false });
+        let json = || InnerSpeech::possible(Opening::Hidden { is_json: true });
         let cases = [
-            (InnerSpeech::possible as fn() -> InnerSpeech, "Four.", "", "Four."),
-            (InnerSpeech::possible, "<think>2+2</think>Four.", "2+2", "Four."),
-            (InnerSpeech::possible, "\n<think>\n2+2\n</think>\n\nFour.\n", "\n2+2\n", "Four.\n"),
+            (told as fn() -> InnerSpeech, "Four.", "", "Four."),
+            (told, "<think>2+2</think>Four.", "2+2", "Four."),
+            (told, "\n<think>\n2+2\n</think>\n\nFour.\n", "\n2+2\n", "Four.\n"),
             // An answer's own white space stays, and what only looks like a tag, or comes later.
-            (InnerSpeech::possible, " <thin air", "", " <thin air"),
-            (InnerSpeech::possible, "<thi", "", "<thi"),
-            (InnerSpeech::possible, "In HTML: <think>a</think>", "", "In HTML: <think>a</think>"),
-            (InnerSpeech::possible, "<think>it never", "it never", ""),
+            (told, " <thin air", "", " <thin air"),
+            (told, "<thi", "", "<thi"),
+            (told, "In HTML: <think>a</think>", "", "In HTML: <think>a</think>"),
+            (told, "<think>it never", "it never", ""),
             (InnerSpeech::begun, "2<3 </thi</think>é", "2<3 </thi", "é"),
             (InnerSpeech::begun, "</think>{}</think>", "", "{}</think>"),
             (InnerSpeech::begun, "cut off </thi", "cut off </thi", ""),
             (InnerSpeech::begun, "a</think> \n", "a", ""),
+            // Opened by a template, and not shown.
+            (words, "\n2+2\n</think>\n\nFour.", "\n2+2\n", "Four."),
+            (words, "<think>2+2</think>Four.", "2+2", "Four."),
+            (words, "Four.", "", "Four."),
+            (words, "In HTML: <think>a</think>", "", "In HTML: <think>a</think>"),
+            (words, "2+2</think>Not <think>this</think>.", "2+2", "Not <think>this</think>."),
+            (json, "two keys</think>{\"a\":1}", "two keys", "{\"a\":1}"),
+            (json, "{\"a\":\"</think>\"}", "", "{\"a\":\"</think>\"}"),
         ];
         for (new, reply, thought, answer) in cases {
             for length in [1, 2, 3, 5, 100] {
@@ -165,7 +224,8 @@ mod tests {
                     (thought, answer),
                     "{reply} by {length}"
                 );
-                assert_eq!(speech.has_thought(), reply.trim_start().starts_with(OPEN) || new().is_thinking());
+                let is_begun = reply.trim_start().starts_with(OPEN) || new().is_thinking();
+                assert_eq!(speech.has_thought(), is_begun || !thought.is_empty(), "{reply} by {length}");
             }
         }
     }

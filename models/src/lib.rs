@@ -56,7 +56,9 @@ pub use folder::{
     SurveyedSession, TextConfig, Weights,
 };
 pub use generate::{Function, Generate, Reply, Sampling, Thought};
-pub use generation::{Call, Completion, Generation, GenerationEvent, Stage, StopReason, TokenRecord, Usage};
+pub use generation::{
+    Call, Completion, Generation, GenerationEvent, Stage, StopReason, TokenRecord, Unconfirmed, Usage,
+};
 pub use golden::{Golden, Verdict, verify};
 pub use http::{Pace, Patience, RealPace};
 pub use hub::{FileSource, Hub, HubAddress, HubError, HubSettings, Pulled, PulledFile, Removal};

@@ -134,6 +134,10 @@ impl ChatModel for LocalModel {
         self.inner.folder.family.located(asked, reply, size)
     }
 
+    fn can_think(&self, _: &Generate) -> Result<(), ModelError> {
+        prompt::can_think(&self.inner)
+    }
+
     async fn generate(
         &self,
         conversation: &Conversation,

@@ -4,6 +4,7 @@
 //! floating-point weight are others. A piece of one weight is in memory at a time, and a whole weight in some ten copies
 //! where the method looks at it as one vector (all but the mean); never a model.
 
+mod copies;
 mod folder;
 mod graph;
 mod method;
@@ -11,12 +12,13 @@ mod numbers;
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File, OpenOptions},
-    io::{self, Read, Seek, SeekFrom, Write},
+    fs::{self, File},
+    io::{self, Read, Seek, SeekFrom},
     ops::Range,
     path::{Path, PathBuf},
 };
 
+use copies::{Copies, cannot_write};
 use graph::{Graph, Place, Weight, kind_name};
 pub use method::MergeMethod;
 use numbers::Numbers;
@@ -47,9 +49,9 @@ pub struct Merge {
 /// What was merged.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Merged {
-    /// Each graph, by its file's name.
+    /// Each graph, by its file's path from the folder, with `/`.
     pub graphs: BTreeMap<String, MergedGraph>,
-    /// What a user should know: other files that differ between the two.
+    /// What a user should know: other files that differ between the two, and files of the first that were left out.
     pub notes: Vec<String>,
 }
 
@@ -68,7 +70,8 @@ impl Merge {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Request`] for a share, a density or a base that makes no sense; [`ModelError::Folder`] for files that
+    /// [`ModelError::Request`] for a share, a density or a base that makes no sense, and where the result can't be written;
+    /// [`ModelError::Folder`] for files that
     /// are missing, torn, or of another architecture, which says where they differ; [`ModelError::Interrupted`] if it was
     /// cancelled.
     pub fn write(&self, to: &Path) -> Result<Merged, ModelError> {
@@ -86,9 +89,9 @@ impl Merge {
             ));
         }
         let unfinished = unfinished(to);
-        fs::create_dir(&unfinished).map_err(|error| bad(to, error.to_string()))?;
+        fs::create_dir(&unfinished).map_err(|error| cannot_write(to, &error))?;
         let merged = self.write_into(&unfinished).and_then(|merged| {
-            fs::rename(&unfinished, to).map_err(|error| bad(to, error.to_string()))?;
+            fs::rename(&unfinished, to).map_err(|error| cannot_write(to, &error))?;
             Ok(merged)
         });
         if merged.is_err() {
@@ -224,38 +227,6 @@ fn numbers_at(place: &Place, part: &Range<u64>) -> Result<Vec<u8>, ModelError> {
         Ok(numbers)
     };
     read().map_err(|error| bad(&place.file, error.to_string()))
-}
-
-/// The first model's graphs and the files beside them, copied to be written into. Several graphs may share a file.
-#[derive(Default)]
-struct Copies(BTreeMap<PathBuf, (PathBuf, File)>);
-
-impl Copies {
-    fn has(&self, file: &Path) -> bool {
-        self.0.contains_key(file)
-    }
-
-    fn copy(&mut self, file: &Path, to: &Path) -> Result<(), ModelError> {
-        let copied = || -> io::Result<File> {
-            // The content alone: a file that may only be read makes a copy that may be written.
-            let mut copy = OpenOptions::new().write(true).create_new(true).open(to)?;
-            io::copy(&mut File::open(file)?, &mut copy)?;
-            Ok(copy)
-        };
-        let copy = copied().map_err(|error| bad(to, error.to_string()))?;
-        self.0.insert(file.to_owned(), (to.to_owned(), copy));
-        Ok(())
-    }
-
-    fn put(&mut self, file: &Path, at: u64, bytes: &[u8]) -> Result<(), ModelError> {
-        let Some((to, copy)) = self.0.get_mut(file) else { return Ok(()) };
-        let written = copy.seek(SeekFrom::Start(at)).and_then(|_| copy.write_all(bytes));
-        written.map_err(|error| bad(to, error.to_string()))
-    }
-
-    fn finish(self) -> Result<(), ModelError> {
-        self.0.values().try_for_each(|(to, copy)| copy.sync_all().map_err(|error| bad(to, error.to_string())))
-    }
 }
 
 /// Where something is made before it has its name.

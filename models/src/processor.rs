@@ -226,6 +226,9 @@ impl ProcessedImage {
     ) -> Result<Self, ModelError> {
         let height = tiles.iter().map(RgbImage::height).max().unwrap_or(0);
         let width = tiles.iter().map(RgbImage::width).max().unwrap_or(0);
+        if height == 0 || width == 0 {
+            return Err(ModelError::Image(format!("{width}×{height} pixels: nothing to see")));
+        }
         // Twelve bytes a pixel come out: the limit is on the sum of all tiles.
         check_area(width, height.saturating_mul(tiles.len() as u32), "the image in tiles")?;
         let (height, width) = (height as usize, width as usize);

@@ -40,6 +40,7 @@ use crate::{
     ChatModel, Conversation, Generate, Generation, ModelCard, ModelError, Pace, Patience, RealPace, Reply,
     Thought,
     dialect::{Computer, NativeDialect, Offering},
+    inner_speech::Opening,
     processor::Fit,
 };
 
@@ -170,6 +171,13 @@ impl ChatModel for RemoteModel {
         &self.inner.card
     }
 
+    fn can_think(&self, options: &Generate) -> Result<(), ModelError> {
+        let inner = &self.inner;
+        inner
+            .check_thought(options)
+            .map_err(|problem| ModelError::Request(format!("{}: {problem}", inner.card.name)))
+    }
+
     async fn generate(
         &self,
         conversation: &Conversation,
@@ -199,7 +207,7 @@ impl ChatModel for RemoteModel {
         let shows_calls = inner.address.computer.is_some_and(|tool| tool.shows_calls(&inner.address.model));
         let mut turns = Turns::of(conversation, picture, |called| match &options.reply {
             Reply::Call { functions, .. } if shows_calls => {
-                dialect.shows(&called.name, &called.arguments, functions)
+                dialect.shows(&called.name, &called.arguments, called.confirmed, functions)
             }
             _ => false,
         })?;
@@ -235,13 +243,19 @@ impl Inner {
             Reply::Text | Reply::Json(_) if is_needed => &[],
             _ => return Ok(None),
         };
-        let computer = Computer { vendor: tool.vendor(), fit: self.fit };
+        let computer = Computer { vendor: tool.vendor(&self.address.model), fit: self.fit };
         Ok(computer.offering(functions, is_needed)?.map(|offering| (computer, offering)))
     }
 
-    /// Whether a thought never stands in a reply's text: a server that is compatible with OpenAI's may leave it there.
-    fn tells_apart(&self) -> bool {
-        self.is_vendor || self.address.api != RemoteApi::OpenAi
+    /// How a thought may stand in a reply's text: a server that is compatible with OpenAI's may leave it there, and without
+    /// the tag that opens it, which stands in the template. Where a thought was asked for, the text is held back until it is known
+    /// what it is; else it is told as it comes, and only the whole reply has the thought apart.
+    fn opening(&self, options: &Generate) -> Option<Opening> {
+        if self.is_vendor || self.address.api != RemoteApi::OpenAi {
+            return None;
+        }
+        let is_json = matches!(options.reply, Reply::Json(_));
+        Some(if options.think { Opening::Hidden { is_json } } else { Opening::Told })
     }
 
     /// Refuses what this API can't be asked for.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Call, ChatModel, Completion, Conversation, Generate, Generation, GenerationEvent, ModelCard, ModelError,
-    Reply, StopReason, Usage,
+    Reply, StopReason, Unconfirmed, Usage, dialect,
 };
 
 /// One reply of a script. In a file: `{"thought": "…", "call": {"function": "click", "arguments": {"point":
@@ -38,6 +38,9 @@ pub struct ScriptedCall {
     pub thought: String,
     /// The call.
     pub call: Call,
+    /// Why a person is to confirm it, as a vendor's model would say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concern: Option<String>,
 }
 
 /// See [`ScriptedReply::Text`].
@@ -68,7 +71,7 @@ impl ScriptedReply {
     /// A thought, then a call.
     pub fn thought_and_call(thought: &str, function: &str, arguments: serde_json::Value) -> Self {
         let call = Call { function: function.into(), arguments };
-        Self::Call(ScriptedCall { thought: thought.into(), call })
+        Self::Call(ScriptedCall { thought: thought.into(), call, concern: None })
     }
 
     /// Text.
@@ -190,6 +193,7 @@ impl ChatModel for ScriptedModel {
 }
 
 fn completion(reply: &ScriptedReply, options: &Generate) -> Result<Completion, ModelError> {
+    let mut concern = None;
     let (thought, text, call) = match reply {
         ScriptedReply::Error(ScriptedError { error }) => {
             return Err(ModelError::Engine(error.clone().into()));
@@ -199,7 +203,8 @@ fn completion(reply: &ScriptedReply, options: &Generate) -> Result<Completion, M
             text.clone(),
             Err("the script gives text where a call was asked for".to_owned()),
         ),
-        ScriptedReply::Call(ScriptedCall { thought, call }) => {
+        ScriptedReply::Call(ScriptedCall { thought, call, concern: why }) => {
+            concern.clone_from(why);
             let text = serde_json::to_string(call).map_err(|error| ModelError::Engine(error.into()))?;
             (thought.clone(), text, Ok(call.clone()))
         }
@@ -214,9 +219,16 @@ fn completion(reply: &ScriptedReply, options: &Generate) -> Result<Completion, M
         })),
         _ => None,
     };
+    let (call, unconfirmed) = match (call, concern) {
+        (Some(Ok(call)), Some(why)) => {
+            (Some(Err(dialect::unconfirmed(&why))), Some(Unconfirmed { call, why }))
+        }
+        (call, _) => (call, None),
+    };
     let stop = if options.cancel.is_cancelled() { StopReason::Cancelled } else { StopReason::End };
     let usage = Usage::default();
-    Ok(Completion { thought, text, call, stop, usage, tokens: Vec::new(), log_probabilities: Vec::new() })
+    let (tokens, log_probabilities) = (Vec::new(), Vec::new());
+    Ok(Completion { thought, text, call, unconfirmed, stop, usage, tokens, log_probabilities })
 }
 
 #[cfg(test)]

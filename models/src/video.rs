@@ -163,6 +163,11 @@ impl Video {
     ///
     /// [`ModelError::Image`] naming the file that is torn or gone, or a place after the last frame.
     pub fn frames(&self, places: &[usize]) -> Result<Vec<Arc<RgbImage>>, ModelError> {
+        self.each_frame(places)?.collect()
+    }
+
+    /// The same one by one, so that not all are held at once.
+    pub(crate) fn each_frame<'a>(&'a self, places: &'a [usize]) -> Result<Frames<'a>, ModelError> {
         if let Some(place) = places.iter().find(|place| **place >= self.len()) {
             return Err(ModelError::Image(format!(
                 "there is no frame {place} in a video of {} frames",
@@ -172,14 +177,18 @@ impl Video {
         if !places.is_sorted() {
             return Err(ModelError::Image("a video's frames are taken in ascending order".into()));
         }
-        match &self.source {
+        Ok(match &self.source {
             Source::Animation { path, bytes } => {
-                animation::frames(bytes, places).map_err(|error| named(path, &error))
+                let frames = animation::frames(bytes, places).map_err(|error| named(path, &error))?;
+                Box::new(frames.map(|frame| frame.map_err(|error| named(path, &error))))
             }
-            Source::Files(files) => frames::open(files, places),
-        }
+            Source::Files(files) => Box::new(frames::open(files, places)),
+        })
     }
 }
+
+/// Frames of a video, in turn.
+type Frames<'a> = Box<dyn Iterator<Item = Result<Arc<RgbImage>, ModelError>> + 'a>;
 
 fn named(path: &Path, problem: &dyn std::fmt::Display) -> ModelError {
     ModelError::Image(format!("{}: {problem}", path.display()))

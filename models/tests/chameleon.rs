@@ -12,8 +12,8 @@ mod whole;
 use std::fs;
 
 use percept_models::{
-    ChatModel, Conversation, Draw, Function, Generate, ImageModel, Message, ModelError, ModelFolder, Reply,
-    Role, Sampling, Thought,
+    ChatModel, Conversation, Draw, Function, Generate, ImageModel, Message, ModelFolder, Reply, Role,
+    Sampling, Thought,
 };
 use percept_runtime::CacheForm;
 use serde_json::{Value, json};
@@ -58,17 +58,8 @@ async fn it_draws_what_the_references_draw() {
 
 #[tokio::test]
 async fn on_webgpu_it_answers_and_draws_as_on_the_cpu() {
-    let model = load(&data().join(FOLDER), "webgpu", CacheForm::Auto).await;
-    assert!(model.card().device.starts_with("webgpu"), "{}", model.card().device);
-    for golden in goldens(FOLDER) {
-        let (tokens, ..) = whole::reply(&model, &golden.conversation()).await;
-        assert_eq!(tokens, golden.greedy, "{}", golden.name);
-    }
-    drawn::check(&model, FOLDER, 1e-3).await;
-    let moved = model.moved();
-    assert_eq!((moved.cache_to_device, moved.cache_to_host), (0, 0));
+    let left = drawn::check_on_webgpu(FOLDER).await;
     // Everything is on the device but one operator that it lacks.
-    let left = whole::computing_on_cpu(&model);
     assert!(left.iter().all(|operator| operator == "FusedMatMul"), "{left:?}");
 }
 
@@ -144,23 +135,14 @@ async fn a_seed_draws_the_same_picture_again_and_guidance_reads_the_prompt_witho
 
 #[tokio::test]
 async fn a_folder_without_the_half_that_paints_answers_and_says_why_it_cant_draw() {
-    let golden = &goldens(FOLDER)[0];
     let rest = ["vision_encoder", "embed_tokens", "decoder_model_merged"];
     let named: String = rest.map(|session| format!("{session} = \"onnx/{session}.onnx\"\n")).concat();
     for manifest in [None, Some(format!("[sessions]\n{named}"))] {
         let (_kept, path) = copy(FOLDER);
-        fs::remove_file(path.join("onnx/image_decode.onnx")).unwrap();
         if let Some(text) = &manifest {
             fs::write(path.join("percept.toml"), text).unwrap();
         }
-        let model = load(&path, "cpu", CacheForm::Auto).await;
-        let options = Generate { max_tokens: 24, stop_at_end: false, ..Generate::default() };
-        let replied =
-            model.generate(&golden.conversation(), &options).await.unwrap().complete().await.unwrap();
-        assert_eq!(replied.text, golden.text, "{manifest:?}");
-        let error = model.draw("A house.", &Draw::default()).await.unwrap_err();
-        assert!(matches!(error, ModelError::Request(_)), "{error:?}");
-        assert!(error.to_string().contains("it has no `image_decode`"), "{error}");
+        drawn::check_without_painter(&path, FOLDER).await;
     }
 }
 

@@ -8,7 +8,7 @@ mod support;
 #[path = "support/whole.rs"]
 mod whole;
 
-use percept_models::{ChatModel, Draw, ImageModel, ImageProcessor, Message, ModelError, ModelFolder, Role};
+use percept_models::{ChatModel, Draw, ImageModel, ImageProcessor, Message, ModelFolder, Role};
 use percept_runtime::CacheForm;
 use serde_json::json;
 use support::{change_json, copy, data, goldens, load};
@@ -142,13 +142,7 @@ async fn a_folder_says_by_how_much_the_words_of_a_drawing_count() {
 #[tokio::test]
 async fn a_folder_without_the_half_that_paints_answers_and_says_why_it_cant_draw() {
     let (_kept, path) = copy(FOLDER);
-    std::fs::remove_file(path.join("onnx/image_decode.onnx")).unwrap();
-    let model = load(&path, "cpu", CacheForm::Auto).await;
-    let golden = &goldens(FOLDER)[0];
-    assert_eq!(whole::reply(&model, &golden.conversation()).await.0, golden.greedy);
-    let error = model.draw("A house.", &small()).await.unwrap_err();
-    assert!(matches!(error, ModelError::Request(_)), "{error:?}");
-    assert!(error.to_string().contains("it has no `image_decode`"), "{error}");
+    drawn::check_without_painter(&path, FOLDER).await;
 }
 
 #[tokio::test]
@@ -159,6 +153,14 @@ async fn a_folder_whose_files_dont_belong_together_is_refused() {
     });
     let error = ModelFolder::open(&path, None).err().unwrap().to_string();
     assert!(error.contains("has no `<|extra_200|>`"), "{error}");
+    // As letters a mark would mark nothing.
+    for mark in ["<|image start|>", "<|image token|>", "<|extra_201|>", "<|image end|>"] {
+        let (_kept, path) = copy(FOLDER);
+        let tokenizer = std::fs::read_to_string(path.join("tokenizer.json")).unwrap();
+        std::fs::write(path.join("tokenizer.json"), tokenizer.replace(mark, "<|other|>")).unwrap();
+        let error = ModelFolder::open(&path, None).err().unwrap().to_string();
+        assert!(error.contains("tokenizer.json") && error.contains(&format!("no token `{mark}`")), "{error}");
+    }
     let (_kept, path) = copy(FOLDER);
     // One level more halves the sides once more: fewer tokens are expected than the tower gives.
     change_json(&path.join("config.json"), |config| {
@@ -182,14 +184,5 @@ fn its_processor_has_no_way_of_torchvisions() {
 
 #[tokio::test]
 async fn on_webgpu_it_answers_and_draws_as_on_the_cpu() {
-    let model = load(&data().join(FOLDER), "webgpu", CacheForm::Auto).await;
-    assert!(model.card().device.starts_with("webgpu"), "{}", model.card().device);
-    for golden in goldens(FOLDER) {
-        let (tokens, ..) = whole::reply(&model, &golden.conversation()).await;
-        assert_eq!(tokens, golden.greedy, "{}", golden.name);
-    }
-    drawn::check(&model, FOLDER, 1e-3).await;
-    let moved = model.moved();
-    assert_eq!((moved.cache_to_device, moved.cache_to_host), (0, 0));
-    assert_eq!(whole::computing_on_cpu(&model), Vec::<String>::new());
+    assert_eq!(drawn::check_on_webgpu(FOLDER).await, Vec::<String>::new());
 }

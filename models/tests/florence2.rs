@@ -7,7 +7,7 @@ mod support;
 
 use std::fs;
 
-use percept_models::{ChatModel, Conversation, Generate, Message, ModelFolder, Role};
+use percept_models::{ChatModel, Conversation, Generate, Message, ModelError, ModelFolder, Role};
 use percept_runtime::CacheForm;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -42,6 +42,28 @@ async fn each_task_is_read_from_its_beginning() {
     let notes = model.card().notes.join("\n");
     assert!(notes.contains("3 beams"), "{notes}");
     assert_eq!(model.card().max_images, Some(1));
+}
+
+/// The decoder would be blamed for what its encoder found.
+#[tokio::test]
+async fn what_the_encoder_finds_that_are_no_numbers_is_told_of_the_encoder() {
+    let (_kept, path) = copy(FOLDER);
+    let graph = path.join("onnx/encoder_model.onnx");
+    let mut bytes = fs::read(&graph).unwrap();
+    // A tensor's name is followed by its key (field 9), its length in one byte, and its numbers.
+    let name = b"encoder.layernorm_embedding.weight";
+    let ends = |place: usize| bytes[place..].starts_with(name) && bytes[place + name.len()] == 0x4a;
+    let place = (0..bytes.len() - name.len()).find(|&place| ends(place)).unwrap() + name.len() + 2;
+    bytes[place..place + 8].fill(0xff);
+    fs::write(&graph, bytes).unwrap();
+    let model = load(&path, "cpu", CacheForm::Auto).await;
+    let conversation = goldens(FOLDER)[0].conversation();
+    for _ in 0..2 {
+        let error = model.first_logits(&conversation).await.unwrap_err();
+        let ModelError::Folder { path: found, problem, .. } = &error else { panic!("{error}") };
+        assert!(found.ends_with("onnx/encoder_model.onnx"), "{error}");
+        assert!(problem.contains("found in a prompt are no numbers"), "{error}");
+    }
 }
 
 /// Folders that were made from the authors' own code have no token for an image.

@@ -74,7 +74,7 @@ async fn a_torn_file_is_named() {
         check("llava-tiny", |folder| fs::write(folder.join(file), "").unwrap(), None, file, "").await;
     }
     let data = "onnx/decoder_model_merged.onnx_data";
-    check("llava-tiny", remove(data), None, "onnx/decoder_model_merged.onnx", "").await;
+    check("llava-tiny", remove(data), None, data, "it is missing").await;
     check("llava-tiny", truncate(data), None, "onnx/decoder_model_merged.onnx", "").await;
 }
 

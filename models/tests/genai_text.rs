@@ -7,6 +7,7 @@ mod support;
 
 use std::{
     fs,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -14,12 +15,14 @@ use std::{
 use percept_models::{
     ChatModel, Conversation, Generate, LayoutKind, LoadOptions, LocalModel, ModelFolder, Survey, Usage,
 };
-use percept_runtime::{CacheForm, Silent};
+use percept_runtime::{AttentionWindow, CacheForm, Silent};
 use serde::Deserialize;
 use support::{Golden, change_json, copy, data, goldens, greatest_difference, load, set_json};
 use tempfile::TempDir;
 
-const FAMILIES: [&str; 3] = ["llama", "phi3", "qwen3"];
+const FAMILIES: [&str; 4] = ["llama", "mistral", "phi3", "qwen3"];
+/// The one whose attention keeps a window in the cache by itself, which only one buffer can be.
+const WINDOWED: &str = "mistral";
 const PACKED: [&str; 1] = ["llama"];
 
 /// What onnxruntime-genai replies with 4-bit weights.
@@ -67,7 +70,8 @@ async fn each_answers_as_transformers_does_with_no_file_added() {
         let ends = &folder.config.end_tokens;
         assert!(whole.config.end_tokens.iter().all(|end| ends.contains(end)), "{family}: {ends:?}");
         assert_eq!(folder.config.text.sliding_window, whole.config.text.sliding_window, "{family}");
-        for cache in [CacheForm::Auto, CacheForm::Growing] {
+        let forms = [CacheForm::Auto, CacheForm::Growing];
+        for cache in forms.into_iter().filter(|form| family != WINDOWED || *form == CacheForm::Auto) {
             let model = load(&path, "cpu", cache).await;
             let mut furthest = 0.0_f32;
             for golden in goldens(&format!("{family}-tiny")) {
@@ -85,6 +89,86 @@ async fn each_answers_as_transformers_does_with_no_file_added() {
             eprintln!("{family} {cache:?}: within {furthest:e}");
         }
     }
+}
+
+async fn refused(path: &Path, device: &str, options: LoadOptions) -> String {
+    let options = LoadOptions { device: device.parse().unwrap(), ..options };
+    let error = LocalModel::load(path, options, Arc::new(Silent)).await.unwrap_err();
+    std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}
+
+#[tokio::test]
+async fn a_cache_that_the_graph_keeps_a_window_in_is_one_buffer() {
+    let (_kept, path) = genai(WINDOWED, "model.onnx");
+    let window = AttentionWindow { sinks: 4, recent: NonZeroUsize::new(64).unwrap() };
+    let form = |cache| LoadOptions { cache, ..LoadOptions::default() };
+    for (device, options, says) in [
+        ("cpu", form(CacheForm::Growing), "let its cache be shared"),
+        ("cpu", form(CacheForm::Host), "let its cache be shared"),
+        ("webgpu", form(CacheForm::Auto), "load it on cpu, or export it with caches of full length"),
+    ] {
+        let error = refused(&path, device, options).await;
+        let keeps = "keeps a window of 8 positions in its cache by itself (`sliding_window_cache`)";
+        assert!(error.contains("model.onnx") && error.contains(keeps) && error.contains(says), "{error}");
+    }
+    let error = refused(&path, "cpu", LoadOptions { window: Some(window), ..form(CacheForm::Auto) }).await;
+    assert!(error.contains("windows of 8 tokens of its own (`sliding_window`)"), "{error}");
+}
+
+/// The operator refuses a buffer that is shorter than its window.
+#[tokio::test]
+async fn such_a_buffer_begins_at_the_windows_length() {
+    let (_kept, path) = genai(WINDOWED, "model.onnx");
+    let conversation = goldens("mistral-tiny")[0].conversation();
+    let shared = CacheForm::Shared { positions: 64 };
+    let narrow = reply(&load(&path, "cpu", shared).await, &conversation).await.0;
+    assert_eq!(narrow, goldens("mistral-tiny")[0].greedy);
+    // Wider than the cache will ever be: no token of this conversation is beyond it.
+    let file = path.join("model.onnx");
+    let mut graph = fs::read(&file).unwrap();
+    let name = b"local_window_size";
+    let places: Vec<usize> =
+        (0..graph.len() - name.len()).filter(|at| graph[*at..].starts_with(name)).collect();
+    assert_eq!(places.len(), 2);
+    for place in places {
+        // The field of a whole number (3, a varint), and 8.
+        let at = place + name.len();
+        assert_eq!(graph[at..at + 2], [0x18, 8]);
+        graph[at + 1] = 100;
+    }
+    fs::write(&file, graph).unwrap();
+    change_json(&path.join("genai_config.json"), |config| {
+        config["model"]["decoder"]["sliding_window"]["window_size"] = 100.into();
+    });
+    let wide = reply(&load(&path, "cpu", shared).await, &conversation).await.0;
+    assert_eq!(wide, reply(&load(&path, "cpu", CacheForm::Auto).await, &conversation).await.0);
+    assert_ne!(wide, narrow, "what lies beyond the window of 8 is seen now");
+}
+
+#[test]
+fn a_folder_over_whose_graph_a_window_is_to_slide_is_refused() {
+    let (_kept, path) = genai(WINDOWED, "model.onnx");
+    let open = |slides: serde_json::Value| {
+        change_json(&path.join("genai_config.json"), |config| {
+            config["model"]["decoder"]["sliding_window"] = slides;
+        });
+        ModelFolder::open(&path, None).map(|folder| folder.config.text.sliding_window)
+    };
+    let json = |cache: bool, inputs: bool| serde_json::json!({ "window_size": 8, "slide_key_value_cache": cache, "slide_inputs": inputs });
+    for (slides, key) in [
+        (json(true, false), "`slide_key_value_cache`"),
+        (json(false, true), "`slide_inputs`"),
+        // What is left out means yes.
+        (serde_json::json!({ "window_size": 8 }), "`slide_key_value_cache`"),
+    ] {
+        let error = open(slides).unwrap_err().to_string();
+        let asks = format!("`model.decoder.sliding_window` asks for {key}");
+        assert!(error.contains("genai_config.json") && error.contains(&asks), "{error}");
+    }
+    assert_eq!(open(json(false, false)).unwrap(), Some(8));
 }
 
 /// Activations are rounded to 8 bits on the way (`accuracy_level` 4), by kernels that differ between processors.

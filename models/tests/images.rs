@@ -87,14 +87,17 @@ fn what_cant_be_taken_is_refused_with_a_reason() {
     let mut jpeg = bytes(RgbImage::new(8, 8), ImageFormat::Jpeg);
     let frame = jpeg.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap();
     jpeg[frame + 9] = 4;
+    // The same with bytes that fill the place before a marker.
+    let filled = [&jpeg[..frame], &[0xFF; 3], &jpeg[frame..]].concat();
     let mut huge = Vec::new();
     PngEncoder::new(&mut huge).write_image(&[0], 1, 1, ExtendedColorType::L8).unwrap();
     huge[16..24].copy_from_slice(&[0, 0, 0x4E, 0x20, 0, 0, 0x4E, 0x20]);
     let crc = crc32(&huge[12..29]).to_be_bytes();
     huge[29..33].copy_from_slice(&crc);
     let png = bytes(RgbImage::new(9, 9), ImageFormat::Png);
-    let cases: [(&[u8], &str); 5] = [
+    let cases: [(&[u8], &str); 6] = [
         (&jpeg, "CMYK"),
+        (&filled, "CMYK"),
         (&huge, "20000×20000 pixels, more than"),
         (b"not an image", "not an image"),
         (&png[..png.len() / 2], "can't be decoded"),
@@ -129,6 +132,9 @@ fn odd_sizes_are_processed_or_refused_before_memory_is_taken() {
         (clip, 9, 100, Ok([1, 224, 224])),
         (clip, 1, 20_000, Err("more than the 178956970")),
         (vit, 1, 2000, Ok([1, 224, 224])),
+        // Few pixels come out, but every one that comes in would be weighed.
+        (vit, 20_000_000, 1, Err("a side of 20000000 can't be brought to 224")),
+        (vit, 1, 20_000_000, Err("more than the 178956970")),
         (smolvlm, 1, 1, Ok([5, 32, 32])),
         (smolvlm, 1, 2000, Ok([3, 32, 32])),
         (smolvlm, 2000, 1, Ok([3, 32, 32])),

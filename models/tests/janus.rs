@@ -240,3 +240,46 @@ async fn a_picture_drawn_without_guidance_says_so() {
     let drawing = model.draw("A house.", &Draw::default()).await.unwrap();
     assert!((drawing.guidance - 1.0).abs() < f32::EPSILON, "{}", drawing.guidance);
 }
+
+#[tokio::test]
+async fn scores_of_a_head_that_are_no_numbers_are_refused_by_its_name() {
+    // One weight of each head's last product: where its numbers begin in the file.
+    for (head, at, of) in [("lm_head", 116, 329), ("gen_head", 10_046, 64)] {
+        let (_kept, folder) = copy(FOLDER);
+        let path = folder.join(format!("onnx/{head}.onnx"));
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+        std::fs::write(&path, bytes).unwrap();
+        let model = load(&folder, "cpu", CacheForm::Auto).await;
+        let error = if head == "lm_head" {
+            let conversation: Conversation = [Message::text(Role::User, "What is it?")].into_iter().collect();
+            let options = Generate { max_tokens: 4, ..Generate::default() };
+            match model.generate(&conversation, &options).await {
+                Ok(generation) => generation.complete().await.unwrap_err(),
+                Err(error) => error,
+            }
+        } else {
+            model.draw("A red circle.", &Draw { temperature: 0.0, ..Draw::default() }).await.unwrap_err()
+        };
+        let told = format!("this graph gave 1 scores of {of} that are no numbers (NaN or infinite)");
+        assert!(
+            matches!(&error, ModelError::Folder { path: named, problem, .. } if *named == path && *problem == told),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_memory_that_is_told_holds_both_sequences_of_a_picture_beside_the_conversation() {
+    for (folder, sequences) in [(FOLDER, 3), ("llava-tiny", 1)] {
+        let memory = load(&data().join(folder), "cpu", CacheForm::Auto).await.inspect().memory;
+        let weights: u64 = memory.weights.iter().map(|(_, weights)| weights.bytes()).sum();
+        let cache = memory.cache_bytes_per_token * memory.context;
+        assert!(cache > 0);
+        assert_eq!(
+            (memory.sequences, memory.total_bytes),
+            (sequences, weights + sequences * cache),
+            "{folder}"
+        );
+    }
+}

@@ -308,3 +308,27 @@ fn the_precision_of_weights_is_read_from_them() {
     assert_eq!(decoder.weights.packed_bits.iter().copied().collect::<Vec<_>>(), [4]);
     assert!(packed.weight_bytes() < survey("smolvlm-tiny", None).weight_bytes());
 }
+
+#[test]
+fn eight_bit_weights_of_a_named_graph_are_found_by_the_name_that_is_asked_for() {
+    let (_kept, path) = copy("smolvlm-tiny");
+    let graph = path.join("onnx/decoder_model_merged_q4.onnx");
+    let mut bytes = fs::read(&graph).unwrap();
+    // An attribute: its name, then its number.
+    let bits = b"\x0a\x04bits\x18\x04";
+    let places: Vec<_> =
+        bytes.windows(bits.len()).enumerate().filter(|(_, at)| at == bits).map(|(place, _)| place).collect();
+    assert!(!places.is_empty());
+    for place in places {
+        bytes[place + bits.len() - 1] = 8;
+    }
+    fs::write(&graph, bytes).unwrap();
+    let text = "[sessions]\ndecoder_model_merged = \"onnx/decoder_model_merged_q4.onnx\"\n";
+    fs::write(path.join("percept.toml"), text).unwrap();
+    for asked in [None, Some("q8"), Some("quantized")] {
+        let precision = asked.map(|name| Precision::named(name).unwrap());
+        let folder = ModelFolder::open(&path, precision.as_ref()).unwrap();
+        let decoder = folder.sessions.iter().find(|file| file.session == "decoder_model_merged").unwrap();
+        assert_eq!(decoder.precision, Precision::named("q8").unwrap(), "{asked:?}");
+    }
+}

@@ -220,8 +220,10 @@ async fn a_merged_folder_is_a_model() {
     for weight in [0.0, 1.0, 0.5] {
         let to = root.path().join(weight.to_string());
         let Merged { graphs, notes } = merge(Path::new(LLAVA), other.path(), weight).write(&to).unwrap();
-        assert!(graphs["decoder_model_merged.onnx"].merged > 0, "{graphs:?}");
-        assert_eq!((graphs["embed_tokens.onnx"].merged, notes.len()), (0, 0), "{notes:?}");
+        assert!(graphs["onnx/decoder_model_merged.onnx"].merged > 0, "{graphs:?}");
+        assert_eq!(graphs["onnx/embed_tokens.onnx"].merged, 0, "{graphs:?}");
+        assert_eq!(notes, ["left out, as true of the first model alone: golden.json"]);
+        assert!(!to.join("golden.json").exists(), "it would say that the merged model is broken");
         let expected: Vec<f32> = before
             .iter()
             .zip(&after)
@@ -253,12 +255,19 @@ fn a_session_without_the_precision_is_merged_in_the_best_it_has_and_a_shared_fil
     let (a, b) = (folder("a", 1.0), folder("b", 3.0));
     let to = root.path().join("all");
     let merged = merge(&a, &b, 0.5).write(&to).unwrap();
-    assert_eq!(merged.graphs.keys().collect::<Vec<_>>(), ["one.onnx", "one_fp16.onnx", "two.onnx"]);
+    assert_eq!(
+        merged.graphs.keys().collect::<Vec<_>>(),
+        ["onnx/one.onnx", "onnx/one_fp16.onnx", "onnx/two.onnx"]
+    );
     assert_eq!(last(&to.join("onnx/shared.data"), 2), [2.0, 2.0]);
+    // A precision that isn't a usual one is a precision, not another session.
+    for folder in [&a, &b] {
+        graph(&folder.join("onnx"), "one_q8f16.onnx", &[node("Mul", "y"), weight("w", 2, &[1, 2])]);
+    }
     let half = Some(Precision::named("fp16").unwrap());
     let to = root.path().join("half");
     let merged = Merge { precision: half, ..merge(&a, &b, 0.5) }.write(&to).unwrap();
-    assert_eq!(merged.graphs.keys().collect::<Vec<_>>(), ["one_fp16.onnx", "two.onnx"]);
+    assert_eq!(merged.graphs.keys().collect::<Vec<_>>(), ["onnx/one_fp16.onnx", "onnx/two.onnx"]);
     assert_eq!(merged.notes, ["two is merged in fp32: the folder has no fp16 of it"]);
     let cancelled = merge(&a, &b, 0.5);
     cancelled.cancel.cancel();
@@ -311,5 +320,115 @@ fn folders_that_do_not_belong_together_are_refused() {
     assert!(
         matches!(merge(llava, llava, 0.5).write(llava), Err(ModelError::Request(_))),
         "what is there stays"
+    );
+}
+
+/// A model's folder whose graphs are at these paths, each with a weight of its own.
+fn folder_of(root: &Path, name: &str, graphs: &[&str], number: f32) -> PathBuf {
+    let folder = root.join(name);
+    for path in graphs {
+        let path = folder.join(path);
+        let (home, name) = (path.parent().unwrap(), path.file_name().unwrap().to_str().unwrap());
+        fs::create_dir_all(home).unwrap();
+        graph(home, name, &[node("Add", "y"), weight("w", 1, &floats(&[number, number]))]);
+    }
+    folder
+}
+
+#[test]
+fn graphs_are_merged_wherever_the_folder_has_them() {
+    let genai = r#"{"model": {"type": "llama", "decoder": {"filename": "text/lm.onnx"}}}"#;
+    let cases: [(&[&str], Option<(&str, &str)>); 4] = [
+        (&["embed_tokens.onnx", "model.onnx"], None),
+        (
+            &["onnx/embed_tokens.onnx", "lm.onnx"],
+            Some(("percept.toml", "[sessions]\ndecoder = \"lm.onnx\"\n")),
+        ),
+        (
+            &["onnx/embed_tokens.onnx", "graphs/lm.onnx"],
+            Some(("percept.toml", "[sessions]\ndecoder = \"graphs/lm.onnx\"\n")),
+        ),
+        (&["text/lm.onnx"], Some(("genai_config.json", genai))),
+    ];
+    for (graphs, settings) in cases {
+        let root = tempfile::tempdir().unwrap();
+        let [a, b] =
+            [("a", 1.0), ("b", 3.0)].map(|(name, number)| folder_of(root.path(), name, graphs, number));
+        for folder in [&a, &b] {
+            if let Some((file, text)) = settings {
+                fs::write(folder.join(file), text).unwrap();
+            }
+            // Nothing names it, and it is no copy of a model's weights.
+            fs::create_dir(folder.join("other")).unwrap();
+            fs::write(folder.join("other/x.onnx"), "no graph").unwrap();
+            fs::write(folder.join("model.safetensors"), "its own").unwrap();
+            fs::write(folder.join("model.onnx_data"), "of no graph that is there").unwrap();
+        }
+        let to = root.path().join("merged");
+        let merged = merge(&a, &b, 0.5).write(&to).unwrap();
+        let mut expected = graphs.to_vec();
+        expected.sort_unstable();
+        assert_eq!(merged.graphs.keys().collect::<Vec<_>>(), expected);
+        for path in graphs {
+            assert_eq!(last(&to.join(path), 2), [2.0, 2.0], "{path}");
+        }
+        assert_eq!(
+            merged.notes,
+            ["left out, as true of the first model alone: model.onnx_data, model.safetensors"]
+        );
+        let left = |file: &str| !to.join(file).exists();
+        assert!(left("model.safetensors") && left("model.onnx_data") && left("other"), "{graphs:?}");
+        assert!(settings.is_none_or(|(file, _)| to.join(file).is_file()));
+    }
+}
+
+#[test]
+fn every_file_of_settings_that_differs_is_told() {
+    let root = tempfile::tempdir().unwrap();
+    let [a, b] = ["a", "b"].map(|name| folder_of(root.path(), name, &["onnx/model.onnx"], 1.0));
+    let tokenizer = |rest: &str| format!("{{\"model\": {{\"vocab\": {{}}}}, \"added_tokens\": [], {rest}}}");
+    let files = [
+        // Their bytes differ, what they say doesn't; padding isn't used.
+        ("config.json", "{\"a\": 1, \"b\": 2}", "{ \"b\": 2, \"a\": 1 }", false),
+        ("chat_template.jinja", "one", "other", true),
+        ("tokenizer_config.json", "{\"a\": 1}", "{\"a\": 2}", true),
+        ("video_preprocessor_config.json", "{\"fps\": 1}", "{\"fps\": 2}", true),
+        ("special_tokens_map.json", "{}", "{\"eos_token\": \"</s>\"}", true),
+    ];
+    for (file, of_a, of_b, _) in files {
+        fs::write(a.join(file), of_a).unwrap();
+        fs::write(b.join(file), of_b).unwrap();
+    }
+    fs::write(a.join("tokenizer.json"), tokenizer("\"normalizer\": {\"type\": \"NFC\"}")).unwrap();
+    fs::write(b.join("tokenizer.json"), tokenizer("\"padding\": {\"length\": 8}, \"decoder\": null"))
+        .unwrap();
+    let notes = merge(&a, &b, 0.5).write(&root.path().join("merged")).unwrap().notes;
+    let taken = format!("in {}: the first model's is taken", b.display());
+    let mut expected: Vec<_> = files
+        .into_iter()
+        .filter(|(.., differs)| *differs)
+        .map(|(file, ..)| format!("{file} differs {taken}"))
+        .collect();
+    expected.push(format!("tokenizer.json cuts or joins text otherwise {taken}"));
+    expected.sort_unstable();
+    let mut found = notes.clone();
+    found.sort_unstable();
+    assert_eq!(found, expected);
+    fs::write(b.join("tokenizer.json"), tokenizer("\"normalizer\": {\"type\": \"NFC\"}, \"padding\": {}"))
+        .unwrap();
+    let notes = merge(&a, &b, 0.5).write(&root.path().join("again")).unwrap().notes;
+    assert!(!notes.iter().any(|note| note.contains("tokenizer.json")), "{notes:?}");
+}
+
+#[test]
+fn a_place_that_cant_be_written_is_no_fault_of_a_model() {
+    let root = tempfile::tempdir().unwrap();
+    let [a, b] = ["a", "b"].map(|name| folder_of(root.path(), name, &["onnx/model.onnx"], 1.0));
+    let error = merge(&a, &b, 0.5).write(&root.path().join("nowhere/merged")).unwrap_err();
+    assert!(matches!(error, ModelError::Request(_)), "{error}");
+    let told = error.to_string();
+    assert!(
+        told.contains("nowhere/merged can't be written") && told.contains("name another place"),
+        "{told}"
     );
 }

@@ -1,11 +1,15 @@
 //! Image processors against goldens of transformers, in both of its backends.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails in a test's own helpers fails the test")]
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use image::{Rgb, RgbImage};
-use percept_models::ImageProcessor;
+use percept_models::{
+    AspectTiles, Backend, Filter, ImageProcessor, ModelError, NaflexImage, Normalise, PanAndScan,
+    PannedImage, SingleImage, SquaredImage, TiledImage,
+};
 use serde::Deserialize;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 #[derive(Deserialize)]
@@ -17,6 +21,13 @@ struct Golden {
     /// Rows and columns of patches in each picture, where pictures come in padded patches.
     spatial_shapes: Option<Vec<[usize; 2]>>,
     sha256: String,
+}
+
+impl Golden {
+    /// What its settings name, the ending of a backend with it.
+    fn class(&self) -> &str {
+        self.settings["image_processor_type"].as_str().unwrap()
+    }
 }
 
 /// The picture that `models/export/processors.py` computes.
@@ -76,40 +87,81 @@ fn check(golden: &Golden) {
     assert_eq!(format!("{:x}", Sha256::digest(bytes)), golden.sha256, "{case}");
 }
 
+/// Rows of the two longest files.
+const GOLDEN: usize = 1005;
+const CROPS: usize = 122;
+
+/// The files of goldens, and how many rows they have.
+const FILES: [(&str, usize); 4] =
+    [("golden.json", GOLDEN), ("lfm2_vl.json", 41), ("gemma3.json", CROPS), ("phi3_v.json", 31)];
+
+/// A class that is added and has no goldens, or few, or in one of its backends, is seen here.
+#[test]
+fn every_class_that_is_known_has_goldens_of_twenty_sizes_in_each_of_its_backends() {
+    let all: Vec<Golden> = FILES.into_iter().flat_map(|(file, _)| goldens(file)).collect();
+    let names: BTreeSet<&str> = all.iter().map(Golden::class).collect();
+    let mut known = BTreeSet::new();
+    for (class, backends) in ImageProcessor::classes() {
+        let fast = format!("{class}Fast");
+        known.extend(names.get(class).into_iter().chain(names.get(&*fast)));
+        for backend in backends {
+            // A bare name says nothing of a class that has torchvision's alone: both count.
+            let is_meant = |name: &str| match (backend, backends.len()) {
+                (_, 1) => name == class || name == fast,
+                (Backend::Pillow, _) => name == class,
+                (Backend::Torchvision, _) => name == fast,
+            };
+            let sizes: BTreeSet<[u32; 2]> =
+                all.iter().filter(|golden| is_meant(golden.class())).map(|golden| golden.size).collect();
+            assert!(sizes.len() >= 20, "{class} in {backend:?}: {} sizes", sizes.len());
+        }
+    }
+    assert_eq!(names, known, "goldens of classes that aren't known");
+}
+
 #[test]
 fn every_pixel_value_is_the_references_in_the_backend_that_is_meant() {
     let goldens = goldens("golden.json");
-    let class = |golden: &Golden| golden.settings["image_processor_type"].as_str().unwrap().to_owned();
-    let rows = |name: &str| goldens.iter().filter(|golden| class(golden) == name).count();
-    // LLaVA's differs from CLIP's where it pads, and is shown that alone.
-    for name in [
-        "CLIP",
-        "Siglip",
-        "Blip",
-        "Idefics",
-        "Idefics3",
-        "SmolVLM",
-        "Qwen2VL",
-        "GotOcr2",
-        "LlavaNext",
-        "LlavaOnevision",
-        "Janus",
-        "Chameleon",
-    ]
-    .map(|name| format!("{name}ImageProcessor"))
-    {
-        assert!(rows(&name) > 20, "{name}");
-        assert_eq!(rows(&name), rows(&format!("{name}Fast")), "{name}");
+    assert_eq!(goldens.len(), GOLDEN);
+    // Settings that many rows have: as Florence-2 has it, brought to a square and nothing cropped; LLaVA's padding; bytes
+    // that aren't rescaled; flags that are null.
+    let cases = [
+        ("CLIPImageProcessor", "do_center_crop", json!(false), 24),
+        ("LlavaImageProcessor", "do_pad", json!(true), 26),
+        ("CLIPImageProcessor", "do_rescale", json!(false), 2),
+        ("CLIPImageProcessor", "do_resize", json!(null), 1),
+        ("SiglipImageProcessor", "size", json!(56), 2),
+        ("ViTImageProcessor", "size", json!(56), 2),
+    ];
+    for (class, key, value, expected) in cases {
+        for name in [class.to_owned(), format!("{class}Fast")] {
+            let has = |golden: &&Golden| golden.class() == name && golden.settings.get(key) == Some(&value);
+            assert_eq!(goldens.iter().filter(has).count(), expected, "{name} {key}");
+        }
     }
-    // As Florence-2 has it: brought to a square, nothing cropped.
-    let whole = |name: &str| {
-        let uncropped = |golden: &&Golden| golden.settings["do_center_crop"] == false;
-        goldens.iter().filter(uncropped).filter(|golden| class(golden) == name).count()
-    };
-    assert_eq!((whole("CLIPImageProcessor"), whole("CLIPImageProcessorFast")), (24, 24));
-    // Which has numpy and Pillow alone.
-    assert!(rows("Emu3ImageProcessor") > 20);
     check_all(&goldens);
+}
+
+#[test]
+fn a_class_is_known_by_its_older_name_by_the_older_key_and_with_its_backend() {
+    let read = |text: String| ImageProcessor::from_json(&text).unwrap();
+    let named = |key: &str, name: &str| read(format!(r#"{{"{key}": "{name}", "size": 96}}"#));
+    for (older, name) in
+        [("CLIPFeatureExtractor", "CLIPImageProcessor"), ("ViTFeatureExtractor", "ViTImageProcessor")]
+    {
+        let expected = named("image_processor_type", name);
+        assert_eq!(named("image_processor_type", older), expected, "{older}");
+        assert_eq!(named("feature_extractor_type", older), expected, "{older}");
+        assert_eq!(named("feature_extractor_type", name), expected, "{name}");
+        assert_eq!(named("image_processor_type", &format!("{name}Pil")), expected, "{name}Pil");
+        assert_ne!(named("image_processor_type", &format!("{name}Fast")), expected, "{name}Fast");
+    }
+    let both =
+        r#"{"image_processor_type": "ViTImageProcessor", "feature_extractor_type": "OtherFeatureExtractor"}"#;
+    assert_eq!(
+        read(both.into()),
+        ImageProcessor::from_json(r#"{"image_processor_type": "ViTImageProcessor"}"#).unwrap()
+    );
 }
 
 #[test]
@@ -123,7 +175,7 @@ fn every_padded_patch_is_the_references() {
 fn every_crop_is_the_references() {
     let goldens = goldens("gemma3.json");
     let of = |fast| goldens.iter().filter(|golden| golden.settings["image_processor_type"] == fast).count();
-    assert!(of("Gemma3ImageProcessor") > 50);
+    assert_eq!(goldens.len(), CROPS);
     assert_eq!(of("Gemma3ImageProcessor"), of("Gemma3ImageProcessorFast"));
     check_all(&goldens);
 }
@@ -161,12 +213,12 @@ fn what_a_backend_lacks_is_refused() {
         ),
         (
             r#"{"image_processor_type": "Lfm2VlImageProcessor"}"#,
-            Some(percept_models::Backend::Pillow),
+            Some(Backend::Pillow),
             "`Lfm2VlImageProcessor` has no way of Pillow's",
         ),
         (
             r#"{"image_processor_type": "Phi3VImageProcessor"}"#,
-            Some(percept_models::Backend::Torchvision),
+            Some(Backend::Torchvision),
             "`Phi3VImageProcessor` has no way of torchvision's",
         ),
         (r#"{"image_processor_type": "Phi3VImageProcessor", "num_crops": 0}"#, None, "`num_crops` is 0"),
@@ -184,7 +236,7 @@ fn what_a_backend_lacks_is_refused() {
         (r#"{"image_processor_type": "Lfm2VlImageProcessor", "max_tiles": 0}"#, None, "`max_tiles` is 0"),
         (
             r#"{"image_processor_type": "SmolVLMImageProcessor", "resample": 0}"#,
-            Some(percept_models::Backend::Torchvision),
+            Some(Backend::Torchvision),
             "`resample` Nearest",
         ),
         (r#"{"image_processor_type": "GotOcr2ImageProcessorFast", "resample": 4}"#, None, "`resample` Box"),
@@ -198,6 +250,13 @@ fn what_a_backend_lacks_is_refused() {
             None,
             "known are up to 1024",
         ),
+    ];
+    refused(&cases);
+}
+
+#[test]
+fn sizes_that_no_class_takes_are_refused() {
+    let cases = [
         (
             r#"{"image_processor_type": "LlavaNextImageProcessor"}"#,
             None,
@@ -206,12 +265,27 @@ fn what_a_backend_lacks_is_refused() {
         (
             r#"{"image_processor_type": "LlavaNextImageProcessor", "size": {"shortest_edge": 300}}"#,
             None,
-            "isn't of whole tiles of 300×300",
+            "would be resized to 300",
         ),
         (
             r#"{"image_processor_type": "LlavaNextImageProcessor", "size": 300, "crop_size": 336}"#,
             None,
             "`size` and its `crop_size` differ",
+        ),
+        (
+            r#"{"image_processor_type": "LlavaNextImageProcessor", "crop_size": 336}"#,
+            None,
+            "`size` and its `crop_size` differ",
+        ),
+        (
+            r#"{"image_processor_type": "SmolVLMImageProcessor", "size": {"longest_edge": 4294967295}}"#,
+            None,
+            "its `size` is 4294967295; known are 1 to 65536",
+        ),
+        (
+            r#"{"image_processor_type": "Idefics3ImageProcessor", "max_image_size": {"longest_edge": 0}}"#,
+            None,
+            "its `max_image_size` is 0",
         ),
         (
             r#"{"image_processor_type": "LlavaOnevisionImageProcessor", "size": {"height": 384, "width": 336}}"#,
@@ -244,9 +318,84 @@ fn what_a_backend_lacks_is_refused() {
             "crops need one size",
         ),
     ];
+    refused(&cases);
+}
+
+/// Settings, the backend that is chosen, and what the error says.
+fn refused(cases: &[(&str, Option<Backend>, &str)]) {
     for (text, backend, says) in cases {
-        let error = ImageProcessor::from_json_as(text, backend).unwrap_err();
+        let error = ImageProcessor::from_json_as(text, *backend).unwrap_err();
         assert!(error.contains(says), "{error}");
+    }
+}
+
+/// What transformers 5.23 refuses too, class by class; and what it takes, because the step isn't done.
+#[test]
+fn a_number_that_is_null_is_refused_where_a_step_needs_it() {
+    let classes = |names: &[&'static str]| names.to_vec();
+    let all: Vec<&str> =
+        ImageProcessor::classes().map(|(name, _)| name.trim_end_matches("ImageProcessor")).collect();
+    let without = |left: &[&str]| all.iter().filter(|name| !left.contains(name)).copied().collect::<Vec<_>>();
+    let cases = [
+        ("resample", without(&[]), "do_resize"),
+        ("size", without(&["Qwen2VL", "Emu3", "Phi3V"]), "do_resize"),
+        ("rescale_factor", without(&[]), "do_rescale"),
+        ("image_mean", without(&[]), "do_normalize"),
+        ("image_std", without(&[]), "do_normalize"),
+        ("crop_size", classes(&["CLIP", "Llava", "Chameleon", "LlavaNext"]), "do_center_crop"),
+        ("max_image_size", classes(&["Idefics3", "SmolVLM"]), ""),
+        ("patch_size", classes(&["Qwen2VL"]), ""),
+        ("merge_size", classes(&["Qwen2VL"]), ""),
+        ("temporal_patch_size", classes(&["Qwen2VL"]), ""),
+        ("image_grid_pinpoints", classes(&["LlavaNext", "LlavaOnevision"]), ""),
+        ("min_size", classes(&["Janus"]), ""),
+        ("spatial_factor", classes(&["Emu3"]), ""),
+    ];
+    for (key, refusing, step) in cases {
+        for class in &all {
+            let text = format!(r#"{{"image_processor_type": "{class}ImageProcessor", "{key}": null}}"#);
+            let refused = ImageProcessor::from_json(&text).err().filter(|error| error.contains(" is null"));
+            assert_eq!(refused.is_some(), refusing.contains(class), "{class} {key}: {refused:?}");
+            if let Some(error) = refused {
+                assert!(error.contains(key) && error.contains(step), "{error}");
+            }
+            if !step.is_empty() && *class != "Phi3V" {
+                let off = text.replace('}', &format!(r#", "{step}": false}}"#));
+                let refused =
+                    ImageProcessor::from_json(&off).err().filter(|error| error.contains(" is null"));
+                assert_eq!(refused, None, "{class} {key}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_flag_that_is_null_is_off() {
+    for (class, _) in ImageProcessor::classes() {
+        for flag in [
+            "do_resize",
+            "do_center_crop",
+            "do_rescale",
+            "do_normalize",
+            "do_pad",
+            "do_image_splitting",
+            "crop_to_patches",
+            "use_thumbnail",
+            "do_pan_and_scan",
+        ] {
+            let written = |value: &str| {
+                // Canvases of whole tiles of LLaVA-NeXT's and of LLaVA-OneVision's.
+                ImageProcessor::from_json(&format!(
+                    r#"{{"image_processor_type": "{class}", "image_grid_pinpoints": [[2688, 2688]], "{flag}": {value}}}"#
+                ))
+            };
+            assert_eq!(written("null"), written("false"), "{class} {flag}");
+            let is_needed = class == "Lfm2VlImageProcessor" && flag == "do_pad";
+            assert_eq!(written("null").is_err(), is_needed, "{class} {flag}");
+            if ["do_rescale", "do_normalize"].contains(&flag) && class != "Phi3VImageProcessor" {
+                assert_ne!(written("null"), written("true"), "{class} {flag}");
+            }
+        }
     }
 }
 
@@ -263,5 +412,60 @@ fn an_image_that_doesnt_fit_in_patches_is_refused() {
         let processor = ImageProcessor::from_json(&settings.to_string()).unwrap();
         let error = processor.process(&formula(size)).unwrap_err().to_string();
         assert!(error.contains(says), "{error}");
+    }
+}
+
+/// The fields are anyone's to fill, also with what no file can say.
+#[test]
+fn steps_with_which_nothing_can_be_made_are_refused_when_they_are_taken() {
+    let normalise = Normalise { rescale: None, mean_and_deviation: None, backend: Backend::Pillow };
+    let (backend, filter) = (Backend::Pillow, Filter::Bilinear);
+    let single = |crop| SingleImage { backend, pad: None, resize: None, crop, normalise: normalise.clone() };
+    let squared = SquaredImage { backend, resize: None, pad: None, normalise: normalise.clone() };
+    let aspect = AspectTiles {
+        backend,
+        tile: (0, 0),
+        cuts: false,
+        resize: false,
+        tiles: (1, 1),
+        filter,
+        normalise: normalise.clone(),
+    };
+    let tiled =
+        TiledImage { backend, resize: None, tile: 0, split: true, filter, normalise: normalise.clone() };
+    let panned = |least_side, most_crops| PannedImage {
+        backend,
+        pan: PanAndScan { least_side, most_crops, least_ratio: 1.0 },
+        resize: ([2, 2], filter),
+        normalise: normalise.clone(),
+    };
+    let naflex = |patch, side| NaflexImage {
+        patch,
+        downsample: 2,
+        features: [1, 4],
+        tolerance: 1.0,
+        tiles: Some((side, [2, 4])),
+        thumbnail: true,
+        filter,
+        normalise: normalise.clone(),
+    };
+    let (whole, empty) = (RgbImage::new(64, 8), RgbImage::new(0, 5));
+    let cases = [
+        single(None).process(&empty),
+        single(Some((0, 3))).process(&whole),
+        squared.process(&empty),
+        aspect.process(&empty),
+        AspectTiles { resize: true, ..aspect }.process(&whole),
+        tiled.process(&whole),
+        TiledImage { tile: 4, ..tiled }.process(&empty),
+        panned(0, 1).process(&whole),
+        panned(1, 0).process(&whole),
+        panned(1, 1).process(&empty),
+        naflex(0, 8).process(&whole),
+        naflex(2, 0).process(&whole),
+        naflex(2, 8).process(&empty),
+    ];
+    for (place, made) in cases.into_iter().enumerate() {
+        assert!(matches!(made, Err(ModelError::Image(_))), "case {place}");
     }
 }

@@ -8,8 +8,8 @@ mod support;
 use std::{fs, path::PathBuf};
 
 use percept_models::{
-    ChatModel, Completion, Conversation, Function, Generate, GenerationEvent, LocalModel, Message,
-    ModelError, Reply, Role, Thought,
+    ChatModel, Completion, Content, Conversation, Function, Generate, GenerationEvent, LocalModel, Message,
+    ModelError, Reply, Role, Sampling, Thought,
 };
 use percept_runtime::CacheForm;
 use serde_json::json;
@@ -140,13 +140,11 @@ async fn a_thought_that_cant_be_declined_isnt_the_answer_either() {
 /// What a template opened is a call's thought too, and the call comes behind its end.
 #[tokio::test]
 async fn a_call_comes_behind_a_thought_that_the_template_opened() {
-    let schema = json!({ "type": "object", "properties": {}, "additionalProperties": false });
-    let function = Function { name: "finish".into(), description: "Ends.".into(), schema };
     for tags in [Tags::Text, Tags::Tokens, Tags::Special] {
         let (_kept, folder) = folder(ALWAYS, tags);
         let model = load(&folder, "cpu", CacheForm::Auto).await;
         for thought in [Thought::Free, Thought::None] {
-            let reply = Reply::Call { thought, functions: vec![function.clone()] };
+            let reply = Reply::Call { thought, functions: vec![finish()] };
             let (reply, ..) = heard(&model, &Generate { think: false, ..thinking(reply) }).await;
             let call = reply.call.as_ref().unwrap().as_ref().unwrap();
             assert_eq!(call.function, "finish", "{tags:?}: {reply:?}");
@@ -156,11 +154,84 @@ async fn a_call_comes_behind_a_thought_that_the_template_opened() {
     }
 }
 
+/// Every dialect, and what begins a call in it.
+const DIALECTS: [(&str, &str); 7] = [
+    ("json", "Action:"),
+    ("qwen", "<tool_call>"),
+    ("qwen-tags", "<tool_call>"),
+    ("fara", "<tool_call>"),
+    ("ui-tars", "Action:"),
+    ("smol", "<code>"),
+    ("holo", "{\"note\": null, \"thought\": "),
+];
+
+fn finish() -> Function {
+    let schema = json!({ "type": "object", "properties": {}, "additionalProperties": false });
+    Function { name: "finish".into(), description: "Ends.".into(), schema }
+}
+
+/// The folder with a template that opens every thought, room for a long prompt, and this dialect.
+fn opening(kind: &str) -> (TempDir, PathBuf) {
+    let (kept, folder) = folder(ALWAYS, Tags::Tokens);
+    fs::write(folder.join("percept.toml"), format!("[dialect]\nkind = '{kind}'")).unwrap();
+    change_json(&folder.join("config.json"), |config| config["max_position_embeddings"] = json!(16_384));
+    (kept, folder)
+}
+
+/// The prompt after this reply.
+async fn shown_again(model: &LocalModel, reply: &Completion) -> String {
+    let said = Content::Said { thought: reply.thought.clone(), text: reply.text.clone() };
+    let mut conversation = asked();
+    conversation.push(Message { role: Role::Assistant, content: vec![said] });
+    model.prompt(&conversation).await.unwrap().rendered
+}
+
+#[tokio::test]
+async fn in_every_dialect_a_thought_that_the_template_opened_is_the_calls_and_is_shown_again_with_it() {
+    for (kind, begins) in DIALECTS {
+        let (_kept, folder) = opening(kind);
+        let model = load(&folder, "cpu", CacheForm::Auto).await;
+        let mut spaces = 0;
+        for seed in 0..8 {
+            let call = Reply::Call { thought: Thought::Free, functions: vec![finish()] };
+            let sampling = Sampling { temperature: 1.0, seed, ..Sampling::default() };
+            let options = Generate { think: false, sampling, max_tokens: 200, ..thinking(call) };
+            let (reply, thought, text) = heard(&model, &options).await;
+            let case = format!("{kind} {seed}: {reply:?}");
+            assert!(matches!(reply.call, Some(Ok(_))), "{case}");
+            assert_eq!((reply.thought.as_str(), &reply.text), (thought.trim(), &text), "{case}");
+            assert!(!reply.thought.is_empty() && !text.starts_with(char::is_whitespace), "{case}");
+            let prompt = shown_again(&model, &reply).await;
+            assert_eq!(prompt.matches(begins).count(), 1, "{case}: {prompt}");
+            let written: String = reply.tokens.iter().map(|token| token.text.as_str()).collect();
+            let (_, behind) = written.split_once("</think>").unwrap();
+            spaces += usize::from(behind.starts_with(char::is_whitespace));
+        }
+        assert!(spaces > 0, "{kind}: no white space came between the thought and a call");
+    }
+}
+
+#[tokio::test]
+async fn in_every_dialect_a_reply_that_was_cut_off_in_its_thought_is_shown_again_without_a_call() {
+    for (kind, begins) in DIALECTS {
+        let (_kept, folder) = opening(kind);
+        let model = load(&folder, "cpu", CacheForm::Auto).await;
+        let call = Reply::Call { thought: Thought::Free, functions: vec![finish()] };
+        let options = Generate { think: false, max_tokens: 5, ..thinking(call) };
+        let (reply, ..) = heard(&model, &options).await;
+        assert!(matches!(reply.call, Some(Err(_))) && reply.text.is_empty(), "{kind}: {reply:?}");
+        let prompt = shown_again(&model, &reply).await;
+        assert!(prompt.contains(&format!("assistant\n{}<|im_end|>", reply.thought)), "{kind}: {prompt}");
+        assert!(!prompt.contains(begins), "{kind}: {prompt}");
+    }
+}
+
 #[tokio::test]
 async fn a_thought_that_takes_all_the_room_leaves_no_answer() {
     let (_kept, folder) = folder(OPENS, Tags::Tokens);
     let model = load(&folder, "cpu", CacheForm::Auto).await;
     let options = Generate { max_tokens: 5, ..thinking(Reply::Text) };
+    model.can_think(&options).unwrap();
     let (reply, ..) = heard(&model, &options).await;
     assert_eq!((reply.text.as_str(), reply.usage.output_tokens), ("", 5));
     assert!(!reply.thought.is_empty());
@@ -171,8 +242,11 @@ async fn a_template_that_cant_think_is_an_error() {
     let (_kept, folder) = folder("", Tags::Text);
     let model = load(&folder, "cpu", CacheForm::Auto).await;
     let error = model.generate(&asked(), &thinking(Reply::Text)).await.err().unwrap();
-    assert!(matches!(error, ModelError::Request(_)), "{error}");
-    for part in ["isn't known to think before it answers", "`enable_thinking`", "ask without a thought"] {
-        assert!(error.to_string().contains(part), "{error}");
+    // It is known before anything is asked.
+    for error in [error, model.can_think(&thinking(Reply::Text)).unwrap_err()] {
+        assert!(matches!(error, ModelError::Request(_)), "{error}");
+        for part in ["isn't known to think before it answers", "`enable_thinking`", "ask without a thought"] {
+            assert!(error.to_string().contains(part), "{error}");
+        }
     }
 }

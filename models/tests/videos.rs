@@ -3,6 +3,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use image::{
     Delay, Frame, ImageFormat, Pixel, Rgb, RgbImage, RgbaImage,
     codecs::gif::{GifEncoder, Repeat},
@@ -88,6 +89,12 @@ fn frame_beyond_its_screen() -> Vec<u8> {
     [&header[..], &colours, &frame, &pixels].concat()
 }
 
+/// An animation each, of one frame: two red pixels.
+const PNG_OF_ONE_FRAME: &str = "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAIAAAB7QOjdAAAACGFjVEwAAAABAAAAALQt6aAAAAAaZmNUTAAAAAAAAAACAAAAAQAAAAAAAAAAAGQD6AAA\
+    ECjlZAAAAA9JREFUeJxj/M/AwMDAAAAGCAEBy0d2dQAAAABJRU5ErkJggg==";
+const WEBP_OF_ONE_FRAME: &str = "UklGRlQAAABXRUJQVlA4WAoAAAACAAAAAQAAAAAAQU5JTQYAAAAAAAAAAABBTk1GKAAAAAAAAAAAAAEAAAAAAGQAAAJWUDhMDwAAAC8BAAAABxD9j/4H\
+    IqL/AQA=";
+
 #[test]
 fn what_is_no_video_is_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -108,7 +115,12 @@ fn what_is_no_video_is_named() {
     fs::write(path("torn.gif"), &whole[..whole.len() - 30]).unwrap();
     refused(&path("torn.gif"), "can't be decoded");
     fs::write(path("one.gif"), gif(&[100])).unwrap();
-    assert!(!Video::is_at(&path("one.gif")));
+    fs::write(path("one.png"), BASE64_STANDARD.decode(PNG_OF_ONE_FRAME).unwrap()).unwrap();
+    fs::write(path("one.webp"), BASE64_STANDARD.decode(WEBP_OF_ONE_FRAME).unwrap()).unwrap();
+    for name in ["one.gif", "one.png", "one.webp"] {
+        assert!(!Video::is_at(&path(name)), "{name}");
+        refused(&path(name), "one frame and isn't animated: a picture, not a video");
+    }
     // A logical screen of 65535 × 65535 pixels.
     let mut huge = whole.clone();
     huge[6..10].fill(0xFF);

@@ -98,6 +98,41 @@ async fn a_later_video_is_seen_as_if_each_turn_were_the_first() {
     }
 }
 
+/// A video's last moment may lie beyond all of the prompt's text. The reply was written after that moment, and what follows
+/// it counts on from the text: there it stands elsewhere.
+#[tokio::test]
+async fn a_question_after_a_long_videos_reply_is_answered_as_if_the_prompt_were_read_anew() {
+    for family in ["qwen2_vl", "qwen2_5_vl"] {
+        // Six frames of ten seconds each; Qwen2-VL counts a layer as one, and so needs many of them, in few rows and columns.
+        let (_kept, shown) = match family {
+            "qwen2_vl" => {
+                let (kept, shown) = pictures(&[(16, 16); 100]);
+                (Some(kept), shown)
+            }
+            _ => (None, VideoContent::new(Arc::new(videos::video("steps", 0.1))).unwrap()),
+        };
+        let message =
+            Message { role: Role::User, content: vec![Content::Video(shown)] }.with_text("What changed?");
+        let first: Conversation = [message].into_iter().collect();
+        let model = load(&folder(family), "cpu", CacheForm::Auto).await;
+        let prompt = model.prompt(&first).await.unwrap();
+        let positions = prompt.positions.unwrap();
+        let greatest = positions.iter().map(|place| place.greatest()).max().unwrap();
+        assert!(greatest > positions.last().unwrap().time, "{family}: {positions:?}");
+
+        let (written, text, _) = reply(&model, &first).await;
+        let turns = [Message::text(Role::Assistant, &text), Message::text(Role::User, "And then?")];
+        let second: Conversation = first.messages().iter().cloned().chain(turns).collect();
+        let next = model.prompt(&second).await.unwrap().tokens;
+        assert_eq!(next[..=prompt.tokens.len()], [&prompt.tokens[..], &written[..1]].concat(), "{family}");
+        let (found, _, usage) = reply(&model, &second).await;
+        assert_eq!(usage.cached_tokens, prompt.tokens.len(), "{family}: the prompt is kept, the reply isn't");
+        model.forget_prompt();
+        let (expected, _, _) = reply(&model, &second).await;
+        assert_eq!(found, expected, "{family}");
+    }
+}
+
 #[test]
 fn the_frames_that_are_sampled_are_those_of_transformers() {
     let text = fs::read_to_string(data().join("videos/sampling.json")).unwrap();
@@ -163,6 +198,38 @@ fn frames_of_every_size_become_the_patches_of_transformers() {
         let bytes: Vec<u8> = made.values.iter().flat_map(|value| value.to_le_bytes()).collect();
         assert_eq!(hex(&Sha256::digest(bytes)), expected, "{case}");
     }
+}
+
+/// Goldens of `SmolVLMVideoProcessor(size={"longest_edge": 5000}, max_image_size={"longest_edge": 64})` of transformers 5.23,
+/// whose images are brought to other sizes first: their longest edge is bounded after the other side is made even.
+#[test]
+fn the_longest_edge_of_a_video_is_bounded_before_the_other_side_is_made_even() {
+    let settings = r#"{"size": {"longest_edge": 5000}, "max_image_size": {"longest_edge": 64}}"#;
+    let processor = VideoProcessor::from_json(settings, VideoClass::SmolVlm).unwrap();
+    for (width, height, expected) in [
+        (1280, 801, "851dabecc9ed600867275c584f60f53d7a590dca567584477650fd7d2fd963a2"),
+        (601, 960, "bab358dc823831fb928b556070b0289687e50308b2cda2fd9490dc0c9622c201"),
+    ] {
+        let made = processor.process(&[frame(0, width, height)]).unwrap();
+        let bytes: Vec<u8> = made.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        assert_eq!(hex(&Sha256::digest(bytes)), expected, "{width}×{height}");
+    }
+}
+
+#[test]
+fn frames_of_any_size_and_flags_that_are_null_are_refused_where_one_size_is_needed() {
+    let cases = [
+        (VideoClass::SmolVlm, r#"{"do_resize": false}"#, "no `do_resize`"),
+        (VideoClass::SmolVlm, r#"{"do_resize": null}"#, "no `do_resize`"),
+        (VideoClass::Qwen2Vl, r#"{"image_mean": null}"#, "its `image_mean` is null"),
+        (VideoClass::Qwen3Vl, r#"{"resample": null}"#, "its `resample` is null"),
+    ];
+    for (class, settings, says) in cases {
+        let error = VideoProcessor::from_json(settings, class).unwrap_err();
+        assert!(error.contains(says), "{error}");
+    }
+    let read = |text: &str| VideoProcessor::from_json(text, VideoClass::Qwen2Vl).unwrap();
+    assert_eq!(read(r#"{"do_normalize": null, "image_std": null}"#), read(r#"{"do_normalize": false}"#));
 }
 
 /// Thousands of frames, each small: one frame is all that may be made of them before they are refused.

@@ -7,14 +7,15 @@ mod support;
 use std::{fs, num::NonZeroUsize, path::Path, sync::Arc};
 
 use percept_models::{
-    ChatModel, Conversation, Generate, LoadOptions, LocalModel, Message, Precision, Role, Usage,
+    ChatModel, Conversation, Generate, LoadOptions, LocalModel, Message, ModelFolder, Precision, Role, Usage,
 };
 use percept_runtime::{
     AttentionWindow, CacheForm, DecodeOptions, Device, Engine, EngineError, EngineGraphs, EngineOptions,
     Runtime, Sequence, Silent,
 };
 use serde::Deserialize;
-use support::{copy, data, greatest_difference, set_json};
+use serde_json::Value;
+use support::{change_json, copy, data, greatest_difference, set_json};
 
 /// What transformers makes of a text; `models/export/README.md` tells the keys.
 #[derive(Debug, Deserialize)]
@@ -210,6 +211,35 @@ async fn a_decoder_that_a_window_would_make_wrong_is_refused() {
                 assert!(refused && problem.contains("windows of 32 tokens of its own"), "{problem}");
             }
         }
+    }
+}
+
+/// `null` is written by who means that there is none.
+#[test]
+fn a_window_that_a_configuration_leaves_out_is_its_classs() {
+    let cases = [
+        ("mistral-tiny", &[][..], None, Some(4096)),
+        ("mistral-tiny", &[], Some(Value::Null), None),
+        ("mistral-tiny", &[], Some(64.into()), Some(64)),
+        ("gemma3_text-tiny", &[], None, Some(4096)),
+        ("gemma3-tiny", &["text_config"], None, Some(4096)),
+        ("gemma3-tiny", &["text_config"], Some(Value::Null), None),
+        ("qwen2-tiny", &[], None, None),
+        ("llama-tiny", &[], None, None),
+    ];
+    for (folder, within, written, expected) in cases {
+        let (_kept, path) = copy(folder);
+        change_json(&path.join("config.json"), |config| {
+            let text = within.iter().fold(config, |config, key| &mut config[*key]);
+            let text = text.as_object_mut().unwrap();
+            text.insert("max_position_embeddings".into(), 8192.into());
+            text.remove("sliding_window");
+            if let Some(written) = &written {
+                text.insert("sliding_window".into(), written.clone());
+            }
+        });
+        let found = ModelFolder::open(&path, None).unwrap().config.text.sliding_window;
+        assert_eq!(found, expected, "{folder} {written:?}");
     }
 }
 

@@ -8,7 +8,7 @@ mod host_copy;
 mod shared;
 mod states;
 
-use std::{ops::Range, rc::Rc};
+use std::{ops::Range, path::PathBuf, rc::Rc};
 
 use ort::{
     memory::{Allocator, MemoryInfo},
@@ -45,6 +45,11 @@ impl CacheTensor {
         self.heads * self.head_dim * self.element.bytes()
     }
 
+    /// Refuses what a run gave for this where it isn't so many positions of each head; `None`: however many.
+    fn check(&self, value: &DynValue, positions: Option<usize>) -> Result<(), EngineError> {
+        check_shape(&self.present, value, &[Some(1), Some(self.heads), positions, Some(self.head_dim)])
+    }
+
     fn allocate(&self, allocator: &Allocator, positions: usize) -> Result<DynValue, EngineError> {
         let shape = [1, self.heads, positions, self.head_dim];
         Ok(DynTensor::new(allocator, self.element.to_ort(), shape)?.into_dyn())
@@ -53,6 +58,8 @@ impl CacheTensor {
 
 /// What all sequences of a decoder have in common.
 pub(crate) struct CacheLayout {
+    /// The decoder's file, for errors.
+    pub(crate) path: PathBuf,
     /// Its tensors, layer by layer.
     pub(crate) tensors: Vec<CacheTensor>,
     /// Its states, layer by layer; none in a decoder whose every layer attends.
@@ -78,8 +85,8 @@ pub(crate) struct CacheLayout {
 pub(crate) enum KeptForm {
     /// A new one each step.
     Growing,
-    /// One buffer of at most so many positions.
-    Shared { positions: usize },
+    /// One buffer of at most so many positions, which begins with `least` or more.
+    Shared { positions: usize, least: usize },
 }
 
 impl KeptForm {
@@ -94,6 +101,22 @@ impl CacheLayout {
     /// Whether its caches can be cut back.
     fn can_be_cut(&self) -> bool {
         self.form.can_be_cut(is_host(&self.memory))
+    }
+
+    /// Keys and values of so many positions each, holding nothing that means anything.
+    fn allocate(&self, positions: usize) -> Result<Vec<DynValue>, EngineError> {
+        let allocated = self.tensors.iter().map(|tensor| tensor.allocate(&self.allocator, positions));
+        allocated.collect::<Result<_, _>>().map_err(|error| match error {
+            EngineError::Library(source) => EngineError::CacheMemory {
+                path: self.path.clone(),
+                bytes: self.tensors.iter().fold(0, |bytes, tensor| {
+                    bytes.saturating_add(tensor.bytes_per_token().saturating_mul(positions))
+                }),
+                positions,
+                source,
+            },
+            other => other,
+        })
     }
 
     fn count(&self, crossing: Crossing, memory: &MemoryInfo<'_>, bytes: usize) {
@@ -139,7 +162,9 @@ impl Cache {
     pub(crate) fn empty(layout: &CacheLayout) -> Result<Self, EngineError> {
         let attended = match layout.form {
             KeptForm::Growing => Attended::Growing(GrowingCache::empty(layout)?),
-            KeptForm::Shared { positions } => Attended::Shared(SharedCache::empty(layout, positions)?),
+            KeptForm::Shared { positions, least } => {
+                Attended::Shared(SharedCache::empty(layout, positions, least)?)
+            }
         };
         let states = if layout.states.is_empty() { None } else { Some(States::empty(layout)?) };
         Ok(Self { attended, states, crossed: Crossed::empty(layout)? })
@@ -299,13 +324,36 @@ fn missing(output: &str) -> EngineError {
     }
 }
 
+/// Refuses what a run gave where it has another shape than what the next one is to be given. Fed all the same, it would be
+/// read as what it isn't, or cut where it has nothing.
+fn check_shape(output: &str, value: &DynValue, expected: &[Option<usize>]) -> Result<(), EngineError> {
+    let shape = value.shape();
+    let fits = |(&found, wanted): (&i64, &Option<usize>)| {
+        wanted.is_none_or(|wanted| i64::try_from(wanted) == Ok(found))
+    };
+    if shape.len() == expected.len() && shape.iter().zip(expected).all(fits) {
+        return Ok(());
+    }
+    let expected: Vec<String> =
+        expected.iter().map(|side| side.map_or("any".to_owned(), |side| side.to_string())).collect();
+    Err(EngineError::Input {
+        graph: "decoder".to_owned(),
+        name: output.to_owned(),
+        reason: format!(
+            "the run gave it the shape {:?}, and all that was read has [{}]: a graph that forgets by itself can't be used",
+            &shape[..],
+            expected.join(", ")
+        ),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn only_a_growing_cache_on_a_device_cannot_be_cut() {
-        let shared = KeptForm::Shared { positions: 8 };
+        let shared = KeptForm::Shared { positions: 8, least: 0 };
         let cases = [
             (KeptForm::Growing, true, true),
             (KeptForm::Growing, false, false),

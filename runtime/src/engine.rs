@@ -8,6 +8,7 @@ mod command;
 mod decoder;
 mod encoder;
 mod error;
+mod form;
 mod graph;
 mod heads;
 mod lacking;
@@ -23,7 +24,14 @@ mod together;
 mod turns;
 mod window;
 
-use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
+use std::{
+    num::NonZeroUsize,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +63,14 @@ pub struct EngineGraphs {
     pub heads: Vec<(String, PathBuf)>,
     /// What the embedding graph's inputs beside the token ids are given, by name, where it has any.
     pub beside_tokens: Vec<(String, BesideTokens)>,
+}
+
+impl EngineGraphs {
+    /// The file by which errors about all of it name it: the decoder, or its first graph where it has none.
+    fn first(&self) -> Option<PathBuf> {
+        let encoders = self.encoders.iter().map(|(_, path)| path);
+        self.decoder.iter().chain(encoders).chain(&self.embedding).next().cloned()
+    }
 }
 
 /// What an embedding graph that could do more than look tokens up is given so that it does only that.
@@ -100,7 +116,9 @@ pub struct EngineOptions {
     /// How its positions count, and whether it may read a prompt piece by piece.
     pub reading: ReadingOrder,
     /// What is kept of a text that is longer; `None`: all of it. Only for decoders that are told positions and whose
-    /// caches lie in the host's memory, where they then grow.
+    /// caches lie in the host's memory, where they then grow. A graph with a window of its own is refused where an operator
+    /// tells it (`local_window_size`); a mask that is made of the cache's places with standard operators isn't seen, so whoever
+    /// has the model's configuration must ask that (`sliding_window`).
     pub window: Option<AttentionWindow>,
 }
 
@@ -200,6 +218,8 @@ pub struct Engine {
 struct Inner {
     line: EngineLine,
     facts: EngineFacts,
+    /// The name of the next sequence.
+    next: AtomicU64,
 }
 
 /// What is known once a model is loaded.
@@ -228,6 +248,8 @@ impl Engine {
     /// The embedding graph is a table whose rows are wanted in host memory, where they are merged with image
     /// features; it is opened on the CPU whatever the device.
     ///
+    /// Dropping the future ends the loading after the graph that is being opened, and doesn't wait for that.
+    ///
     /// # Errors
     ///
     /// An [`EngineError`] that names the file: it is missing, torn, refused by the device, asks for an input
@@ -239,7 +261,7 @@ impl Engine {
         options: EngineOptions,
     ) -> Result<Engine, EngineError> {
         let (line, facts) = thread::start(runtime.clone(), graphs, options).await?;
-        Ok(Engine { inner: Arc::new(Inner { line, facts }) })
+        Ok(Engine { inner: Arc::new(Inner { line, facts, next: AtomicU64::default() }) })
     }
 
     /// What a graph declares: an encoder or a head by its name, `"embedding"` or `"decoder"`.
@@ -372,8 +394,7 @@ impl Engine {
     /// [`EngineError::NoDecoder`] where the model only encodes, [`EngineError::Gone`] if the engine's thread has
     /// died, or what the device says where it has no memory left.
     pub async fn sequence(&self) -> Result<Sequence, EngineError> {
-        let id = self.ask(|_, reply| Command::Open { head: None, reply }).await?;
-        Ok(Sequence::new(self.clone(), id))
+        self.open(None).await
     }
 
     /// A new sequence whose next tokens are scored by this head of the model.
@@ -382,9 +403,15 @@ impl Engine {
     ///
     /// Those of [`Engine::sequence`], and [`EngineError::NoSuchHead`].
     pub async fn sequence_scored_by(&self, head: &str) -> Result<Sequence, EngineError> {
-        let head = Some(head.to_owned());
-        let id = self.ask(|_, reply| Command::Open { head, reply }).await?;
-        Ok(Sequence::new(self.clone(), id))
+        self.open(Some(head.to_owned())).await
+    }
+
+    /// Dropped, the handle closes what it names: also where this future is dropped before anybody has the handle.
+    async fn open(&self, head: Option<String>) -> Result<Sequence, EngineError> {
+        let id = self.inner.next.fetch_add(1, Ordering::Relaxed);
+        let sequence = Sequence::new(self.clone(), id);
+        self.ask(|_, reply| Command::Open { sequence: id, head, reply }).await?;
+        Ok(sequence)
     }
 
     /// Sends one command and awaits its answer. Dropping the future stops the run that it is waiting for.
@@ -396,9 +423,14 @@ impl Engine {
         let (reply, answer) = tokio::sync::oneshot::channel();
         self.send(command(Arc::clone(&switch), reply))?;
         let stop_if_dropped = StopOnDrop::new(switch);
-        let answer = answer.await.map_err(|_| EngineError::Gone)?;
+        let answer = answer.await.map_err(|_| self.gone())?;
         stop_if_dropped.disarm();
         answer
+    }
+
+    /// What is said where the thread doesn't answer.
+    pub(crate) fn gone(&self) -> EngineError {
+        self.inner.line.gone()
     }
 
     pub(crate) fn send(&self, command: Command) -> Result<(), EngineError> {

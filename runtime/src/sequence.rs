@@ -13,7 +13,8 @@ use crate::{
 
 /// One text in the making. The cache lives on the engine's thread, in the device's memory; dropping this frees it.
 ///
-/// Every method that waits may be dropped before its end: the run stops, and the sequence is where it was.
+/// Every method that waits may be dropped before its end: the run stops, and the sequence is where it was. Where it ended in
+/// the same moment all of it is done, and [`Sequence::position`] says so at once: never a part of it.
 #[derive(Debug)]
 pub struct Sequence {
     engine: Engine,
@@ -51,7 +52,11 @@ impl Sequence {
 
     /// How many tokens it holds, read or written.
     pub fn position(&self) -> usize {
-        self.cached + self.pending.len()
+        // A call that was dropped may have left something that is done, though its answer wasn't taken yet.
+        let done =
+            self.running.as_ref().and_then(|running| Some((running.switch.committed()?, running.pending)));
+        let (cached, read) = done.unwrap_or((self.cached, 0));
+        cached + self.pending.len().saturating_sub(read)
     }
 
     /// Of how many of those that were read the cache holds keys and values: all of them, or with a window
@@ -126,7 +131,7 @@ impl Sequence {
             return Ok(());
         }
         let sequence = self.id;
-        self.start(|_, reply| Command::Rewind { sequence, position, near, reply })?;
+        self.start(|switch, reply| Command::Rewind { sequence, position, near, switch, reply })?;
         self.settle().await
     }
 
@@ -223,7 +228,7 @@ impl Sequence {
         stop_if_dropped.disarm();
         let read = running.pending;
         self.running = None;
-        let extended = answer.map_err(|_| EngineError::Gone)??;
+        let extended = answer.map_err(|_| self.engine.gone())??;
         self.pending.drain(..read);
         self.cached = extended.position;
         self.held = extended.held;
@@ -244,7 +249,7 @@ impl Drop for Sequence {
 /// the sequence is where it was. Without the engine's thread nothing comes after it.
 fn unless_gone(error: EngineError) -> Result<(), EngineError> {
     match error {
-        EngineError::Gone => Err(error),
+        EngineError::Gone { .. } => Err(error),
         _ => Ok(()),
     }
 }

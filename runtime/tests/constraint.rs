@@ -208,6 +208,78 @@ fn forms_are_put_together() {
 }
 
 #[test]
+fn a_text_goes_up_to_the_first_end() {
+    let tag = |shortest, longest| {
+        Grammar::of(Form::Sequence(vec![
+            Form::Text("<t>".to_owned()),
+            Form::UpTo { end: "\n</t>\n".to_owned(), shortest, longest },
+            Form::Text("!".to_owned()),
+        ]))
+    };
+    check(
+        &tag(0, None),
+        &[
+            ("<t>hello\n</t>\n!", true),
+            ("<t>hello\n\n</t>\n!", true),
+            ("<t>\n</t>\n!", true),
+            ("<t>a < b\n</t\n</t>\n!", true),
+            ("<t></t>\n</t>\n!", true),
+            ("<t>\u{e9} /.*[x]\\\n</t>\n!", true),
+            ("<t>a\n</t>\n\n</t>\n!", false),
+            ("<t>a</t>\n!", false),
+            ("<t>a<act>\n</t>\n!", false),
+        ],
+    );
+    check(
+        &tag(2, Some(4)),
+        &[
+            ("<t>12\n</t>\n!", true),
+            ("<t>1\n\n</t>\n!", true),
+            ("<t>123<\n</t>\n!", true),
+            ("<t>\u{e9}\u{20ac}\u{1f600}4\n</t>\n!", true),
+            ("<t>1\n</t>\n!", false),
+            ("<t>12345\n</t>\n!", false),
+        ],
+    );
+    check(
+        &tag(5, None),
+        &[
+            ("<t>12345\n</t>\n!", true),
+            ("<t>1\n</t>\n!", false),
+            ("<t>1\n</t>\n23\n</t>\n!", false),
+            ("<t>1\n</t>23\n</t>\n!", true),
+        ],
+    );
+    // Why it is a form of its own: an expression takes the beginning of what follows it, and never gives it back.
+    let apart = Form::Sequence(vec![
+        Form::Text("<t>".to_owned()),
+        Form::Regex("([^<]|<+[^</])*".to_owned()),
+        Form::Text("\n</t>\n!".to_owned()),
+    ]);
+    check(&Grammar::of(apart), &[("<t>hello\n</t>\n!", false), ("<t>\n</t>\n!", true)]);
+    // An end that is a token, and one that has a token in it.
+    for (before, behind) in [("", ""), ("\n", "\n")] {
+        let end = format!("{before}<act>{behind}");
+        for (shortest, longest, text, allowed) in [
+            (0, None, "", true),
+            (0, None, "a\n<ac\n", true),
+            (0, Some(0), "", true),
+            (0, Some(0), "a", false),
+            (0, Some(2), "ab", true),
+            (2, None, "a", false),
+            (2, Some(2), "ab", true),
+            (2, Some(2), "abc", false),
+        ] {
+            let text_and_end = Form::Sequence(vec![
+                Form::UpTo { end: end.clone(), shortest, longest },
+                Form::Text("!".into()),
+            ]);
+            check(&Grammar::of(text_and_end), &[(&format!("{text}{end}!"), allowed)]);
+        }
+    }
+}
+
+#[test]
 fn what_is_certain_is_forced_as_the_tokenizer_would_write_it() {
     let reply = "<act>{\"tool\":\"click\",\"point\":[12,20]}";
     // Open: the thought's end, the tool, each number's digits, and where a number ends. The rest is forced.
@@ -308,6 +380,7 @@ fn a_grammar_that_cant_be_laid_over_the_tokenizer_says_why() {
     let laid = vocabulary(&tokenizer, &[END]);
     let free = |marker| Prelude::FreeText { marker, max_tokens: 5 };
     let text = Form::Text("x".to_owned());
+    let up_to = |end: &str, shortest| Form::UpTo { end: end.to_owned(), shortest, longest: Some(2) };
     let cases = [
         (Grammar::of(Form::Special("<nope>".to_owned())), "no special token <nope>"),
         (
@@ -326,6 +399,8 @@ fn a_grammar_that_cant_be_laid_over_the_tokenizer_says_why() {
         (Grammar::of(Form::Json(json!({ "type": "nonsense" }))), "doesn't compile"),
         (Grammar::of(Form::Json(json!(true))), "a JSON schema is an object"),
         (Grammar::of(Form::Choice(vec![])), "something to choose from"),
+        (Grammar::of(up_to("", 0)), "a text needs an end"),
+        (Grammar::of(up_to("x", 3)), "longest is shorter than its shortest"),
         (Grammar::of(Form::Free), "nothing before it binds nothing"),
         (Grammar::of(Form::Sequence(vec![Form::Free])), "a free form stands alone"),
     ];

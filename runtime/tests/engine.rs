@@ -5,9 +5,9 @@
 #[path = "support/model.rs"]
 mod model;
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::num::NonZeroUsize;
 
-use model::{data, decode, deep_golden, device, given_up, goldens, graphs, ids, load, load_reading, write};
+use model::{data, decode, deep_golden, device, goldens, graphs, ids, load, load_reading, write};
 use percept_runtime::{
     AttentionWindow, CacheForm, DecodeOptions, DecodeStop, DecoderShape, Dim, Element, EmbeddedTokens,
     Engine, EngineError, EngineGraphs, EngineOptions, HostTensor, Moved, RopePosition, Sampling,
@@ -302,45 +302,6 @@ async fn where_a_later_run_of_an_append_fails_the_earlier_ones_are_undone() {
         assert_eq!(sequence.position(), 20, "{cache:?}");
         assert_eq!(write(&mut sequence, &golden.prompt[20..], 24).await, golden.tokens, "{cache:?}");
     }
-}
-
-#[tokio::test]
-async fn a_cancelled_run_leaves_the_sequence_where_it_was() {
-    let golden = &goldens()[2];
-    let long: Vec<u32> = (0..200).collect();
-    // In one run, and in runs of seven tokens, where those before the one that is stopped are undone.
-    for longest in [None, NonZeroUsize::new(7)] {
-        let engine = load_reading(longest, "plain.onnx", CacheForm::Auto).await;
-        let mut undone = 0;
-        // The moment of the stop is spread from before the run to after it; whatever it hits, the text is the same.
-        for microseconds in (0..3000).step_by(100) {
-            let mut sequence = engine.sequence().await.unwrap();
-            sequence.append_tokens(&golden.prompt[..20]).await.unwrap();
-            let position = given_up(&mut sequence, &long, Duration::from_micros(microseconds)).await;
-            // Read to its end in spite of the stop, or not at all; never a part of it.
-            assert!([20, 220].contains(&position), "{longest:?}: {position}");
-            undone += usize::from(position == 20);
-            sequence.rewind(20).await.unwrap();
-            assert_eq!(write(&mut sequence, &golden.prompt[20..], 6).await, golden.tokens[..6]);
-        }
-        assert!(undone > 0, "no run was stopped");
-    }
-    let engine = load("plain.onnx", "cpu", CacheForm::Auto).await.unwrap();
-    // A decode that is cancelled in its middle keeps what it gave out.
-    let cancel = CancellationToken::new();
-    let mut sequence = engine.sequence().await.unwrap();
-    sequence.append_tokens(&golden.prompt).await.unwrap();
-    let mut decoding =
-        sequence.decode(DecodeOptions { cancel: cancel.clone(), ..DecodeOptions::default() }, None);
-    let mut written = vec![decoding.next().await.unwrap().unwrap().id];
-    cancel.cancel();
-    while let Some(token) = decoding.next().await {
-        written.push(token.unwrap().id);
-    }
-    assert_eq!(decoding.finish().stop, DecodeStop::Cancelled);
-    let decoded = decode(&mut sequence, DecodeOptions { max_tokens: 23, ..DecodeOptions::default() }).await;
-    written.extend(ids(&decoded));
-    assert_eq!(written, golden.tokens);
 }
 
 #[tokio::test]

@@ -9,9 +9,10 @@ mod tokenizer;
 
 use std::sync::Arc;
 
-use model::{ids, load};
+use model::{device, graphs, ids, load};
 use percept_runtime::{
-    CacheForm, DecodeOptions, DecodeStop, Form, Grammar, Marker, Prelude, Sampling, Vocabulary,
+    CacheForm, DecodeOptions, DecodeStop, Decoded, Engine, EngineOptions, Form, Grammar, Marker, Prelude,
+    Sampling, Vocabulary,
 };
 use serde_json::{Value, json};
 use tokenizer::{ACT, END, merging};
@@ -114,4 +115,47 @@ async fn a_reply_that_runs_out_of_tokens_says_so() {
         assert_eq!((decoded.stop, decoded.tokens.len()), (DecodeStop::MaxTokens, max_tokens));
         assert_eq!(sequence.position(), 3 + max_tokens, "a forced token that wasn't given out isn't kept");
     }
+}
+
+#[tokio::test]
+async fn a_reply_that_is_complete_with_its_last_token_has_ended() {
+    let tokenizer = merging(&WORDS);
+    let vocabulary = Arc::new(Vocabulary::from_tokenizer(&tokenizer, &[END], 288).unwrap());
+    // The last token of one is chosen, that of the other is forced.
+    let chosen = Grammar::of(Form::Regex("[ab]{4}".to_owned()));
+    let forced = Grammar::of(Form::Sequence(vec![Form::Regex("[ab]".to_owned()), Form::Text("tool".into())]));
+    for grammar in [chosen, forced] {
+        let long = load("grouped.onnx", "cpu", CacheForm::Auto).await.unwrap();
+        let whole = written(&long, &grammar, &vocabulary, 50).await;
+        assert_eq!(whole.stop, DecodeStop::End);
+        let length = whole.tokens.len();
+        for (max_tokens, stop) in [(length, DecodeStop::End), (length - 1, DecodeStop::MaxTokens)] {
+            let decoded = written(&long, &grammar, &vocabulary, max_tokens).await;
+            assert_eq!((decoded.stop, decoded.tokens.len()), (stop, max_tokens), "{grammar:?}");
+        }
+        for (room, stop) in [(length, DecodeStop::End), (length - 1, DecodeStop::Context)] {
+            let (runtime, choice) = device("cpu");
+            let options = EngineOptions { context: 3 + room, ..EngineOptions::new(choice) };
+            let short = Engine::load(&runtime, graphs("grouped.onnx"), options).await.unwrap();
+            let decoded = written(&short, &grammar, &vocabulary, 50).await;
+            assert_eq!((decoded.stop, decoded.tokens.len()), (stop, room), "{grammar:?}");
+        }
+    }
+}
+
+/// What a decoder writes under a grammar after a prompt of three tokens.
+async fn written(
+    engine: &Engine,
+    grammar: &Grammar,
+    vocabulary: &Arc<Vocabulary>,
+    max_tokens: usize,
+) -> Decoded {
+    let mut sequence = engine.sequence().await.unwrap();
+    sequence.append_tokens(&[5, 7, 9]).await.unwrap();
+    let options = DecodeOptions { max_tokens, ..DecodeOptions::default() };
+    let mut decoding = sequence.decode(options, Some(grammar.compile(vocabulary).unwrap()));
+    while let Some(token) = decoding.next().await {
+        token.unwrap();
+    }
+    decoding.finish()
 }

@@ -74,10 +74,10 @@ impl Working {
             return self.turn_down(step, problem).await;
         }
         let is_asked = match self.policy.word(&card, call, location) {
-            Word::Go => false,
             Word::Refuse(rule) => return self.forbid(step, format!("the policy refuses {rule}")).await,
-            Word::Ask => {
-                self.ask(step, call).await?;
+            Word::Go if decision.concern.is_none() => false,
+            Word::Go | Word::Ask => {
+                self.ask(step, call, decision.concern.clone()).await?;
                 true
             }
         };
@@ -94,6 +94,10 @@ impl Working {
         let effect = card.effect;
         self.tell(Event::Calling { step, call: call.clone(), targets, effect, key: key.clone() }).await?;
         let happened = self.in_doubt(step, &card)?;
+        if decision.concern.is_some() {
+            // Only what is done is told to the vendor as confirmed.
+            self.history.confirm();
+        }
         // What is left of a person's word is about an effect within this call.
         let word_within = if self.durable.is_in_doubt() { self.happened.take() } else { None };
         let result = self.call(step, call, percept, (sequence, key), (happened, word_within)).await?;

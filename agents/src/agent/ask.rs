@@ -8,13 +8,18 @@ use super::working::{Working, unexpected};
 use crate::{Approval, Ending, Event, Outcome, limits::Limit};
 
 impl Working {
-    /// Waits for a person's word on a call.
+    /// Waits for a person's word on a call; `concern` is why the model's vendor wants it, if it does.
     ///
     /// # Errors
     ///
     /// The run's ending: a no, a question left open, a cancellation.
-    pub(super) async fn ask(&mut self, step: usize, call: &Call) -> Result<(), Ending> {
-        let wanted = Event::ApprovalWanted { step, call: call.clone() };
+    pub(super) async fn ask(
+        &mut self,
+        step: usize,
+        call: &Call,
+        concern: Option<String>,
+    ) -> Result<(), Ending> {
+        let wanted = Event::ApprovalWanted { step, call: call.clone(), concern };
         let what = format!("`{}` waits for a person's word", call.function);
         match self.word(step, wanted, &what).await? {
             None => Ok(()),

@@ -14,7 +14,7 @@ use super::{
     working::{Bounds, Voice, Working},
 };
 use crate::{
-    Ending, Event,
+    Ending, Event, Thinking,
     history::{LeftOut, Words},
     prompts::Prompt,
     spans,
@@ -57,6 +57,14 @@ pub(super) enum Aside {
 }
 
 impl Aside {
+    /// How it is sampled.
+    pub(super) fn temperature(self, thinking: &Thinking) -> f32 {
+        match self {
+            Self::Lesson | Self::Plan => thinking.temperature,
+            Self::Judgement | Self::Summary | Self::Verdict => 0.0,
+        }
+    }
+
     /// The run's seed with some bits turned, others for each (the square roots of the first primes, as good as any).
     fn seed(self, run: u64) -> u64 {
         match self {
@@ -97,10 +105,7 @@ impl Working {
         reply: Reply,
         tokens: usize,
     ) -> Result<Generate, Ending> {
-        let temperature = match aside {
-            Aside::Lesson | Aside::Plan => self.thinking.temperature,
-            Aside::Judgement | Aside::Summary | Aside::Verdict => 0.0,
-        };
+        let temperature = aside.temperature(&self.thinking);
         let seed = seed_of_step(aside.seed(self.seed), step);
         let thought = if matches!(aside, Aside::Summary) { 0 } else { self.thinking.think };
         let max_tokens = self.tokens_for(tokens.saturating_add(thought)).await?;
@@ -283,6 +288,9 @@ fn digest(conversation: &Conversation, options: &Generate) -> String {
             match content {
                 Content::Text(text) => take(1, text.as_bytes()),
                 Content::Image(image) => take(2, &image.hash().0),
+                Content::Said { confirmed: true, .. } => {
+                    content.plain().iter().for_each(|text| take(14, text.as_bytes()));
+                }
                 other => other.plain().iter().for_each(|text| take(1, text.as_bytes())),
             }
         }

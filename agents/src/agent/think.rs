@@ -1,6 +1,6 @@
 //! Thinking: one decision about what to do next.
 
-use percept_models::{Call, Completion, Function, Generate, Sampling, StopReason};
+use percept_models::{Call, Completion, Function, Generate, Sampling, StopReason, Unconfirmed};
 
 use super::{
     generate::Question,
@@ -22,6 +22,8 @@ pub(super) struct Decision {
     pub(super) thought: String,
     /// The call, or why the reply isn't one.
     pub(super) call: Result<Call, String>,
+    /// Why the model's vendor wants a person to confirm it, if it does.
+    pub(super) concern: Option<String>,
     /// The places on the screenshot that the call names, or what is wrong with them.
     pub(super) targets: Result<Vec<Target>, String>,
     /// How certain it is, where the run asks.
@@ -42,6 +44,7 @@ pub(super) struct Ballot {
     pub(super) thought: String,
     pub(super) text: String,
     pub(super) call: Result<Call, String>,
+    pub(super) concern: Option<String>,
     pub(super) targets: Result<Vec<Target>, String>,
     /// How likely the model takes its text to be.
     pub(super) likelihood: Option<f64>,
@@ -60,10 +63,10 @@ impl Working {
             ballots.push(self.decide(step, vote, &functions, percept).await?);
         }
         let (chosen, agreement) = self.elect(step, &ballots, percept).await?;
-        let Ballot { thought, text, call, targets, likelihood } = ballots.swap_remove(chosen);
-        self.history.push(Record::Decided { thought: thought.clone(), text });
+        let Ballot { thought, text, call, concern, targets, likelihood } = ballots.swap_remove(chosen);
+        self.history.push(Record::Decided { thought: thought.clone(), text, confirmed: false });
         let certainty = agreement.or(likelihood).filter(|_| self.wants_certainty());
-        Ok(Decision { thought, call, targets, certainty })
+        Ok(Decision { thought, call, concern, targets, certainty })
     }
 
     /// One vote. The first is the decision that a run without votes makes.
@@ -87,9 +90,13 @@ impl Working {
             log_probabilities: self.wants_certainty() && self.beginning.model.tells_probabilities,
             ..Generate::default()
         };
+        let can_confirm = self.policy.confirm;
         let told = move |completion: Completion| {
             let likelihood = completion.likelihood();
-            let call = completion.call.unwrap_or_else(|| Err("the reply holds no call".into()));
+            let (call, concern) = match completion.unconfirmed.filter(|_| can_confirm) {
+                Some(Unconfirmed { call, why }) => (Ok(call), Some(why)),
+                None => (completion.call.unwrap_or_else(|| Err("the reply holds no call".into())), None),
+            };
             Event::Decided {
                 step,
                 vote,
@@ -97,6 +104,7 @@ impl Working {
                 text: completion.text,
                 call: call.as_ref().ok().cloned(),
                 malformed: call.err(),
+                concern,
                 stop: completion.stop,
                 likelihood,
                 usage: completion.usage,
@@ -106,7 +114,7 @@ impl Working {
         let kinds = &["decided", "too_long"];
         let question = Question { step, vote, exploring, kinds, options, request: None, told };
         let decided = self.generate(question).await?;
-        let Event::Decided { thought, text, call, malformed, stop, likelihood, .. } = decided else {
+        let Event::Decided { thought, text, call, malformed, concern, stop, likelihood, .. } = decided else {
             return Err(unexpected(&decided));
         };
         let call = call.ok_or_else(|| malformed.unwrap_or_default());
@@ -120,7 +128,7 @@ impl Working {
             Ok(call) => offer::targets(call, functions),
             Err(_) => Ok(Vec::new()),
         };
-        Ok(Ballot { thought, text, call, targets, likelihood })
+        Ok(Ballot { thought, text, call, concern, targets, likelihood })
     }
 
     /// Whether it is to be known how certain an answer is.

@@ -149,7 +149,7 @@ pub(crate) enum Command {
     Models(ModelsCommand),
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
+pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("write 1 or more".into()),
         Ok(number) => Ok(number),

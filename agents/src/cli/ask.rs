@@ -41,7 +41,9 @@ pub(crate) async fn ask(options: AskOptions, output: &Output) -> Result<u8, Fail
     let window = options.window.map(|recent| AttentionWindow { sinks: options.sinks, recent });
     // Where a window lets something go, the cache must lie where it can be cut.
     let cache = if window.is_some() { CacheForm::Host } else { CacheForm::Auto };
-    let load = LoadOptions { device: options.device.clone(), window, cache, ..LoadOptions::default() };
+    let context = options.context;
+    let load =
+        LoadOptions { device: options.device.clone(), context, window, cache, ..LoadOptions::default() };
     let model = options.model.open(load, Bars::new(&output.bars)).await?;
     let card = model.card();
     let adapted = request.adapt(model.as_ref())?;

@@ -14,8 +14,9 @@ use percept::{
 use serde_json::json;
 
 use super::{
+    arguments::at_least_one,
     failure::Failure,
-    gallery::Gallery,
+    gallery::{Gallery, check_kind},
     merge::precision,
     narration::plain,
     output::{Ink, Output},
@@ -54,7 +55,7 @@ pub(crate) struct CompareOptions {
     precision_b: Option<Precision>,
 
     /// The most tokens of a reply.
-    #[arg(long, value_name = "N", default_value_t = 24)]
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = at_least_one)]
     max_tokens: usize,
 
     /// A click has moved if it is more pixels away than this.
@@ -87,7 +88,7 @@ pub(crate) async fn compare(options: CompareOptions, output: &Output) -> Result<
     let mut answers_of_a = answers(&a, None, &device, &questions, output).await?;
     let mut answers_of_b = answers(&b, Some(&answers_of_a.found), &device, &questions, output).await?;
     let comparison = Comparison::of(&questions, &mut answers_of_a.found, &mut answers_of_b.found, moved_by)
-        .map_err(|error| Failure::bad_input(anyhow!(error)))?;
+        .map_err(refused)?;
     if output.json {
         output.document(&json!({
             "a": { "model": answers_of_a.name, "notes": answers_of_a.notes },
@@ -115,7 +116,7 @@ pub(super) fn in_precision(address: ModelAddress, precision: Option<Precision>) 
 fn readable(paths: &[PathBuf], output: &Output) -> Result<Vec<PathBuf>, Failure> {
     let mut images = Vec::new();
     for (path, itself) in Gallery::of(paths)?.files() {
-        match LoadedImage::open(path) {
+        match check_kind(path, itself).and_then(|()| LoadedImage::open(path)) {
             Ok(image) => {
                 for note in &image.notes {
                     output.say(&output.ink(Ink::Warn, &format!("note: {}: {note}", path.display())));
@@ -134,6 +135,14 @@ fn readable(paths: &[PathBuf], output: &Output) -> Result<Vec<PathBuf>, Failure>
     Ok(images)
 }
 
+/// What the models can't be asked is the caller's to mend.
+fn refused(error: ModelError) -> Failure {
+    match error {
+        ModelError::Request(problem) => Failure::bad_input(anyhow!(problem)),
+        error => error.into(),
+    }
+}
+
 /// A model's answers, and what is to be known about it.
 struct Answered {
     name: String,
@@ -150,10 +159,6 @@ async fn answers(
 ) -> Result<Answered, Failure> {
     let load = LoadOptions { device: device.clone(), ..LoadOptions::default() };
     let model = address.open_local(load, Bars::new(&output.bars)).await?;
-    let refused = |error: ModelError| match error {
-        ModelError::Request(problem) => Failure::bad_input(anyhow!(problem)),
-        error => error.into(),
-    };
     compared_with.map_or(Ok(()), |first| first.check_comparable(&model)).map_err(refused)?;
     let found = Answers::of(&model, questions).await.map_err(refused)?;
     let card = model.card();

@@ -7,9 +7,7 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use percept::models::{
-    ChatModel, Draw, DrawProgress, ImageModel, LoadOptions, ModelAddress, ModelFolder, Usage,
-};
+use percept::models::{ChatModel, Draw, DrawProgress, ImageModel, LoadOptions, ModelFolder, Usage};
 use serde::Serialize;
 
 use super::{
@@ -58,12 +56,11 @@ pub(crate) async fn draw(options: DrawOptions, output: &Output) -> Result<u8, Fa
         progress: Some(DrawProgress::new(move |done, of| told.show(done, of))),
         ..Draw::default()
     };
-    if let ModelAddress::Folder { path, precision } = &options.model {
-        let folder = ModelFolder::open(path, precision.as_ref())?;
-        asked.checked(folder.drawing()?)?;
-    }
+    let bars = Bars::new(&output.bars);
+    let (folder, precision) = options.model.folder(&*bars).await?;
+    asked.checked(ModelFolder::open(&folder, precision.as_ref())?.drawing()?)?;
     let load = LoadOptions { device: options.device.clone(), ..LoadOptions::default() };
-    let model = options.model.open_local(load, Bars::new(&output.bars)).await?;
+    let model = options.model.open_local(load, bars).await?;
     let card = model.card();
     output.notes(&card.notes);
     let drawing = model.draw(&options.prompt, &asked).await;
@@ -134,8 +131,16 @@ fn check_place(path: &Path) -> Result<(), Failure> {
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::broken(error).help(format!("{} isn't written", path.display()));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = folder_of(path).join(format!(".{name}.{}.part", std::process::id()));
-    let mut file = std::fs::File::create_new(&beside).map_err(failed)?;
+    // A part that a killed drawing left isn't in the way of the next one.
+    let mut number = 0_u32;
+    let (beside, mut file) = loop {
+        let beside = folder_of(path).join(format!(".{name}.{number}.part"));
+        match std::fs::File::create_new(&beside) {
+            Ok(file) => break (beside, file),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < u32::MAX => number += 1,
+            Err(error) => return Err(failed(error)),
+        }
+    };
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     drop(file);
     written.and_then(|()| std::fs::rename(&beside, path)).map_err(|error| {

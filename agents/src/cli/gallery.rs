@@ -16,7 +16,7 @@ use super::{
 
 /// Pictures that are in memory at once.
 const AT_ONCE: usize = 8;
-/// How many new pictures are embedded before the index is saved on the way, for a search that is broken off.
+/// How many new pictures are embedded at least before the index is saved on the way, for a search that is broken off.
 const SAVED_AFTER: usize = 256;
 
 /// The files that were named, and those of the folders that were.
@@ -94,7 +94,7 @@ impl Gallery {
         for files in self.files.chunks(AT_ONCE) {
             let mut opened = Vec::new();
             for Named { path, itself } in files {
-                match Opened::of(path, index.as_deref_mut()) {
+                match Opened::of(path, *itself, index.as_deref_mut()) {
                     Ok(picture) => opened.push((path, picture)),
                     Err(error) if *itself => return Err(error.into()),
                     Err(error) => embedded.leave_out(path, &error.to_string(), output),
@@ -130,7 +130,9 @@ impl Gallery {
                 }
                 embedded.pictures.push(Picture { file, embedding, notes });
             }
-            if let Some(index) = index.as_deref_mut().filter(|_| unsaved >= SAVED_AFTER) {
+            // It is written whole: so seldom that all its writings come to a few times its size.
+            let is_due = |index: &&mut EmbeddingIndex| unsaved >= SAVED_AFTER.max(index.len() / 8);
+            if let Some(index) = index.as_deref_mut().filter(is_due) {
                 // What can't be saved is told at the end, where it is tried once more.
                 let _ = index.save();
                 unsaved = 0;
@@ -153,18 +155,25 @@ enum Opened {
 }
 
 impl Opened {
-    fn of(path: &Path, index: Option<&mut EmbeddingIndex>) -> Result<Self, ModelError> {
-        let named = |problem: &str| ModelError::Image(format!("{}: {problem}", path.display()));
-        let bytes = std::fs::read(path).map_err(|error| named(&error.to_string()))?;
+    fn of(path: &Path, itself: bool, index: Option<&mut EmbeddingIndex>) -> Result<Self, ModelError> {
+        check_kind(path, itself)?;
+        let bytes = LoadedImage::bytes_of(path)?;
         let hash = ContentHash::of_bytes(&bytes);
         if let Some(known) = index.and_then(|index| index.get(hash)) {
             return Ok(Self::Known(known.clone()));
         }
-        let decoded = LoadedImage::decode(&bytes).map_err(|error| match error {
-            ModelError::Image(problem) => named(&problem),
-            other => other,
-        });
-        Ok(Self::New(hash, decoded?))
+        Ok(Self::New(hash, LoadedImage::decode_file(path, &bytes)?))
+    }
+}
+
+/// Whatever lies in a folder is looked at, and a pipe there would be waited for without end; one that is named itself is
+/// somebody's wish.
+pub(crate) fn check_kind(path: &Path, itself: bool) -> Result<(), ModelError> {
+    let named = |problem: String| ModelError::Image(format!("{}: {problem}", path.display()));
+    match std::fs::metadata(path) {
+        Err(error) => Err(named(error.to_string())),
+        Ok(metadata) if !itself && !metadata.is_file() => Err(named("it is no file".into())),
+        Ok(_) => Ok(()),
     }
 }
 

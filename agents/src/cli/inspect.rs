@@ -26,8 +26,7 @@ pub(crate) async fn inspect(address: &ModelAddress, device: Device, output: &Out
     let bars = Bars::new(&output.bars);
     let (folder, precision) = address.folder(&*bars).await?;
     let survey = Survey::of_folder(&folder, precision.as_ref())?;
-    let is_encoder = address.is_dual_encoder(&*bars).await.is_ok_and(|is_encoder| is_encoder);
-    if !survey.missing.is_empty() && !is_encoder {
+    if !survey.missing.is_empty() {
         lacking(&survey, output)?;
         return Ok(LACKING);
     }
@@ -133,7 +132,7 @@ fn memory(memory: &Memory, output: &Output) -> Result<(), Failure> {
             parts.join(", ")
         ))?;
     }
-    let Memory { cache_bytes_per_token: each, state_bytes, context, total_bytes, .. } = memory;
+    let Memory { cache_bytes_per_token: each, state_bytes, context, sequences, total_bytes, .. } = memory;
     let cache = HumanBytes(each.saturating_mul(*context));
     output.print(&format!("cache: {} a token, {cache} for {context} tokens", HumanBytes(*each)))?;
     if *state_bytes > 0 {
@@ -142,8 +141,12 @@ fn memory(memory: &Memory, output: &Output) -> Result<(), Failure> {
             HumanBytes(*state_bytes)
         ))?;
     }
+    let held = match *sequences {
+        1 => String::new(),
+        many => format!(" of {many} sequences (a conversation that is kept, and a picture in the making)"),
+    };
     output.print(&format!(
-        "memory: {} at the longest, and what a run needs for its own results",
+        "memory: {} at the longest{held}, and what a run needs for its own results",
         HumanBytes(*total_bytes)
     ))
 }

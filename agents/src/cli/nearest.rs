@@ -1,7 +1,11 @@
 //! `percept nearest`: the pictures that fit words, or another picture, best.
 
-use std::path::PathBuf;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
+use anyhow::anyhow;
 use percept::{
     models::{
         Cut, DualEncoder, Embedding, EmbeddingIndex, LoadOptions, LocalDualEncoder, nearest as by_likeness,
@@ -40,6 +44,15 @@ enum Query {
     Text { text: String, cut: Option<Cut> },
 }
 
+impl fmt::Display for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Image { image } => write!(f, "the picture {}", plain(image)),
+            Self::Text { text, .. } => write!(f, "the words “{}”", plain(text)),
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Found<'a> {
     image: &'a str,
@@ -49,11 +62,13 @@ struct Found<'a> {
 
 /// Searches, and prints the best.
 pub(crate) async fn nearest(options: NearestOptions, output: &Output) -> Result<u8, Failure> {
+    let doubt = doubt(&options.query)?;
     let gallery = Gallery::of(&options.images)?;
     let load = LoadOptions { device: options.device.clone(), ..LoadOptions::default() };
     let model = options.model.open_encoder(load, Bars::new(&output.bars)).await?;
     let card = model.card();
     output.notes(&card.notes);
+    output.notes(&doubt);
     let mut index = if options.no_index { None } else { index(&model, output) };
     let (query, told) = query(&options.query, &model, index.as_mut(), output).await?;
     let embedded = gallery.embed(&model, index.as_mut(), output).await;
@@ -95,7 +110,7 @@ pub(crate) async fn nearest(options: NearestOptions, output: &Output) -> Result<
         known => format!(" ({known} known from before)"),
     };
     let (best, all) = (found.len(), embeddings.len());
-    let line = format!("{best} of {all} pictures{known}, by {} on {}", card.name, card.device);
+    let line = format!("{best} of {all} pictures{known} by {told}, {} on {}", card.name, card.device);
     output.say(&output.ink(Ink::Soft, &line));
     Ok(0)
 }
@@ -115,6 +130,31 @@ fn index(model: &LocalDualEncoder, output: &Output) -> Option<EmbeddingIndex> {
             None
         }
     }
+}
+
+/// What ends a picture's name.
+const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "webp", "gif", "bmp"];
+
+/// A query that is no file is words; whether it was meant so where it looks like a file that isn't there. One word that ends as
+/// a picture's name does is refused: it is a slip.
+fn doubt(query: &str) -> Result<Option<String>, Failure> {
+    let path = Path::new(query);
+    if path.is_file() {
+        return Ok(None);
+    }
+    let words = format!("“{}” is taken for words", plain(query));
+    if path.is_dir() {
+        return Ok(Some(format!("{words}, though a folder is called so")));
+    }
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    if !EXTENSIONS.iter().any(|known| ending.eq_ignore_ascii_case(known)) {
+        return Ok(None);
+    }
+    if query.contains(char::is_whitespace) {
+        return Ok(Some(format!("{words}: no file is called so")));
+    }
+    Err(Failure::bad_input(anyhow!("there is no file {}", plain(query)))
+        .help("name a picture that is there, or say in words what is sought"))
 }
 
 /// The query's embedding, and what it was taken for: the picture in a file of that name, else words.

@@ -35,6 +35,7 @@ pub(crate) async fn run(arguments: RunTasks, output: &Output) -> Result<u8, Fail
         let options = &arguments.options;
         let mut task = overridden(task, options.device.as_ref(), options.model.as_ref());
         task.seed = options.seed.unwrap_or(task.seed);
+        task.policy.confirm |= Output::has_person();
         let folder = match &arguments.options.out {
             Some(out) if is_one => out.clone(),
             Some(out) => out.join(path.file_stem().unwrap_or(path.as_os_str())),
@@ -191,7 +192,10 @@ async fn followed(mut run: Run, mut word: Option<Approval>, output: &Output) -> 
         live.tell(&entry);
         narration.tell(&entry);
         let question = match &entry.event {
-            Event::ApprovalWanted { call, .. } => format!("may it {}?", written(call)),
+            Event::ApprovalWanted { call, concern: None, .. } => format!("may it {}?", written(call)),
+            Event::ApprovalWanted { call, concern: Some(why), .. } => {
+                format!("the model's vendor wants this confirmed ({}): may it {}?", plain(why), written(call))
+            }
             Event::LimitReached { reason, .. } => format!("{reason}: as much again?"),
             _ => continue,
         };

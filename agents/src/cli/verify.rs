@@ -65,7 +65,8 @@ pub(crate) async fn verify(options: VerifyOptions, output: &Output) -> Result<u8
     let verdicts = held(&folder, load, bars).await?;
     let failed = verdicts.iter().filter(|verdict| !verdict.holds(tolerance)).count();
     if output.json {
-        let relative = verdicts.iter().map(share).fold(0.0, f32::max);
+        // One that is no number counts as the greatest.
+        let relative = verdicts.iter().map(share).max_by(f32::total_cmp).unwrap_or(0.0);
         output.document(&json!({
             "model": model.to_string(),
             "tolerance": tolerance,

@@ -208,6 +208,7 @@ impl ChatModel for Oracle {
             thought: String::new(),
             text,
             call: Some(call),
+            unconfirmed: None,
             stop: StopReason::End,
             usage: Usage::default(),
             tokens: Vec::new(),

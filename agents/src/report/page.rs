@@ -213,6 +213,11 @@ fn told(html: &mut Hypertext, step: &Step<'_>, album: &Album) {
             .text(&element.name)
             .markup("”</p>");
     }
+    if let Some(why) = step.concern {
+        html.markup("<p class=\"ground\">the model's vendor wants a person to confirm this: ")
+            .text(why)
+            .markup("</p>");
+    }
     if let Some((granted, reason)) = step.approval {
         html.markup(if granted {
             "<p class=\"result good\">approved by a person"

@@ -54,6 +54,8 @@ pub(super) struct Step<'a> {
     pub(super) judged: Option<Usage>,
     /// The decision that was carried out.
     pub(super) decision: Option<Decision<'a>>,
+    /// Why the model's vendor wanted a person to confirm the call.
+    pub(super) concern: Option<&'a str>,
     pub(super) approval: Option<(bool, Option<&'a str>)>,
     pub(super) refused: Option<&'a str>,
     /// What stands at the places of the call.
@@ -104,6 +106,7 @@ fn number(event: &Event) -> Option<usize> {
         | Event::Judged { step, .. }
         | Event::Grounded { step, .. }
         | Event::Refused { step, .. }
+        | Event::ApprovalWanted { step, .. }
         | Event::ApprovalGiven { step, .. }
         | Event::Calling { step, .. }
         | Event::Called { step, .. } => Some(*step),
@@ -188,6 +191,7 @@ fn add<'a>(step: &mut Step<'a>, event: &'a Event) {
         }
         Event::Grounded { found, .. } => step.ground = found,
         Event::Refused { reason, .. } => step.refused = Some(reason),
+        Event::ApprovalWanted { concern, .. } => step.concern = concern.as_deref(),
         Event::ApprovalGiven { granted, reason, .. } => step.approval = Some((*granted, reason.as_deref())),
         Event::Calling { targets, .. } => {
             step.called = true;

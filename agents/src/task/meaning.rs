@@ -40,15 +40,21 @@ pub(super) fn meaning(written: WrittenTask, source: &SourceFile<'_>) -> Result<T
     }
     let screen = screen(&written.screen, source)?;
     let allow = tools(written.tools.allow.as_ref(), source)?;
-    let WrittenPolicy { ask, allow: exempt, refuse, grounded, hosts } = written.policy;
+    let WrittenPolicy { ask, allow: exempt, refuse, grounded, confirm, hosts } = written.policy;
     let mut known = allow.clone().unwrap_or_else(built_in);
     known.extend(written.agents.keys().cloned());
     // A rule may be about a tool that only another agent has.
     let others = written.agents.values().filter_map(|agent| agent.get_ref().tools.as_ref());
     known.extend(others.flat_map(|tools| tools.get_ref().iter().map(|tool| tool.get_ref().clone())));
     let rules = |written| rules(written, &known, source);
-    let policy =
-        PolicyChoice { ask: rules(ask)?, allow: rules(exempt)?, refuse: rules(refuse)?, grounded, hosts };
+    let policy = PolicyChoice {
+        ask: rules(ask)?,
+        allow: rules(exempt)?,
+        refuse: rules(refuse)?,
+        grounded,
+        confirm,
+        hosts,
+    };
     reachable(&written.screen, &screen, &policy.hosts, source)?;
     Ok(Task {
         model: model(written.model.as_ref(), source)?,

@@ -104,6 +104,8 @@ pub(super) struct WrittenPolicy {
     #[serde(default)]
     pub(super) grounded: bool,
     #[serde(default)]
+    pub(super) confirm: bool,
+    #[serde(default)]
     pub(super) hosts: Vec<String>,
 }
 

@@ -15,6 +15,7 @@ mod loopback;
 mod asking;
 mod branching;
 mod circles;
+mod confirming;
 mod delegating;
 mod planning;
 mod proving;

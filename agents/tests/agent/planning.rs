@@ -1,6 +1,12 @@
 //! Plans: followed, failed and made anew.
 
-use percept::{Event, Outcome, Reflect, RunFolder, Thinking};
+use std::sync::Arc;
+
+use percept::{
+    Agent, Choose, Event, Evidence, Outcome, Reflect, RunFolder, Thinking,
+    models::{ModelAddress, RemoteModel, RemoteOptions},
+    tools::{Screen, builtin},
+};
 use serde_json::json;
 
 use crate::{
@@ -24,6 +30,49 @@ async fn a_plan_is_thought_over_where_the_run_grants_it() {
         assert_eq!((plan.think, plan.max_thought_tokens), expected);
         assert!(plan.max_tokens > think, "there is room behind the thought");
         assert!(!decision.think, "a call has a thought of its own");
+    }
+}
+
+/// Claude thinks before words alone, at a temperature of 1, and in 1024 tokens or more.
+#[test]
+fn a_thought_that_cannot_be_had_is_refused_before_the_run() {
+    let ModelAddress::Remote(address) = "anthropic:http://127.0.0.1:9#claude".parse().unwrap() else {
+        panic!("not remote")
+    };
+    let options = RemoteOptions { environment: |_| None, ..RemoteOptions::default() };
+    let model = Arc::new(RemoteModel::open(&address, options).unwrap());
+    let judged = Evidence { judge: Some("Is it done?".into()), ..Evidence::default() };
+    let base = Thinking { think: 2000, temperature: 1.0, reflect: Reflect::Never, ..Thinking::default() };
+    let learns = Thinking { reflect: Reflect::OnFailure, ..base };
+    let cases = [
+        (Thinking { plan: true, ..base }, Evidence::default(), Err("before a plan")),
+        (Thinking { temperature: 0.0, ..learns }, Evidence::default(), Err("before a lesson")),
+        (Thinking { think: 100, ..learns }, Evidence::default(), Err("at least 1024 tokens")),
+        (
+            Thinking { votes: 3, choose: Choose::Judge, ..base },
+            Evidence::default(),
+            Err("before a judgement"),
+        ),
+        (base, judged, Err("before a verdict")),
+        // Nothing of the kind is asked, or it is asked without a thought, or it can be had.
+        (base, Evidence::default(), Ok(())),
+        (Thinking { plan: true, think: 0, ..base }, Evidence::default(), Ok(())),
+        (learns, Evidence::default(), Ok(())),
+    ];
+    for (thinking, evidence, expected) in cases {
+        let screen: Arc<dyn Screen> = Pages::new(Manner::Turns, &["One"]);
+        let toolbox = builtin::toolbox(&screen).only(&["click", "finish"]).unwrap();
+        let builder = Agent::builder(model.clone(), toolbox).screen(screen).thinking(thinking).done(evidence);
+        let found = builder.build().map(drop).map_err(|error| error.to_string());
+        match (&found, expected) {
+            (Ok(()), Ok(())) => {}
+            (Err(error), Err(part)) => {
+                for part in [part, "`think` in `[thinking]`", "Leave `think` out"] {
+                    assert!(error.contains(part), "{error}");
+                }
+            }
+            _ => panic!("{thinking:?}: {found:?}"),
+        }
     }
 }
 

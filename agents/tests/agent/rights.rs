@@ -71,7 +71,7 @@ async fn a_question_that_nobody_answers_waits_on_the_disk() {
         let recording = journal::read(folder.path()).unwrap();
         let question = recording.question().expect("a question is open");
         assert!(
-            matches!(question, Event::ApprovalWanted { step: 1, call } if call.function == "click"),
+            matches!(question, Event::ApprovalWanted { step: 1, call, concern: None } if call.function == "click"),
             "{question:?}"
         );
         let mut run = asking(&actor, &pages).resume(folder.path(), None).unwrap();

@@ -256,6 +256,7 @@ impl ChatModel for Actor {
             thought: thought.into(),
             text: text.clone(),
             call,
+            unconfirmed: None,
             stop: if is_cut { StopReason::MaxTokens } else { StopReason::End },
             usage,
             tokens: self.probability.filter(|_| options.log_probabilities).map(token).into_iter().collect(),

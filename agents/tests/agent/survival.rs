@@ -105,9 +105,14 @@ fn replies() -> Vec<ScriptedReply> {
 }
 
 pub(crate) fn builder(ledger: &Ledger) -> percept::AgentBuilder {
+    scripted(&Arc::new(ScriptedModel::new(replies())), ledger)
+}
+
+/// An agent with the tools `deposit` and `close`, and this model.
+pub(crate) fn scripted(model: &Arc<ScriptedModel>, ledger: &Ledger) -> percept::AgentBuilder {
     let mut toolbox = Toolbox::new();
     toolbox.add(Deposit(Arc::clone(ledger))).unwrap().add(Close).unwrap();
-    Agent::builder(Arc::new(ScriptedModel::new(replies())), toolbox)
+    Agent::builder(model.clone(), toolbox)
         .screen(Arc::new(Balance(Arc::clone(ledger))))
         .thinking(Thinking { reflect: Reflect::OnFailure, ..Thinking::default() })
 }
@@ -127,7 +132,7 @@ async fn whole(folder: &Path) -> RunResult {
 }
 
 /// The folder as a kill after these bytes of the journal would have left it.
-fn cut(folder: &Path, journal: &[u8]) -> tempfile::TempDir {
+pub(crate) fn cut(folder: &Path, journal: &[u8]) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     fs::create_dir(copy.path().join("shots")).unwrap();
     for shot in fs::read_dir(folder.join("shots")).unwrap().flatten() {
@@ -138,7 +143,7 @@ fn cut(folder: &Path, journal: &[u8]) -> tempfile::TempDir {
 }
 
 /// The keys of what these lines say was paid in, and of the call that may have been.
-fn paid(journal: &[u8]) -> (Vec<String>, Option<String>) {
+pub(crate) fn paid(journal: &[u8]) -> (Vec<String>, Option<String>) {
     let (mut done, mut begun) = (Vec::new(), None);
     for line in journal.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n")) {
         match serde_json::from_slice::<Entry>(line).unwrap().event {

@@ -112,7 +112,8 @@ fn another_precision_is_compared_by_scores_replies_and_clicks() {
 
     let llava = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/data/llava-tiny");
     let llava = llava.display().to_string();
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 6] = [
+        (&["model", "--images", "shots", "--ask", "?", "--max-tokens", "0"], "write 1 or more"),
         (&["--images", "shots", "--ask", "?"], "can't be compared with itself"),
         (
             &["--images", "shots", "--ask", "?", "--precision", "q4", "--precision-a", "q4"],

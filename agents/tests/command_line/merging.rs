@@ -17,7 +17,7 @@ fn two_models_become_one_and_what_makes_no_sense_is_bad_input() {
     let merge = |arguments: &[&str]| percept(&[&["models", "merge"], arguments].concat(), folder.path());
     let merged = merge(&[&a, &a, "-o", "both", "--json"]);
     assert_eq!(merged.status.code(), Some(0), "{}", text(&merged.stderr));
-    assert_eq!(document(&merged)["graphs"]["embed_tokens.onnx"], json!({ "merged": 0, "equal": 1 }));
+    assert_eq!(document(&merged)["graphs"]["onnx/embed_tokens.onnx"], json!({ "merged": 0, "equal": 1 }));
     let cases: [(&[&str], &str); 6] = [
         (&[&a, &a, "-o", "both"], "both is there already"),
         (&[&a, &b, "-o", "c"], "it has other tokens than the first model's"),

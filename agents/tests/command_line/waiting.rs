@@ -25,6 +25,26 @@ fn a_question_waits_on_the_disk_until_somebody_answers() {
 }
 
 #[test]
+fn what_a_models_vendor_wants_confirmed_waits_on_the_disk_where_the_task_asks_and_else_is_refused() {
+    let mut concern = call("finish", json!({ "answer": "41" }));
+    concern["concern"] = json!("It ends the run");
+    let script = [concern, call("finish", json!({ "answer": "42" }))];
+    // Whoever asks about anything asks about that too.
+    for lines in ["confirm = true", "ask = [\"wait\"]"] {
+        let folder = scene(&script, &format!("[policy]\n{lines}\n[thinking]\nreflect = \"never\""));
+        let output = percept(&["run", "task.toml", "--json", "--out", "a"], folder.path());
+        assert_eq!(output.status.code(), Some(6), "{}", text(&output.stderr));
+        let result = document(&percept(&["resume", "a", "--json", "--approve"], folder.path()));
+        assert_eq!((&result["outcome"], &result["answer"]), (&json!("done"), &json!("41")), "{result}");
+    }
+    let folder = scene(&script, "[thinking]\nreflect = \"never\"");
+    let result = document(&percept(&["run", "task.toml", "--json", "--out", "a"], folder.path()));
+    assert_eq!((&result["outcome"], &result["answer"]), (&json!("done"), &json!("42")), "{result}");
+    let journal = std::fs::read_to_string(folder.path().join("a/journal.jsonl")).unwrap();
+    assert!(journal.contains("wants a person to confirm this first (It ends the run)"), "{journal}");
+}
+
+#[test]
 fn a_limit_that_asks_waits_on_the_disk_too() {
     let wait = || call("wait", json!({ "seconds": 0 }));
     let script = [wait(), wait(), call("finish", json!({ "answer": "42" }))];

@@ -1,4 +1,4 @@
-//! A window over a long conversation, on the command line.
+//! A window over a long conversation and a shorter context, on the command line.
 
 use std::path::Path;
 
@@ -35,12 +35,14 @@ fn a_window_bounds_what_is_seen_and_says_so() {
 }
 
 #[test]
-fn a_window_that_cannot_be_had_is_refused() {
-    let cases: [(&str, &[&str], i32, &str); 4] = [
+fn a_window_or_a_context_that_cannot_be_had_is_refused() {
+    let cases: [(&str, &[&str], i32, &str); 6] = [
         ("llama-tiny", &["Hm?", "--window", "16"], 2, "counts positions by its cache's length"),
         ("qwen3-tiny", &["Hm?", "--window", "0"], 2, "number would be zero"),
         ("qwen3-tiny", &["Hm?", "--sinks", "2"], 2, "--window"),
         ("qwen3-tiny", &[&"word ".repeat(600), "--window", "16"], 2, "the model's context holds 512"),
+        ("qwen3-tiny", &[&"word ".repeat(60), "--context", "32"], 2, "the model's context holds 32"),
+        ("qwen3-tiny", &["Hm?", "--context", "0"], 2, "number would be zero"),
     ];
     for (model, arguments, code, said) in cases {
         let output = ask(model, arguments);

@@ -47,6 +47,7 @@ impl ChatModel for Moth {
             thought: String::new(),
             text: format!("{} {}", call.function, call.arguments),
             call: Some(Ok(call)),
+            unconfirmed: None,
             stop: StopReason::End,
             usage: Usage::default(),
             tokens: Vec::new(),

@@ -12,11 +12,15 @@ pub struct ReplyDifference {
     pub image: String,
     /// The question.
     pub ask: String,
-    /// Kullback–Leibler divergence of the second model's distribution of the first token from the first one's, in nats.
+    /// Kullback–Leibler divergence of the second model's distribution of the first token from the first one's, in nats;
+    /// infinite, which JSON writes as `null`, where a token is ruled out.
     pub divergence: f64,
+    /// Whether the second model rules a first token out (minus infinity) that the first one doesn't.
+    pub ruled_out: bool,
     /// The greatest difference of a score of the first token.
     pub greatest_logit: f32,
-    /// Where the first model's first token stands among the second one's: 1 is the same.
+    /// Where the first model's first token stands among the second one's, of equals the first in the vocabulary before the
+    /// others, as greedy decoding takes them: 1 is the same.
     pub rank: usize,
     /// How many tokens are equal until they part.
     pub equal_tokens: usize,
@@ -50,6 +54,9 @@ pub struct Summary {
     pub equal_replies: Option<f64>,
     /// Of these, the share whose first token is the same.
     pub equal_first_tokens: Option<f64>,
+    /// Of these, the share in which the second model rules a first token out that the first one doesn't; divergences are
+    /// infinite then, which JSON writes as `null`.
+    pub ruled_out: Option<f64>,
     /// The greatest divergence.
     pub greatest_divergence: Option<f64>,
     /// The mean divergence.
@@ -82,7 +89,8 @@ impl Comparison {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Request`] if the models have vocabularies of different sizes: their scores can't be compared.
+    /// [`ModelError::Request`] if the models have vocabularies of different sizes: their scores can't be compared;
+    /// [`ModelError::Engine`] if scores of one are no numbers, which would count as equal to any.
     pub fn of(
         questions: &Questions,
         a: &mut Answers,
@@ -119,22 +127,42 @@ fn reply(
     [logits_of_a, logits_of_b]: &[Vec<f32>; 2],
 ) -> Result<ReplyDifference, ModelError> {
     same_vocabulary(logits_of_a.len(), logits_of_b.len())?;
+    all_numbers("first", logits_of_a)?;
+    all_numbers("second", logits_of_b)?;
     let higher = |best: (usize, f32), (token, &logit)| if logit > best.1 { (token, logit) } else { best };
     let (first, _) = logits_of_a.iter().enumerate().fold((0, f32::NEG_INFINITY), higher);
-    let above =
-        logits_of_b.get(first).map_or(0, |own| logits_of_b.iter().filter(|logit| *logit > own).count());
+    let comes_before =
+        |own: f32, (token, logit): (usize, f32)| logit > own || (logit >= own && token < first);
+    let before = logits_of_b.get(first).map_or(0, |own| {
+        logits_of_b.iter().copied().enumerate().filter(|other| comes_before(*own, *other)).count()
+    });
     let equal_tokens = equal_beginning(&a.tokens, &b.tokens);
-    let pairs = logits_of_a.iter().zip(logits_of_b).filter(|(a, b)| a.is_finite() && b.is_finite());
+    let pairs = logits_of_a.iter().zip(logits_of_b);
+    let of_both = pairs.clone().filter(|(a, b)| a.is_finite() && b.is_finite());
     Ok(ReplyDifference {
         image: image.into(),
         ask: ask.into(),
         divergence: divergence(logits_of_a, logits_of_b),
-        greatest_logit: pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max),
-        rank: above + 1,
+        ruled_out: pairs.clone().any(|(a, b)| a.is_finite() && !b.is_finite()),
+        greatest_logit: of_both.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max),
+        rank: before + 1,
         equal_tokens,
         equal: a.tokens == b.tokens,
         texts: [a.text.clone(), b.text.clone()],
     })
+}
+
+/// Minus infinity is how a graph forbids a token. Whatever else isn't finite is no score, and neither are scores that forbid
+/// everything.
+fn all_numbers(model: &str, logits: &[f32]) -> Result<(), ModelError> {
+    let is_broken = |logit: &&f32| logit.is_nan() || **logit == f32::INFINITY;
+    let problem = match logits.iter().filter(is_broken).count() {
+        0 if logits.iter().any(|logit| logit.is_finite()) => return Ok(()),
+        0 => "forbids every token".to_owned(),
+        broken => format!("gave {broken} scores of {} that are no numbers (NaN or infinite)", logits.len()),
+    };
+    let remedy = "fetch or export it again, or take another precision or device";
+    Err(ModelError::Engine(format!("the {model} model {problem}: {remedy}").into()))
 }
 
 /// Σ p·ln(p/q) over the vocabulary, in nats (Kullback and Leibler 1951); infinite where the second model rules out what the
@@ -184,6 +212,7 @@ fn summary(replies: &[ReplyDifference], clicks: &[ClickDifference], moved_by: f6
         replies: replies.len(),
         equal_replies: share(count(|reply| reply.equal), replies.len()),
         equal_first_tokens: share(count(|reply| reply.rank == 1), replies.len()),
+        ruled_out: share(count(|reply| reply.ruled_out), replies.len()),
         greatest_divergence: divergences().reduce(f64::max),
         mean_divergence: share(1, replies.len()).map(|each| divergences().sum::<f64>() * each),
         greatest_logit: replies.iter().map(|reply| reply.greatest_logit).reduce(f32::max),
@@ -220,12 +249,53 @@ mod tests {
             assert!((found.greatest_logit - greatest).abs() < 1e-5, "{found:?}");
             assert_eq!((found.rank, found.equal_tokens, found.equal), (rank, 2, false));
         }
-        assert!(divergence(&[0.0, 0.0], &[0.0, f32::NEG_INFINITY]).is_infinite());
-        assert!(divergence(&[0.0, f32::NEG_INFINITY], &[0.0, 0.0]).is_finite());
         let other = reply("i", "?", [&answer(&[]), &answer(&[])], &[vec![1.0], vec![1.0, 2.0]])
             .unwrap_err()
             .to_string();
         assert!(other.contains("one model scores 1 tokens, the other 2"), "{other}");
+    }
+
+    fn first_scores(a: &[f32], b: &[f32]) -> Result<ReplyDifference, ModelError> {
+        reply("i", "?", [&answer(&[0]), &answer(&[0])], &[a.to_vec(), b.to_vec()])
+    }
+
+    #[test]
+    fn scores_that_are_no_numbers_are_refused_and_not_equal_to_any() {
+        let (nan, up, down) = (f32::NAN, f32::INFINITY, f32::NEG_INFINITY);
+        let cases: [([f32; 2], [f32; 2], &str); 5] = [
+            ([0.0, 1.0], [0.0, nan], "the second model gave 1 scores of 2 that are no numbers"),
+            ([0.0, 1.0], [nan, nan], "the second model gave 2 scores of 2 that are no numbers"),
+            ([0.0, 1.0], [0.0, up], "the second model gave 1 scores of 2 that are no numbers"),
+            ([nan, 1.0], [0.0, 1.0], "the first model gave 1 scores of 2 that are no numbers"),
+            ([0.0, 1.0], [down, down], "the second model forbids every token"),
+        ];
+        for (a, b, problem) in cases {
+            let error = first_scores(&a, &b).unwrap_err();
+            assert!(matches!(error, ModelError::Engine(_)), "{error}");
+            assert!(error.to_string().starts_with(problem), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_the_second_model_alone_rules_out_is_told_apart_from_no_replies() {
+        let (out, back) = ([0.0, f32::NEG_INFINITY], [0.0, 0.0]);
+        let (found, other) = (first_scores(&back, &out).unwrap(), first_scores(&out, &back).unwrap());
+        assert!(found.divergence.is_infinite() && found.ruled_out, "{found:?}");
+        assert!(other.divergence.is_finite() && !other.ruled_out, "{other:?}");
+        assert_eq!(summary(&[found, other], &[], 10.0).ruled_out, Some(0.5));
+        assert_eq!(summary(&[], &[], 10.0).ruled_out, None);
+    }
+
+    #[test]
+    fn of_equal_scores_the_first_token_comes_first_as_greedy_takes_it() {
+        for (a, b, rank) in [
+            ([0.0, 1.0, 0.0], [1.0, 1.0, 0.0], 2),
+            ([0.0, 1.0, 0.0], [0.0, 1.0, 1.0], 1),
+            ([1.0, 1.0, 1.0], [1.0, 1.0, 1.0], 1),
+            ([0.0, 0.0, 1.0], [2.0, 1.0, 1.0], 3),
+        ] {
+            assert_eq!(first_scores(&a, &b).unwrap().rank, rank, "{a:?} {b:?}");
+        }
     }
 
     #[test]

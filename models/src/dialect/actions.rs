@@ -64,8 +64,9 @@ pub(super) enum Means {
     Enter(&'static str),
     /// Whatever the function takes, in JSON, with places in the model's own numbers.
     Own(&'static str),
-    /// A word that says nothing to the function.
-    Word(&'static str),
+    /// How the task ended, [`STATUSES`]. The first says nothing to the function; the second is refused, so that a model that
+    /// gives up doesn't have to claim the first.
+    Status,
     /// The middle of the screenshot, which the model doesn't write.
     Middle(&'static str),
     /// A number that the model doesn't write: this, or the most that the function takes.
@@ -73,6 +74,9 @@ pub(super) enum Means {
     /// An argument that the model has no word for, and the function can do without.
     Unsaid(&'static str),
 }
+
+/// What models say of how a task ended.
+pub(super) const STATUSES: [&str; 2] = ["success", "failure"];
 
 /// An argument that must be written.
 pub(super) const fn written(name: &'static str, means: Means) -> Argument {
@@ -194,7 +198,7 @@ impl Means {
     fn names(self) -> Vec<&'static str> {
         match self {
             Self::Wheel { direction, amount, .. } => vec![direction, amount],
-            Self::Word(_) | Self::Enter(_) => Vec::new(),
+            Self::Status | Self::Enter(_) => Vec::new(),
             Self::Point(name)
             | Self::Pair(name)
             | Self::Text(name)
@@ -230,7 +234,7 @@ impl Means {
             Self::Wheel { direction, amount, .. } => {
                 is(direction, &["string"]) && is(amount, &["integer", "number"])
             }
-            Self::Word(_) => true,
+            Self::Status => true,
             Self::Unsaid(name) => !is_required(schema, name),
         }
     }

@@ -240,7 +240,7 @@ impl Dialect for ComputerUse {
     }
 
     fn said(&self, thought: &str, text: &str) -> String {
-        let text = text.trim_start_matches(OPEN);
+        let text = text.trim_start().strip_prefix(OPEN).unwrap_or(text);
         let between = match self.syntax {
             Syntax::Json => "\n",
             // The template's empty line.

@@ -23,8 +23,8 @@ use crate::{Call, Function, ModelError, Thought};
 const CALL: &str = "tool_call";
 const NAME: &str = "tool_name";
 
-/// About so many characters a token, for a thought that stands in a JSON text and is bounded there.
-const CHARACTERS: usize = 4;
+/// The most that a thought or a note is bounded at: more than any context holds.
+const MOST: usize = 1 << 24;
 
 /// `{"note": …, "thought": …, "tool_call": {"tool_name": …}}`.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl Holo {
         &self,
         functions: &[Function],
         thought: Thought,
-        characters: usize,
+        [note, said]: [Value; 2],
     ) -> Result<Value, ModelError> {
         if functions.is_empty() {
             return Err(ModelError::Request("a call is asked for, but no function is on offer".into()));
@@ -50,10 +50,9 @@ impl Holo {
         let mut calls =
             functions.iter().map(|function| self.call(function)).collect::<Result<Vec<_>, _>>()?;
         let call = if calls.len() == 1 { calls.remove(0) } else { json!({ "anyOf": calls }) };
-        let text = json!({ "type": "string", "maxLength": characters });
         let (properties, required) = match thought {
             Thought::Free => (
-                json!({ "note": { "anyOf": [{ "type": "null" }, text.clone()] }, "thought": text, CALL: call }),
+                json!({ "note": { "anyOf": [{ "type": "null" }, note] }, "thought": said, CALL: call }),
                 json!(["note", "thought", CALL]),
             ),
             Thought::None => (json!({ CALL: call }), json!([CALL])),
@@ -132,8 +131,8 @@ impl Dialect for Holo {
         if thought == Thought::Free {
             lines.push("`note` holds what later steps will need of this screen, or null; `thought` is the next step in a line.".into());
         }
-        // Its characters are bounded in the grammar alone.
-        let mut schema = self.reply(functions, thought, 0)?;
+        // How long texts may be is the grammar's alone to know.
+        let mut schema = self.reply(functions, thought, [json!({}), json!({})])?;
         unbounded(&mut schema);
         lines.extend([
             "Reply with one JSON object that fits this schema and nothing else:".into(),
@@ -149,7 +148,8 @@ impl Dialect for Holo {
         thought: Thought,
         max_thought_tokens: usize,
     ) -> Result<Grammar, ModelError> {
-        let schema = self.reply(functions, thought, max_thought_tokens * CHARACTERS)?;
+        let note = max_thought_tokens / 3;
+        let schema = self.reply(functions, thought, [note, max_thought_tokens - note].map(text))?;
         Ok(Grammar::of(Form::Json(spaced::schema(&schema))))
     }
 
@@ -208,13 +208,20 @@ impl Dialect for Holo {
         Some(written())
     }
 
-    fn thought(&self, _before: &str, text: &str) -> String {
+    fn thought(&self, before: &str, text: &str) -> String {
         let reply: Value = serde_json::from_str(text.trim()).unwrap_or_default();
         let part = |name: &str| {
             reply.get(name).and_then(Value::as_str).map(str::trim).filter(|part| !part.is_empty())
         };
-        let parts: Vec<&str> = [part("thought"), part("note")].into_iter().flatten().collect();
+        // Where a template opened a thought of its own, that is the one, and the object has none.
+        let before = Some(before.trim()).filter(|before| !before.is_empty());
+        let parts: Vec<&str> = [before, part("thought"), part("note")].into_iter().flatten().collect();
         parts.join("\n")
+    }
+
+    fn call_begins(&self, text: &str) -> usize {
+        // Within a text its quotes would be escaped.
+        text.find(&format!("\"{CALL}\"")).unwrap_or(text.len())
     }
 
     fn said(&self, thought: &str, text: &str) -> String {
@@ -227,6 +234,16 @@ impl Dialect for Holo {
             _ => text.trim().to_owned(),
         }
     }
+}
+
+/// A text of about so many tokens: a thought here stands in JSON, where nothing can count them. Four letters of ASCII are one, and
+/// so is any other character, with up to three of those before it.
+fn text(tokens: usize) -> Value {
+    if tokens == 0 {
+        return json!({ "type": "string", "maxLength": 0 });
+    }
+    let (ascii, other, most) = (r"[\x00-\x7f]", r"[^\x00-\x7f]", tokens.min(MOST));
+    json!({ "type": "string", "pattern": format!("^({ascii}{{4}}|{ascii}{{0,3}}{other}){{0,{most}}}{ascii}{{0,3}}$") })
 }
 
 /// Takes away how long texts may be.

@@ -123,8 +123,10 @@ pub(super) fn read(written: &Value) -> Result<String, String> {
         }
         // One name may be a chord already, and a space is a key.
         Value::String(text) if text == " " => Some(vec![text.clone()]),
-        Value::String(text) if text.trim().contains(' ') => Some(parts(text, ' ')),
-        Value::String(text) => Some(parts(text, '+')),
+        Value::String(text) => {
+            let text = closed(text);
+            Some(parts(&text, if text.trim().contains(' ') { ' ' } else { '+' }))
+        }
         _ => None,
     }
     .filter(|parts: &Vec<String>| !parts.is_empty())
@@ -132,6 +134,17 @@ pub(super) fn read(written: &Value) -> Result<String, String> {
     let names: Vec<&str> =
         parts.iter().map(|part| known(part).map_or(part.as_str(), |known| known[0])).collect();
     Ok(names.join("+"))
+}
+
+/// A chord without the spaces around a `+` that stands between keys: `ctrl + a` isn't `ctrl`, `+` and `a`. At the end a `+`
+/// is a key.
+fn closed(chord: &str) -> String {
+    let Some((first, rest)) = chord.split_once('+') else { return chord.to_owned() };
+    let rest = closed(rest);
+    if first.trim().is_empty() || rest.trim().is_empty() {
+        return format!("{first}+{rest}");
+    }
+    format!("{}+{}", first.trim_end(), rest.trim_start())
 }
 
 /// The parts of a chord. The last `+` of `Control++` is a key.
@@ -164,6 +177,10 @@ mod tests {
             (json!(["ctrl", "a"]), "Control+a", PyAutoGui, vec!["ctrl", "a"]),
             (json!("ctrl c"), "Control+c", PyAutoGui, vec!["ctrl", "c"]),
             (json!("ctrl+shift+t"), "Control+Shift+t", PyAutoGui, vec!["ctrl", "shift", "t"]),
+            (json!("ctrl + a"), "Control+a", PyAutoGui, vec!["ctrl", "a"]),
+            (json!("ctrl+ shift +t"), "Control+Shift+t", PyAutoGui, vec!["ctrl", "shift", "t"]),
+            (json!("ctrl + +"), "Control++", PyAutoGui, vec!["ctrl", "+"]),
+            (json!("ctrl +"), "Control++", PyAutoGui, vec!["ctrl", "+"]),
             (json!(["Enter"]), "Enter", W3c, vec!["Enter"]),
             (json!("enter"), "Enter", PyAutoGui, vec!["enter"]),
             (json!(["Alt", "ArrowLeft"]), "Alt+ArrowLeft", W3c, vec!["Alt", "ArrowLeft"]),

@@ -12,7 +12,7 @@ use super::{
     grid::Mark,
     places::Places,
     schema::{self, is_required, places_can_be_read_back, properties, refused, resolve},
-    vendors::Computer,
+    vendors::{Check, Computer},
 };
 use crate::{Call, Function, ModelError, Thought};
 
@@ -31,6 +31,17 @@ pub(crate) struct Declared {
     pub(crate) description: String,
     /// JSON Schema of its arguments, without a mark of ours.
     pub(crate) parameters: Value,
+}
+
+/// A call as an API handed it back, read.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Native {
+    /// The thought that its arguments hold.
+    pub(crate) thought: String,
+    /// Its places in pixels of the screenshot.
+    pub(crate) call: Call,
+    /// Why the vendor wants a person to confirm it first, if it does.
+    pub(crate) concern: Option<String>,
 }
 
 /// Function calling in an API's own way.
@@ -134,15 +145,25 @@ impl NativeDialect {
         Ok(Value::Object(result))
     }
 
-    /// Whether a call of long ago can be shown as one: of a function or the tool, and not one that was refused because a
-    /// person would have had to be asked.
-    pub(crate) fn shows(self, name: &str, arguments: &Map<String, Value>, functions: &[Function]) -> bool {
+    /// Whether a call of long ago can be shown as one: of a function or the tool, and not one of which a person would have had
+    /// to be asked, unless one confirmed it.
+    pub(crate) fn shows(
+        self,
+        name: &str,
+        arguments: &Map<String, Value>,
+        confirmed: bool,
+        functions: &[Function],
+    ) -> bool {
         let Some(computer) = self.computer else { return false };
-        (computer.owns(name, functions) || computer.declares(name, functions))
-            && computer.question(arguments).is_none()
+        let may_be_shown = match computer.check(arguments) {
+            Check::Passed => true,
+            Check::Confirm(_) => confirmed,
+            Check::Blocked(_) => false,
+        };
+        may_be_shown && (computer.owns(name, functions) || computer.declares(name, functions))
     }
 
-    /// A call as the API handed it back, its places in pixels of the screenshot, and the thought that it holds.
+    /// Reads a call as the API handed it back.
     ///
     /// # Errors
     ///
@@ -153,17 +174,20 @@ impl NativeDialect {
         arguments: &str,
         thought: Thought,
         functions: &[Function],
-    ) -> Result<(String, Call), String> {
+    ) -> Result<Native, String> {
         // A function without arguments may be called with none.
         let arguments = if arguments.trim().is_empty() { "{}" } else { arguments };
         let mut arguments: Map<String, Value> = serde_json::from_str(arguments)
             .map_err(|error| format!("the arguments of `{name}` aren't one JSON object: {error}"))?;
+        let mut concern = None;
         if let Some(computer) = self.computer {
-            if computer.owns(name, functions) {
-                return Ok((String::new(), computer.read(name, arguments, functions)?));
-            }
             // Functions that are declared beside the tool may be asked about as well.
-            computer.unasked(&mut arguments)?;
+            concern = computer.checked(&mut arguments)?;
+            if computer.owns(name, functions) {
+                let thought = computer.intent(&arguments).unwrap_or_default().to_owned();
+                let call = computer.read(name, arguments, functions)?;
+                return Ok(Native { thought, call, concern });
+            }
         }
         let Some(function) = functions.iter().find(|function| function.name == name) else {
             let names: Vec<&str> = functions.iter().map(|function| function.name.as_str()).collect();
@@ -177,7 +201,8 @@ impl NativeDialect {
         };
         let schema = resolve(function).map_err(|error| error.to_string())?;
         let arguments = schema::read(&schema, Value::Object(arguments), &self.places)?;
-        Ok((thought.unwrap_or_default(), Call { function: name.into(), arguments }))
+        let call = Call { function: name.into(), arguments };
+        Ok(Native { thought: thought.unwrap_or_default(), call, concern })
     }
 }
 

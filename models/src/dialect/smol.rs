@@ -219,7 +219,7 @@ impl Dialect for SmolOperator {
     }
 
     fn said(&self, thought: &str, text: &str) -> String {
-        let call = text.trim_start_matches(OPEN);
+        let call = text.trim_start().strip_prefix(OPEN).unwrap_or(text);
         let [open, close] = THINK;
         if thought.is_empty() {
             format!("{OPEN}{call}")

@@ -5,6 +5,7 @@ mod holo;
 mod offered;
 mod smol;
 mod tags;
+mod trained;
 mod ui_tars;
 mod vendors;
 mod written;

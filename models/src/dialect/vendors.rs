@@ -4,12 +4,15 @@
 //! here but which of them a run can do. What comes back is an action of the vendor's; a file beside this one brings it to
 //! the form in which its table has it, and the table says which function on offer that is ([`actions`](super::actions)).
 //!
-//! An action of which the vendor wants a person to be asked first is refused in words. It is never acknowledged, neither
-//! here nor in what the vendor is shown later.
+//! An action of which the vendor wants a person to be asked first is given back beside a refusal ([`Check`]). The vendor is told
+//! that it was confirmed only where a person did, and what isn't plainly a question or a permission is a refusal.
 
 mod anthropic;
 mod gemini;
+mod gemini_3;
 mod openai;
+
+pub(crate) use self::openai::PENDING;
 
 use serde_json::{Map, Value};
 
@@ -30,7 +33,10 @@ const NO_SCREEN: [u32; 2] = [1024, 768];
 pub(crate) enum Vendor {
     Anthropic,
     OpenAi,
+    /// Google's, of Gemini 2.5.
     Google,
+    /// Google's, from Gemini 3 on.
+    Google3,
 }
 
 /// A vendor's tool, on screenshots that are sent within bounds.
@@ -53,6 +59,25 @@ pub(crate) struct Offering {
     pub(crate) others: Vec<Function>,
 }
 
+/// What a vendor's safety system says of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Check {
+    /// Nothing, or that it may be done.
+    Passed,
+    /// A person is to confirm it first, for this reason.
+    Confirm(String),
+    /// It isn't to be done, for this reason.
+    Blocked(String),
+}
+
+/// The refusal of a call that a person would have to confirm, in words for the model.
+pub(crate) fn unconfirmed(why: &str) -> String {
+    format!(
+        "the model's vendor wants a person to confirm this first ({why}), and nobody is asked here: do it another way, or \
+         leave it to the person"
+    )
+}
+
 /// An action as its table has it, and its arguments.
 type Brought = (String, Map<String, Value>);
 
@@ -70,6 +95,7 @@ impl Computer {
     ) -> Result<Option<Offering>, ModelError> {
         let all = match self.vendor {
             Vendor::Google => &gemini::ALL[..],
+            Vendor::Google3 => &gemini_3::ALL[..],
             Vendor::Anthropic | Vendor::OpenAi => &[],
         };
         if functions.is_empty() {
@@ -77,7 +103,7 @@ impl Computer {
             return Ok(is_needed.then_some(Offering { size, actions, excluded, others }));
         }
         let offer = Offer::of(self.table(), functions)?;
-        if self.vendor != Vendor::Google && functions.iter().any(|function| function.name == COMPUTER) {
+        if !self.is_googles() && functions.iter().any(|function| function.name == COMPUTER) {
             return Err(ModelError::Request(format!(
                 "a function can't be called `{COMPUTER}` beside the vendor's tool of that name: rename it, or set \
                  `?computer=functions`"
@@ -105,6 +131,10 @@ impl Computer {
     pub(crate) fn owns(self, name: &str, functions: &[Function]) -> bool {
         match self.vendor {
             Vendor::Google => gemini::ALL.contains(&name) && !self.declares(name, functions),
+            Vendor::Google3 => {
+                (gemini_3::ALL.contains(&name) || gemini::ALL.contains(&name))
+                    && !self.declares(name, functions)
+            }
             Vendor::Anthropic | Vendor::OpenAi => name == COMPUTER,
         }
     }
@@ -113,18 +143,23 @@ impl Computer {
     ///
     /// # Errors
     ///
-    /// In words for the model: a person would have to be asked, no function on offer does it, or it isn't written so.
+    /// In words for the model: no function on offer does it, or it isn't written so.
     pub(crate) fn read(
         self,
         name: &str,
         mut arguments: Map<String, Value>,
         functions: &[Function],
     ) -> Result<Call, String> {
-        self.unasked(&mut arguments)?;
+        // The first models of Gemini 3 had the names of before.
+        if self.vendor == Vendor::Google3 && !gemini_3::ALL.contains(&name) {
+            arguments.shift_remove(gemini_3::INTENT);
+            return Self { vendor: Vendor::Google, ..self }.read(name, arguments, functions);
+        }
         let (action, arguments) = match self.vendor {
             Vendor::Anthropic => anthropic::brought(arguments)?,
             Vendor::OpenAi => openai::brought(arguments)?,
             Vendor::Google => gemini::brought(name, arguments)?,
+            Vendor::Google3 => gemini_3::brought(name, arguments),
         };
         let offer = Offer::of(self.table(), functions).map_err(|error| error.to_string())?;
         let Some(offered) = offer.action(&action) else {
@@ -141,22 +176,23 @@ impl Computer {
         offered.read(arguments, self.scale())
     }
 
-    /// Refuses a call of which a person would have to be asked, and takes out that nobody has to be.
+    /// Takes out of a call what the vendor's safety system says of it, and gives why a person is to confirm it, if one is.
     ///
     /// # Errors
     ///
-    /// In words for the model: the vendor wants a person to confirm it.
-    pub(crate) fn unasked(self, arguments: &mut Map<String, Value>) -> Result<(), String> {
-        if let Some(why) = self.question(arguments) {
-            return Err(format!(
-                "the model's vendor wants a person to confirm this first ({why}), and nobody is asked here: do it another \
-                 way, or leave it to the person"
-            ));
+    /// In words for the model: it isn't to be done at all.
+    pub(crate) fn checked(self, arguments: &mut Map<String, Value>) -> Result<Option<String>, String> {
+        let check = self.check(arguments);
+        if let Some(words) = self.safety() {
+            arguments.shift_remove(words);
         }
-        if self.vendor == Vendor::Google {
-            arguments.shift_remove(gemini::SAFETY);
+        match check {
+            Check::Passed => Ok(None),
+            Check::Confirm(why) => Ok(Some(why)),
+            Check::Blocked(why) => {
+                Err(format!("the model's vendor doesn't allow this ({why}): do it another way, or leave it"))
+            }
         }
-        Ok(())
     }
 
     /// Whether this function is declared beside the tool: no action of the tool's stands for it.
@@ -164,13 +200,33 @@ impl Computer {
         Offer::of(self.table(), functions).is_ok_and(|offer| offer.other(name).is_some())
     }
 
-    /// What the vendor wants a person to be asked before this is done.
-    pub(crate) fn question(self, arguments: &Map<String, Value>) -> Option<String> {
+    /// What the vendor's safety system says of a call.
+    pub(crate) fn check(self, arguments: &Map<String, Value>) -> Check {
+        match self.vendor {
+            Vendor::Anthropic => Check::Passed,
+            Vendor::OpenAi => openai::check(arguments),
+            Vendor::Google | Vendor::Google3 => gemini::check(arguments),
+        }
+    }
+
+    /// The argument that the safety system speaks in.
+    fn safety(self) -> Option<&'static str> {
         match self.vendor {
             Vendor::Anthropic => None,
-            Vendor::OpenAi => openai::question(arguments),
-            Vendor::Google => gemini::question(arguments),
+            Vendor::OpenAi => Some(PENDING),
+            Vendor::Google | Vendor::Google3 => Some(gemini::SAFETY),
         }
+    }
+
+    /// Why the model does what it calls, where the tool has an argument for that.
+    pub(crate) fn intent(self, arguments: &Map<String, Value>) -> Option<&str> {
+        let intent = (self.vendor == Vendor::Google3).then(|| arguments.get(gemini_3::INTENT)).flatten();
+        intent.and_then(Value::as_str)
+    }
+
+    /// Whether its actions are functions of their own.
+    fn is_googles(self) -> bool {
+        matches!(self.vendor, Vendor::Google | Vendor::Google3)
     }
 
     fn table(self) -> &'static [Action] {
@@ -178,12 +234,13 @@ impl Computer {
             Vendor::Anthropic => &anthropic::ACTIONS,
             Vendor::OpenAi => &openai::ACTIONS,
             Vendor::Google => &gemini::ACTIONS,
+            Vendor::Google3 => &gemini_3::ACTIONS,
         }
     }
 
     fn scale(self) -> Scale {
         match self.vendor {
-            Vendor::Google => Scale::THOUSANDTHS,
+            Vendor::Google | Vendor::Google3 => Scale::THOUSANDTHS,
             Vendor::Anthropic | Vendor::OpenAi => Scale::Within(self.fit),
         }
     }

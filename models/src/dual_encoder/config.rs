@@ -73,7 +73,7 @@ impl EncoderConfig {
     /// # Errors
     ///
     /// [`ModelError::Folder`] if one is missing, torn, or asks for padding on the left.
-    pub(super) fn of_folder(folder: &Path, family: EncoderFamily) -> Result<Self, ModelError> {
+    pub(crate) fn of_folder(folder: &Path, family: EncoderFamily) -> Result<Self, ModelError> {
         let written: Written = parse_required(&folder.join("config.json"))?;
         let path = folder.join("tokenizer_config.json");
         let tokenizer: TokenizerWritten = read_settings(&path)?;

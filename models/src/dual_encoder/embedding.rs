@@ -1,6 +1,6 @@
 //! Vectors of length 1, and how alike two of them are.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use serde::Serialize;
 
@@ -32,8 +32,15 @@ impl Embedding {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Engine`] if there are none, or they cancel each other out.
+    /// [`ModelError::Engine`] if there are none, or they cancel each other out; [`ModelError::Request`] if they have different
+    /// lengths, and so are of different models.
     pub fn mean(all: &[Self]) -> Result<Self, ModelError> {
+        let lengths: BTreeSet<usize> = all.iter().map(|embedding| embedding.0.len()).collect();
+        if lengths.len() > 1 {
+            let problem =
+                format!("embeddings of {lengths:?} numbers have no mean: they are of different models");
+            return Err(ModelError::Request(problem));
+        }
         let mut sum = vec![0.0_f64; all.first().map_or(0, |first| first.0.len())];
         for embedding in all {
             for (sum, value) in sum.iter_mut().zip(&embedding.0) {
@@ -53,17 +60,22 @@ impl Embedding {
         &self.0
     }
 
-    /// The cosine of the angle to another one: 1 for the same direction, 0 for nothing in common.
+    /// The cosine of the angle to another one of the same model: 1 for the same direction, 0 for nothing in common. Of
+    /// another model's embedding it means nothing, and of one of another length it is not a number.
     pub fn cosine(&self, other: &Self) -> f32 {
+        if self.0.len() != other.0.len() {
+            return f32::NAN;
+        }
         self.0.iter().zip(&other.0).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>() as f32
     }
 }
 
-/// The places of the candidates and their cosines to the query, the most alike first; equals in their own order.
+/// The places of the candidates and their cosines to the query, the most alike first; equals in their own order. Embeddings of
+/// another length than the query's aren't of its model, and come last.
 pub fn nearest(query: &Embedding, candidates: &[Embedding]) -> Vec<(usize, f32)> {
     let mut found: Vec<(usize, f32)> =
         candidates.iter().map(|candidate| query.cosine(candidate)).enumerate().collect();
-    found.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    found.sort_by(|(_, a), (_, b)| a.is_nan().cmp(&b.is_nan()).then(b.total_cmp(a)));
     found
 }
 
@@ -123,6 +135,8 @@ mod tests {
         assert!((mean.values()[0] - 0.5_f32.sqrt()).abs() < 1e-7, "{mean:?}");
         assert!(Embedding::mean(&[of(&[1.0]), of(&[-1.0])]).is_err());
         assert!(Embedding::mean(&[]).is_err());
+        let error = Embedding::mean(&[of(&[1.0, 0.0]), of(&[1.0])]).unwrap_err().to_string();
+        assert!(error.contains("{1, 2} numbers"), "{error}");
     }
 
     #[test]
@@ -131,5 +145,9 @@ mod tests {
         let places: Vec<usize> =
             nearest(&of(&[1.0, 0.0]), &candidates).into_iter().map(|(place, _)| place).collect();
         assert_eq!(places, [1, 0, 3, 2]);
+        let mixed = [of(&[1.0]), of(&[0.0, 1.0]), of(&[1.0, 0.0, 0.0])];
+        let found = nearest(&of(&[1.0, 0.0]), &mixed);
+        assert_eq!(found.iter().map(|(place, _)| *place).collect::<Vec<_>>(), [1, 0, 2]);
+        assert!(found[1].1.is_nan() && found[2].1.is_nan(), "they aren't of one model");
     }
 }

@@ -8,8 +8,8 @@ use super::{config::EncoderConfig, family::EncoderFamily, local::TextReader};
 use crate::{
     ModelError,
     folder::{
-        FolderSettings, Graphs, Precision, SessionFile, check_folder, notes, part, read_processor,
-        read_tokenizer,
+        FolderSettings, Graphs, Precision, SessionFile, check_data, check_folder, notes, part,
+        read_processor, read_tokenizer,
     },
     processor::ImageProcessor,
 };
@@ -105,6 +105,7 @@ impl EncoderFolder {
         let settings = FolderSettings::of_folder(path)?;
         let processor = read_processor(path, settings.image_backend)?;
         let reader = TextReader::new(&path.join("tokenizer.json"), read_tokenizer(path)?, &config)?;
+        check_data(&sessions)?;
         Ok(Self {
             path: path.to_owned(),
             processor,
@@ -153,6 +154,27 @@ fn find_sessions(
             remedy: "Fetch them from the model's own repository, or export the model again".into(),
         }),
     }
+}
+
+/// Each session that the folder has or should have, and what is wrong with it: both towers where one is there, so that the one
+/// that is missing is told beside it; else what [`find_sessions`] finds.
+pub(crate) fn sessions_of(
+    graphs: &Graphs,
+    precision: Option<&Precision>,
+) -> Vec<Result<SessionFile, ModelError>> {
+    let error = match find_sessions(graphs, precision) {
+        Ok((_, sessions)) => return sessions.into_iter().map(Ok).collect(),
+        Err(error) => error,
+    };
+    if [TEXT, VISION].iter().filter(|tower| is_there(graphs, tower)).count() != 1 {
+        // Nothing is there, or not in the precision that is asked for.
+        return vec![Err(error)];
+    }
+    let one = |tower| {
+        let found = graphs.choose(&[tower], precision).or_else(|_| graphs.choose(&[tower], None));
+        found.map(|mut found| found.swap_remove(0))
+    };
+    [TEXT, VISION].map(one).into()
 }
 
 /// Whether a session is there in any precision.

@@ -83,11 +83,17 @@ impl EmbeddingIndex {
         Some(found)
     }
 
-    /// Notes a picture.
+    /// Notes a picture. Where twice the most that are kept are known, those that weren't asked for the longest are forgotten at
+    /// once, so that memory has an end too.
     pub fn insert(&mut self, picture: ContentHash, known: IndexedPicture) {
         self.step += 1;
         self.has_news = true;
         self.pictures.insert(picture, (self.step, known));
+        if self.pictures.len() > 2 * MOST {
+            let mut steps: Vec<u64> = self.pictures.values().map(|(step, _)| *step).collect();
+            let (_, oldest, _) = steps.select_nth_unstable(self.pictures.len() - MOST);
+            self.pictures.retain(|_, (step, _)| *step >= *oldest);
+        }
     }
 
     /// Writes it, if there is anything new. It is there as a whole or not at all; of two programs that write it at once
@@ -228,6 +234,14 @@ mod tests {
         let mut again = EmbeddingIndex::open(folder.path(), model);
         assert_eq!(again.len(), MOST);
         assert!(again.get(name(0)).is_some() && again.get(name(1)).is_none() && again.get(name(2)).is_some());
+        for number in MOST..2 * MOST {
+            index.insert(name(number), picture(&[1.0], &[]));
+        }
+        index.get(name(0));
+        assert_eq!(index.len(), 2 * MOST);
+        index.insert(name(2 * MOST), picture(&[1.0], &[]));
+        assert_eq!(index.len(), MOST, "in memory too");
+        assert!(index.get(name(0)).is_some() && index.get(name(MOST)).is_none());
     }
 
     #[test]

@@ -52,6 +52,8 @@ struct Inner {
     blank: Arc<ProcessedImage>,
     runtime: Runtime,
     device: DeviceChoice,
+    /// Threads of the CPU for one graph, for those that are opened later too.
+    threads: Option<usize>,
     temperature: OnceCell<Temperature>,
 }
 

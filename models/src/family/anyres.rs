@@ -15,7 +15,7 @@ use percept_runtime::HostTensor;
 use serde::Deserialize;
 
 use self::lines::Lines;
-use super::{Family, countable, pixel_values};
+use super::{Family, countable};
 use crate::{
     ModelError,
     folder::{ModelConfig, bad, config_path, part, read_settings},
@@ -178,11 +178,6 @@ impl Family for Anyres {
         // One picture alone is a line of its own.
         let tiles = self.lines(image).map_or(1, |lines| lines.tokens());
         self.image_token.repeat(whole + tiles)
-    }
-
-    fn encoder_inputs(&self, image: ProcessedImage) -> Vec<(String, HostTensor)> {
-        let shape = vec![image.tiles, 3, image.height, image.width];
-        vec![pixel_values(shape, image.values)]
     }
 
     fn encoder_outputs(&self) -> &'static [&'static str] {

@@ -9,10 +9,9 @@
 
 use std::path::Path;
 
-use percept_runtime::HostTensor;
 use serde::Deserialize;
 
-use super::{Family, pixel_values};
+use super::Family;
 use crate::{
     ModelError,
     folder::{ModelConfig, bad, config_path, part, read_settings},
@@ -76,11 +75,6 @@ impl Family for Blip2 {
 
     fn expand(&self, _image: &ProcessedImage) -> String {
         IMAGE.repeat(self.queries)
-    }
-
-    fn encoder_inputs(&self, image: ProcessedImage) -> Vec<(String, HostTensor)> {
-        let shape = vec![image.tiles, 3, image.height, image.width];
-        vec![pixel_values(shape, image.values)]
     }
 
     fn template(&self) -> Option<&str> {

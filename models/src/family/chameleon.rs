@@ -8,17 +8,17 @@
 
 use std::path::Path;
 
-use percept_runtime::HostTensor;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    Canvas, DECODER, DrawingPlan, DrawingPrompt, EMBED_TOKENS, Family, ImageTokens, ImageVocabulary, Kept,
-    Painted, Parts, Unconditional, VISION_ENCODER, countable, mapped_token, pixel_values,
+    Canvas, DrawingPlan, DrawingPrompt, Family, ImageTokens, ImageVocabulary, Kept, Painted, Parts,
+    Unconditional, countable,
+    image_vocabulary::{self, DECODE, VocabularyMap},
 };
 use crate::{
     ModelError,
-    folder::{bad, read_settings},
+    folder::{bad, part, read_settings},
     processor::ProcessedImage,
     template::special_tokens_of,
 };
@@ -34,7 +34,11 @@ const SEPARATOR: &str = "<reserved08706>";
 
 /// What the names of an image's tokens begin with.
 const NAMES: &str = "IMGIMG";
-const DECODE: &str = "image_decode";
+
+#[derive(Debug, Deserialize)]
+struct ConfigFile {
+    vocabulary_map: Option<VocabularyMap>,
+}
 
 #[derive(Debug, Default, Deserialize)]
 struct ProcessorFile {
@@ -64,11 +68,17 @@ pub(super) fn read(folder: &Path) -> Result<Box<dyn Family>, ModelError> {
     if count == 0 {
         return Err(bad(&path, "its `image_seq_length` is 0: an image has at least one token".into()));
     }
-    let vocabulary = ImageVocabulary::read(folder, NAMES, true, code_of)?;
     let around = [token("boi_token", BEGIN), token("eoi_token", "<eoss>")];
     let separator = token("sep_token", SEPARATOR);
+    let names = part::<ConfigFile>(folder)?.vocabulary_map.unwrap_or_default();
+    let vocabulary = ImageVocabulary {
+        tokens: names.image_tokens(folder, NAMES, code_of)?,
+        others: Vec::new(),
+        marks: around.to_vec(),
+        silent: true,
+    };
     let marks = [token("bos_token", "<s>"), around[0].clone()];
-    let drawing = match (mapped_token(folder, &marks[0])?, mapped_token(folder, &marks[1])?) {
+    let drawing = match (names.token(&marks[0]), names.token(&marks[1])) {
         (Some(first), Some(begin)) => Ok(DrawingPlan {
             prompt: DrawingPrompt::Turn { after: separator.clone(), begin },
             canvas: Canvas::Fixed(count),
@@ -129,10 +139,6 @@ impl Family for Chameleon {
         format!("{before}{}{after}", self.image_token.repeat(self.count))
     }
 
-    fn encoder_inputs(&self, image: ProcessedImage) -> Vec<(String, HostTensor)> {
-        vec![pixel_values(vec![image.tiles, 3, image.height, image.width], image.values)]
-    }
-
     fn image_vocabulary(&self) -> Option<&ImageVocabulary> {
         Some(&self.vocabulary)
     }
@@ -155,12 +161,7 @@ impl Family for Chameleon {
     }
 
     fn parts(&self) -> Parts {
-        Parts { others: &[DECODE], ..Parts::default() }
-    }
-
-    /// transformers' checkpoints haven't the half that makes pixels, and so not every folder.
-    fn session_sets(&self) -> Vec<Vec<&'static str>> {
-        vec![self.sessions(), vec![VISION_ENCODER, EMBED_TOKENS, DECODER]]
+        image_vocabulary::parts()
     }
 
     fn drawing(&self) -> Result<&DrawingPlan, String> {

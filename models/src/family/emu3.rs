@@ -11,12 +11,12 @@
 
 use std::path::Path;
 
-use percept_runtime::HostTensor;
 use serde::Deserialize;
 
 use super::{
-    Canvas, DECODER, DrawingPlan, DrawingPrompt, EMBED_TOKENS, Family, ImageTokens, ImageVocabulary, Kept,
-    Painted, Parts, Rows, Unconditional, VISION_ENCODER, mapped_token, pixel_values,
+    Canvas, DrawingPlan, DrawingPrompt, Family, ImageTokens, ImageVocabulary, Kept, Painted, Parts, Rows,
+    Unconditional,
+    image_vocabulary::{self, DECODE, VocabularyMap},
 };
 use crate::{
     ModelError,
@@ -29,7 +29,6 @@ use crate::{
 const NAMES: &str = "<|visual token ";
 /// The token that ends a row of an image.
 const END_OF_ROW: &str = "<|extra_200|>";
-const DECODE: &str = "image_decode";
 /// Pixels of a drawing: 720 × 720 (`Emu3Processor.image_area`).
 const AREA: u32 = 518_400;
 /// By how much the words of a drawing count, in the authors' program, where the folder doesn't say.
@@ -37,6 +36,7 @@ const GUIDANCE: f32 = 3.0;
 
 #[derive(Debug, Deserialize)]
 struct ConfigFile {
+    vocabulary_map: Option<VocabularyMap>,
     #[serde(default)]
     vq_config: VqFile,
 }
@@ -66,21 +66,21 @@ pub(super) struct Emu3 {
 pub(super) fn read(folder: &Path) -> Result<Box<dyn Family>, ModelError> {
     let tokens = special_tokens_of(folder)?;
     let token = |role: &str, usual: &str| tokens.get(role).cloned().unwrap_or_else(|| usual.into());
-    let levels = part::<ConfigFile>(folder)?.vq_config.channel_multiplier.map_or(4, |each| each.len());
+    let ConfigFile { vocabulary_map, vq_config } = part(folder)?;
+    let levels = vq_config.channel_multiplier.map_or(4, |each| each.len());
     if !(1..=8).contains(&levels) {
         let problem = format!("its `channel_multiplier` has {levels} levels; known are 1 to 8");
         return Err(bad(&config_path(folder), problem));
     }
     // Each level but the last halves the sides.
     let factor = 1 << (levels - 1);
-    let mut vocabulary = ImageVocabulary::read(folder, NAMES, false, code_of)?;
-    let end = mapped_token(folder, END_OF_ROW)?.ok_or_else(|| {
+    let names = vocabulary_map.unwrap_or_default();
+    let end = names.token(END_OF_ROW).ok_or_else(|| {
         bad(
             &config_path(folder),
             format!("its `vocabulary_map` has no `{END_OF_ROW}`, which ends an image's rows"),
         )
     })?;
-    vocabulary.others.push(end);
     let first = token("bos_token", "<|extra_203|>");
     let marks = [
         token("boi_token", "<|image start|>"),
@@ -88,6 +88,12 @@ pub(super) fn read(folder: &Path) -> Result<Box<dyn Family>, ModelError> {
         token("eof_token", "<|extra_201|>"),
         token("eoi_token", "<|image end|>"),
     ];
+    let vocabulary = ImageVocabulary {
+        tokens: names.image_tokens(folder, NAMES, code_of)?,
+        others: vec![end],
+        marks: marks.to_vec(),
+        silent: false,
+    };
     let [begin, sized, ..] = marks.clone();
     let drawing = guidance(folder)?.map(|guidance| DrawingPlan {
         prompt: DrawingPrompt::Words { before: first.clone(), sized: [begin, sized] },
@@ -132,10 +138,6 @@ impl Family for Emu3 {
         format!("{begin}{rows}*{columns}{sized}{tokens}{end_of_tokens}{end}")
     }
 
-    fn encoder_inputs(&self, image: ProcessedImage) -> Vec<(String, HostTensor)> {
-        vec![pixel_values(vec![image.tiles, 3, image.height, image.width], image.values)]
-    }
-
     fn image_vocabulary(&self) -> Option<&ImageVocabulary> {
         Some(&self.vocabulary)
     }
@@ -150,12 +152,7 @@ impl Family for Emu3 {
     }
 
     fn parts(&self) -> Parts {
-        Parts { others: &[DECODE], ..Parts::default() }
-    }
-
-    /// A folder that only answers needn't have the half that makes pixels.
-    fn session_sets(&self) -> Vec<Vec<&'static str>> {
-        vec![self.sessions(), vec![VISION_ENCODER, EMBED_TOKENS, DECODER]]
+        image_vocabulary::parts()
     }
 
     fn drawing(&self) -> Result<&DrawingPlan, String> {

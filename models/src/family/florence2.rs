@@ -7,10 +7,9 @@
 
 use std::path::Path;
 
-use percept_runtime::HostTensor;
 use serde::Deserialize;
 
-use super::{Family, Parts, PromptEncoder, countable, pixel_values};
+use super::{Family, Parts, PromptEncoder, countable};
 use crate::{
     Located, ModelError,
     dialect::florence2::{self, PhraseRules},
@@ -104,11 +103,6 @@ impl Family for Florence2 {
 
     fn expand(&self, _image: &ProcessedImage) -> String {
         IMAGE.repeat(self.features)
-    }
-
-    fn encoder_inputs(&self, image: ProcessedImage) -> Vec<(String, HostTensor)> {
-        let shape = vec![image.tiles, 3, image.height, image.width];
-        vec![pixel_values(shape, image.values)]
     }
 
     fn template(&self) -> Option<&str> {

@@ -6,10 +6,9 @@
 
 use std::path::Path;
 
-use percept_runtime::HostTensor;
 use serde::Deserialize;
 
-use super::{Family, countable, pixel_values};
+use super::{Family, countable};
 use crate::{
     ModelError,
     folder::{bad, config_path, part, read_settings},
@@ -88,10 +87,5 @@ impl Family for Gemma3 {
                 vec![picture.as_str(); tiles - 1].join(" ")
             ),
         }
-    }
-
-    fn encoder_inputs(&self, image: ProcessedImage) -> Vec<(String, HostTensor)> {
-        let shape = vec![image.tiles, 3, image.height, image.width];
-        vec![pixel_values(shape, image.values)]
     }
 }

@@ -4,10 +4,20 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
 
+use super::Parts;
 use crate::{
     ModelError,
-    folder::{bad, config_path, part},
+    folder::{bad, config_path},
 };
+
+/// The session that makes pixels of an image's tokens. A folder that only answers needn't have it: transformers' checkpoints
+/// of Chameleon haven't.
+pub(super) const DECODE: &str = "image_decode";
+
+/// The sessions of a family whose images are tokens.
+pub(super) fn parts() -> Parts {
+    Parts { optional: &[DECODE], ..Parts::default() }
+}
 
 /// The tokens in which a model reads and writes images (Chameleon, Emu3), among those of its text.
 ///
@@ -18,34 +28,43 @@ pub struct ImageVocabulary {
     pub tokens: Vec<u32>,
     /// Tokens that stand among them and are no code: what ends a row.
     pub others: Vec<u32>,
+    /// What a prompt has before, between and after them, by names that the tokenizer must know: as letters they would mark
+    /// nothing.
+    pub marks: Vec<String>,
     /// Whether none of them is ever written in a text.
     pub silent: bool,
 }
 
-#[derive(Debug, Deserialize)]
-struct ConfigFile {
-    vocabulary_map: Option<BTreeMap<String, u32>>,
-}
+/// All tokens of a text by their names: a configuration's `vocabulary_map`, which may have hundreds of thousands, and so is
+/// read once.
+#[derive(Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub(super) struct VocabularyMap(BTreeMap<String, u32>);
 
 /// The most codes that are counted up to; published models have 8192 and 32768.
 const MOST_CODES: usize = 1 << 20;
 
-impl ImageVocabulary {
-    /// Reads it from the `vocabulary_map` of a folder's configuration. `code` tells which code a name that begins so is of.
+impl VocabularyMap {
+    /// The token of this name.
+    pub(super) fn token(&self, name: &str) -> Option<u32> {
+        self.0.get(name).copied()
+    }
+
+    /// The tokens of images, in the order of their codes; `code` tells which code a name that begins so is of. `folder` is
+    /// the one whose configuration this is.
     ///
     /// # Errors
     ///
     /// [`ModelError::Folder`] if there are no such names, one spells no code, or a code has no token or two.
-    pub(super) fn read(
+    pub(super) fn image_tokens(
+        &self,
         folder: &Path,
         beginning: &str,
-        silent: bool,
         code: impl Fn(&str) -> Option<usize>,
-    ) -> Result<Self, ModelError> {
+    ) -> Result<Vec<u32>, ModelError> {
         let problem = |problem: String| bad(&config_path(folder), format!("its `vocabulary_map` {problem}"));
-        let names = part::<ConfigFile>(folder)?.vocabulary_map.unwrap_or_default();
         let mut found = BTreeMap::new();
-        for (name, token) in names.iter().filter(|(name, _)| name.starts_with(beginning)) {
+        for (name, token) in self.0.iter().filter(|(name, _)| name.starts_with(beginning)) {
             let code = code(name).filter(|code| *code < MOST_CODES);
             let code =
                 code.ok_or_else(|| problem(format!("has `{name}`, which spells no code of an image")))?;
@@ -60,13 +79,7 @@ impl ImageVocabulary {
         }
         match found.keys().enumerate().find(|(place, code)| place != *code) {
             Some((missing, _)) => Err(problem(format!("has no token for code {missing} of an image"))),
-            None => Ok(Self { tokens: found.into_values().collect(), others: Vec::new(), silent }),
+            None => Ok(found.into_values().collect()),
         }
     }
-}
-
-/// The token of this name in a folder's `vocabulary_map`.
-pub(crate) fn mapped_token(folder: &Path, name: &str) -> Result<Option<u32>, ModelError> {
-    let names = part::<ConfigFile>(folder)?.vocabulary_map;
-    Ok(names.and_then(|names| names.get(name).copied()))
 }

@@ -5,10 +5,9 @@
 
 use std::path::Path;
 
-use percept_runtime::HostTensor;
 use serde::Deserialize;
 
-use super::{Family, countable, pixel_values};
+use super::{Family, countable};
 use crate::{
     ModelError,
     folder::{ModelConfig, read_settings},
@@ -59,11 +58,6 @@ impl Family for InternVl {
     fn expand(&self, image: &ProcessedImage) -> String {
         let features = FEATURE.repeat(self.tile_tokens * image.tiles);
         format!("{BEGIN}{features}{END}")
-    }
-
-    fn encoder_inputs(&self, image: ProcessedImage) -> Vec<(String, HostTensor)> {
-        let shape = vec![image.tiles, 3, image.height, image.width];
-        vec![pixel_values(shape, image.values)]
     }
 
     fn end_tokens(&self) -> Vec<&str> {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{
     Canvas, DrawingPlan, DrawingPrompt, Family, ImageTokens, Kept, Painted, Parts, Unconditional, countable,
-    pixel_values,
+    image_vocabulary::DECODE, pixel_values,
 };
 use crate::{
     ModelError,
@@ -132,7 +132,7 @@ fn drawing(folder: &Path, count: usize) -> Result<Result<DrawingPlan, String>, M
         prompt: DrawingPrompt::Turn { after: String::new(), begin },
         canvas: Canvas::Fixed(count),
         tokens: ImageTokens::Own { head: "gen_head", embedding: "gen_img_embeds" },
-        decoder: "image_decode",
+        decoder: DECODE,
         painted: Painted::AsSeen,
         unconditional: Some(Unconditional {
             keeps: Kept::Tokens { tokens: vec![first, begin], pad: Some(pad) },
@@ -189,7 +189,8 @@ impl Family for Janus {
             embedding: PREPARE,
             decoder: "language_model",
             heads: &["lm_head", "gen_head"],
-            others: &["gen_img_embeds", "image_decode"],
+            others: &["gen_img_embeds", DECODE],
+            optional: &[],
         }
     }
 

@@ -5,10 +5,9 @@
 
 use std::path::Path;
 
-use percept_runtime::HostTensor;
 use serde::Deserialize;
 
-use super::{Family, pixel_values};
+use super::Family;
 use crate::{
     ModelError,
     folder::{ModelConfig, bad, config_path, read_settings},
@@ -81,10 +80,5 @@ impl Family for Llava {
             }
         };
         self.image_token.repeat(tokens)
-    }
-
-    fn encoder_inputs(&self, image: ProcessedImage) -> Vec<(String, HostTensor)> {
-        let shape = vec![image.tiles, 3, image.height, image.width];
-        vec![pixel_values(shape, image.values)]
     }
 }

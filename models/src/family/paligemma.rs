@@ -5,10 +5,10 @@
 
 use std::path::Path;
 
-use percept_runtime::{HostTensor, ReadingOrder};
+use percept_runtime::ReadingOrder;
 use serde::Deserialize;
 
-use super::{Family, countable, pixel_values};
+use super::{Family, countable};
 use crate::{
     Located, ModelError,
     folder::{ModelConfig, bad, read_settings},
@@ -64,11 +64,6 @@ impl Family for PaliGemma {
 
     fn expand(&self, _image: &ProcessedImage) -> String {
         IMAGE.repeat(self.features)
-    }
-
-    fn encoder_inputs(&self, image: ProcessedImage) -> Vec<(String, HostTensor)> {
-        let shape = vec![image.tiles, 3, image.height, image.width];
-        vec![pixel_values(shape, image.values)]
     }
 
     fn template(&self) -> Option<&'static str> {

@@ -15,11 +15,20 @@ pub struct Parts {
     pub heads: &'static [&'static str],
     /// Those with a use of the family's own.
     pub others: &'static [&'static str],
+    /// Those that not every folder has: what is lacking without them, is told where it is asked for.
+    pub optional: &'static [&'static str],
 }
 
 impl Default for Parts {
     fn default() -> Self {
-        Self { vision: VISION_ENCODER, embedding: EMBED_TOKENS, decoder: DECODER, heads: &[], others: &[] }
+        Self {
+            vision: VISION_ENCODER,
+            embedding: EMBED_TOKENS,
+            decoder: DECODER,
+            heads: &[],
+            others: &[],
+            optional: &[],
+        }
     }
 }
 
@@ -28,11 +37,17 @@ impl Parts {
     pub fn sessions(self) -> Vec<&'static str> {
         let mut sessions = vec![self.vision];
         let rest = [self.embedding, self.decoder].into_iter().chain(self.heads.iter().copied());
-        for session in rest.chain(self.others.iter().copied()) {
+        for session in rest.chain(self.others.iter().chain(self.optional).copied()) {
             if !sessions.contains(&session) {
                 sessions.push(session);
             }
         }
         sessions
+    }
+
+    /// The sets that folders have: every session, and those that none does without.
+    pub fn session_sets(self) -> Vec<Vec<&'static str>> {
+        let least = (!self.optional.is_empty()).then(|| Self { optional: &[], ..self }.sessions());
+        [self.sessions()].into_iter().chain(least).collect()
     }
 }

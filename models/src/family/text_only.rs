@@ -45,10 +45,6 @@ impl Family for TextOnly {
         true
     }
 
-    fn sessions(&self) -> Vec<&'static str> {
-        vec![MODEL]
-    }
-
     fn session_sets(&self) -> Vec<Vec<&'static str>> {
         vec![vec![MODEL], vec![DECODER]]
     }

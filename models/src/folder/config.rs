@@ -40,7 +40,12 @@ struct TextWritten {
     head_dim: Option<usize>,
     vocab_size: Option<usize>,
     max_position_embeddings: Option<usize>,
-    sliding_window: Option<usize>,
+    /// The class of the decoder, where it is another one than the model's.
+    #[serde(rename = "model_type")]
+    class: Option<String>,
+    /// Not there at all, it is what its class has; `null`, there is none.
+    #[serde(default)]
+    sliding_window: WindowWritten,
     use_sliding_window: Option<bool>,
     original_max_position_embeddings: Option<usize>,
     eos_token_id: Option<Tokens>,
@@ -48,6 +53,21 @@ struct TextWritten {
     d_model: Option<usize>,
     decoder_layers: Option<usize>,
     decoder_attention_heads: Option<usize>,
+}
+
+/// A sliding window as it is written, be it `null`, or not.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(from = "Option<usize>")]
+enum WindowWritten {
+    #[default]
+    LeftOut,
+    Written(Option<usize>),
+}
+
+impl From<Option<usize>> for WindowWritten {
+    fn from(written: Option<usize>) -> Self {
+        Self::Written(written)
+    }
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -180,6 +200,10 @@ const USUAL_CONTEXT: usize = 2048;
 /// That of Gemma 3, whose published configurations leave out what is the class's own.
 const GEMMA_3_CONTEXT: usize = 131_072;
 
+/// How many tokens back some layers of Mistral and of Gemma 3 see, where a configuration leaves out what is the class's own
+/// (`MistralConfig` and `Gemma3TextConfig` of transformers).
+const USUAL_WINDOW: usize = 4096;
+
 /// Where Phi-3's positions turn, if its configuration doesn't say it: every published one with `LongRoPE` turns there.
 const PHI_TURNS_AT: usize = 4096;
 /// How long the contexts of the published ones of text alone are that turn; shorter ones (4,096 tokens, Phi-4's 16,384 and
@@ -228,6 +252,12 @@ impl ModelConfig {
             "gemma3" | "gemma3_text" => GEMMA_3_CONTEXT,
             _ => USUAL_CONTEXT,
         };
+        let class = text.class.as_deref().unwrap_or(&model_type);
+        let window = match (text.sliding_window, class) {
+            (WindowWritten::Written(window), _) => window,
+            (WindowWritten::LeftOut, "mistral" | "gemma3" | "gemma3_text") => Some(USUAL_WINDOW),
+            (WindowWritten::LeftOut, _) => None,
+        };
         let turns_at = text.original_max_position_embeddings;
         // `genai_config.json` doesn't say it.
         let turns = match model_type.as_str() {
@@ -255,7 +285,7 @@ impl ModelConfig {
                 vocabulary: text.vocab_size.map(|tokens| tokens.saturating_add(additional)),
                 context: text.max_position_embeddings.unwrap_or(usual_context),
                 // Qwen2's and Qwen3's files name a window and say beside it that it isn't used.
-                sliding_window: text.sliding_window.filter(|_| text.use_sliding_window != Some(false)),
+                sliding_window: window.filter(|_| text.use_sliding_window != Some(false)),
                 turns_at,
             },
             end_tokens: ends.map(|tokens| tokens.all()).unwrap_or_default(),

@@ -43,15 +43,33 @@ struct DecoderWritten {
     graph: GraphWritten,
 }
 
-/// How far back layers see; the graph's own operators see to it.
+/// How far back layers see; the graph's own operators see to it, unless something is to slide.
 #[derive(Debug, Deserialize)]
 struct WindowWritten {
     window_size: Option<usize>,
+    /// Whether the program cuts caches that are always full, with keys on end (`WindowedKeyValueCache`).
+    #[serde(default = "slides")]
+    slide_key_value_cache: bool,
+    /// Whether a run reads just as many tokens as the window has, padded (`WindowedInputIDs`).
+    #[serde(default = "slides")]
+    slide_inputs: bool,
     /// Those layers; where the list is empty, the graph knows no window.
     layers: Option<Vec<usize>>,
 }
 
+/// What is left out means yes to onnxruntime-genai (`Config::Model::Decoder::SlidingWindow`).
+fn slides() -> bool {
+    true
+}
+
 impl WindowWritten {
+    /// The key that asks for graphs of another form, which are built for accelerators.
+    fn sliding(&self) -> Option<&'static str> {
+        let keys =
+            [("slide_key_value_cache", self.slide_key_value_cache), ("slide_inputs", self.slide_inputs)];
+        keys.into_iter().find_map(|(key, slides)| slides.then_some(key))
+    }
+
     fn size(&self) -> Option<usize> {
         let is_used = self.layers.as_ref().is_none_or(|layers| !layers.is_empty());
         self.window_size.filter(|_| is_used)
@@ -97,7 +115,7 @@ impl GenaiConfig {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Folder`] if it is torn, or names a graph that is cut in pieces.
+    /// [`ModelError::Folder`] if it is torn, or names a graph that is cut in pieces, or one over which a window slides.
     pub(super) fn of_folder(folder: &Path) -> Result<Option<Self>, ModelError> {
         let path = folder.join(FILE);
         let Some(text) = read_text(&path)? else { return Ok(None) };
@@ -113,6 +131,18 @@ impl GenaiConfig {
                     remedy: "Take an export for cpu or a GPU, whose graphs are whole".into(),
                 });
             }
+        }
+        if let Some(key) = model.decoder.sliding_window.as_ref().and_then(WindowWritten::sliding) {
+            return Err(ModelError::Folder {
+                path,
+                problem: format!(
+                    "its `model.decoder.sliding_window` asks for `{key}` (left out, it is meant), for graphs that read and \
+                     keep a fixed number of tokens, which aren't hosted"
+                ),
+                remedy: "Take an export for cpu or a GPU, whose graphs see to their window themselves (`false` for both \
+                         `slide_key_value_cache` and `slide_inputs`)"
+                    .into(),
+            });
         }
         Ok(Some(Self(model)))
     }
@@ -164,6 +194,12 @@ impl GenaiConfig {
     /// The file of a session, as far as it names one.
     pub(super) fn file(&self, session: &str) -> Option<&str> {
         self.graph(session).and_then(|graph| graph.filename.as_deref())
+    }
+
+    /// The sessions that it names a graph for.
+    pub(super) fn sessions(&self) -> impl Iterator<Item = &'static str> {
+        let all = [family::VISION_ENCODER, family::EMBED_TOKENS, family::DECODER];
+        all.into_iter().filter(|session| self.file(session).is_some())
     }
 
     /// Its key for a session; `None` for one that this layout doesn't have.

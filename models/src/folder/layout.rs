@@ -193,6 +193,21 @@ impl Layout {
         file.map(|file| Ok(folder.join(inside(folder, session, file)?))).transpose()
     }
 
+    /// The graphs that this layout names, there or not, whatever the family.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Folder`] if it names one outside of the folder.
+    pub(crate) fn named_graphs(&self, folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
+        let sessions: Vec<&str> = match self {
+            Self::Community => Vec::new(),
+            Self::Genai(genai) => genai.sessions().collect(),
+            Self::Manifest(named) => named.keys().map(String::as_str).collect(),
+        };
+        let named = sessions.into_iter().map(|session| self.named(folder, session));
+        named.filter_map(Result::transpose).collect()
+    }
+
     /// A session that the family doesn't have would be left aside in silence.
     pub(crate) fn check_names(&self, folder: &Path, sessions: &[&str]) -> Result<(), ModelError> {
         let Self::Manifest(named) = self else { return Ok(()) };

@@ -15,6 +15,9 @@ use crate::ModelError;
 /// first that exists.
 const PREFERRED: [&str; 9] = ["fp32", "fp16", "int8", "uint8", "quantized", "q4", "q4f16", "bnb4", "q2"];
 
+/// What names of precisions begin with, before the bits.
+const NUMBERS: [&str; 9] = ["fp", "bf", "f", "int", "uint", "q", "iq", "nf", "bnb"];
+
 /// A session's precision by the name that file names carry: `fp32` (no suffix), `fp16`, `q4`, ….
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
@@ -52,10 +55,10 @@ impl Precision {
         1 + PREFERRED.iter().position(|name| *name == self.0).unwrap_or(PREFERRED.len())
     }
 
-    /// The session and the precision that a file's name, without `.onnx`, tells. A suffix that isn't a usual one belongs to
-    /// the session's name.
+    /// The session and the precision that a file's name, without `.onnx`, tells. A suffix that is neither a usual one nor
+    /// formed like one (`q8f16`, `int4`) belongs to the session's name.
     pub(crate) fn told_by(stem: &str) -> (&str, Self) {
-        match stem.rsplit_once('_').filter(|(_, suffix)| PREFERRED.contains(suffix)) {
+        match stem.rsplit_once('_').filter(|(_, suffix)| is_precision(suffix)) {
             Some((session, suffix)) => (session, Self(suffix.into())),
             None => (stem, Self::full()),
         }
@@ -146,7 +149,7 @@ impl Graphs {
                 let path = self.home.join(name);
                 Some(SessionFile { session: (*session).into(), path, precision: precision.clone(), bytes })
             });
-            found.push(file.ok_or_else(|| missing(&self.home.join(format!("{session}.onnx"))))?);
+            found.push(file.ok_or_else(|| self.lacks(session))?);
         }
         if let Some(wanted) = wanted
             && !found.iter().any(|file| file.precision == *wanted)
@@ -163,6 +166,22 @@ impl Graphs {
             });
         }
         Ok(found)
+    }
+
+    /// A session that isn't there in what is asked for, nor in what is taken unasked: missing, or there in another precision.
+    fn lacks(&self, session: &str) -> ModelError {
+        let path = self.home.join(format!("{session}.onnx"));
+        let there: Vec<_> =
+            self.precisions(&[session]).into_iter().filter(|suffix| is_precision(suffix)).collect();
+        let Some(first) = there.first() else { return missing(&path) };
+        ModelError::Folder {
+            path,
+            problem: format!(
+                "this session is there in {} alone, which isn't taken unasked",
+                there.join(", ")
+            ),
+            remedy: format!("Ask for it: FOLDER#{first}, or --precision {first}"),
+        }
     }
 
     /// The files of the first of these sets of sessions that is there.
@@ -216,6 +235,12 @@ fn named<'a>(files: impl Iterator<Item = (&'a str, u64)>) -> BTreeMap<String, u6
     files.map(|(name, bytes)| (name.to_owned(), bytes)).collect()
 }
 
+/// Whether a suffix is a usual precision, or formed like one.
+fn is_precision(suffix: &str) -> bool {
+    let bits = suffix.find(|character: char| character.is_ascii_digit());
+    PREFERRED.contains(&suffix) || bits.is_some_and(|at| NUMBERS.contains(&&suffix[..at]))
+}
+
 /// The precision in the name of a session's file.
 fn precision_of<'a>(name: &'a str, session: &str) -> Option<&'a str> {
     match name.strip_prefix(session)?.strip_suffix(".onnx")? {
@@ -249,7 +274,8 @@ mod tests {
     fn the_first_set_of_sessions_that_is_there_is_taken() {
         let sets = [vec!["model"], vec!["decoder_model_merged"]];
         // The files of a repository, and the one that is taken or said to be missing.
-        let cases: [(&[&str], Result<&str, &str>); 6] = [
+        let cases: [(&[&str], Result<&str, &str>); 7] = [
+            (&["onnx/decoder_model_merged_int4.onnx"], Err("onnx/decoder_model_merged.onnx")),
             (&["onnx/model.onnx"], Ok("onnx/model.onnx")),
             (&["onnx/model_q4.onnx"], Ok("onnx/model_q4.onnx")),
             (&["onnx/decoder_model_merged.onnx"], Ok("onnx/decoder_model_merged.onnx")),
@@ -267,6 +293,35 @@ mod tests {
                 }
                 (found, _) => unreachable!("{files:?}: {found:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn a_session_that_is_there_in_an_unusual_precision_alone_is_asked_for_by_it() {
+        let graphs = Graphs::of_listing(Path::new("home"), [("onnx/model_int4.onnx", 1)].into_iter());
+        let error = graphs.choose(&["model"], None).unwrap_err().to_string();
+        assert!(error.contains("there in int4 alone") && error.contains("FOLDER#int4"), "{error}");
+        let wanted = Precision::named("int4").unwrap();
+        assert_eq!(graphs.choose(&["model"], Some(&wanted)).unwrap()[0].precision, wanted);
+        // Another session isn't a precision of one whose name begins its own.
+        let graphs = Graphs::of_listing(Path::new("home"), [("onnx/model_merged.onnx", 1)].into_iter());
+        assert!(graphs.choose(&["model"], None).unwrap_err().to_string().contains("it is missing"));
+    }
+
+    #[test]
+    fn a_files_name_tells_session_and_precision() {
+        for (stem, session, precision) in [
+            ("model", "model", "fp32"),
+            ("model_q4f16", "model", "q4f16"),
+            ("model_q8f16", "model", "q8f16"),
+            ("vision_encoder_int4", "vision_encoder", "int4"),
+            ("model_quantized", "model", "quantized"),
+            ("decoder_model_merged", "decoder_model_merged", "fp32"),
+            ("text_encoder_2", "text_encoder_2", "fp32"),
+            ("decoder_v2", "decoder_v2", "fp32"),
+        ] {
+            let (found, told) = Precision::told_by(stem);
+            assert_eq!((found, told.to_string().as_str()), (session, precision), "{stem}");
         }
     }
 }

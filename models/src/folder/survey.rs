@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{
-    FolderSettings, LayoutKind, ModelFolder, Precision, SessionFile, Weights, check_folder, layout::Layout,
-    read_processor, read_tokenizer,
+    FolderSettings, Graphs, LayoutKind, ModelFolder, Precision, SessionFile, Weights, check_folder,
+    layout::Layout, read_processor, read_tokenizer,
 };
 use crate::{
-    ModelError, dual_encoder,
+    ModelError,
+    dual_encoder::{self, EncoderConfig, EncoderFamily, EncoderFolder},
     family::{self, Family},
     template::ChatTemplate,
 };
@@ -51,7 +52,7 @@ pub struct Missing {
 }
 
 impl Survey {
-    /// Looks at a folder of a model that converses, its sessions in the precision that is asked for where they have it.
+    /// Looks at a folder, its sessions in the precision that is asked for where they have it.
     ///
     /// # Errors
     ///
@@ -65,7 +66,10 @@ impl Survey {
             sessions: Vec::new(),
             missing: Vec::new(),
         };
-        let is_encoder = dual_encoder::belongs_here(path).is_ok_and(|family| family.is_some());
+        if let Ok(Some(family)) = dual_encoder::belongs_here(path) {
+            survey.encoder(path, family, precision);
+            return Ok(survey);
+        }
         let settings = survey.take(FolderSettings::of_folder(path)).unwrap_or_default();
         let mut family = None;
         if let Some(layout) = survey.take(Layout::of_folder(path, &settings)) {
@@ -77,7 +81,7 @@ impl Survey {
             survey.take(read_processor(path, settings.image_backend));
         }
         survey.take(ChatTemplate::of_folder_or(path, family.as_ref().and_then(|family| family.template())));
-        if survey.missing.is_empty() && !is_encoder {
+        if survey.missing.is_empty() {
             // Each file alone is there and whole: do they fit each other?
             survey.take(ModelFolder::open(path, precision));
         }
@@ -109,13 +113,36 @@ impl Survey {
         self.take(layout.check_names(path, names));
         for name in names {
             let Some(file) = self.take(layout.session(path, name, precision)) else { continue };
-            let Some(weights) = self.take(Weights::of_graph(&file.path)) else { continue };
-            for data in weights.data.iter().filter(|data| !data.is_file()) {
-                self.take::<()>(Err(super::missing(data)));
-            }
-            self.sessions.push(SurveyedSession { file, weights });
+            self.session(file);
         }
         family
+    }
+
+    fn session(&mut self, file: SessionFile) {
+        let Some(weights) = self.take(Weights::of_graph(&file.path)) else { return };
+        for data in weights.data.iter().filter(|data| !data.is_file()) {
+            self.take::<()>(Err(super::missing(data)));
+        }
+        self.sessions.push(SurveyedSession { file, weights });
+    }
+
+    /// Looks at a folder of a model that puts images and texts into one space.
+    fn encoder(&mut self, path: &Path, family: EncoderFamily, precision: Option<&Precision>) {
+        self.family = Some(family.name().to_owned());
+        self.layout = Some(LayoutKind::Community);
+        let sought = dual_encoder::sessions_of(&Graphs::of_folder(path), precision);
+        for found in sought {
+            if let Some(file) = self.take(found) {
+                self.session(file);
+            }
+        }
+        let settings = self.take(FolderSettings::of_folder(path)).unwrap_or_default();
+        self.take(EncoderConfig::of_folder(path, family));
+        self.take(read_processor(path, settings.image_backend));
+        self.take(read_tokenizer(path));
+        if self.missing.is_empty() {
+            self.take(EncoderFolder::open(path, precision));
+        }
     }
 
     /// What is there; what isn't is noted, each problem of a file once.

@@ -84,6 +84,8 @@ impl Weights {
             (bytes("float32"), bytes("float16") + bytes("bfloat16"), bytes("int8") + bytes("uint8"));
         let suffix = if half > full { "f16" } else { "" };
         match self.packed_bits.first() {
+            // What the community's file names call it, and so what is asked for as `q8`.
+            Some(8) if suffix.is_empty() => Precision("quantized".into()),
             Some(bits) => Precision(format!("q{bits}{suffix}")),
             None if byte > full + half => Precision("int8".into()),
             None if half > full => Precision("fp16".into()),

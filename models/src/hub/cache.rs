@@ -297,6 +297,11 @@ pub(super) fn models(cache: &Path) -> Vec<HubAddress> {
     found
 }
 
+/// Whether a commit's folder holds a model that [`models`] tells of.
+pub(super) fn is_listed(snapshot: &Path) -> bool {
+    !model_folders(snapshot, 0).is_empty()
+}
+
 /// The folders in a folder, by name; none if it can't be read.
 pub(super) fn folders(folder: &Path) -> Vec<(String, PathBuf)> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();

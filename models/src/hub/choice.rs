@@ -5,10 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::listing::{Entry, Listing, MOST_LICENCE, SETTINGS};
+use super::listing::{Entry, Listing, MOST_LICENCE};
 use crate::{
     ModelError, dual_encoder, family,
-    folder::{FolderSettings, GENAI_FILE, Graphs, Layout, Precision, Weights, missing},
+    folder::{FolderSettings, GENAI_FILE, Graphs, Layout, Precision, SETTINGS, Weights, missing},
 };
 
 /// The folder of a repository that is a model: all of it, or one in it.
@@ -109,16 +109,17 @@ impl<'a> Part<'a> {
         Ok([self.paths(at, &named), self.paths(at, &remote.files_of(&chosen))].concat())
     }
 
-    /// The data of graphs that a file names, which may be called anything: what these graphs themselves say, once they are in
-    /// `at`. A precision that none of them is in is refused.
+    /// The data of these graphs, which may be called anything: what they themselves say, once they are in `at`; what is among
+    /// these paths already is left out.
     ///
     /// # Errors
     ///
     /// [`ModelError::Folder`] for a graph that is torn, or whose data the repository doesn't have.
-    pub(super) fn data(self, at: &Path) -> Result<Vec<String>, ModelError> {
-        let settings = FolderSettings::of_folder(at)?;
-        let mut data = Vec::new();
-        for session in self.named_graphs(at, &settings)? {
+    pub(super) fn data(self, at: &Path, graphs: &[String]) -> Result<Vec<String>, ModelError> {
+        let mut data = BTreeSet::new();
+        for graph in graphs.iter().filter(|path| Path::new(path).extension() == Some("onnx".as_ref())) {
+            let inside = self.folder.and_then(|folder| graph.strip_prefix(folder)?.strip_prefix('/'));
+            let session = at.join(inside.unwrap_or(graph));
             for path in Weights::of_graph(&session)?.data {
                 if !path.starts_with(at) || !self.has(&from(at, &path)) {
                     return Err(ModelError::Folder {
@@ -130,10 +131,10 @@ impl<'a> Part<'a> {
                         remedy: "Tell its owner, or take another export".into(),
                     });
                 }
-                data.push(path);
+                data.insert(self.whole(&from(at, &path)));
             }
         }
-        Ok(self.paths(at, &data))
+        Ok(data.into_iter().filter(|path| !graphs.contains(path)).collect())
     }
 
     /// A precision that is asked for must be that of one of the graphs, which only these tell where a file names them.
@@ -207,6 +208,7 @@ mod tests {
             "special_tokens_map.json",
             "tokenizer.json",
             "tokenizer_config.json",
+            "video_preprocessor_config.json",
         ];
         let others =
             ["README.md", "model.safetensors", "onnx/config.json", "tokenizer.model", "vocab.json", "a.onnx"];

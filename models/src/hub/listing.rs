@@ -5,23 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{address::is_commit, checksum::Checksum};
-use crate::folder::GENAI_FILE;
+use crate::folder::SETTINGS;
 
-/// What says what a model is and how it is fed.
-pub(super) const SETTINGS: [&str; 12] = [
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "chat_template.json",
-    "preprocessor_config.json",
-    "processor_config.json",
-    "percept.toml",
-    GENAI_FILE,
-];
 /// The most bytes of one file, so that no sum of a listing overflows.
 const MOST_FILE: u64 = 1 << 40;
 /// The most bytes of a file of settings; a tokenizer's are some tens of megabytes.

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::{
     HubAddress, HubError,
     address::is_commit,
-    cache::{Shelf, folders, revisions},
+    cache::{Shelf, folders, is_listed, revisions},
 };
 
 /// What removing a revision would take away.
@@ -22,8 +22,8 @@ use super::{
 pub struct Removal {
     /// The model's address.
     pub model: HubAddress,
-    /// The commit that it is at.
-    pub commit: String,
+    /// The commit that it is at; `None` of a first pull that broke off before its files had places.
+    pub commit: Option<String>,
     /// How many files go.
     pub files: usize,
     /// How many bytes that frees; none if another branch or tag is at the same commit.
@@ -67,20 +67,39 @@ impl Removal {
     fn worked_out(shelf: Shelf, address: &HubAddress) -> Result<Self, HubError> {
         let references = revisions(&shelf.references(), "");
         let snapshots: BTreeMap<String, PathBuf> = folders(&shelf.snapshots()).into_iter().collect();
-        // A first pull that broke off left a commit's settings, parts of graphs, and no name.
+        // A first pull that broke off left a commit's settings, perhaps parts of graphs, and no name. What another program
+        // fetched by its commit alone is listed by that.
         let nameless = || {
-            let (commit, _) = snapshots.first_key_value().filter(|_| snapshots.len() == 1)?;
-            let broke_off = shelf.listing(commit).is_none() && !shelf.parts().is_empty();
-            (references.is_empty() && broke_off).then(|| commit.clone())
+            let (commit, snapshot) = snapshots.first_key_value().filter(|_| snapshots.len() == 1)?;
+            let is_part = !shelf.parts().is_empty() || !is_listed(snapshot);
+            (references.is_empty() && shelf.listing(commit).is_none() && is_part).then(|| commit.clone())
         };
         let commit = shelf
             .commit(address.revision())
             .or_else(nameless)
-            .filter(|commit| snapshots.contains_key(commit) || references.iter().any(|(_, at)| at == commit))
-            .ok_or_else(|| {
+            .filter(|commit| snapshots.contains_key(commit) || references.iter().any(|(_, at)| at == commit));
+        let mut removal = Self {
+            model: address.clone(),
+            commit: commit.clone(),
+            files: 0,
+            bytes: 0,
+            stays: Vec::new(),
+            contents: Vec::new(),
+            whole: Vec::new(),
+            names: Vec::new(),
+            shelf,
+        };
+        let Some(commit) = commit else {
+            // One that broke off even earlier left files that are nowhere yet.
+            if references.is_empty() && snapshots.is_empty() {
+                removal.take_blobs(removal.shelf.blobs(), &[]);
+            }
+            if removal.is_name_alone() {
                 let remedy = "`percept models list` says which models are".into();
-                unfit(address, "it isn't in the cache".into(), remedy)
-            })?;
+                return Err(unfit(address, "it isn't in the cache".into(), remedy));
+            }
+            return Ok(removal);
+        };
         // By a branch's name that branch goes; by a commit's all that name it.
         let goes = |name: &str| is_commit(address.revision()) || name == address.revision();
         let (going, staying): (Vec<_>, Vec<_>) =
@@ -91,17 +110,8 @@ impl Removal {
         let stays = staying.iter().map(|(name, _)| name).chain(unnamed);
         let mut stays: Vec<HubAddress> = stays.filter_map(|name| address.at(name)).collect();
         stays.sort();
-        let mut removal = Self {
-            model: address.clone(),
-            commit: commit.clone(),
-            files: 0,
-            bytes: 0,
-            stays,
-            contents: Vec::new(),
-            whole: Vec::new(),
-            names: going.iter().map(|(name, _)| shelf.references().join(name)).collect(),
-            shelf,
-        };
+        removal.stays = stays;
+        removal.names = going.iter().map(|(name, _)| removal.shelf.references().join(name)).collect();
         if !is_kept {
             removal.take(&commit, &snapshots)?;
         }
@@ -122,24 +132,29 @@ impl Removal {
                 }
             }
         }
-        self.contents = if snapshots.keys().all(|at| at == commit) {
+        let contents = if snapshots.keys().all(|at| at == commit) {
             // Nobody fetches now: with the last revision goes what never came whole, and what came and was never named.
             self.shelf.blobs()
         } else {
             blobs.difference(&used).map(|name| self.shelf.blob(name)).collect()
         };
-        // Where a system has no links, the files lie in the snapshot itself.
-        let sized = self.contents.iter().chain(&here).filter_map(|path| fs::metadata(path).ok());
-        (self.files, self.bytes) =
-            sized.fold((0, 0), |(files, bytes), metadata| (files + 1, bytes + metadata.len()));
+        self.take_blobs(contents, &here);
         self.names.insert(0, self.shelf.listing_file(commit));
         self.whole = vec![self.shelf.marks(commit), self.shelf.snapshot(commit)];
         Ok(())
     }
 
+    /// Takes these blobs. Where a system has no links, files lie in the snapshot itself: they are counted too.
+    fn take_blobs(&mut self, blobs: Vec<PathBuf>, here: &[PathBuf]) {
+        let sized = blobs.iter().chain(here).filter_map(|path| fs::metadata(path).ok());
+        (self.files, self.bytes) =
+            sized.fold((0, 0), |(files, bytes), metadata| (files + 1, bytes + metadata.len()));
+        self.contents = blobs;
+    }
+
     /// Whether another branch or tag is at the same commit, so that only a name goes.
     pub fn is_name_alone(&self) -> bool {
-        self.whole.is_empty()
+        self.whole.is_empty() && self.contents.is_empty()
     }
 
     /// Does it.

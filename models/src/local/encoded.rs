@@ -9,7 +9,7 @@ use super::{
     prefix::{KeptSequence, Lent, Sees},
     prompt::{Prompt, PromptToken},
     reply,
-    trouble::engine_error,
+    trouble::{broken_session, engine_error},
 };
 use crate::{ModelError, Usage, family::PromptEncoder};
 
@@ -25,7 +25,7 @@ pub(super) async fn read<'l>(
     lent: &'l mut Lent<'_>,
 ) -> Result<&'l mut KeptSequence, ModelError> {
     let begins: Vec<PromptToken> = encoder.begins.iter().copied().map(PromptToken::text).collect();
-    let kept = lent.for_prompt(&prompt.tokens, &begins, Sees::Before).await?;
+    let kept = lent.for_prompt(&prompt.tokens, &begins, None, Sees::Before).await?;
     let held = kept.tokens.len();
     let counted = prompt.tokens.len();
     let is_known = held > 0 || kept.found.is_some();
@@ -44,7 +44,7 @@ pub(super) async fn read<'l>(
     let begun = Instant::now();
     let embeddings = reply::embeddings(inner, fresh, &[]).await?;
     kept.sequence.append(EmbeddedTokens { looks_at, ..embeddings.into() }).await.map_err(engine_error)?;
-    kept.tokens.extend_from_slice(fresh);
+    kept.note_read(fresh, None);
     kept.prompt = kept.tokens.len();
     usage.stage.prefill += begun.elapsed().as_secs_f64() * 1000.0;
     Ok(kept)
@@ -82,6 +82,13 @@ async fn states(
         || ModelError::Engine(format!("{} gave no `{}`", encoder.session, PromptEncoder::STATES).into());
     let found = PromptEncoder::states(&outputs, |(name, _)| name).ok_or_else(gave_nothing)?.1.clone();
     let (shape, data) = found.into_f32().map_err(|error| ModelError::Engine(error.into()))?;
+    // Kept for the prompt's next reply, they would be blamed on the decoder every time.
+    let broken = data.iter().filter(|number| !number.is_finite()).count();
+    if broken > 0 {
+        let path = &inner.folder.session(encoder.session)?.path;
+        let problem = format!("{broken} of what it found in a prompt are no numbers (NaN or infinite)");
+        return Err(broken_session(path, problem));
+    }
     match *shape {
         [1, rows, width] if rows == tokens => Ok(HostTensor::F32 { shape: vec![1, 1, rows, width], data }),
         _ => Err(ModelError::Engine(

@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn what_is_no_token_of_an_image_is_refused() {
-        let vocabulary = ImageVocabulary { tokens: vec![7, 5], others: vec![8], silent: true };
+        let vocabulary =
+            ImageVocabulary { tokens: vec![7, 5], others: vec![8], marks: Vec::new(), silent: true };
         let shape = || vec![1, 2];
         let cases = [
             (HostTensor::I64 { shape: shape(), data: vec![5, 7] }, Ok(vec![5, 7])),

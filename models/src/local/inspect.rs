@@ -36,8 +36,8 @@ pub struct Inspection {
     pub sessions: Vec<InspectedSession>,
 }
 
-/// The memory that a model will need: its weights, and the cache and the states of one sequence at its longest. What runs need for their
-/// own results comes on top, and depends on the prompt.
+/// The memory that a model will need: its weights, and the cache and the states of its sequences at their longest. What runs need
+/// for their own results comes on top, and depends on the prompt.
 #[derive(Debug, Clone, Serialize)]
 pub struct Memory {
     /// Each session's weights, wherever they are stored.
@@ -48,6 +48,9 @@ pub struct Memory {
     pub state_bytes: u64,
     /// The most tokens.
     pub context: u64,
+    /// Sequences that are there at once: the last conversation's, which is kept while a picture is drawn, and, of a model that
+    /// draws, the one with the picture's words and the one without that guides it.
+    pub sequences: u64,
     /// Bytes in all.
     pub total_bytes: u64,
 }
@@ -120,8 +123,10 @@ impl LocalModel {
         let graphs = weights.iter().map(|(_, weights)| weights.bytes());
         let most = engine.window().map_or(u64::MAX, |window| window.most() as u64);
         let sequence = each.saturating_mul(context.min(most)).saturating_add(state_bytes);
-        let total_bytes = graphs.fold(sequence, u64::saturating_add);
-        Memory { weights, cache_bytes_per_token: each, state_bytes, context, total_bytes }
+        let drawn = self.inner.folder.drawing().map_or(0, |plan| 1 + u64::from(plan.unconditional.is_some()));
+        let sequences = 1 + drawn;
+        let total_bytes = graphs.fold(sequence.saturating_mul(sequences), u64::saturating_add);
+        Memory { weights, cache_bytes_per_token: each, state_bytes, context, sequences, total_bytes }
     }
 
     /// Bytes that crossed between host and device since the model was loaded.

@@ -3,7 +3,7 @@
 mod agreement;
 mod features;
 
-use std::{path::Path, sync::Arc};
+use std::{num::NonZeroUsize, path::Path, sync::Arc};
 
 use percept_runtime::{
     AttentionWindow, CacheForm, DecoderShape, Device, DeviceChoice, Engine, EngineGraphs, EngineOptions,
@@ -38,6 +38,9 @@ pub struct LoadOptions {
     /// What is kept of a conversation that is longer; all of it if this isn't given. Only for decoders that are told
     /// positions, on `cpu` or with [`CacheForm::Host`].
     pub window: Option<AttentionWindow>,
+    /// The most tokens that a conversation may have, where that is to be fewer than the model can: on a device, the memory of
+    /// a shared cache is taken for all of them at once.
+    pub context: Option<NonZeroUsize>,
     /// The most bytes of image features that are remembered.
     pub image_memory: usize,
     /// Settings of the image processor that count in place of the folder's own.
@@ -55,6 +58,7 @@ impl Default for LoadOptions {
             threads: None,
             cache: CacheForm::Auto,
             window: None,
+            context: None,
             image_memory: 256 << 20,
             processor: serde_json::Map::new(),
             notes: Vec::new(),
@@ -139,8 +143,8 @@ async fn open_engine(
     let file = |session: &str| Ok((session.to_owned(), folder.session(session)?.path.clone()));
     // Embeddings are looked up on the CPU. What also sees there needn't be opened twice.
     let sees_there = parts.vision == parts.embedding && choice.device == Device::Cpu;
-    // Those that not every folder of the family has are in the set of sessions, or not.
-    let others = parts.others.iter().copied().filter(|session| folder.session(session).is_ok());
+    let optional = parts.optional.iter().filter(|session| folder.session(session).is_ok());
+    let others = parts.others.iter().chain(optional).copied();
     let encoders = Some(parts.vision).filter(|_| !sees_there).into_iter().chain(others);
     let mut graphs =
         EngineGraphs { decoder: Some(folder.decoder()?.path.clone()), ..EngineGraphs::default() };
@@ -172,7 +176,7 @@ async fn open_engine(
             vocabulary: text.vocabulary,
         },
         names: folder.decoder_names.clone(),
-        context: text.context,
+        context: options.context.map_or(text.context, |most| most.get().min(text.context)),
         reading: folder.family.reading(),
         ..EngineOptions::new(choice.clone())
     };
@@ -206,6 +210,7 @@ fn card(
         notes.extend(placement_notes(engine));
     }
     notes.extend(engine.doubt().map(Into::into));
+    notes.extend(anew_note(engine.cache_form(), &choice.device).map(Into::into));
     notes.extend(engine.window().map(|window| {
         let crosses = choice.device != Device::Cpu;
         format!(
@@ -244,6 +249,14 @@ pub(crate) fn device_notes(choice: &DeviceChoice) -> impl Iterator<Item = String
     std::iter::once(format!("{}: {}", choice.device, choice.why)).chain(choice.better.clone())
 }
 
+/// What a cache costs that can't be cut back to where a prompt parts from what was read before it.
+fn anew_note(form: CacheForm, device: &Device) -> Option<&'static str> {
+    (form == CacheForm::Growing && *device != Device::Cpu).then_some(
+        "its cache grows in the device's memory and can't be cut: a prompt that doesn't go on from the last reply, as of each \
+         vote after the first, is read from its beginning",
+    )
+}
+
 /// How much of each graph computes on the CPU although a device was chosen; embedding tables always do.
 pub(crate) fn placement_notes(engine: &Engine) -> Vec<String> {
     let graphs = engine.placement().iter().filter(|(graph, _)| graph != "embedding");
@@ -268,4 +281,22 @@ fn most_images(folder: &ModelFolder) -> Option<usize> {
     let token = folder.family.placeholder();
     let rendered = folder.template.render(&[message(vec![image(), image(), text("?")])], token, None);
     rendered.is_ok_and(|text| text.matches(token).count() == 1).then_some(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cache_that_cannot_be_cut_is_noted() {
+        for (form, device, noted) in [
+            (CacheForm::Growing, "webgpu", true),
+            (CacheForm::Growing, "cuda", true),
+            (CacheForm::Growing, "cpu", false),
+            (CacheForm::Host, "cuda", false),
+            (CacheForm::Shared { positions: 9 }, "cuda", false),
+        ] {
+            assert_eq!(anew_note(form, &device.parse().unwrap()).is_some(), noted, "{form:?} {device}");
+        }
+    }
 }

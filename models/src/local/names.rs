@@ -1,8 +1,9 @@
 //! Names that the tokenizer reads as more than their letters, and how a message may have them all the same.
 
+use serde_json::Value;
 use tokenizers::{AddedToken, Tokenizer};
 
-use crate::{dialect::Dialect, family::Family};
+use crate::{Function, dialect::Dialect, family::Family};
 
 /// Put after the first character of a special token's name that a message happens to contain: the reader sees
 /// the same text, the tokenizer doesn't see the token. What is seen is data.
@@ -53,6 +54,28 @@ pub(super) fn harmless(text: &str, names: &[String]) -> String {
         }
     }
     result
+}
+
+/// A function whose words hold no special token's name, as the prompt tells of it.
+pub(super) fn harmless_function(function: &Function, names: &[String]) -> Function {
+    Function {
+        name: harmless(&function.name, names),
+        description: harmless(&function.description, names),
+        schema: harmless_value(&function.schema, names),
+    }
+}
+
+/// The same of every text in a value, the names of its entries among them.
+fn harmless_value(value: &Value, names: &[String]) -> Value {
+    match value {
+        Value::String(text) => Value::String(harmless(text, names)),
+        Value::Array(items) => items.iter().map(|item| harmless_value(item, names)).collect(),
+        Value::Object(entries) => entries
+            .iter()
+            .map(|(name, value)| (harmless(name, names), harmless_value(value, names)))
+            .collect(),
+        other => other.clone(),
+    }
 }
 
 /// Whether an added token is never spelt: a special one, and of the others those between `<` and `>`, as Qwen's `<tool_call>` and

@@ -5,7 +5,7 @@ use percept_runtime::{Constraint, Form, Grammar, Marker, Prelude};
 use super::{Inner, names::is_one_token, prompt::Prompt};
 use crate::{
     Function, Generate, ModelError, Reply, Thought,
-    inner_speech::{self, CLOSE, InnerSpeech, OPEN},
+    inner_speech::{self, CLOSE, InnerSpeech, OPEN, Opening},
 };
 
 /// At most so much white space stands between a thought and the JSON after it: two line breaks, as templates write it.
@@ -20,6 +20,8 @@ pub(super) struct ReplyPlan {
     pub(super) thinks: bool,
     /// What ends a call's thought, if it may begin with one.
     pub(super) marker: Option<Marker>,
+    /// Whether white space that belongs to neither stands between that and the call.
+    pub(super) spaced: bool,
     /// The functions on offer, if it is to be a call.
     pub(super) functions: Option<Vec<Function>>,
     /// What tells a thought from an answer in words, if there may be one.
@@ -42,9 +44,11 @@ impl ReplyPlan {
         let is_free = form == Form::Free;
         if !begun {
             return Ok(match form {
-                Form::Free if knows_thoughts(inner) => {
-                    Self { speech: Some(InnerSpeech::possible()), tags: tags(inner), ..Self::default() }
-                }
+                Form::Free if knows_thoughts(inner) => Self {
+                    speech: Some(InnerSpeech::possible(Opening::Told)),
+                    tags: tags(inner),
+                    ..Self::default()
+                },
                 Form::Free => Self::default(),
                 form => Self { constraint: Some(inner.compile(&Grammar::of(form))?), ..Self::default() },
             });
@@ -93,6 +97,7 @@ impl ReplyPlan {
             constraint: Some(inner.compile(&grammar)?),
             thinks,
             marker,
+            spaced: begun,
             functions: Some(functions.to_vec()),
             ..Self::default()
         })

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use percept_runtime::{EngineError, HostTensor, Sequence};
+use percept_runtime::{EngineError, HostTensor, RopePosition, Sequence};
 
 use super::{Inner, prompt::PromptToken, trouble::engine_error};
 use crate::ModelError;
@@ -23,6 +23,8 @@ pub(super) enum Sees {
 pub(super) struct KeptSequence {
     pub(super) sequence: Sequence,
     pub(super) tokens: Vec<PromptToken>,
+    /// Where each of them stands, where the decoder is told; none otherwise.
+    positions: Vec<RopePosition>,
     /// How many of them were a prompt's; the reply came after.
     pub(super) prompt: usize,
     /// What an encoder read before the first of them, which all of them look at; nothing for most models.
@@ -32,10 +34,39 @@ pub(super) struct KeptSequence {
 }
 
 impl KeptSequence {
+    /// Notes what was read of a prompt whose tokens stand at these positions, if they are told.
+    pub(super) fn note_read(&mut self, read: &[PromptToken], positions: Option<&[RopePosition]>) {
+        self.tokens.extend_from_slice(read);
+        self.positions.extend_from_slice(positions.unwrap_or_default());
+    }
+
+    /// Notes what was written, as far as the sequence holds it. It stands one after the greatest position before it.
+    pub(super) fn note_written(&mut self, written: impl Iterator<Item = u32>) {
+        self.tokens.extend(written.map(PromptToken::text));
+        self.tokens.truncate(self.sequence.position());
+        let greatest = self.positions.iter().map(|position| position.greatest()).max();
+        if let Some(greatest) = greatest {
+            let count = self.tokens.len().saturating_sub(self.positions.len());
+            self.positions.extend((greatest + 1..).take(count).map(RopePosition::text));
+        }
+    }
+
+    /// Forgets all but so many tokens, as far as this notes them.
+    fn truncate(&mut self, tokens: usize) {
+        self.tokens.truncate(tokens);
+        self.positions.truncate(tokens);
+    }
+
     /// Goes back to the longest possible beginning of the prompt, short of its last token; says how much of it is held
     /// then, and holds nothing else.
-    async fn go_back(&mut self, prompt: &[PromptToken], sees: Sees) -> Result<usize, ModelError> {
+    async fn go_back(
+        &mut self,
+        prompt: &[PromptToken],
+        positions: Option<&[RopePosition]>,
+        sees: Sees,
+    ) -> Result<usize, ModelError> {
         let common = common_length(&self.tokens, prompt);
+        let common = positions.map_or(common, |wanted| common.min(common_places(&self.positions, wanted)));
         let common = match sees {
             Sees::Before => common,
             Sees::ItsImage => before_image(&self.tokens, prompt, common),
@@ -46,14 +77,14 @@ impl KeptSequence {
             return Ok(0);
         }
         // Dropped from here on, this is what it may still hold.
-        self.tokens.truncate(common);
+        self.truncate(common);
         // Also where it seems to stand there already: a run that a dropped reply left behind may have ended since.
         let reached = match self.sequence.rewind_near(common).await {
             Ok(reached) => reached,
             Err(EngineError::Rewind { .. }) => 0,
             Err(error) => return Err(engine_error(error)),
         };
-        self.tokens.truncate(reached);
+        self.truncate(reached);
         Ok(reached)
     }
 }
@@ -79,16 +110,20 @@ impl<'a> Lent<'a> {
     /// A cache that can't be cut back to that beginning is cut to the nearest place before it where its states were
     /// kept, or given up for a new one: then more is read, or everything, and the usage says so. Where the tokens of a
     /// prompt see those after them (`sees`), what is kept of another prompt is no beginning of this one. What looks at
-    /// another text than this (`encoded`) isn't either.
+    /// another text than this (`encoded`) isn't either, nor what stands elsewhere than the prompt's tokens do
+    /// (`positions`, where they are told).
     pub(super) async fn for_prompt(
         &mut self,
         encoded: &[PromptToken],
         prompt: &[PromptToken],
+        positions: Option<&[RopePosition]>,
         sees: Sees,
     ) -> Result<&mut KeptSequence, ModelError> {
         let (reached, found) = match &mut self.kept {
             // What was found stays true, also where the sequence has to begin anew.
-            Some(kept) if kept.encoded == encoded => (kept.go_back(prompt, sees).await?, kept.found.clone()),
+            Some(kept) if kept.encoded == encoded => {
+                (kept.go_back(prompt, positions, sees).await?, kept.found.clone())
+            }
             _ => (0, None),
         };
         let kept = match self.kept.take() {
@@ -97,7 +132,14 @@ impl<'a> Lent<'a> {
                 // Its memory is free before another one takes some.
                 drop(given_up);
                 let sequence = self.inner.engine.sequence().await.map_err(engine_error)?;
-                KeptSequence { sequence, tokens: Vec::new(), prompt: 0, encoded: encoded.to_vec(), found }
+                KeptSequence {
+                    sequence,
+                    tokens: Vec::new(),
+                    positions: Vec::new(),
+                    prompt: 0,
+                    encoded: encoded.to_vec(),
+                    found,
+                }
             }
         };
         Ok(self.kept.insert(kept))
@@ -134,6 +176,12 @@ fn before_image(kept: &[PromptToken], prompt: &[PromptToken], mut place: usize) 
 fn common_length(kept: &[PromptToken], prompt: &[PromptToken]) -> usize {
     let same = kept.iter().zip(prompt).take_while(|(kept, wanted)| kept == wanted).count();
     same.min(prompt.len().saturating_sub(1))
+}
+
+/// The count of first tokens that stand where they are wanted. A reply is written after the greatest position of its prompt,
+/// which may be a video's last moment; a later prompt may count the same tokens on from elsewhere.
+fn common_places(kept: &[RopePosition], wanted: &[RopePosition]) -> usize {
+    kept.iter().zip(wanted).take_while(|(kept, wanted)| kept == wanted).count()
 }
 
 #[cfg(test)]

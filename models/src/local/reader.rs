@@ -26,6 +26,8 @@ pub(super) struct ReplyReader<'a> {
     /// What tells a thought from an answer in words.
     speech: Option<InnerSpeech>,
     stops: Vec<String>,
+    /// Whether the text begins behind white space.
+    spaced: bool,
     held: String,
     /// The thought as it was written, white space and all.
     pub(super) thought: String,
@@ -59,6 +61,7 @@ impl<'a> ReplyReader<'a> {
             end,
             speech: None,
             stops: stops.iter().filter(|stop| !stop.is_empty()).cloned().collect(),
+            spaced: false,
             held: String::new(),
             thought: String::new(),
             text: String::new(),
@@ -69,6 +72,11 @@ impl<'a> ReplyReader<'a> {
     /// The same for a reply in words, before which there may be a thought.
     pub(super) fn telling(self, speech: Option<InnerSpeech>) -> Self {
         Self { speech, ..self }
+    }
+
+    /// The same, white space at the text's beginning left out where this says so.
+    pub(super) fn behind_space(self, spaced: bool) -> Self {
+        Self { spaced, ..self }
     }
 
     /// Whether the next token belongs to the thought, or to the marker that ends it.
@@ -130,6 +138,9 @@ impl<'a> ReplyReader<'a> {
     fn take_text(&mut self, mut piece: String, last: bool) -> Option<GenerationEvent> {
         if self.stopped {
             return None;
+        }
+        if self.spaced && self.text.is_empty() {
+            piece.drain(..piece.len() - piece.trim_start().len());
         }
         if let Some(at) = self.stops.iter().filter_map(|stop| piece.find(stop.as_str())).min() {
             piece.truncate(at);

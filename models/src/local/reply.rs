@@ -16,7 +16,7 @@ use super::{
     prompt::{Prompt, PromptImage, PromptToken},
     reader::ReplyReader,
     rows,
-    trouble::engine_error,
+    trouble::{broken_session, engine_error},
 };
 use crate::{
     Completion, ContentHash, Generate, GenerationEvent, ModelError, Reply, Stage, StopReason, TokenRecord,
@@ -47,10 +47,13 @@ pub(super) fn stream(
         let kept = kept?;
         let written = [inner.written_tokens.as_slice(), &plan.tags].concat();
         let stops = stops(inner.folder.family.end_texts(), &options);
-        let mut reader = ReplyReader::new(&inner.folder.tokenizer, &written, plan.marker.as_ref(), &stops)?.telling(plan.speech);
+        let mut reader = ReplyReader::new(&inner.folder.tokenizer, &written, plan.marker.as_ref(), &stops)?
+            .telling(plan.speech)
+            .behind_space(plan.spaced);
         let mut decoding = kept.sequence.decode(decode_options(&inner, &prompt, &options), plan.constraint);
         let mut thought = 0;
         let mut count = 0;
+        let mut ends = Vec::new();
         while let Some(token) = decoding.next().await {
             let token = token.map_err(engine_error)?;
             count += 1;
@@ -62,6 +65,7 @@ pub(super) fn stream(
             if was_thinking || reader.is_thinking() {
                 thought = count;
             }
+            ends.push(reader.text.len());
             if reader.stopped {
                 break;
             }
@@ -73,11 +77,15 @@ pub(super) fn stream(
         usage.stage.decode = decoded.milliseconds.total;
         usage.output_tokens = decoded.tokens.len();
         usage.forced_tokens = decoded.forced;
-        kept.tokens.extend(decoded.tokens.iter().map(|token| PromptToken::text(token.id)));
-        kept.tokens.truncate(kept.sequence.position());
+        kept.note_written(decoded.tokens.iter().map(|token| token.id));
         // Before anybody hears of the end: the next reply begins with it.
         drop(lent);
         let stop = if reader.stopped { StopReason::StopText } else { stop_reason(decoded.stop) };
+        // Where the text has a thought in it, the tokens before its end are the thought's.
+        let begins = plan.functions.as_ref().map_or(0, |_| inner.dialect.call_begins(&reader.text));
+        if begins > 0 {
+            thought = thought.max(ends.iter().take_while(|end| **end <= begins).count());
+        }
         let call = plan.functions.map(|functions| match stop {
             StopReason::End => inner.dialect.read(&reader.text, &functions),
             StopReason::MaxTokens => Err(format!("the reply was cut off after {} tokens", decoded.tokens.len())),
@@ -92,6 +100,7 @@ pub(super) fn stream(
             },
             text: reader.text,
             call,
+            unconfirmed: None,
             stop,
             usage,
             tokens: if options.log_probabilities { records(&inner, &decoded.tokens, thought)? } else { Vec::new() },
@@ -115,7 +124,7 @@ pub(super) async fn read<'l>(
         (false, true) => Sees::ItsImage,
         (false, false) => Sees::Before,
     };
-    let kept = lent.for_prompt(&[], &prompt.tokens, sees).await?;
+    let kept = lent.for_prompt(&[], &prompt.tokens, prompt.positions.as_deref(), sees).await?;
     let fresh = &prompt.tokens[kept.tokens.len()..];
     usage.cached_tokens = kept.tokens.len();
     usage.fresh_tokens = fresh.len();
@@ -146,19 +155,22 @@ async fn append(
     for length in lengths {
         let (piece, later) = rest.split_at(length);
         rest = later;
+        let held = kept.tokens.len();
+        let positions = prompt.positions.as_ref().and_then(|positions| positions.get(held..held + length));
         if inner.folder.family.sees() {
-            let tokens = embedded(inner, prompt, kept.tokens.len(), piece, features).await?;
+            let tokens = embedded(inner, prompt, held, piece, features).await?;
+            let tokens = EmbeddedTokens { positions: positions.map(<[_]>::to_vec), ..tokens };
             kept.sequence.append(tokens).await.map_err(engine_error)?;
         } else {
             let ids: Vec<u32> = piece.iter().map(|token| token.id).collect();
             kept.sequence.append_tokens(&ids).await.map_err(engine_error)?;
         }
-        kept.tokens.extend_from_slice(piece);
+        kept.note_read(piece, positions);
     }
     Ok(())
 }
 
-/// A piece of the prompt, with so many tokens before it, as the decoder takes it.
+/// A piece of the prompt, with so many tokens before it, as the decoder takes it, but for where its tokens stand.
 async fn embedded(
     inner: &Inner,
     prompt: &Prompt,
@@ -168,7 +180,6 @@ async fn embedded(
 ) -> Result<EmbeddedTokens, ModelError> {
     let end = held + piece.len();
     let embeddings = embeddings(inner, piece, features).await?;
-    let positions = prompt.positions.as_ref().and_then(|positions| positions.get(held..end));
     let side_inputs = rows::beside(&inner.engine, piece, features)?;
     let looks_at = match inner.engine.looks_at() {
         Some(width) => looks::looks_at(&prompt.tokens[..end], held, width, features)?,
@@ -176,13 +187,7 @@ async fn embedded(
     };
     let is_told = inner.engine.tells_blocks();
     let together = is_told.then(|| piece.iter().map(|token| token.feature.is_some()).collect());
-    Ok(EmbeddedTokens {
-        embeddings,
-        positions: positions.map(<[_]>::to_vec),
-        side_inputs,
-        looks_at,
-        together,
-    })
+    Ok(EmbeddedTokens { embeddings, positions: None, side_inputs, looks_at, together })
 }
 
 /// The features of every image that the fresh tokens need, remembered or encoded now.
@@ -222,12 +227,8 @@ const TILES_AT_ONCE: usize = 4;
 /// Runs the vision encoder on one image, tile after tile, and puts together what it found.
 async fn encode(inner: &Inner, image: crate::ProcessedImage) -> Result<Features, ModelError> {
     let layout = image.layout();
-    let path = inner.folder.session(inner.folder.family.parts().vision)?.path.clone();
-    let broken = |problem| ModelError::Folder {
-        path: path.clone(),
-        problem,
-        remedy: "Fetch or export it again, or take another precision or device".into(),
-    };
+    let session = inner.folder.session(inner.folder.family.parts().vision)?;
+    let broken = |problem| broken_session(&session.path, problem);
     let (mut rows, mut tokens, mut others) = (Vec::new(), Vec::new(), Vec::new());
     let mut beside: Vec<(String, Vec<f32>)> = Vec::new();
     let at_once = if inner.folder.family.reads_tiles_together() { layout.tiles } else { TILES_AT_ONCE };
@@ -368,6 +369,7 @@ fn cancelled(usage: Usage, plan: &ReplyPlan) -> Completion {
         thought: String::new(),
         text: String::new(),
         call: plan.functions.as_ref().map(|_| Err("the reply was cancelled before it began".into())),
+        unconfirmed: None,
         stop: StopReason::Cancelled,
         usage,
         tokens: Vec::new(),

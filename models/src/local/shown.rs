@@ -57,7 +57,7 @@ pub(super) fn shown(inner: &Inner, conversation: &Conversation) -> Result<Vec<Sh
     let mut all = Vec::new();
     for content in contents {
         match content {
-            Content::Text(_) | Content::Said { .. } => {}
+            Content::Text(_) | Content::Said { .. } | Content::Address(_) => {}
             Content::Image(image) => {
                 let key = if among_several { image.hash().among_several() } else { image.hash() };
                 all.push(Shown { key, source: Source::Image(Arc::clone(image.pixels()), count) });
@@ -100,7 +100,8 @@ pub(super) async fn process(inner: &Arc<Inner>, shown: &Shown) -> Result<PromptI
         let (family, folder) = (&inner.folder.family, &inner.folder);
         let (expansion, grid, image) = match (source, &folder.video) {
             (Source::Video(video, sampled), Some(processor)) => {
-                let image = processor.process(&video.frames(&sampled.places)?)?;
+                let image =
+                    processor.process_each(sampled.places.len(), video.each_frame(&sampled.places)?)?;
                 (family.expand_video(&sampled, &image), family.video_span(&sampled, &image), image)
             }
             (Source::Image(pixels, count), _) => {

@@ -1,5 +1,7 @@
 //! The engine's errors, sorted by who can mend them.
 
+use std::path::Path;
+
 use percept_runtime::{ConstraintError, DeviceError, EngineError};
 
 use crate::ModelError;
@@ -30,6 +32,15 @@ pub(crate) fn engine_error(error: EngineError) -> ModelError {
             problem: format!("this graph gave {broken} scores of {of} that are no numbers (NaN or infinite)"),
             remedy: "Fetch or export it again, or take another precision or device".into(),
         },
+        EngineError::CacheMemory { path, bytes, positions, source } => ModelError::Folder {
+            path,
+            problem: format!(
+                "there is no memory for one sequence's cache, {bytes} bytes for {positions} tokens: {source}"
+            ),
+            remedy: "Load it with a shorter context (`percept ask --context`, `LoadOptions::context`), in a smaller precision, or \
+                     on another device"
+                .into(),
+        },
         // Where the file itself is whole, its external data may not be.
         EngineError::Device(DeviceError::Graph { path, device, reason }) => ModelError::Folder {
             path,
@@ -43,6 +54,12 @@ pub(crate) fn engine_error(error: EngineError) -> ModelError {
         EngineError::Constraint(error) => constraint_error(error),
         other => ModelError::Engine(other.into()),
     }
+}
+
+/// What a session gave can't be right, whatever it was given.
+pub(super) fn broken_session(path: &Path, problem: String) -> ModelError {
+    let remedy = "Fetch or export it again, or take another precision or device".into();
+    ModelError::Folder { path: path.to_owned(), problem, remedy }
 }
 
 /// A grammar that can't be made is the request's fault; one that was left is the engine's.

@@ -30,7 +30,8 @@ impl LocalModel {
         let decoder = self.inner.folder.sessions.iter().rfind(|file| file.session == DECODER);
         let decoder = decoder.or(self.inner.folder.sessions.last());
         let precision = decoder.map(|file| file.precision.to_string()).unwrap_or_default();
-        let (expected, against) = golden.expected(&precision);
+        let (expected, against) =
+            golden.expected(&precision).map_err(|problem| bad(&folder.join("golden.json"), problem))?;
         let logits = self.first_logits(&conversation).await?;
         if logits.len() != expected.first_logits.len() {
             let problem = format!(
@@ -41,7 +42,6 @@ impl LocalModel {
             );
             return Err(bad(&folder.join("golden.json"), problem));
         }
-        let pairs = logits.iter().zip(&expected.first_logits);
         let tokens = self.greedy(&conversation, expected.greedy.len(), false).await?.0;
         Ok(Verdict {
             name: golden.name.clone(),
@@ -49,7 +49,7 @@ impl LocalModel {
             prompt_equal: golden.prompt.as_ref().map(|expected| *expected == prompt.rendered),
             ids_equal: golden.input_ids.as_ref().map(|expected| *expected == prompt.tokens),
             positions_equal: golden.position_ids.as_ref().map(|expected| Some(expected) == places.as_ref()),
-            logits_difference: pairs.map(|(found, expected)| (found - expected).abs()).fold(0.0, f32::max),
+            logits_difference: greatest_difference(&logits, &expected.first_logits),
             // Tokens that are never written have the least score that there is.
             largest_logit: expected
                 .first_logits
@@ -101,7 +101,32 @@ impl LocalModel {
     }
 }
 
+/// The greatest difference of a score. One that is no number is no number here either, and within no tolerance: it counts as
+/// the greatest.
+fn greatest_difference(found: &[f32], expected: &[f32]) -> f32 {
+    let differences = found.iter().zip(expected).map(|(found, expected)| (found - expected).abs());
+    differences.max_by(f32::total_cmp).unwrap_or(0.0)
+}
+
 /// How many tokens are equal until the first that isn't.
 pub(crate) fn equal_beginning(one: &[u32], other: &[u32]) -> usize {
     one.iter().zip(other).take_while(|(one, other)| one == other).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_score_that_is_no_number_is_within_no_tolerance() {
+        let expected = [1.0, 2.0, 3.0];
+        assert_eq!(greatest_difference(&[1.0, 1.5, 3.25], &expected).to_bits(), 0.5f32.to_bits());
+        for broken in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let difference = greatest_difference(&[1.0, broken, 3.0], &expected);
+            assert!(
+                !difference.is_finite() && (difference.is_nan() || difference > 1e9),
+                "{broken}: {difference}"
+            );
+        }
+    }
 }

@@ -7,7 +7,7 @@ use image::{RgbImage, imageops};
 
 use super::{
     ProcessedImage, SingleImage, TargetSize, TileGrid, backend::Backend, crop::cut_tiles, filter::Filter,
-    normalise::Normalise, resize::resize_as,
+    normalise::Normalise, resize::check_area, resize::resize_as,
 };
 use crate::ModelError;
 
@@ -39,6 +39,9 @@ impl AnyresImage {
         let resized = |width: u32, height: u32| resize_as(image, width, height, self.filter, self.backend);
         let canvas = self.best_canvas(size);
         let (width, height) = self.size_of(canvas);
+        // Before the canvas is laid out: it and all tiles are held at once.
+        let pictures = canvas.rows.saturating_mul(canvas.columns).saturating_add(1);
+        check_area(self.tile, self.tile.saturating_mul(pictures), "the image in tiles")?;
         let fitted = {
             let (width, height) = fit(size, (width, height));
             resized(width, height)?
@@ -66,7 +69,7 @@ impl AnyresImage {
     }
 
     fn size_of(&self, canvas: TileGrid) -> (u32, u32) {
-        (self.tile * canvas.columns, self.tile * canvas.rows)
+        (self.tile.saturating_mul(canvas.columns), self.tile.saturating_mul(canvas.rows))
     }
 
     /// The canvas on which most of the image's pixels are left; among equals the one that wastes the least.
@@ -94,5 +97,29 @@ fn fit((width, height): (u32, u32), (across, down): (u32, u32)) -> (u32, u32) {
         (across, up(height, scale[0], down))
     } else {
         (up(width, scale[1], across), down)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_that_are_too_large_together_are_refused_before_the_canvas_is_laid_out() {
+        let normalise = Normalise { rescale: None, mean_and_deviation: None, backend: Backend::Pillow };
+        let anyres = |rows, columns| AnyresImage {
+            backend: Backend::Pillow,
+            tile: 336,
+            canvases: vec![TileGrid { rows, columns }],
+            ground: [0; 3],
+            filter: Filter::Bilinear,
+            normalise: normalise.clone(),
+        };
+        // Of the first the canvas alone would take 355 GB.
+        for (rows, columns) in [(1024, 1024), (64, 64), (u32::MAX, u32::MAX)] {
+            let error = anyres(rows, columns).process(&RgbImage::new(1000, 1)).unwrap_err().to_string();
+            assert!(error.contains("the image in tiles has 336×"), "{rows}×{columns}: {error}");
+        }
+        assert_eq!(anyres(1, 2).process(&RgbImage::new(1000, 1)).unwrap().tiles, 3);
     }
 }

@@ -119,17 +119,19 @@ pub(super) struct Taps {
     pub(super) weights: Vec<i32>,
 }
 
-/// The pass along one axis, from `source` pixels to `target`.
+/// The pass along one axis, from `source` pixels to `target`. One output pixel's weights at a time are in double precision:
+/// those of a long side, whole, would take several times the image's memory.
 pub(super) fn pass(source: u32, target: u32, filter: Filter, backend: Backend) -> Pass {
-    let shares = shares(source, target, filter);
     let bits = match backend {
         Backend::Pillow => MOST_BITS,
         Backend::Torchvision => {
-            let all = shares.iter().flat_map(|(_, weights)| weights);
-            bits_in_16(all.fold(0.0, |most, weight| weight.max(most)))
+            let largest = |most, (_, weights): (usize, Vec<f64>)| {
+                weights.into_iter().fold(most, |most: f64, weight| weight.max(most))
+            };
+            bits_in_16(shares(source, target, filter).fold(0.0, largest))
         }
     };
-    let taps = shares.into_iter().map(|(first, weights)| Taps {
+    let taps = shares(source, target, filter).map(|(first, weights)| Taps {
         first,
         weights: weights.into_iter().map(|weight| fixed(weight, bits)).collect(),
     });
@@ -144,24 +146,22 @@ fn bits_in_16(largest: f64) -> u32 {
 }
 
 /// For every output pixel the first source pixel that it is made of, and the weights from there on, whose sum is 1.
-fn shares(source: u32, target: u32, filter: Filter) -> Vec<(usize, Vec<f64>)> {
+fn shares(source: u32, target: u32, filter: Filter) -> impl Iterator<Item = (usize, Vec<f64>)> {
     let scale = f64::from(source) / f64::from(target);
     // Shrinking widens the filter, so that every source pixel counts; enlarging leaves it as it is.
     let stretch = scale.max(1.0);
     let support = filter.support() * stretch;
     let shrink = 1.0 / stretch;
-    (0..target)
-        .map(|place| {
-            let centre = (f64::from(place) + 0.5) * scale;
-            let first = (centre - support + 0.5).max(0.0) as usize;
-            let end = ((centre + support + 0.5) as usize).min(source as usize);
-            let weights: Vec<f64> =
-                (first..end).map(|at| filter.weight((at as f64 - centre + 0.5) * shrink)).collect();
-            let sum: f64 = weights.iter().sum();
-            let norm = if sum == 0.0 { 1.0 } else { sum };
-            (first, weights.iter().map(|weight| weight / norm).collect())
-        })
-        .collect()
+    (0..target).map(move |place| {
+        let centre = (f64::from(place) + 0.5) * scale;
+        let first = (centre - support + 0.5).max(0.0) as usize;
+        let end = ((centre + support + 0.5) as usize).min(source as usize);
+        let weights: Vec<f64> =
+            (first..end).map(|at| filter.weight((at as f64 - centre + 0.5) * shrink)).collect();
+        let sum: f64 = weights.iter().sum();
+        let norm = if sum == 0.0 { 1.0 } else { sum };
+        (first, weights.iter().map(|weight| weight / norm).collect())
+    })
 }
 
 /// Rounds half away from zero into fixed point.

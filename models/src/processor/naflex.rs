@@ -39,8 +39,14 @@ impl NaflexImage {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Image`] if a step would need an image larger than [`super::MAX_PIXELS`].
+    /// [`ModelError::Image`] if a step would need an image larger than [`super::MAX_PIXELS`], or a patch or a tile has no
+    /// pixel.
     pub fn process(&self, image: &RgbImage) -> Result<ProcessedImage, ModelError> {
+        if [self.patch, self.downsample].contains(&0) || self.tiles.is_some_and(|(side, _)| side == 0) {
+            return Err(ModelError::Image(
+                "patches, the features that they become and tiles have at least one pixel a side".into(),
+            ));
+        }
         let (width, height) = image.dimensions();
         let (wide, high) = self.whole(width, height);
         let whole = || resize_as(image, wide, high, self.filter, Backend::Torchvision);

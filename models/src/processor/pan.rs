@@ -64,8 +64,17 @@ impl PannedImage {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Image`] if a step would need an image larger than [`super::MAX_PIXELS`], or a crop would be empty.
+    /// [`ModelError::Image`] if a step would need an image larger than [`super::MAX_PIXELS`], or a crop would be empty, or
+    /// none is allowed.
     pub fn process(&self, image: &RgbImage) -> Result<ProcessedImage, ModelError> {
+        let PanAndScan { least_side, most_crops, .. } = self.pan;
+        if least_side == 0 || most_crops == 0 || image.width() == 0 || image.height() == 0 {
+            return Err(ModelError::Image(format!(
+                "{}×{} pixels in up to {most_crops} crops of {least_side} pixels and more: none of these may be 0",
+                image.width(),
+                image.height()
+            )));
+        }
         let ([width, height], filter) = self.resize;
         let resized = |part: &RgbImage| resize_as(part, width, height, filter, self.backend);
         let grid = self.pan.grid(image.width(), image.height());

@@ -32,9 +32,9 @@ pub struct PatchGrid {
 }
 
 impl PatchGrid {
-    /// Rows and columns of features, in each layer.
+    /// Rows and columns of features, in each layer; none where `merge` is 0.
     pub fn features(self) -> [usize; 2] {
-        [self.rows / self.merge, self.columns / self.merge]
+        [self.rows, self.columns].map(|patches| patches.checked_div(self.merge).unwrap_or(0))
     }
 
     /// Patches in all layers.
@@ -90,6 +90,12 @@ pub(super) fn refuse_long((width, height): (u32, u32), (wide, high): (f64, f64))
     Ok(())
 }
 
+/// Refuses more frames of a size than fit in reasonable memory: twelve bytes come out for a pixel of each, whether it is
+/// another frame or the same again.
+pub(super) fn check_frames((width, height): (u32, u32), frames: usize, what: &str) -> Result<(), ModelError> {
+    check_area(width, height.saturating_mul(u32::try_from(frames).unwrap_or(u32::MAX)), what)
+}
+
 /// The steps, in the order in which they are done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PatchedImage {
@@ -117,10 +123,23 @@ impl PatchedImage {
     /// # Errors
     ///
     /// [`ModelError::Image`] if the image is too long for its width, has sides that don't fit and may not be
-    /// resized, or would exceed [`super::MAX_PIXELS`] on the way.
+    /// resized, or would exceed [`super::MAX_PIXELS`] on the way, all frames of a patch together; or if a patch has no
+    /// pixel, no frame, or becomes no feature.
     pub fn process(&self, image: &RgbImage) -> Result<ProcessedImage, ModelError> {
+        self.check()?;
         let brought = self.brought(image)?;
         self.patched(&vec![&*brought; self.frames])
+    }
+
+    /// Refuses numbers with which there are no patches: the fields are anyone's to fill.
+    pub(super) fn check(&self) -> Result<(), ModelError> {
+        if self.frames == 0 || [self.patch, self.merge, self.size.factor].contains(&0) {
+            return Err(ModelError::Image(format!(
+                "an image in patches of {} pixels and {} frame(s), of which {}×{} become one feature: none of these may be 0",
+                self.patch, self.frames, self.merge, self.merge
+            )));
+        }
+        Ok(())
     }
 
     /// The image at the size that is allowed next to its own, if it may be resized.
@@ -129,14 +148,15 @@ impl PatchedImage {
             return Ok(Cow::Borrowed(image));
         }
         let (width, height) = self.size.of(image.width(), image.height())?;
+        check_frames((width, height), self.frames, "the image in patches")?;
         Ok(Cow::Owned(resize_as(image, width, height, self.filter, self.backend)?))
     }
 
     /// The patches of frames of one size, as many as whole layers take.
     pub(super) fn patched(&self, frames: &[&RgbImage]) -> Result<ProcessedImage, ModelError> {
         let (width, height) = frames.first().map_or((0, 0), |frame| frame.dimensions());
+        check_frames((width, height), frames.len(), "the image in patches")?;
         let layers = frames.len() / self.frames;
-        check_area(width, height.saturating_mul(layers as u32), "the image in patches")?;
         if width % self.size.factor != 0 || height % self.size.factor != 0 {
             return Err(ModelError::Image(format!(
                 "{width}×{height} pixels aren't multiples of {}, and the processor may not resize (`do_resize`)",
@@ -235,5 +255,49 @@ mod tests {
         for (width, height, taken) in [(200, 1, true), (201, 1, false), (1, 200, true), (10, 2001, false)] {
             assert_eq!(size.of(width, height).is_ok(), taken, "{width}×{height}");
         }
+    }
+
+    fn steps() -> PatchedImage {
+        PatchedImage {
+            backend: Backend::Pillow,
+            resize: true,
+            size: SmartSize { factor: 28, least: 28 * 28, most: 1 << 40 },
+            filter: Filter::Bilinear,
+            patch: 14,
+            merge: 2,
+            frames: 1,
+            normalise: Normalise { rescale: None, mean_and_deviation: None, backend: Backend::Pillow },
+        }
+    }
+
+    #[test]
+    fn an_image_is_as_large_as_all_the_frames_that_it_fills() {
+        // Whether it is resized, its least area, the frames of a patch.
+        let cases = [(true, 1, 16, true), (true, 12_000_000, 16, false), (false, 1, 228_262, false)];
+        for (resize, least, frames, taken) in cases {
+            let steps = PatchedImage { resize, size: SmartSize { least, ..steps().size }, frames, ..steps() };
+            match steps.process(&RgbImage::new(28, 28)) {
+                Ok(made) => assert!(taken && made.values.len() == 3 * 28 * 28 * frames),
+                Err(error) => {
+                    assert!(!taken && error.to_string().contains("the image in patches has"), "{error}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_with_which_there_are_no_patches_are_refused() {
+        let size = SmartSize { factor: 0, ..steps().size };
+        let cases = [
+            PatchedImage { frames: 0, ..steps() },
+            PatchedImage { merge: 0, ..steps() },
+            PatchedImage { patch: 0, ..steps() },
+            PatchedImage { size, ..steps() },
+        ];
+        for steps in cases {
+            let error = steps.process(&RgbImage::new(28, 28)).unwrap_err().to_string();
+            assert!(error.contains("none of these may be 0"), "{error}");
+        }
+        assert_eq!(PatchGrid { layers: 1, rows: 2, columns: 2, merge: 0 }.features(), [0, 0]);
     }
 }

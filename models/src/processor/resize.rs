@@ -25,6 +25,10 @@ use crate::ModelError;
 /// calling the file a decompression bomb.
 pub const MAX_PIXELS: u64 = 178_956_970;
 
+/// The longest side that is weighed. Each of its pixels takes up to six weights, whatever the image's area; no picture is so
+/// long but one that was made to take memory.
+const LONGEST_SIDE: u32 = 1 << 22;
+
 /// Refuses a size whose image wouldn't fit in reasonable memory.
 pub(crate) fn check_area(width: u32, height: u32, what: &str) -> Result<(), ModelError> {
     if u64::from(width) * u64::from(height) <= MAX_PIXELS {
@@ -39,8 +43,8 @@ pub(crate) fn check_area(width: u32, height: u32, what: &str) -> Result<(), Mode
 ///
 /// # Errors
 ///
-/// [`ModelError::Image`] if a side is 0, or if the result or the image between the two passes would exceed
-/// [`MAX_PIXELS`]; nothing is allocated then.
+/// [`ModelError::Image`] if a side is 0, if the result or the image between the two passes would exceed
+/// [`MAX_PIXELS`], or if a side that changes has more than 4 194 304 pixels before or after; nothing is allocated then.
 pub fn resize(image: &RgbImage, width: u32, height: u32, filter: Filter) -> Result<RgbImage, ModelError> {
     resize_as(image, width, height, filter, Backend::Pillow)
 }
@@ -66,6 +70,14 @@ pub(super) fn resize_as(
     }
     if filter == Filter::Nearest {
         return Ok(nearest(image, width, height));
+    }
+    let sides = [(source_width, width), (source_height, height)];
+    if let Some((from, to)) = sides.into_iter().find(|(from, to)| from != to && *from.max(to) > LONGEST_SIDE)
+    {
+        return Err(ModelError::Image(format!(
+            "{source_width}×{source_height} pixels: a side of {from} can't be brought to {to}, {LONGEST_SIDE} are the most \
+             that are weighed; scale it down or cut it first"
+        )));
     }
     let mut target = RgbImage::new(width, height);
     passes::run(image, &mut target, filter, backend);

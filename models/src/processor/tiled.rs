@@ -11,7 +11,7 @@ use super::{
 use crate::ModelError;
 
 /// No image becomes longer than this on the way.
-const LONGEST_EDGE: u32 = 4096;
+pub(super) const LONGEST_EDGE: u32 = 4096;
 
 /// The size of the first resize.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +49,11 @@ impl TiledImage {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Image`] if a step would need an image larger than [`super::MAX_PIXELS`].
+    /// [`ModelError::Image`] if a step would need an image larger than [`super::MAX_PIXELS`], or a tile has no pixel.
     pub fn process(&self, image: &RgbImage) -> Result<ProcessedImage, ModelError> {
+        if self.tile == 0 {
+            return Err(ModelError::Image("an image in tiles of 0 pixels: give them a side".into()));
+        }
         let resized;
         let mut current = image;
         if let Some(size) = self.resize {
@@ -83,7 +86,7 @@ impl TiledImage {
 
     /// The size enlarged so that tiles fill it. The second side is computed from the first one's new length.
     fn whole_tiles(&self, width: u32, height: u32) -> (u32, u32) {
-        let up = |side: u32| side.div_ceil(self.tile).max(1) * self.tile;
+        let up = |side: u32| side.div_ceil(self.tile).max(1).saturating_mul(self.tile);
         let aspect = f64::from(width) / f64::from(height);
         if width >= height {
             let wide = up(width);
@@ -99,7 +102,7 @@ impl TiledImage {
 fn longest_edge(width: u32, height: u32, edge: u32) -> (u32, u32) {
     let even = |side: f64| {
         let side = side as u32;
-        (side + side % 2).max(1)
+        side.saturating_add(side % 2).max(1)
     };
     let aspect = f64::from(width) / f64::from(height);
     let (width, height) = if width >= height {

@@ -1,15 +1,17 @@
 //! A processor's configuration as it is written in a folder, and how it becomes an [`ImageProcessor`].
 //!
 //! Every key is optional: what is absent is the default of the class that `image_processor_type` names, as
-//! transformers has it.
+//! transformers has it. What is null is not absent ([`nulls`]).
 
+mod class;
 mod naflex;
+mod nulls;
 mod pan;
 mod tiles;
 
 use serde::Deserialize;
 
-use self::{naflex::NaflexWritten, pan::PanWritten, tiles::AnyresDefaults};
+use self::{class::Class, naflex::NaflexWritten, nulls::Nulls, pan::PanWritten, tiles::AnyresDefaults};
 use super::{
     Backend, Filter, FirstSize, ImageProcessor, LongestEdge, Normalise, PatchedImage, SingleImage, SmartSize,
     SquaredImage, TargetSize, TiledImage,
@@ -18,10 +20,6 @@ use super::{
 const CLIP_MEAN: [f64; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 const CLIP_DEVIATION: [f64; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
 const HALF: [f64; 3] = [0.5; 3];
-
-/// The classes that are known, for the error that lists them.
-const KNOWN: &str = "CLIP, Llava, Siglip, ViT, Blip, Idefics, Idefics3, SmolVLM, Qwen2VL, Lfm2Vl, GotOcr2, LlavaNext, \
-                     LlavaOnevision, Gemma3, Phi3V, Chameleon, Emu3 and Janus image processors";
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Written {
@@ -57,8 +55,13 @@ pub(super) struct Written {
     naflex: NaflexWritten,
     #[serde(flatten)]
     pan: PanWritten,
+    #[serde(skip)]
+    nulls: Nulls,
 }
 
+/// The longest side that a folder may bring an image to before it is cut into tiles, and of a tile; published ones have
+/// 2048 and 512.
+const LONGEST_TILED: u32 = 1 << 16;
 /// The most frames that one patch covers; published models have one or two.
 const MOST_FRAMES: usize = 16;
 
@@ -120,19 +123,14 @@ impl ImageProcessor {
     /// Those of [`ImageProcessor::from_json`], and that the class isn't known in that backend.
     pub fn from_json_as(text: &str, backend: Option<Backend>) -> Result<Self, String> {
         let written: Written = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        written.meant(backend)
+        written.with_nulls_of(text)?.meant(backend)
     }
 }
 
 impl Written {
-    fn class(&self) -> Option<&str> {
-        self.image_processor_type.as_deref().or(self.feature_extractor_type.as_deref())
-    }
-
     fn meant(&self, chosen: Option<Backend>) -> Result<ImageProcessor, String> {
-        let class = self
-            .class()
-            .ok_or_else(|| format!("it doesn't name its `image_processor_type`; known are the {KNOWN}"))?;
+        let (class, backend) = Class::of(self, chosen)?;
+        self.refuse_nulls(class)?;
         let clip = Defaults {
             filter: Filter::Bicubic,
             size: TargetSize::ShortestEdge(224),
@@ -169,39 +167,31 @@ impl Written {
             rescale: 0.0078,
             ..clip
         };
-        let (named, class) = Backend::of_class(class);
-        let backend = chosen.unwrap_or(named);
         match class {
-            "CLIPImageProcessor" | "CLIPFeatureExtractor" => self.single(&clip, backend),
-            "LlavaImageProcessor" => self.single(&Defaults { pads: true, ..clip }, backend),
-            "ViTImageProcessor" | "ViTFeatureExtractor" => self.single(&vit, backend),
-            "SiglipImageProcessor" => self.single(&Defaults { filter: Filter::Bicubic, ..vit }, backend),
-            "ChameleonImageProcessor" => self.single(&chameleon, backend),
-            "Emu3ImageProcessor" | "Phi3VImageProcessor" if backend == Backend::Torchvision => {
-                Err(format!("`{class}` has no way of torchvision's, only Pillow's"))
+            Class::Clip => self.single(&clip, backend),
+            Class::Llava => self.single(&Defaults { pads: true, ..clip }, backend),
+            Class::Vit => self.single(&vit, backend),
+            // A number is a shortest edge here, though the class's own size is a square.
+            Class::Siglip => {
+                self.single(&Defaults { filter: Filter::Bicubic, square: false, ..vit }, backend)
             }
-            "Emu3ImageProcessor" => self.emu3(),
-            "BlipImageProcessor" => self.single(&squared(384), backend),
-            "IdeficsImageProcessor" => match self.image_size {
+            Class::Chameleon => self.single(&chameleon, backend),
+            Class::Emu3 => self.emu3(),
+            Class::Blip => self.single(&squared(384), backend),
+            Class::Idefics => match self.image_size {
                 // The older name of the size, which wins.
                 Some(side) => Self { size: None, ..self.clone() }.single(&squared(side), backend),
                 None => self.single(&squared(224), backend),
             },
-            "Idefics3ImageProcessor" | "SmolVLMImageProcessor" => {
-                self.tiled(backend).map(ImageProcessor::Tiled)
-            }
-            "Qwen2VLImageProcessor" => self.patched(backend).map(ImageProcessor::Patched),
-            "Lfm2VlImageProcessor" if chosen == Some(Backend::Pillow) => {
-                Err(format!("`{class}` has no way of Pillow's, only torchvision's"))
-            }
-            "Lfm2VlImageProcessor" => self.naflex(),
-            "GotOcr2ImageProcessor" => self.aspect(backend),
-            "LlavaNextImageProcessor" => self.anyres(&AnyresDefaults::next(), backend),
-            "LlavaOnevisionImageProcessor" => self.anyres(&AnyresDefaults::onevision(), backend),
-            "JanusImageProcessor" => self.squared(backend),
-            "Gemma3ImageProcessor" => self.panned(backend),
-            "Phi3VImageProcessor" => self.hd(),
-            unknown => Err(format!("the image processor `{unknown}` isn't known; known are the {KNOWN}")),
+            Class::Idefics3 => self.tiled(backend).map(ImageProcessor::Tiled),
+            Class::Qwen2Vl => self.patched(backend).map(ImageProcessor::Patched),
+            Class::Lfm2Vl => self.naflex(),
+            Class::GotOcr2 => self.aspect(backend),
+            Class::LlavaNext => self.anyres(&AnyresDefaults::next(), backend),
+            Class::LlavaOnevision => self.anyres(&AnyresDefaults::onevision(), backend),
+            Class::Janus => self.squared(backend),
+            Class::Gemma3 => self.panned(backend),
+            Class::Phi3V => self.hd(),
         }
     }
 
@@ -249,11 +239,17 @@ impl Written {
     }
 
     fn tiled(&self, backend: Backend) -> Result<TiledImage, String> {
+        let bounded = |key: &str, side: u32| match side {
+            1..=LONGEST_TILED => Ok(side),
+            side => Err(format!("its `{key}` is {side}; known are 1 to {LONGEST_TILED}")),
+        };
         let resize = match self.size {
             None => FirstSize::LongestEdge(4 * 364),
-            Some(SizeWritten::Sides { longest_edge: Some(edge), .. }) => FirstSize::LongestEdge(edge),
+            Some(SizeWritten::Sides { longest_edge: Some(edge), .. }) => {
+                FirstSize::LongestEdge(bounded("size", edge)?)
+            }
             Some(SizeWritten::Sides { height: Some(height), width: Some(width), .. }) => {
-                FirstSize::Exact { width, height }
+                FirstSize::Exact { width: bounded("size", width)?, height: bounded("size", height)? }
             }
             Some(size) => {
                 return Err(format!("its `size` isn't a longest edge or height and width: {size:?}"));
@@ -261,7 +257,7 @@ impl Written {
         };
         let tile = match self.max_image_size {
             None => 364,
-            Some(SizeWritten::Sides { longest_edge: Some(edge), .. }) if edge > 0 => edge,
+            Some(SizeWritten::Sides { longest_edge: Some(edge), .. }) => bounded("max_image_size", edge)?,
             Some(size) => return Err(format!("its `max_image_size` isn't a longest edge: {size:?}")),
         };
         Ok(TiledImage {

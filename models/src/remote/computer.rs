@@ -39,6 +39,11 @@ fn is_claude_4(model: &str) -> bool {
     after.is_some_and(|after| after.is_empty() || after.starts_with("-20") || after.starts_with('@'))
 }
 
+/// Whether it is of Gemini 2.5, whose tool has other names than those of later ones.
+fn is_gemini_2(model: &str) -> bool {
+    model.contains("2.5")
+}
+
 impl ComputerTool {
     /// The setting that asks for the tool that the model's name calls for.
     const NATIVE: &'static str = "native";
@@ -65,11 +70,12 @@ impl ComputerTool {
         }
     }
 
-    pub(super) fn vendor(self) -> Vendor {
+    pub(super) fn vendor(self, model: &str) -> Vendor {
         match self {
             Self::Claude202501 | Self::Claude202511 => Vendor::Anthropic,
             Self::Preview | Self::OpenAi => Vendor::OpenAi,
-            Self::Gemini => Vendor::Google,
+            Self::Gemini if is_gemini_2(model) => Vendor::Google,
+            Self::Gemini => Vendor::Google3,
         }
     }
 
@@ -129,7 +135,7 @@ impl ComputerTool {
     /// Whether calls of long ago can be shown to a model in the API's own form. From Gemini 3 on one is taken only with the
     /// signature of the thought before it, which isn't kept: these models are told of it in words.
     pub(super) fn shows_calls(self, model: &str) -> bool {
-        self != Self::Gemini || model.contains("2.5")
+        self != Self::Gemini || is_gemini_2(model)
     }
 
     /// What the system's instructions say of it.

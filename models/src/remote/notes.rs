@@ -22,7 +22,8 @@ pub(super) fn notes(address: &RemoteAddress, fit: Fit, url: &Url) -> Vec<String>
     }
     if let Some(tool) = address.computer {
         notes.push(format!(
-            "it works by its vendor's tool `{}`, one action at a time; what the vendor wants a person to confirm is refused",
+            "it works by its vendor's tool `{}`, one action at a time; what the vendor wants a person to confirm is done only \
+             where one is asked and does",
             tool.name()
         ));
     }

@@ -39,7 +39,7 @@ pub(super) fn stream(
         let mut attempts = 0;
         let (writing, is_cancelled) = loop {
             attempts += 1;
-            let mut writing = Writing::new(&options.reply, dialect, inner.transport.key(), inner.tells_apart());
+            let mut writing = Writing::new(&options.reply, dialect, inner.transport.key(), inner.opening(&options));
             let mut attempt = Attempt::new(&inner, &body);
             let mut is_told = false;
             let failure = loop {

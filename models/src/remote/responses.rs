@@ -2,8 +2,8 @@
 //! have it (`openai` 3.57, `types/responses/`).
 //!
 //! A call of the tool is an item `computer_call`, answered by a `computer_call_output` that is a screenshot; where none is
-//! left to show, both are told in words. A call whose safety checks are pending is never shown as an item, so that nothing
-//! acknowledges them. Items have ids made here, because the API's own aren't kept in a conversation.
+//! left to show, both are told in words. A call whose safety checks are pending is shown as an item only where a person
+//! confirmed it, and then its output acknowledges them: nothing else does. Items have ids made here, because the API's own aren't kept in a conversation.
 
 mod request;
 mod stream;

@@ -8,8 +8,10 @@ use super::{
     wire::{Piece, Stopped, Tokens},
 };
 use crate::{
-    Call, Completion, Function, GenerationEvent, Reply, Stage, StopReason, Thought, Usage,
-    dialect::NativeDialect, http::Key, inner_speech::InnerSpeech,
+    Completion, Function, GenerationEvent, Reply, Stage, StopReason, Thought, Unconfirmed, Usage,
+    dialect::{Native, NativeDialect, unconfirmed},
+    http::Key,
+    inner_speech::{self, InnerSpeech, Opening},
 };
 
 /// What the model called.
@@ -29,6 +31,7 @@ pub(super) struct Writing {
     veils: [Veil; 2],
     /// What tells a thought from an answer, where the server may leave it in the text.
     speech: Option<InnerSpeech>,
+    is_json: bool,
     thought: String,
     /// Whether the thought in the arguments has begun.
     argues: bool,
@@ -41,8 +44,13 @@ pub(super) struct Writing {
 }
 
 impl Writing {
-    /// A reply of this kind. A server that `tells_apart` never leaves a thought in the text.
-    pub(super) fn new(reply: &Reply, dialect: NativeDialect, key: Option<&Key>, tells_apart: bool) -> Self {
+    /// A reply of this kind; `opening` is how a thought may stand in its text, where the server doesn't tell it apart.
+    pub(super) fn new(
+        reply: &Reply,
+        dialect: NativeDialect,
+        key: Option<&Key>,
+        opening: Option<Opening>,
+    ) -> Self {
         let offer = match reply {
             // Beside a vendor's tool words come before the call, and an argument called `thought` is the function's own.
             Reply::Call { functions, .. } if dialect.computer.is_some() => {
@@ -55,12 +63,14 @@ impl Writing {
         let (thought, text, calls) = (String::new(), String::new(), Vec::new());
         let log_probabilities = Vec::new();
         let (argues, tokens, stopped) = (false, None, None);
-        let speech = (!tells_apart && offer.is_none()).then(InnerSpeech::possible);
+        let speech = opening.filter(|_| offer.is_none()).map(InnerSpeech::possible);
+        let is_json = matches!(reply, Reply::Json(_));
         Self {
             dialect,
             offer,
             veils,
             speech,
+            is_json,
             thought,
             argues,
             text,
@@ -74,7 +84,10 @@ impl Writing {
     /// Takes a piece, and gives what can be told of it.
     pub(super) fn take(&mut self, piece: Piece) -> Vec<GenerationEvent> {
         match piece {
-            Piece::Thought(text) => self.think(&text),
+            Piece::Thought(text) => {
+                self.speech.iter_mut().for_each(InnerSpeech::is_told_apart);
+                self.think(&text)
+            }
             // Where a call is asked for, text before it is the thought.
             Piece::Text(text) if self.offer.is_some() => self.think(&text),
             Piece::Text(text) => self.speak(&text, false),
@@ -196,15 +209,19 @@ impl Writing {
             Some(Stopped::Context) => StopReason::Context,
             _ => StopReason::End,
         };
+        let mut waits = None;
         let call = self.offer.take().map(|(functions, thought)| {
-            let (thought, mut call) =
+            let Native { thought, mut call, concern } =
                 self.call(stop, tokens.output, &functions, thought).map_err(|problem| mask(&problem))?;
             // A thought that didn't come first in the arguments wasn't told while it was written.
             if self.thought.is_empty() {
                 self.thought = mask(&thought);
             }
             mask_all(&mut call.arguments, &mask);
-            Ok(call)
+            let Some(why) = concern.map(|why| mask(&why)) else { return Ok(call) };
+            let refusal = unconfirmed(&why);
+            waits = Some(Unconfirmed { call, why });
+            Err(refusal)
         });
         let usage = Usage {
             fresh_tokens: tokens.fresh,
@@ -213,13 +230,34 @@ impl Writing {
             forced_tokens: 0,
             stage,
         };
+        // Told while it was written it was the answer's; it is taken for what it was.
+        let leaked = self.leaked().map(|(thought, answer)| (thought.to_owned(), answer.to_owned()));
+        if let Some(parts) = leaked {
+            (self.thought, self.text) = parts;
+            self.log_probabilities.clear();
+        }
         let thought = self.thought.trim().to_owned();
         // A call whose arguments never came ends with the space before them.
         let text = if call.is_some() { self.text.trim_end().to_owned() } else { self.text };
         // Beside a call they would be of the words before it, and with a thought in the text of the thought too.
         let has_others = call.is_some() || self.speech.is_some_and(|speech| speech.has_thought());
         let log_probabilities = if has_others { Vec::new() } else { self.log_probabilities };
-        Completion { thought, text, call, stop, usage, tokens: Vec::new(), log_probabilities }
+        Completion {
+            thought,
+            text,
+            call,
+            unconfirmed: waits,
+            stop,
+            usage,
+            tokens: Vec::new(),
+            log_probabilities,
+        }
+    }
+
+    /// The thought and the answer, where the text turns out to begin within a thought that wasn't held back.
+    fn leaked(&self) -> Option<(&str, &str)> {
+        let is_possible = self.speech.is_some() && self.thought.is_empty();
+        is_possible.then(|| inner_speech::parted(&self.text, self.is_json)).flatten()
     }
 
     fn call(
@@ -228,7 +266,7 @@ impl Writing {
         output: usize,
         functions: &[Function],
         thought: Thought,
-    ) -> Result<(String, Call), String> {
+    ) -> Result<Native, String> {
         match stop {
             StopReason::Cancelled => return Err("the reply was broken off".into()),
             StopReason::MaxTokens => return Err(format!("the reply was cut off after {output} tokens")),

@@ -18,41 +18,41 @@ const INSTEAD: Duration = Duration::from_millis(100);
 
 /// Whether these bytes are an image with more than one frame.
 pub(super) fn is_animated(bytes: &[u8]) -> bool {
-    match image::guess_format(bytes) {
-        Ok(ImageFormat::Png) => {
-            PngDecoder::new(Cursor::new(bytes)).and_then(|decoder| decoder.is_apng()).unwrap_or(false)
-        }
-        Ok(ImageFormat::WebP) => {
-            WebPDecoder::new(Cursor::new(bytes)).is_ok_and(|decoder| decoder.has_animation())
-        }
-        Ok(ImageFormat::Gif) => decoded(bytes).is_ok_and(|frames| frames.take(2).flatten().count() > 1),
-        _ => false,
-    }
+    decoded(bytes).is_ok_and(|frames| frames.take(2).flatten().count() > 1)
 }
 
 /// How long each frame is shown.
 pub(super) fn durations(bytes: &[u8]) -> Result<Vec<Duration>, String> {
     let shown: Vec<Duration> =
         decoded(bytes)?.map(|frame| frame.map(|frame| shown(&frame))).collect::<Result<_, _>>()?;
-    if shown.is_empty() { Err("it has no frame".into()) } else { Ok(shown) }
+    match shown.len() {
+        0 => Err("it has no frame".into()),
+        1 => Err("it has one frame and isn't animated: a picture, not a video".into()),
+        _ => Ok(shown),
+    }
 }
 
-/// The frames of these places, which ascend and are there.
-pub(super) fn frames(bytes: &[u8], places: &[usize]) -> Result<Vec<Arc<RgbImage>>, String> {
-    let mut taken = Vec::with_capacity(places.len());
-    let mut wanted = places.iter().peekable();
-    for (place, frame) in decoded(bytes)?.enumerate() {
-        if wanted.peek().is_none() {
-            break;
+/// The frames of these places, which ascend and are there, in turn.
+pub(super) fn frames<'a>(
+    bytes: &'a [u8],
+    places: &'a [usize],
+) -> Result<impl Iterator<Item = Result<Arc<RgbImage>, String>> + 'a, String> {
+    let mut decoded = decoded(bytes)?.enumerate();
+    let mut taken: Option<(usize, Arc<RgbImage>)> = None;
+    Ok(places.iter().map(move |&wanted| {
+        if let Some((last, pixels)) = taken.take()
+            && last == wanted
+        {
+            taken = Some((last, Arc::clone(&pixels)));
+            return Ok(pixels);
         }
-        let frame = frame?;
-        let mut pixels = None;
-        while wanted.next_if(|wanted| **wanted == place).is_some() {
-            let pixels = pixels.get_or_insert_with(|| Arc::new(on_white(frame.buffer())));
-            taken.push(Arc::clone(pixels));
-        }
-    }
-    if wanted.next().is_some() { Err("it has fewer frames than before".into()) } else { Ok(taken) }
+        let (_, frame) = decoded
+            .find(|(place, frame)| *place == wanted || frame.is_err())
+            .ok_or("it has fewer frames than before")?;
+        let pixels = Arc::new(on_white(frame?.buffer()));
+        taken = Some((wanted, Arc::clone(&pixels)));
+        Ok(pixels)
+    }))
 }
 
 fn shown(frame: &Frame) -> Duration {

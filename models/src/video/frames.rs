@@ -33,17 +33,23 @@ pub(super) fn pictures(folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
     Ok(files)
 }
 
-/// Reads the pictures of these places, each once.
-pub(super) fn open(files: &[PathBuf], places: &[usize]) -> Result<Vec<Arc<RgbImage>>, ModelError> {
-    let mut taken: Vec<(usize, Arc<RgbImage>)> = Vec::with_capacity(places.len());
-    for place in places {
-        let pixels = match taken.last().filter(|(last, _)| last == place) {
-            Some((_, pixels)) => Arc::clone(pixels),
-            None => LoadedImage::open(&files[*place])?.pixels,
-        };
-        taken.push((*place, pixels));
-    }
-    Ok(taken.into_iter().map(|(_, pixels)| pixels).collect())
+/// Reads the pictures of these places in turn, each once.
+pub(super) fn open<'a>(
+    files: &'a [PathBuf],
+    places: &'a [usize],
+) -> impl Iterator<Item = Result<Arc<RgbImage>, ModelError>> + 'a {
+    let mut taken: Option<(usize, Arc<RgbImage>)> = None;
+    places.iter().map(move |&place| {
+        if let Some((last, pixels)) = taken.take()
+            && last == place
+        {
+            taken = Some((last, Arc::clone(&pixels)));
+            return Ok(pixels);
+        }
+        let pixels = LoadedImage::open(&files[place])?.pixels;
+        taken = Some((place, Arc::clone(&pixels)));
+        Ok(pixels)
+    })
 }
 
 fn name(path: &Path) -> String {

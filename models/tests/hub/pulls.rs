@@ -13,6 +13,7 @@ use crate::{
 #[tokio::test]
 async fn a_pull_brings_what_a_model_needs_and_nothing_else() {
     let (server, machine) = (tiny(), Machine::new());
+    server.put("video_preprocessor_config.json", b"{}", COMMIT);
     let pulled = machine.pull(&server).await.unwrap();
     assert_eq!(pulled.folder, machine.shelf().join("snapshots").join(COMMIT));
     let mut paths: Vec<_> = pulled.files.iter().map(|file| file.path.as_str()).collect();
@@ -30,6 +31,7 @@ async fn a_pull_brings_what_a_model_needs_and_nothing_else() {
         "processor_config.json",
         "tokenizer.json",
         "tokenizer_config.json",
+        "video_preprocessor_config.json",
     ];
     // Beside them the folder has pictures, goldens and another decoder.
     assert_eq!(paths, expected);
@@ -97,6 +99,8 @@ async fn only_the_graphs_of_one_precision_come() {
             "onnx/decoder_model_merged_q4.onnx",
             "onnx/decoder_model_merged_q4.onnx_data",
             "onnx/decoder_model_merged_q4.onnx_data_1",
+            // The graph is a copy, which names the data of the other.
+            "onnx/decoder_model_merged.onnx_data",
         ]
     );
 
@@ -115,6 +119,32 @@ async fn only_the_graphs_of_one_precision_come() {
     assert_eq!(server.asked().len(), before, "nothing was asked");
     hub.obtain(&address, Some(&Precision::full()), &machine.progress).await.unwrap();
     assert_eq!(server.ranges(GRAPH), [None]);
+}
+
+#[tokio::test]
+async fn the_data_that_a_graph_names_comes_whatever_it_is_called() {
+    let server = tiny();
+    // A graph in another precision that keeps its weights where the first has them.
+    server.put("onnx/decoder_model_merged_fp16.onnx", &server.file("onnx/decoder_model_merged.onnx"), COMMIT);
+    let machine = Machine::new();
+    let pulled = machine.pull_as(&server, "test/model", Some("fp16")).await.unwrap();
+    let count = |path: &str| pulled.files.iter().filter(|file| file.path == path).count();
+    assert_eq!(count("onnx/decoder_model_merged_fp16.onnx"), 1);
+    assert_eq!((count(GRAPH), count("onnx/decoder_model_merged.onnx")), (1, 0));
+    let half = Precision::named("fp16").unwrap();
+    ModelFolder::open(&pulled.folder, Some(&half)).unwrap();
+
+    // Whoever puts a folder together by hand is told by the name of the file.
+    fs::remove_file(pulled.folder.join(GRAPH)).unwrap();
+    let error = ModelFolder::open(&pulled.folder, Some(&half)).err().unwrap().to_string();
+    assert!(error.contains(GRAPH) && error.contains("it is missing"), "{error}");
+
+    server.remove(GRAPH);
+    let error = Machine::new().pull_as(&server, "test/model", Some("fp16")).await.unwrap_err().to_string();
+    assert!(
+        error.contains(&format!("its weights are in `{GRAPH}`, which the repository doesn't have")),
+        "{error}"
+    );
 }
 
 #[tokio::test]

@@ -110,28 +110,81 @@ async fn what_others_left_in_the_cache_is_left_alone() {
 #[tokio::test]
 async fn a_first_pull_that_broke_off_can_be_removed() {
     let (server, machine) = (tiny(), Machine::new());
-    server.fault(GRAPH, Fault::Hang(200));
     let shelf = machine.shelf();
-    let incomplete = shelf.join("blobs").join(format!("{}.incomplete", server.sha256(GRAPH)));
+    break_off(&machine, &server, GRAPH, "test/model").await;
+    assert!(!shelf.join("refs").exists());
+    let (files, freed, stays) = remove(&machine, &server, "test/model");
+    assert!(files > 5 && freed > 100 && stays.is_empty(), "{files} {freed} {stays:?}");
+    assert!(!shelf.exists(), "{:?}", below(&shelf));
+}
+
+/// A pull that ends when 60 bytes of a file are there.
+async fn break_off(machine: &Machine, server: &Server, path: &str, address: &str) {
+    server.fault(&format!("/{path}"), Fault::Hang(60));
+    let (whole, blobs) = (server.file(path), machine.shelf().join("blobs"));
+    let is_it = |part: &Path| fs::read(part).is_ok_and(|part| part.len() == 60 && whole.starts_with(&part));
     let arrived = async {
-        while fs::metadata(&incomplete).map_or(0, |metadata| metadata.len()) < 200 {
+        while !fs::read_dir(&blobs).into_iter().flatten().flatten().any(|entry| is_it(&entry.path())) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     tokio::select! {
-        _ = machine.pull(&server) => panic!("it hangs"),
+        _ = machine.pull_as(server, address, None) => panic!("it hangs"),
         () = arrived => {}
     }
-    assert!(!shelf.join("refs").exists());
     // What was being written when the pull ended is written to its end.
     let hub = machine.hub(&server.endpoint(), &[]);
-    let removal = || hub.removal(&"test/model".parse().unwrap());
+    let removal = || hub.removal(&address.parse().unwrap());
     while matches!(removal(), Err(ModelError::Hub(HubError::InUse { .. }))) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+#[tokio::test]
+async fn a_first_pull_that_broke_off_before_anything_had_a_place_can_be_removed() {
+    for address in ["test/model", "test/model@v1", &format!("test/model@{COMMIT}")] {
+        let (server, machine) = (tiny(), Machine::new());
+        let shelf = machine.shelf();
+        break_off(&machine, &server, "config.json", address).await;
+        assert!(!shelf.join("snapshots").exists() && !shelf.join("refs").exists());
+        let hub = machine.hub(&server.endpoint(), &[]);
+        let removal = hub.removal(&address.parse().unwrap()).unwrap();
+        assert_eq!((&removal.commit, removal.is_name_alone()), (&None, false), "{address}");
+        let (files, freed, stays) = remove(&machine, &server, address);
+        assert!(files > 0 && freed >= 60 && stays.is_empty(), "{address}: {files} {freed} {stays:?}");
+        assert!(!shelf.exists(), "{address}: {:?}", below(&shelf));
+        let again = hub.removal(&address.parse().unwrap()).unwrap_err().to_string();
+        assert!(again.contains("it isn't in the cache"), "{again}");
+        machine.pull_as(&server, address, None).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn settings_that_no_graph_came_after_can_be_removed() {
+    let (server, machine) = (tiny(), Machine::new());
+    for graph in server.paths().iter().filter(|path| path.contains(".onnx")) {
+        server.remove(graph);
+    }
+    let error = machine.pull(&server).await.unwrap_err().to_string();
+    assert!(error.contains("exported to ONNX"), "{error}");
+    let hub = machine.hub(&server.endpoint(), &[]);
+    assert!(hub.models().is_empty() && machine.shelf().join("snapshots").join(COMMIT).is_dir());
     let (files, freed, stays) = remove(&machine, &server, "test/model");
     assert!(files > 5 && freed > 100 && stays.is_empty(), "{files} {freed} {stays:?}");
-    assert!(!shelf.exists(), "{:?}", below(&shelf));
+    assert!(!machine.shelf().exists(), "{:?}", below(&machine.shelf()));
+}
+
+#[tokio::test]
+async fn what_was_fetched_by_its_commit_alone_goes_by_that_alone() {
+    let (server, machine) = (tiny(), Machine::new());
+    machine.pull_as(&server, &format!("test/model@{COMMIT}"), None).await.unwrap();
+    // Another program keeps no listing.
+    fs::remove_dir_all(machine.shelf().join(".percept")).unwrap();
+    let hub = machine.hub(&server.endpoint(), &[]);
+    let refused = hub.removal(&"test/model".parse().unwrap()).unwrap_err().to_string();
+    assert!(refused.contains("it isn't in the cache"), "{refused}");
+    let (files, ..) = remove(&machine, &server, &format!("test/model@{COMMIT}"));
+    assert!(files > 5 && !machine.shelf().exists());
 }
 
 #[tokio::test]

@@ -134,6 +134,10 @@ impl Server {
         self.state().files[path].clone()
     }
 
+    pub(crate) fn paths(&self) -> Vec<String> {
+        self.state().files.keys().cloned().collect()
+    }
+
     pub(crate) fn sha256(&self, path: &str) -> String {
         hexadecimal(&Sha256::digest(self.file(path)))
     }

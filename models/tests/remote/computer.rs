@@ -1,10 +1,10 @@
-//! The vendors' own tools for computer use: what is asked, what comes back, and what is never acknowledged.
+//! The vendors' own tools for computer use: what is asked, what comes back, and when the vendor learns that a person confirmed it.
 
 use std::{sync::Arc, time::Duration};
 
 use percept_models::{
-    ChatModel, Content, Conversation, Function, Generate, Message, ModelAddress, ModelError, Reply, Role,
-    Thought,
+    Call, ChatModel, Content, Conversation, Function, Generate, Message, ModelAddress, ModelError, Reply,
+    Role, Thought,
 };
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ const TOOLS: [(&str, &str, &str); 5] = [
 ];
 
 fn said(thought: &str, text: &str) -> Message {
-    let said = Content::Said { thought: thought.into(), text: text.into() };
+    let said = Content::Said { thought: thought.into(), text: text.into(), confirmed: false };
     Message { role: Role::Assistant, content: vec![said] }
 }
 
@@ -267,6 +267,11 @@ async fn told(api: &str, tool: &str, file: &str) -> String {
                 Ok(call) => format!("{} {}", call.function, call.arguments),
                 Err(problem) => format!("no call: {problem}"),
             };
+            let waits = done.unconfirmed.map(|waits| {
+                let Call { function, arguments } = waits.call;
+                format!("\n  waits {function} {arguments} ({})", waits.why)
+            });
+            let call = call + &waits.unwrap_or_default();
             let usage = done.usage;
             format!(
                 "{} ({}+{}, {})\n  thought {:?}\n  text {:?}",
@@ -305,26 +310,93 @@ async fn a_call_of_the_tool_becomes_a_call_of_a_function() {
     insta::assert_snapshot!("computer_replies", all.join("\n\n"));
 }
 
+/// Calls that a vendor wants confirmed, with an API, its tool and an answer in words.
+const CONCERNS: [(&str, &str, &str, &str); 3] = [
+    (
+        "openai",
+        "computer_use_preview",
+        "responses/text",
+        r#"computer {"type":"click","button":"left","x":1,"y":2,"pending_safety_checks":[{"id":"cu_sc_1"}]}"#,
+    ),
+    (
+        "openai",
+        "computer",
+        "responses/text",
+        r#"computer {"actions":[{"type":"wait"}],"pending_safety_checks":[{"id":"cu_sc_1"}]}"#,
+    ),
+    (
+        "gemini",
+        "computer_use",
+        "gemini/text",
+        r#"click_at {"x":1,"y":2,"safety_decision":{"decision":"require_confirmation"}}"#,
+    ),
+];
+
+/// The conversation after such a call, which a person confirmed.
+fn after_confirmed(text: &str, result: &str) -> Conversation {
+    let mut messages = after(&[(text, result)]).messages().to_vec();
+    for content in messages.iter_mut().flat_map(|message| &mut message.content) {
+        if let Content::Said { confirmed, .. } = content {
+            *confirmed = true;
+        }
+    }
+    messages.into_iter().collect()
+}
+
 #[tokio::test]
-async fn what_a_person_was_to_confirm_is_acknowledged_nowhere() {
-    let pending =
-        r#"computer {"type":"click","button":"left","x":1,"y":2,"pending_safety_checks":[{"id":"cu_sc_1"}]}"#;
-    let confirm = r#"click_at {"x":1,"y":2,"safety_decision":{"decision":"require_confirmation"}}"#;
-    for (api, tool, answer, text) in [
-        ("openai", "computer_use_preview", "responses/text", pending),
-        ("gemini", "computer_use", "gemini/text", confirm),
-    ] {
+async fn what_nobody_confirmed_is_acknowledged_nowhere() {
+    for (api, tool, answer, text) in CONCERNS {
         let conversation = after(&[(text, "Nothing was done: a person would have to be asked.")]);
         let options = call(64, 48, Thought::Free);
         let body = asked(api, &format!("?computer={tool}"), answer, &conversation, &options).await.body;
         let whole = body.to_string();
-        assert!(!whole.contains("acknowledge"), "{whole}");
+        assert!(!whole.contains("acknowledge") && !whole.contains("confirmed it"), "{whole}");
         // It is told in words, and not as a call that something came of.
         for item in ["computer_call", "functionCall\"", "functionResponse"] {
             assert!(!whole.contains(item), "{whole}");
         }
         assert!(whole.contains("B is there."), "{whole}");
     }
+}
+
+#[tokio::test]
+async fn what_a_person_confirmed_is_acknowledged_where_the_api_has_a_place_for_it() {
+    for (api, tool, answer, text) in CONCERNS {
+        let conversation = after_confirmed(text, "Pressed.");
+        let options = call(64, 48, Thought::Free);
+        let body = asked(api, &format!("?computer={tool}"), answer, &conversation, &options).await.body;
+        if api == "gemini" {
+            let parts: Vec<&Value> =
+                body["contents"].as_array().unwrap().iter().map(|turn| &turn["parts"]).collect();
+            let response = &parts[2][0]["functionResponse"]["response"];
+            assert_eq!(response["safety_acknowledgement"], "true", "{body}");
+            continue;
+        }
+        let items = body["input"].as_array().unwrap();
+        let of = |kind: &str| items.iter().find(|item| item["type"] == kind).unwrap();
+        let checks = json!([{ "id": "cu_sc_1" }]);
+        assert_eq!(of("computer_call")["pending_safety_checks"], checks);
+        assert_eq!(of("computer_call_output")["acknowledged_safety_checks"], checks);
+        // Nothing of it is in the action.
+        assert!(!of("computer_call")["action"].to_string().contains("pending"), "{body}");
+    }
+    // Without a screenshot since, and to a model that is told of its calls in words, it is said in words.
+    let told = "(A person was asked about the last action first, and confirmed it.)";
+    let (api, tool, answer, text) = CONCERNS[0];
+    let mut messages = after_confirmed(text, "Pressed.").messages().to_vec();
+    messages[5] = Message::text(Role::User, "The screen now. (This screenshot was left out to save room.)");
+    let options = call(64, 48, Thought::Free);
+    let conversation: Conversation = messages.into_iter().collect();
+    let body =
+        asked(api, &format!("?computer={tool}"), answer, &conversation, &options).await.body.to_string();
+    assert!(body.contains(told) && !body.contains("acknowledged"), "{body}");
+    let server = Server::new(vec![Answer::file("gemini/text")]).await;
+    let address = server.address("gemini").replace("#model", "#gemini-3.5-flash?computer=native");
+    let conversation = after_confirmed(CONCERNS[2].3, "Pressed.");
+    let generation = patient(&address).generate(&conversation, &options).await.unwrap();
+    let _ = generation.complete().await.unwrap();
+    let body = server.asked().remove(0).body.to_string();
+    assert!(body.contains(told) && !body.contains("acknowledgement"), "{body}");
 }
 
 #[tokio::test]
@@ -338,6 +410,49 @@ async fn gemini_3_is_told_of_its_calls_in_words() {
     let body = server.asked().remove(0).body.to_string();
     assert!(body.contains("computerUse") && body.contains("B is there.\\nclick_at"), "{body}");
     assert!(!body.contains("functionCall\"") && !body.contains("functionResponse"), "{body}");
+}
+
+#[tokio::test]
+async fn gemini_3_calls_its_tool_by_other_names_and_says_why_in_an_argument() {
+    let called = r#"data: {"candidates":[{"content":{"parts":[{"functionCall":{"name":"click","args":{"x":500,"y":500,"intent":"To open the menu."}}}],"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":9,"totalTokenCount":18}}
+
+"#;
+    let server = Server::new(vec![Answer::stream(called)]).await;
+    let model = patient(&server.address("gemini").replace("#model", "#gemini-3.5-flash?computer=native"));
+    let generation = model.generate(&after(&[]), &call(64, 48, Thought::Free)).await.unwrap();
+    let done = generation.complete().await.unwrap();
+    assert_eq!(done.thought, "To open the menu.");
+    let expected = Call { function: "click".into(), arguments: json!({ "point": [32, 24] }) };
+    assert_eq!(done.call.unwrap(), Ok(expected));
+    let excluded =
+        server.asked().remove(0).body["tools"][0]["computerUse"]["excludedPredefinedFunctions"].clone();
+    let excluded = excluded.as_array().unwrap();
+    assert!(excluded.len() == 19 && !excluded.contains(&json!("click")), "{excluded:?}");
+}
+
+#[tokio::test]
+async fn googles_tool_is_told_the_pages_address_beside_what_came_of_a_call() {
+    let mut messages =
+        after(&[(click("computer_use"), "Pressed."), ("finish {}", "It isn't.")]).messages().to_vec();
+    for (at, address) in [(2, "https://a.example/"), (5, "https://b.example/")] {
+        messages[at].content.push(Content::Address(address.into()));
+    }
+    let conversation: Conversation = messages.into_iter().collect();
+    let options = call(64, 48, Thought::Free);
+    let body = asked("gemini", "?computer=computer_use", "gemini/text", &conversation, &options).await.body;
+    let answers: Vec<&Value> = body["contents"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|turn| &turn["parts"][0]["functionResponse"])
+        .filter(|answer| !answer.is_null())
+        .collect();
+    let told: Vec<_> = answers.iter().map(|answer| (&answer["name"], &answer["response"]["url"])).collect();
+    // A function of the run's own has no place for it.
+    assert_eq!(told, [(&json!("click_at"), &json!("https://b.example/")), (&json!("finish"), &Value::Null)]);
+    // Where a screenshot is left out, its address isn't; where none is known, none is told; and it is said nowhere else.
+    assert_eq!(body.to_string().matches("b.example").count(), 1, "{body}");
+    assert!(!body.to_string().contains("a.example"), "{body}");
 }
 
 #[tokio::test]

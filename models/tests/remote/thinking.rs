@@ -97,6 +97,42 @@ async fn a_thought_is_never_part_of_the_answer() {
     }
 }
 
+/// A template that opens the thought itself leaves a server that doesn't tell it apart with the tag that ends it alone.
+#[tokio::test]
+async fn a_thought_that_the_template_opened_is_no_answer_either() {
+    let document = || Reply::Json(json!({ "type": "object" }));
+    let cases: [(Reply, &[&str], &str, &str); 6] = [
+        (Reply::Text, &["2+", "2\n</th", "ink>\n\nFo", "ur."], "2+2", "Four."),
+        (Reply::Text, &["Four."], "", "Four."),
+        (Reply::Text, &["HTML has ", "<think>", "</think>."], "", "HTML has <think></think>."),
+        (document(), &["a key</think>", "{\"a\":1}"], "a key", "{\"a\":1}"),
+        (document(), &["{\"a\":\"</think>\"}"], "", "{\"a\":\"</think>\"}"),
+        (Reply::Text, &["cut off"], "", "cut off"),
+    ];
+    for (reply, pieces, thought, text) in cases {
+        for think in [true, false] {
+            let deltas: Vec<Value> = pieces.iter().map(|text| json!({ "content": text })).collect();
+            let server = Server::new(vec![chat(&deltas)]).await;
+            let model = patient(&server.address("openai"));
+            let options = Generate { think, ..thinking(reply.clone()) };
+            let mut generation = model.generate(&conversation(8, 8), &options).await.unwrap();
+            let mut told = [String::new(), String::new()];
+            let done = loop {
+                match generation.next().await.unwrap().unwrap() {
+                    GenerationEvent::Thought(piece) => told[0] += &piece,
+                    GenerationEvent::Text(piece) => told[1] += &piece,
+                    GenerationEvent::Done(done) => break done,
+                    _ => {}
+                }
+            };
+            // Unasked it is told as it comes, and only the whole reply has the thought apart.
+            let heard = if think { (thought, text) } else { ("", &*pieces.concat()) };
+            assert_eq!((told[0].trim(), told[1].as_str()), heard, "{pieces:?}");
+            assert_eq!((done.thought.as_str(), done.text.as_str()), (thought, text), "{pieces:?}");
+        }
+    }
+}
+
 /// The probabilities of a thought in the text can't be told from the answer's.
 #[tokio::test]
 async fn a_thought_in_the_text_leaves_no_likelihood() {
@@ -129,6 +165,16 @@ async fn a_thought_that_an_api_cant_be_asked_for_is_refused() {
     for (address, options, problem) in cases {
         let error = patient(&address).generate(&conversation(8, 8), options).await.err().unwrap().to_string();
         assert!(error.contains(problem), "{error}");
+    }
+    for (address, options, problem) in [
+        (claude.clone(), &cold, "a temperature of 1 alone"),
+        ("openai:gpt-5.2".into(), &thought, "its API tells no thoughts"),
+    ] {
+        let error = patient(&address).can_think(options).unwrap_err().to_string();
+        assert!(error.contains(problem), "{error}");
+    }
+    for address in [claude.clone(), server.address("openai"), server.address("gemini")] {
+        patient(&address).can_think(&thought).unwrap();
     }
     assert_eq!(server.asked().len(), 0, "nothing was sent");
     // The vendor's own server, to which nothing is sent either.

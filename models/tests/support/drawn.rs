@@ -1,10 +1,16 @@
-//! A tiny model's drawings held to `drawn.json`.
+//! A tiny model whose images are tokens of its text: its drawings held to `drawn.json`, and what both such families must do.
+
+use std::path::Path;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use percept_models::{Draw, ImageModel, LocalModel};
+use percept_models::{ChatModel, Draw, ImageModel, LocalModel, ModelError};
+use percept_runtime::CacheForm;
 use serde::Deserialize;
 
-use crate::support::{data, greatest_difference};
+use crate::{
+    support::{data, goldens, greatest_difference, load},
+    whole,
+};
 
 /// What a reference draws; `models/export/README.md` tells the keys.
 #[derive(Debug, Deserialize)]
@@ -55,4 +61,29 @@ pub(crate) async fn check(model: &LocalModel, folder: &str, tolerance: f32) -> f
         furthest = furthest.max(off);
     }
     furthest
+}
+
+/// On `webgpu` it answers and draws as on the CPU, and its cache stays on the device; gives the operators that don't.
+pub(crate) async fn check_on_webgpu(folder: &str) -> Vec<String> {
+    let model = load(&data().join(folder), "webgpu", CacheForm::Auto).await;
+    assert!(model.card().device.starts_with("webgpu"), "{}", model.card().device);
+    for golden in goldens(folder) {
+        let (tokens, ..) = whole::reply(&model, &golden.conversation()).await;
+        assert_eq!(tokens, golden.greedy, "{}", golden.name);
+    }
+    check(&model, folder, 1e-3).await;
+    let moved = model.moved();
+    assert_eq!((moved.cache_to_device, moved.cache_to_host), (0, 0));
+    whole::computing_on_cpu(&model)
+}
+
+/// A copy of this folder without what makes pixels answers, and says why it can't draw.
+pub(crate) async fn check_without_painter(path: &Path, folder: &str) {
+    std::fs::remove_file(path.join("onnx/image_decode.onnx")).unwrap();
+    let model = load(path, "cpu", CacheForm::Auto).await;
+    let golden = &goldens(folder)[0];
+    assert_eq!(whole::reply(&model, &golden.conversation()).await.0, golden.greedy);
+    let error = model.draw("A house.", &Draw::default()).await.unwrap_err();
+    assert!(matches!(error, ModelError::Request(_)), "{error:?}");
+    assert!(error.to_string().contains("it has no `image_decode`"), "{error}");
 }

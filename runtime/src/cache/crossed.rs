@@ -35,6 +35,7 @@ impl Crossed {
         let mut values = Vec::with_capacity(layout.crossed.len());
         for tensor in &layout.crossed {
             let value = outputs.remove(&tensor.present).ok_or_else(|| missing(&tensor.present))?;
+            tensor.check(&value, None)?;
             layout.count_value(Crossing::ToHost, &value, bytes(tensor, &value))?;
             values.push(value);
         }

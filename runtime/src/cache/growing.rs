@@ -22,12 +22,7 @@ pub(crate) struct GrowingCache {
 
 impl GrowingCache {
     pub(super) fn empty(layout: &CacheLayout) -> Result<Self, EngineError> {
-        let tensors = layout
-            .tensors
-            .iter()
-            .map(|tensor| tensor.allocate(&layout.allocator, 0))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { tensors, length: 0, let_go: 0 })
+        Ok(Self { tensors: layout.allocate(0)?, length: 0, let_go: 0 })
     }
 
     pub(super) fn length(&self) -> usize {
@@ -49,12 +44,10 @@ impl GrowingCache {
             return Ok(None);
         }
         let length = self.length - count;
-        let mut tensors = Vec::with_capacity(self.tensors.len());
-        for (tensor, value) in layout.tensors.iter().zip(&self.tensors) {
-            let mut shorter = tensor.allocate(&layout.allocator, length)?;
-            host_copy::positions(tensor, value, &mut shorter, start)?;
-            host_copy::range(tensor, value, &mut shorter, start + count..self.length, start)?;
-            tensors.push(shorter);
+        let mut tensors = layout.allocate(length)?;
+        for ((tensor, value), shorter) in layout.tensors.iter().zip(&self.tensors).zip(&mut tensors) {
+            host_copy::positions(tensor, value, shorter, start)?;
+            host_copy::range(tensor, value, shorter, start + count..self.length, start)?;
         }
         self.length = length;
         self.let_go += count;
@@ -80,6 +73,7 @@ impl GrowingCache {
         let mut tensors = Vec::with_capacity(layout.tensors.len());
         for tensor in &layout.tensors {
             let value = outputs.remove(&tensor.present).ok_or_else(|| missing(&tensor.present))?;
+            tensor.check(&value, Some(self.length + more))?;
             let bytes = tensor.bytes_per_token() * (self.length + more);
             layout.count_value(Crossing::ToHost, &value, bytes)?;
             tensors.push(value);
@@ -109,11 +103,9 @@ impl GrowingCache {
                     .to_owned(),
             });
         }
-        let mut tensors = Vec::with_capacity(self.tensors.len());
-        for (tensor, value) in layout.tensors.iter().zip(&self.tensors) {
-            let mut shorter = tensor.allocate(&layout.allocator, position)?;
-            host_copy::positions(tensor, value, &mut shorter, position)?;
-            tensors.push(shorter);
+        let mut tensors = layout.allocate(position)?;
+        for ((tensor, value), shorter) in layout.tensors.iter().zip(&self.tensors).zip(&mut tensors) {
+            host_copy::positions(tensor, value, shorter, position)?;
         }
         self.tensors = tensors;
         self.length = position;

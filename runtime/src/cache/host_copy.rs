@@ -49,8 +49,17 @@ fn copy<T: PrimitiveTensorElementType + Copy>(
     let target_stride = shape[2] as usize * tensor.head_dim;
     let [begin, at, length] = [positions.start, at, positions.len()].map(|count| count * tensor.head_dim);
     for head in 0..tensor.heads {
-        target[head * target_stride + at..][..length]
-            .copy_from_slice(&source[head * source_stride + begin..][..length]);
+        let (begin, at) = (head * source_stride + begin, head * target_stride + at);
+        let (Some(source), Some(target)) =
+            (source.get(begin..begin + length), target.get_mut(at..at + length))
+        else {
+            return Err(EngineError::Input {
+                graph: "decoder".to_owned(),
+                name: tensor.past.clone(),
+                reason: format!("there are no positions {positions:?} in what is cached for it"),
+            });
+        };
+        target.copy_from_slice(source);
     }
     Ok(())
 }

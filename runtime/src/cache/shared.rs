@@ -24,14 +24,13 @@ impl SharedCache {
     /// In a device's own memory the buffer has its full size from the beginning: it can't grow without a copy
     /// that keeps heads apart, which the library has no call for. In host memory it grows, because there the
     /// memory is cleared when it is taken, and a short text needn't pay for a long one.
-    pub(super) fn empty(layout: &CacheLayout, positions: usize) -> Result<Self, EngineError> {
-        let capacity = if is_host(&layout.memory) { FIRST_POSITIONS.min(positions) } else { positions };
-        let buffers = layout
-            .tensors
-            .iter()
-            .map(|tensor| tensor.allocate(&layout.allocator, capacity))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { buffers, length: 0, capacity, positions })
+    ///
+    /// An operator that keeps a window in it by itself refuses a shorter one than that (`least`), even if no text gets so
+    /// long.
+    pub(super) fn empty(layout: &CacheLayout, positions: usize, least: usize) -> Result<Self, EngineError> {
+        let first = if is_host(&layout.memory) { FIRST_POSITIONS.min(positions) } else { positions };
+        let capacity = first.max(least);
+        Ok(Self { buffers: layout.allocate(capacity)?, length: 0, capacity, positions })
     }
 
     pub(super) fn length(&self) -> usize {
@@ -70,14 +69,56 @@ impl SharedCache {
             return Err(EngineError::ContextFull { position: self.length, more, context: self.positions });
         }
         let capacity = needed.next_power_of_two().min(self.positions);
-        let mut buffers = Vec::with_capacity(self.buffers.len());
-        for (tensor, buffer) in layout.tensors.iter().zip(&self.buffers) {
-            let mut larger = tensor.allocate(&layout.allocator, capacity)?;
-            host_copy::positions(tensor, buffer, &mut larger, self.length)?;
-            buffers.push(larger);
+        let mut buffers = layout.allocate(capacity)?;
+        for ((tensor, buffer), larger) in layout.tensors.iter().zip(&self.buffers).zip(&mut buffers) {
+            host_copy::positions(tensor, buffer, larger, self.length)?;
         }
         self.buffers = buffers;
         self.capacity = capacity;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ort::memory::{Allocator, MemoryInfo};
+    use percept_fetch::Silent;
+
+    use super::*;
+    use crate::{
+        Device, Runtime,
+        cache::{CacheTensor, KeptForm},
+        moved::MovedCounter,
+        tensor::Element,
+    };
+
+    #[test]
+    fn what_finds_no_memory_names_the_decoder_and_how_much_it_would_have_been() {
+        let _runtime = Runtime::start(&Device::Cpu, &Silent).unwrap();
+        // More than a process can address.
+        let tensor = CacheTensor {
+            past: "past".to_owned(),
+            present: "present".to_owned(),
+            element: Element::F32,
+            heads: 1 << 40,
+            head_dim: 2,
+        };
+        let layout = CacheLayout {
+            path: "model/decoder.onnx".into(),
+            tensors: vec![tensor],
+            states: Vec::new(),
+            crossed: Vec::new(),
+            memory: MemoryInfo::default(),
+            home: MemoryInfo::default(),
+            allocator: Allocator::default(),
+            form: KeptForm::Shared { positions: 1024 },
+            window: None,
+            moved: MovedCounter::default(),
+        };
+        let error = SharedCache::empty(&layout, 1024).err().unwrap().to_string();
+        for said in ["model/decoder.onnx", "2251799813685248 bytes for 256 tokens", "take a shorter context"]
+        {
+            assert!(error.contains(said), "{error}");
+        }
     }
 }

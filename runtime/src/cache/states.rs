@@ -11,7 +11,7 @@ use ort::{
     value::{DynTensor, DynValue},
 };
 
-use super::{CacheLayout, checkpoints::Checkpoints, missing};
+use super::{CacheLayout, check_shape, checkpoints::Checkpoints, missing};
 use crate::{engine::EngineError, moved::Crossing, tensor::Element};
 
 /// Bytes that one sequence's checkpoints may take, and how many there are at most and at least.
@@ -72,6 +72,11 @@ impl States {
         let mut values = Vec::with_capacity(layout.states.len());
         for tensor in &layout.states {
             let value = outputs.remove(&tensor.present).ok_or_else(|| missing(&tensor.present))?;
+            check_shape(
+                &tensor.present,
+                &value,
+                &tensor.shape.iter().copied().map(Some).collect::<Vec<_>>(),
+            )?;
             layout.count_value(Crossing::ToHost, &value, tensor.bytes())?;
             values.push(value);
         }

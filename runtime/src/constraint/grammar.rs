@@ -71,6 +71,17 @@ pub enum Form {
     Special(String),
     /// Characters that match this regular expression (syntax of the `regex` crate, no look-around).
     Regex(String),
+    /// Any text but special tokens, up to and including this end, the first time that it comes. What is matched by a
+    /// [`Form::Regex`] doesn't stop where the next form could begin, so a text that may hold the beginning of what follows it
+    /// is one with its end.
+    UpTo {
+        /// What ends it.
+        end: String,
+        /// The fewest characters before the end.
+        shortest: u64,
+        /// The most; `None` for any number.
+        longest: Option<u64>,
+    },
     /// One after another.
     Sequence(Vec<Form>),
     /// One of these.

@@ -55,11 +55,38 @@ struct Rules<'a> {
 impl Rules<'_> {
     /// Writes a rule for this form and gives its name.
     fn form(&mut self, form: &Form) -> Result<String, ConstraintError> {
+        let mut kind = "";
         let body = match form {
             Form::Json(schema) => format!("%json {}", compact(schema)?),
             Form::Text(text) => self.letters(text)?,
             Form::Special(name) => format!("<[{}]>", self.vocabulary.special(name)?),
             Form::Regex(expression) => format!("/{}/", expression.replace('/', "\\/")),
+            Form::UpTo { end, shortest, longest } => match self.vocabulary.cut(end) {
+                _ if end.is_empty() => return Err(refused("a text needs an end")),
+                _ if longest.is_some_and(|longest| longest < *shortest) => {
+                    return Err(refused("a text whose longest is shorter than its shortest"));
+                }
+                None => {
+                    kind = "[lazy]";
+                    let end = regex_escape(end);
+                    let text = format!("/{}{end}/", any(*shortest, *longest));
+                    // Where it may not end yet, the end isn't a part of it either.
+                    if *shortest == 0 { text } else { format!("{text} & ~/(?s:.*){end}(?s:.+)/") }
+                }
+                // A token that a grammar has whole can't be part of a lexeme, which therefore ends before it.
+                Some((before, _, _)) => {
+                    let text = match (before, shortest, longest) {
+                        ("", 0, Some(0)) => String::new(),
+                        // No lexeme is empty.
+                        ("", 0, longest) => {
+                            let name = self.rule("", &format!("/{}/", any(1, *longest)));
+                            format!("{name}?")
+                        }
+                        (before, ..) => format!("/{}{}/", any(*shortest, *longest), regex_escape(before)),
+                    };
+                    format!("{text} {}", self.letters(&end[before.len()..])?)
+                }
+            },
             Form::Sequence(parts) => self.forms(parts)?.join(" "),
             Form::Choice(parts) if parts.is_empty() => {
                 return Err(refused("a choice needs something to choose from"));
@@ -69,10 +96,15 @@ impl Rules<'_> {
             Form::Lark(_) => return Err(refused("a Lark form stands alone: it can't be part of another")),
             Form::Free => return Err(refused("a free form stands alone: it can't be part of another")),
         };
+        Ok(self.rule(kind, &body))
+    }
+
+    /// Writes a rule of this kind, and gives its name.
+    fn rule(&mut self, kind: &str, body: &str) -> String {
         let name = format!("form{}", self.count);
         self.count += 1;
-        self.text.extend([name.as_str(), ": ", &body, "\n"]);
-        Ok(name)
+        self.text.extend([name.as_str(), kind, ": ", body, "\n"]);
+        name
     }
 
     /// A text as the tokenizer writes it: a token in it that a grammar has whole can't be spelt.
@@ -114,6 +146,15 @@ fn compact(schema: &Value) -> Result<String, ConstraintError> {
 /// A Lark string: JSON's escapes are Lark's.
 fn quote(text: &str) -> String {
     Value::String(text.to_owned()).to_string()
+}
+
+/// A regular expression for any characters, so many of them.
+fn any(shortest: u64, longest: Option<u64>) -> String {
+    match (shortest, longest) {
+        (0, None) => "(?s:.*)".into(),
+        (shortest, None) => format!("(?s:.{{{shortest},}})"),
+        (shortest, Some(longest)) => format!("(?s:.{{{shortest},{longest}}})"),
+    }
 }
 
 /// The characters, so that each stands for itself in a regular expression between slashes.

@@ -94,6 +94,11 @@ impl<'a> Decoding<'a> {
         if self.stop.is_some() {
             return Ok(None);
         }
+        // Complete with the last token that it may have, it isn't cut off.
+        if self.queue.is_empty() && self.constraint.as_ref().is_some_and(Constraint::finished) {
+            self.stop = Some(DecodeStop::End);
+            return Ok(None);
+        }
         if let Some(stop) = self.out_of_room() {
             self.stop = Some(stop);
             return Ok(None);

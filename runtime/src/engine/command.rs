@@ -1,9 +1,10 @@
 //! What is asked of the engine's thread, and the line over which it is asked.
 
 use std::{
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicUsize, Ordering},
         mpsc,
     },
     thread::JoinHandle,
@@ -31,7 +32,7 @@ pub(crate) enum Command {
     /// Look embeddings up, features in the places of image tokens.
     Embed { tokens: Vec<u32>, features: Option<HostTensor>, switch: Arc<RunSwitch>, reply: Reply<HostTensor> },
     /// Begin a sequence, scored by a head of this name or by the first.
-    Open { head: Option<String>, reply: Reply<u64> },
+    Open { sequence: u64, head: Option<String>, reply: Reply<()> },
     /// Read chunks, all or none of them, in one run of the decoder or in several. Where that ends is a place to come back to, or isn't.
     Extend {
         sequence: u64,
@@ -41,8 +42,8 @@ pub(crate) enum Command {
         reply: Reply<Extended>,
     },
     /// Forget what was read beyond a position; or, if that can't be and `near` is set, beyond the next one before it.
-    Rewind { sequence: u64, position: usize, near: bool, reply: Reply<Extended> },
-    /// End a sequence and free its cache.
+    Rewind { sequence: u64, position: usize, near: bool, switch: Arc<RunSwitch>, reply: Reply<Extended> },
+    /// End a sequence and free its cache. Sent for one that couldn't be begun, too.
     Close { sequence: u64 },
 }
 
@@ -66,26 +67,50 @@ pub(crate) struct Extended {
     pub(crate) logits: Option<Vec<f32>>,
 }
 
-/// Stops a run from another thread, before it begins or in its middle.
+/// Stops what another thread does, before it begins or in its middle; or it is done by then. One of both happens: what was
+/// stopped is undone, and what is done stays, whoever waits for it.
 pub(crate) struct RunSwitch {
     options: RunOptions<NoSelectedOutputs>,
-    thrown: AtomicBool,
+    /// [`OPEN`], [`THROWN`], or the position at which what was done leaves the sequence.
+    state: AtomicUsize,
 }
+
+const OPEN: usize = usize::MAX;
+const THROWN: usize = usize::MAX - 1;
 
 impl RunSwitch {
     pub(crate) fn new() -> Result<Self, EngineError> {
-        Ok(Self { options: RunOptions::new()?, thrown: AtomicBool::new(false) })
+        Ok(Self { options: RunOptions::new()?, state: AtomicUsize::new(OPEN) })
     }
 
+    /// Stops it, unless it is done.
     pub(crate) fn throw(&self) {
-        self.thrown.store(true, Ordering::SeqCst);
+        if self.state.compare_exchange(OPEN, THROWN, Ordering::SeqCst, Ordering::SeqCst).is_err() {
+            return;
+        }
         if let Err(error) = self.options.terminate() {
             tracing::warn!(%error, "a run couldn't be stopped");
         }
     }
 
     pub(crate) fn is_thrown(&self) -> bool {
-        self.thrown.load(Ordering::SeqCst)
+        self.state.load(Ordering::SeqCst) == THROWN
+    }
+
+    /// Says that it is done and leaves its sequence here, and can't be stopped any more. If it was before, that is the error.
+    pub(crate) fn commit(&self, position: usize) -> Result<(), EngineError> {
+        let done = self.state.compare_exchange(OPEN, position, Ordering::SeqCst, Ordering::SeqCst);
+        done.map(|_| ()).map_err(|_| EngineError::Cancelled)
+    }
+
+    /// Says that it failed after all, and has done nothing.
+    pub(crate) fn fail(&self) {
+        self.state.store(THROWN, Ordering::SeqCst);
+    }
+
+    /// Where what was done leaves the sequence, once it is done.
+    pub(crate) fn committed(&self) -> Option<usize> {
+        Some(self.state.load(Ordering::SeqCst)).filter(|&state| state != OPEN && state != THROWN)
     }
 
     pub(crate) fn options(&self) -> &RunOptions<NoSelectedOutputs> {
@@ -95,7 +120,10 @@ impl RunSwitch {
 
 impl std::fmt::Debug for RunSwitch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RunSwitch").field("thrown", &self.is_thrown()).finish_non_exhaustive()
+        f.debug_struct("RunSwitch")
+            .field("thrown", &self.is_thrown())
+            .field("committed", &self.committed())
+            .finish_non_exhaustive()
     }
 }
 
@@ -127,16 +155,23 @@ impl Drop for StopOnDrop {
 pub(crate) struct EngineLine {
     commands: Option<mpsc::Sender<Command>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// The model's file, for errors.
+    path: PathBuf,
 }
 
 impl EngineLine {
-    pub(super) fn new(commands: mpsc::Sender<Command>, thread: JoinHandle<()>) -> Self {
-        Self { commands: Some(commands), thread: Mutex::new(Some(thread)) }
+    pub(super) fn new(commands: mpsc::Sender<Command>, thread: JoinHandle<()>, path: PathBuf) -> Self {
+        Self { commands: Some(commands), thread: Mutex::new(Some(thread)), path }
+    }
+
+    /// What is said where nobody answers.
+    pub(super) fn gone(&self) -> EngineError {
+        EngineError::Gone { path: self.path.clone() }
     }
 
     pub(super) fn send(&self, command: Command) -> Result<(), EngineError> {
-        let commands = self.commands.as_ref().ok_or(EngineError::Gone)?;
-        commands.send(command).map_err(|_| EngineError::Gone)
+        let commands = self.commands.as_ref().ok_or_else(|| self.gone())?;
+        commands.send(command).map_err(|_| self.gone())
     }
 }
 

@@ -53,6 +53,37 @@ pub enum EngineError {
         /// Why.
         reason: String,
     },
+    /// The decoder's attention lets go of what leaves its window by itself, and so can't be run as asked.
+    #[error(
+        "{} keeps a window of {window} positions in its cache by itself (`sliding_window_cache`): {reason}",
+        path.display()
+    )]
+    KeepsWindow {
+        /// The decoder's file.
+        path: PathBuf,
+        /// The longest window of its layers.
+        window: usize,
+        /// What is in the way, and what to do.
+        reason: String,
+    },
+    /// A sequence's keys and values find no memory. WebGPU hands out buffers that it can't back, and its first run fails instead
+    /// ([`EngineError::Run`]; seen with plugin 0.4.0).
+    #[error(
+        "{}: there is no memory for one sequence's cache, {bytes} bytes for {positions} tokens: take a shorter context, or a \
+         cache that grows (`CacheForm::Growing`, `CacheForm::Host`): {source}",
+        path.display()
+    )]
+    CacheMemory {
+        /// The decoder's file.
+        path: PathBuf,
+        /// Bytes of all its keys and values.
+        bytes: usize,
+        /// Tokens that they are for.
+        positions: usize,
+        /// The library's words.
+        #[source]
+        source: ort::Error,
+    },
     /// The decoder would be wrong with a window.
     #[error("{} can't attend over a window: {reason}; load it without one", path.display())]
     Window {
@@ -198,7 +229,10 @@ pub enum EngineError {
     /// ONNX Runtime refused something else.
     #[error(transparent)]
     Library(#[from] ort::Error),
-    /// The engine's thread is gone.
-    #[error("the engine's thread has died")]
-    Gone,
+    /// The engine's thread is gone, and with it what it held.
+    #[error("the thread that runs {} has died: load the model again", path.display())]
+    Gone {
+        /// The model's decoder, or its first graph where it has none.
+        path: PathBuf,
+    },
 }

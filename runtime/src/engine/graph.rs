@@ -176,7 +176,7 @@ fn attribute(
 
 /// Whether each of these caches (past, present) goes in and out of a `GroupQueryAttention` operator and nothing
 /// else, so that both can be one buffer: its documentation (onnxruntime, `ContribOperators.md`) allows past and
-/// present to be the same memory. Otherwise says what is in the way.
+/// present to be the same memory; and whether nothing reads what comes out. Otherwise says what is in the way.
 pub(crate) fn can_share(nodes: &[GraphNode], caches: &[(String, String)]) -> Result<(), String> {
     // Where past key and value, and present key and value, stand among the operator's inputs and outputs.
     const PAST: [usize; 2] = [3, 4];
@@ -197,6 +197,10 @@ pub(crate) fn can_share(nodes: &[GraphNode], caches: &[(String, String)]) -> Res
         if goes_in.is_none() || goes_in != comes_out {
             return Err(format!("{past} and {present} aren't one operator's past and present"));
         }
+        // One buffer is as long as the context, and what lies beyond the text in it means nothing.
+        if let Some(reader) = nodes.iter().find(|node| node.inputs.contains(present)) {
+            return Err(format!("{present} goes into {} too", reader.operator));
+        }
     }
     Ok(())
 }
@@ -206,6 +210,13 @@ pub(crate) fn can_share(nodes: &[GraphNode], caches: &[(String, String)]) -> Res
 pub(crate) fn is_told_positions(nodes: &[GraphNode]) -> bool {
     const COS_CACHE: usize = 7;
     attentions(nodes).any(|node| node.is_given(COS_CACHE) && node.is_given(POSITION_IDS))
+}
+
+/// The longest window of those that attention keeps in the cache by itself (its documentation, as above:
+/// `sliding_window_cache`).
+pub(crate) fn kept_window(nodes: &[GraphNode]) -> Option<usize> {
+    let keeps = attentions(nodes).filter(|node| node.number("sliding_window_cache") == Some(1));
+    keeps.filter_map(|node| usize::try_from(node.number("local_window_size")?).ok()).max()
 }
 
 /// Where `GroupQueryAttention` takes positions (its documentation, as above).
@@ -310,6 +321,7 @@ mod tests {
             (vec![crossed], false),
             (vec![node("Concat", &["pk", "k"], &["ck"]), node("Concat", &["pv", "v"], &["cv"])], false),
             (vec![attention.clone(), node("Shape", &["pk"], &["length"])], false),
+            (vec![attention.clone(), node("Shape", &["ck"], &["length"])], false),
             (vec![GraphNode { within: Some("then_branch".to_owned()), ..attention.clone() }], false),
             (vec![], false),
         ];
@@ -342,6 +354,24 @@ mod tests {
         ];
         for (nodes, expected) in cases {
             assert_eq!(compares(nodes, "p"), expected, "{nodes:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_window_that_a_cache_is_kept_in_is_known() {
+        let attends = |window, keeps| GraphNode {
+            numbers: vec![
+                ("local_window_size".to_owned(), window),
+                ("sliding_window_cache".to_owned(), i64::from(keeps)),
+            ],
+            ..node("GroupQueryAttention", &[], &[])
+        };
+        for (nodes, expected) in [
+            (vec![], None),
+            (vec![attends(8, false), attends(-1, false)], None),
+            (vec![attends(8, true), attends(16, true), attends(32, false)], Some(16)),
+        ] {
+            assert_eq!(kept_window(&nodes), expected, "{nodes:?}");
         }
     }
 

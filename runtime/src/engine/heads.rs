@@ -1,8 +1,8 @@
 //! Heads: graphs that make scores of a decoder's last hidden state, one for each kind of token that it can write.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{EngineError, RunSwitch, encoder::Encoder};
+use super::{EngineError, RunSwitch, encoder::Encoder, step::refuse_broken};
 use crate::{
     signature::{Dim, Signature},
     tensor::HostTensor,
@@ -17,6 +17,8 @@ pub(super) struct Head {
     pub(super) graph: Encoder,
     /// Its one input, which is the decoder's output of the same name.
     pub(super) input: String,
+    /// Its file, for errors.
+    path: PathBuf,
 }
 
 impl Head {
@@ -38,7 +40,7 @@ impl Head {
                 ),
             });
         };
-        Ok(Self { input: input.name.clone(), graph })
+        Ok(Self { input: input.name.clone(), path: path.to_owned(), graph })
     }
 
     /// How many tokens it scores, where it says so.
@@ -76,13 +78,19 @@ impl Heads {
     }
 
     /// The scores that a head makes of a hidden state; where there is no head, these are scores already.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::NotFinite`] if one of them is no number, [`EngineError::Graph`] if there are others than it declares.
     pub(super) fn score(
         &mut self,
         place: usize,
         last: Vec<f32>,
         switch: &RunSwitch,
     ) -> Result<Vec<f32>, EngineError> {
-        let Some(Head { graph, input }) = self.0.get_mut(place) else { return Ok(last) };
+        let Some(head) = self.0.get_mut(place) else { return Ok(last) };
+        let declared = head.scored();
+        let Head { graph, input, path } = head;
         let hidden = HostTensor::F32 { shape: vec![1, 1, last.len()], data: last };
         let outputs = graph.run(vec![(input.clone(), hidden)], switch)?;
         let (name, scores) = outputs.into_iter().next().ok_or_else(|| EngineError::Input {
@@ -92,6 +100,15 @@ impl Heads {
         })?;
         tracing::trace!(head = %graph.name, output = %name, "scored");
         let (_, scores) = scores.into_f32()?;
+        if let Some(expected) = declared.filter(|expected| *expected != scores.len()) {
+            return Err(EngineError::Graph {
+                path: path.clone(),
+                role: "a head",
+                reason: format!("of one token it gives {} scores, and says {expected}", scores.len()),
+            });
+        }
+        // What the decoder gave was finite; a head in half precision can still overflow.
+        refuse_broken(&scores, path)?;
         Ok(scores)
     }
 }

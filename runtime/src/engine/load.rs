@@ -14,6 +14,7 @@ use super::{
     BesideTokens, CacheForm, EngineError, EngineFacts, EngineGraphs, EngineOptions,
     decoder::{DecoderPlan, Index},
     encoder::{EmbeddingPorts, Encoder},
+    form::{check_kept_window, decide_form},
     graph,
     heads::{Head, Heads},
     lacking,
@@ -22,7 +23,7 @@ use super::{
     window,
 };
 use crate::{
-    cache::{CacheLayout, CacheTensor, KeptForm, most_bytes},
+    cache::{CacheLayout, CacheTensor, most_bytes},
     device::{Device, DeviceChoice},
     library::Runtime,
     moved::{MovedCounter, is_host},
@@ -31,16 +32,18 @@ use crate::{
     signature::Signature,
 };
 
-/// Loads everything; on the thread that will own it.
+/// Loads everything; on the thread that will own it. Before each graph it asks whether nobody wants it any more.
 pub(super) fn load(
     runtime: &Runtime,
     graphs: &EngineGraphs,
     options: &EngineOptions,
+    given_up: &dyn Fn() -> bool,
 ) -> Result<(LoadedModel, EngineFacts), EngineError> {
     let moved = MovedCounter::default();
     let mut opened = Opened {
         runtime,
         options,
+        given_up,
         moved: &moved,
         signatures: Vec::new(),
         placement: Vec::new(),
@@ -89,7 +92,6 @@ pub(super) fn load(
     let sequences = HashMap::new();
     let model = LoadedModel {
         sequences,
-        next: 0,
         decoder,
         embedding,
         beside_tokens: graphs.beside_tokens.clone(),
@@ -121,6 +123,7 @@ pub(super) fn load(
 struct Opened<'a> {
     runtime: &'a Runtime,
     options: &'a EngineOptions,
+    given_up: &'a dyn Fn() -> bool,
     moved: &'a MovedCounter,
     signatures: Vec<(String, Signature)>,
     placement: Vec<(String, Placement)>,
@@ -143,6 +146,7 @@ impl Opened<'_> {
 
     fn decoder(&mut self, path: &Path, heads: Heads) -> Result<OpenedDecoder, EngineError> {
         let nodes = graph::nodes(path)?;
+        check_kept_window(path, &nodes, self.options)?;
         let (session, signature, home) = self.open("decoder", path, &self.options.device)?;
         let (shape, names) = (&self.options.decoder, &self.options.names);
         let plan = DecoderPlan::read(path, &signature, shape, names, heads.input())?;
@@ -163,6 +167,7 @@ impl Opened<'_> {
         let allocator =
             if is_host(&memory) { Allocator::default() } else { Allocator::new(&session, memory.clone())? };
         let layout = CacheLayout {
+            path: path.to_owned(),
             tensors: plan.caches.clone(),
             states: plan.states.clone(),
             crossed: plan.crossed.clone(),
@@ -208,6 +213,9 @@ impl Opened<'_> {
         path: &Path,
         device: &DeviceChoice,
     ) -> Result<(Session, Signature, MemoryInfo<'static>), EngineError> {
+        if (self.given_up)() {
+            return Err(EngineError::Cancelled);
+        }
         let span = tracing::debug_span!("open", graph = name, path = %path.display());
         let _entered = span.enter();
         let session = self
@@ -296,38 +304,28 @@ fn looks_at_first(nodes: &[graph::GraphNode], plan: &DecoderPlan) -> bool {
     !plan.crossed.is_empty() && graph::is_read_at_first(nodes, states, &switch.name)
 }
 
-/// The form of the cache: what was asked for, where the graph allows it.
-fn decide_form(
-    path: &Path,
-    nodes: &[graph::GraphNode],
-    plan: &DecoderPlan,
-    options: &EngineOptions,
-) -> Result<(CacheForm, KeptForm), EngineError> {
-    let caches: Vec<(String, String)> =
-        plan.caches.iter().map(|tensor| (tensor.past.clone(), tensor.present.clone())).collect();
-    let shareable = graph::can_share(nodes, &caches);
-    let shared = |positions: usize| {
-        let positions = positions.min(options.context);
-        (CacheForm::Shared { positions }, KeptForm::Shared { positions })
-    };
-    Ok(match (options.cache, shareable) {
-        (CacheForm::Shared { .. }, _) if options.window.is_some() => {
-            let reason = "with a window it grows and is cut".to_owned();
-            return Err(EngineError::CacheForm { path: path.to_owned(), reason });
-        }
-        (CacheForm::Auto, Ok(())) if options.window.is_none() => shared(options.context),
-        (CacheForm::Auto | CacheForm::Growing, _) => (CacheForm::Growing, KeptForm::Growing),
-        (CacheForm::Host, _) => (CacheForm::Host, KeptForm::Growing),
-        (CacheForm::Shared { positions }, Ok(())) => shared(positions),
-        (CacheForm::Shared { .. }, Err(reason)) => {
-            return Err(EngineError::CacheForm { path: path.to_owned(), reason });
-        }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nobody_waits_for_any_more_is_loaded_no_further_than_its_next_graph() {
+        let runtime = Runtime::start(&Device::Cpu, &percept_fetch::Silent).unwrap();
+        let options = EngineOptions::new(runtime.resolve(&Device::Cpu, &percept_fetch::Silent).unwrap());
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+        let graphs = EngineGraphs {
+            decoder: Some(data.join("grouped.onnx")),
+            embedding: Some(data.join("embedding.onnx")),
+            encoders: vec![("vision_encoder".to_owned(), data.join("encoder.onnx"))],
+            ..EngineGraphs::default()
+        };
+        for patience in 0..=3 {
+            let asked = std::cell::Cell::new(0);
+            let outcome = load(&runtime, &graphs, &options, &|| asked.replace(asked.get() + 1) == patience);
+            assert_eq!(matches!(outcome, Err(EngineError::Cancelled)), patience < 3, "{patience}");
+            assert_eq!(asked.get(), 3.min(patience + 1));
+        }
+    }
 
     #[test]
     fn an_encoder_that_attends_in_one_operator_is_doubted_on_a_software_device_alone() {

@@ -51,7 +51,8 @@ pub(super) struct Decoder {
 
 impl Decoder {
     /// Reads after what is in the cache, and gives the scores of the token after the last one; `head` is which of its
-    /// heads scores, if it has any. A run that fails or is stopped leaves the cache as it was.
+    /// heads scores, if it has any. A run that fails or is stopped leaves the cache as it was, also where it is stopped as it
+    /// ends; from then on it can't be stopped.
     pub(super) fn read(
         &mut self,
         cache: &mut Cache,
@@ -74,6 +75,7 @@ impl Decoder {
             }
         }
         let scores = outcome.and_then(|last| self.heads.score(head, last, switch));
+        let scores = scores.and_then(|scores| switch.commit(cache.length()).map(|()| scores));
         if let (Err(_), Some(before)) = (&scores, before) {
             cache.restore(before);
         }
@@ -301,7 +303,7 @@ fn take_last(
 
 /// A score that is no number, or is infinite upwards, comes of an overflow or of broken weights; whatever is then chosen
 /// means nothing. Minus infinity is how graphs forbid a token.
-fn refuse_broken(logits: &[f32], path: &Path) -> Result<(), EngineError> {
+pub(super) fn refuse_broken(logits: &[f32], path: &Path) -> Result<(), EngineError> {
     let is_broken = |score: &&f32| score.is_nan() || **score == f32::INFINITY;
     match logits.iter().filter(is_broken).count() {
         0 => Ok(()),

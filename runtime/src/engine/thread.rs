@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::mpsc, thread};
 
-use tokio::sync::oneshot;
+use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
     BesideTokens, Chunk, Command, EngineError, EngineFacts, EngineGraphs, EngineOptions, Extended, RunSwitch,
@@ -16,7 +16,7 @@ use super::{
     side_inputs,
     step::Decoder,
     together,
-    turns::Turns,
+    turns::{GivenBackInTurn, Turns},
 };
 use crate::{cache::Cache, library::Runtime, tensor::HostTensor};
 
@@ -32,7 +32,6 @@ pub(super) struct OpenSequence {
 /// A loaded model, as its thread sees it. Caches are dropped before the sessions whose memory they lie in.
 pub(super) struct LoadedModel {
     pub(super) sequences: HashMap<u64, OpenSequence>,
-    pub(super) next: u64,
     pub(super) decoder: Option<Decoder>,
     pub(super) embedding: Option<Encoder>,
     /// What it is given beside tokens.
@@ -48,6 +47,7 @@ pub(super) async fn start(
     graphs: EngineGraphs,
     options: EngineOptions,
 ) -> Result<(EngineLine, EngineFacts), EngineError> {
+    let path = graphs.first().unwrap_or_default();
     let (commands, inbox) = mpsc::channel();
     let (loaded, load_outcome) = oneshot::channel();
     let span = tracing::Span::current();
@@ -57,25 +57,41 @@ pub(super) async fn start(
             let turns = Turns::of(&options.device);
             let model = {
                 let _turn = turns.take();
-                span.in_scope(|| load::load(&runtime, &graphs, &options))
+                span.in_scope(|| load::load(&runtime, &graphs, &options, &|| loaded.is_closed()))
             };
             match model {
-                Ok((mut model, facts)) => {
+                Ok((model, facts)) => {
+                    let mut model = GivenBackInTurn::new(model, turns);
                     // Sent first: who waits may ask at once. If nobody waits any more, the inbox is closed too.
                     let _ = loaded.send(Ok(facts));
-                    model.work(&inbox, turns);
-                    let _turn = turns.take();
-                    drop(model);
+                    if let Some(model) = model.get() {
+                        model.work(&inbox, turns);
+                    }
                 }
                 Err(error) => {
                     let _ = loaded.send(Err(error));
                 }
             }
         })
-        .map_err(|_| EngineError::Gone)?;
-    let line = EngineLine::new(commands, thread);
-    let facts = load_outcome.await.map_err(|_| EngineError::Gone)??;
+        .map_err(|_| EngineError::Gone { path: path.clone() })?;
+    let mut loading = Loading(Some(EngineLine::new(commands, thread, path.clone())));
+    let facts = load_outcome.await;
+    let line = loading.0.take().ok_or_else(|| EngineError::Gone { path })?;
+    let facts = facts.map_err(|_| line.gone())??;
     Ok((line, facts))
+}
+
+/// The line to a thread that is loading. Dropped, the thread is waited for elsewhere: here it would stop everything that runs
+/// on the caller's thread until a graph is open.
+struct Loading(Option<EngineLine>);
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        if let (Some(line), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            // Which waits for such tasks before it ends itself. One that it doesn't take any more is dropped and waits here.
+            runtime.spawn_blocking(move || drop(line));
+        }
+    }
 }
 
 impl LoadedModel {
@@ -90,12 +106,14 @@ impl LoadedModel {
                 Command::Embed { tokens, features, switch, reply } => {
                     let _ = reply.send(self.embed(&tokens, features, &switch));
                 }
-                Command::Open { head, reply } => self.open(head.as_deref(), reply),
+                Command::Open { sequence, head, reply } => {
+                    let _ = reply.send(self.open(sequence, head.as_deref()));
+                }
                 Command::Extend { sequence, chunks, checkpoint, switch, reply } => {
                     let _ = reply.send(self.extend(sequence, chunks, checkpoint, &switch));
                 }
-                Command::Rewind { sequence, position, near, reply } => {
-                    let _ = reply.send(self.rewind(sequence, position, near));
+                Command::Rewind { sequence, position, near, switch, reply } => {
+                    let _ = reply.send(self.rewind(sequence, position, near, &switch));
                 }
                 Command::Close { sequence } => {
                     self.sequences.remove(&sequence);
@@ -133,25 +151,16 @@ impl LoadedModel {
         Ok(embeddings)
     }
 
-    fn open(&mut self, head: Option<&str>, reply: super::Reply<u64>) {
-        let decoder = self.decoder.as_ref().ok_or(EngineError::NoDecoder);
-        let opened = decoder.and_then(|decoder| {
-            Ok(OpenSequence {
-                head: decoder.heads.place(head)?,
-                cache: Cache::empty(&decoder.layout)?,
-                positions: ReadPositions::default(),
-                looking: Looking::default(),
-            })
-        });
-        let opened = opened.map(|sequence| {
-            self.next += 1;
-            self.sequences.insert(self.next, sequence);
-            self.next
-        });
-        // If nobody took it, nobody will close it.
-        if let Err(Ok(id)) = reply.send(opened) {
-            self.sequences.remove(&id);
-        }
+    fn open(&mut self, sequence: u64, head: Option<&str>) -> Result<(), EngineError> {
+        let decoder = self.decoder.as_ref().ok_or(EngineError::NoDecoder)?;
+        let open = OpenSequence {
+            head: decoder.heads.place(head)?,
+            cache: Cache::empty(&decoder.layout)?,
+            positions: ReadPositions::default(),
+            looking: Looking::default(),
+        };
+        self.sequences.insert(sequence, open);
+        Ok(())
     }
 
     fn extend(
@@ -165,7 +174,7 @@ impl LoadedModel {
             return Err(EngineError::Cancelled);
         }
         let decoder = self.decoder.as_ref().ok_or(EngineError::NoDecoder)?;
-        let open = self.sequences.get(&sequence).ok_or(EngineError::Gone)?;
+        let open = self.sequences.get(&sequence).ok_or_else(|| gone(decoder))?;
         let fresh = if decoder.plan.takes_rows_of_positions() {
             open.positions.of_chunks(&chunks)?
         } else {
@@ -187,8 +196,9 @@ impl LoadedModel {
         let sides = side_inputs::take(&decoder.plan.sides, &mut chunks)?;
         let input = self.input(chunks, switch)?;
         let context = self.context;
+        let decoder = self.decoder.as_mut().ok_or(EngineError::NoDecoder)?;
         let OpenSequence { cache, positions, looking, head } =
-            self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
+            self.sequences.get_mut(&sequence).ok_or_else(|| gone(decoder))?;
         let (position, more) = (cache.length(), input.shape().get(1).copied().unwrap_or(0));
         if more == 0 {
             return Err(EngineError::Input {
@@ -200,7 +210,6 @@ impl LoadedModel {
         if position + more > context {
             return Err(EngineError::ContextFull { position, more, context });
         }
-        let decoder = self.decoder.as_mut().ok_or(EngineError::NoDecoder)?;
         let reading = Reading { input, sides, positions: fresh.clone(), looking: looks.clone(), together };
         let logits = decoder.read(cache, reading, *head, switch)?;
         positions.extend(&fresh);
@@ -258,14 +267,61 @@ impl LoadedModel {
         }
     }
 
-    fn rewind(&mut self, sequence: u64, position: usize, near: bool) -> Result<Extended, EngineError> {
-        let OpenSequence { cache, positions, looking, .. } =
-            self.sequences.get_mut(&sequence).ok_or(EngineError::Gone)?;
+    fn rewind(
+        &mut self,
+        sequence: u64,
+        position: usize,
+        near: bool,
+        switch: &RunSwitch,
+    ) -> Result<Extended, EngineError> {
         let decoder = self.decoder.as_ref().ok_or(EngineError::NoDecoder)?;
+        let OpenSequence { cache, positions, looking, .. } =
+            self.sequences.get_mut(&sequence).ok_or_else(|| gone(decoder))?;
         let position = if near { cache.reachable(&decoder.layout, position) } else { position };
-        cache.rewind(&decoder.layout, position)?;
+        switch.commit(position)?;
+        // What was read beyond can't be had back, so this is where a stop comes too late.
+        cache.rewind(&decoder.layout, position).inspect_err(|_| switch.fail())?;
         positions.rewind(position);
         looking.rewind(position);
         Ok(Extended { position: cache.length(), held: cache.held(), logits: None })
+    }
+}
+
+/// What is said of a sequence that isn't there.
+fn gone(decoder: &Decoder) -> EngineError {
+    EngineError::Gone { path: decoder.path.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::Future, path::PathBuf, pin::pin, task::Poll};
+
+    use percept_fetch::Silent;
+
+    use super::*;
+    use crate::{Device, Engine};
+
+    #[tokio::test]
+    async fn a_sequence_that_nobody_waits_for_any_more_is_closed() {
+        let runtime = Runtime::start(&Device::Cpu, &Silent).unwrap();
+        let choice = runtime.resolve(&Device::Cpu, &Silent).unwrap();
+        let decoder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/plain.onnx");
+        let graphs = EngineGraphs { decoder: Some(decoder), ..EngineGraphs::default() };
+        let engine = Engine::load(&runtime, graphs, EngineOptions::new(choice)).await.unwrap();
+        let rewound = async |sequence: u64| {
+            let rewind =
+                |switch, reply| Command::Rewind { sequence, position: 0, near: false, switch, reply };
+            engine.ask(rewind).await.map(|extended| extended.position)
+        };
+        {
+            let mut opening = pin!(engine.sequence());
+            std::future::poll_fn(|context| Poll::Ready(opening.as_mut().poll(context).is_ready())).await;
+            // Opened before the next answer comes, and never looked at.
+            engine.encode("nobody", Vec::new()).await.unwrap_err();
+            assert_eq!(rewound(0).await.unwrap(), 0);
+        }
+        assert!(matches!(rewound(0).await.unwrap_err(), EngineError::Gone { .. }));
+        let kept = engine.sequence().await.unwrap();
+        assert_eq!(rewound(1).await.unwrap(), kept.position());
     }
 }

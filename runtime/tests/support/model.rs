@@ -76,7 +76,7 @@ pub(crate) fn device(name: &str) -> (Runtime, DeviceChoice) {
 }
 
 pub(crate) fn graphs(decoder: &str) -> EngineGraphs {
-    let reads_embeddings = matches!(decoder, "grouped.onnx" | "deep.onnx");
+    let reads_embeddings = matches!(decoder, "grouped.onnx" | "deep.onnx" | "sliding.onnx");
     EngineGraphs {
         encoders: vec![("vision_encoder".to_owned(), data("encoder.onnx"))],
         embedding: reads_embeddings.then(|| data("embedding.onnx")),
@@ -113,8 +113,10 @@ pub(crate) async fn given_up(sequence: &mut Sequence, tokens: &[u32], after: Dur
         // Not the timer's, which counts in milliseconds: the whole run may be over in one.
         () = async { std::thread::sleep(after) } => {}
     }
+    let told = sequence.position();
     sequence.last_logits().await.unwrap();
-    sequence.position()
+    assert_eq!(told, sequence.position(), "what is told at once is how it is");
+    told
 }
 
 /// Reads a prompt and writes greedily.

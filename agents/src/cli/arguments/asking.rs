@@ -56,6 +56,10 @@ pub(crate) struct AskOptions {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
 
+    /// Take no more tokens than so many, prompt and answer together: a device's memory for them is taken at once.
+    #[arg(long, value_name = "TOKENS")]
+    pub(crate) context: Option<NonZeroUsize>,
+
     /// Of a long conversation, see only so many of the last tokens and the first few: memory stays bounded. Only for
     /// decoders that are told positions (`position_ids`).
     #[arg(long, value_name = "TOKENS")]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Argument, Means, Offered, property};
+use super::{Argument, Means, Offered, STATUSES, property};
 use crate::{
     Call,
     dialect::{
@@ -117,11 +117,16 @@ impl Offered<'_> {
                     self.schema.get("properties").and_then(|all| all.get(name)).unwrap_or(&Value::Null);
                 arguments.insert(name.into(), schema::read(whole, value, &scale).map_err(wrong)?);
             }
-            Means::Word(word) if value == word => {}
-            Means::Word(word) => {
-                return Err(wrong(format!(
-                    "only `{word}` can be said here, there is no function for {value}"
-                )));
+            Means::Status => {
+                let [success, failure] = STATUSES;
+                if value == failure {
+                    return Err(wrong(format!(
+                        "`{failure}` gives the task up, for which there is no function: try another way"
+                    )));
+                }
+                if value != success {
+                    return Err(wrong(format!("{value} is neither `{success}` nor `{failure}`")));
+                }
             }
             Means::Middle(_) | Means::Usual(..) | Means::Unsaid(_) => {}
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Action, Means, Offer, Offered};
+use super::{Action, Means, Offer, Offered, STATUSES};
 use crate::{
     Call, Function,
     dialect::{
@@ -62,7 +62,7 @@ impl Offered<'_> {
                     .ok_or_else(|| format!("{value} isn't a number"))
             };
             match argument.means {
-                Means::Word(word) => drop(put(json!(word))),
+                Means::Status => drop(put(json!(STATUSES[0]))),
                 Means::Middle(name) | Means::Usual(name, _) | Means::Unsaid(name) => {
                     unwritten.push((argument.means, name, take(name)));
                 }

@@ -2,7 +2,8 @@
 //!
 //! Where the tool that types takes no place, `type` has no `coordinate`: the field is clicked first. `web_search`,
 //! `history_back`, `refresh` and `pause_and_memorize_fact` have no tool that comes with Percept; they are offered where
-//! a function of that name is. `terminate` can only say `success`: there is no function that gives up.
+//! a function of that name is. `terminate` may say `failure`, which is refused: there is no function that
+//! gives up.
 
 use crate::dialect::{
     actions::{Action, Means, optional, unwritten, written},
@@ -88,14 +89,14 @@ pub(super) static ACTIONS: [Action; 13] = [
         name: "terminate",
         function: "finish",
         does: "Ends the task, once it is done.",
-        arguments: &[written("status", Means::Word("success")), optional("answer", Means::Text("answer"))],
+        arguments: &[written("status", Means::Status), optional("answer", Means::Text("answer"))],
     },
     Action {
         name: "terminate",
         function: "answer",
         does: "Answers the task's question and ends the task.",
         arguments: &[
-            written("status", Means::Word("success")),
+            written("status", Means::Status),
             written("answer", Means::Text("text")),
             optional("seen_at", Means::Own("seen_at")),
         ],

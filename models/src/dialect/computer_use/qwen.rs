@@ -2,8 +2,8 @@
 //!
 //! `mouse_move`, `middle_click` and `triple_click` have no tool that comes with Percept; they are offered where a function
 //! of such a name is. `left_click_drag` begins where the pointer is, which a call of its own doesn't know: so it is given
-//! the beginning too, as `start_coordinate` (the name that Anthropic's `left_click_drag` has for it). `terminate` can only
-//! say `success`: there is no function that gives up.
+//! the beginning too, as `start_coordinate` (the name that Anthropic's `left_click_drag` has for it). `terminate` may
+//! say `failure`, which is refused: there is no function that gives up.
 
 use crate::dialect::{
     actions::{Action, Means, optional, written},
@@ -105,7 +105,7 @@ pub(super) static ACTIONS: [Action; 15] = [
         name: "terminate",
         function: "finish",
         does: "Ends the task, once it is done.",
-        arguments: &[written("status", Means::Word("success"))],
+        arguments: &[written("status", Means::Status)],
     },
     Action {
         name: "answer",

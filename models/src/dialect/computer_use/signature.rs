@@ -9,7 +9,7 @@ use super::NAME;
 use crate::{
     ModelError, Thought,
     dialect::{
-        actions::{Argument, Means, Offer, Offered},
+        actions::{Argument, Means, Offer, Offered, STATUSES},
         grid::{Mark, Scale},
         native::NativeDialect,
         places::Places,
@@ -55,7 +55,7 @@ fn value(offered: &Offered<'_>, argument: &Argument, scale: Scale) -> Result<Val
             { "type": "integer", "minimum": -FURTHEST, "maximum": -1 }
         ] })),
         Means::Enter(_) => Ok(json!({ "type": "boolean" })),
-        Means::Word(word) => Ok(json!({ "const": word })),
+        Means::Status => Ok(json!({ "enum": STATUSES })),
         Means::Text(name)
         | Means::Direction(name)
         | Means::Own(name)
@@ -167,7 +167,7 @@ fn about(offered: &Offered<'_>, argument: &Argument, scale: Scale) -> Result<Val
         }),
         Means::Keys(..) => json!({ "type": "array" }),
         Means::Seconds(_) | Means::Percent(_) | Means::Wheel { .. } => json!({ "type": "number" }),
-        Means::Word(word) => json!({ "type": "string", "enum": [word] }),
+        Means::Status => json!({ "type": "string", "enum": STATUSES }),
         Means::Text(_) | Means::Direction(_) => json!({ "type": "string" }),
         Means::Enter(_) => json!({ "type": "boolean" }),
         Means::Own(_) | Means::Middle(_) | Means::Usual(..) | Means::Unsaid(_) => {

@@ -32,29 +32,30 @@ pub(super) const SHOWN: &str =
 
 const END: &str = "\n</parameter>\n";
 
-/// A text that doesn't come near the end of its tag: what looks like it from `</pa` on can't be written. One of bounded
-/// length has no `<` at all.
-const TEXT: &str = r"([^<]|<+([^</]|/+([^</p]|p+[^a</p])))*";
-
 /// A call in the grammar: the schema of its arguments is an object's.
 pub(super) fn grammar(name: &str, arguments: &Value, close: &str) -> Form {
     let required = arguments.get("required").and_then(Value::as_array);
     let properties = arguments.get("properties").and_then(Value::as_object);
     let mut forms = vec![Form::Text(format!("\n<function={name}>\n"))];
     for (argument, schema) in properties.into_iter().flatten() {
-        let form = Form::Sequence(vec![
-            Form::Text(format!("<parameter={argument}>\n")),
-            value(schema),
-            Form::Text(END.into()),
-        ]);
         let is_required = required.is_some_and(|names| names.iter().any(|known| known == argument));
-        forms.push(if is_required { form } else { Form::Optional(Box::new(form)) });
+        let open = Form::Text(format!("<parameter={argument}>\n"));
+        match (value(schema), is_required) {
+            (Some(value), true) => forms.push(Form::Sequence(vec![open, value])),
+            (Some(value), false) => {
+                forms.push(Form::Optional(Box::new(Form::Sequence(vec![open, value]))));
+            }
+            // It can be nothing but null.
+            (None, true) => forms.push(Form::Sequence(vec![open, Form::Text(format!("None{END}"))])),
+            (None, false) => {}
+        }
     }
     forms.push(Form::Text(format!("</function>\n{close}")));
     Form::Sequence(forms)
 }
 
-fn value(schema: &Value) -> Form {
+/// A value and the end of its tag; `None` where there is no value but null.
+fn value(schema: &Value) -> Option<Form> {
     // An argument that may be null is left out instead.
     if let Some(only) = besides_null(schema) {
         return value(only);
@@ -63,23 +64,23 @@ fn value(schema: &Value) -> Form {
     let words = words.or_else(|| schema.get("const").map(|word| vec![word.clone()]));
     if let Some(words) = words {
         let words = words.iter().filter(|word| !word.is_null());
-        return Form::Choice(words.map(|word| Form::Text(text(word))).collect());
+        let words: Vec<Form> = words.map(ended).collect();
+        return (!words.is_empty()).then_some(Form::Choice(words));
     }
     if is_text(schema) {
-        // Within a bound every character counts.
         let bound = |key: &str| schema.get(key).and_then(Value::as_u64);
-        return Form::Regex(match (bound("minLength").unwrap_or(0), bound("maxLength")) {
-            (0, None) => TEXT.into(),
-            (shortest, longest) => {
-                let longest = longest.map(|longest| longest.to_string()).unwrap_or_default();
-                format!("[^<]{{{shortest},{longest}}}")
-            }
-        });
+        let (shortest, longest) = (bound("minLength").unwrap_or(0), bound("maxLength"));
+        return Some(Form::UpTo { end: END.into(), shortest, longest });
     }
     if schema.get("type").is_some_and(|kind| kind == "boolean") {
-        return Form::Choice([true, false].map(|word| Form::Text(text(&json!(word)))).into());
+        return Some(Form::Choice([true, false].map(|word| ended(&json!(word))).into()));
     }
-    Form::Json(spaced::schema(schema))
+    Some(Form::Sequence(vec![Form::Json(spaced::schema(schema)), Form::Text(END.into())]))
+}
+
+/// A value as it is, perhaps an empty text, and the end of its tag.
+fn ended(value: &Value) -> Form {
+    Form::Text(text(value) + END)
 }
 
 /// The one branch of a schema that isn't null, if there are no others.
@@ -127,12 +128,21 @@ pub(super) fn read(reply: &str) -> Result<(String, Vec<(String, String)>), Strin
         }
         let tag = rest.strip_prefix("<parameter=").ok_or_else(form)?;
         let (argument, tag) = tag.split_once('>').ok_or_else(form)?;
-        let (value, after) = tag.split_once("</parameter>").ok_or_else(form)?;
-        let value = value.strip_prefix('\n').unwrap_or(value);
-        let value = value.strip_suffix('\n').unwrap_or(value);
+        let (value, after) = valued(tag).ok_or_else(form)?;
         arguments.push((argument.trim().to_owned(), value.to_owned()));
         rest = after;
     }
+}
+
+/// What stands in an argument's tag, and what behind its end.
+fn valued(tag: &str) -> Option<(&str, &str)> {
+    // As the grammar has it: within a text the letters of the end are some of its own, unless they are a line.
+    let lines = tag.strip_prefix('\n').and_then(|lines| lines.split_once(END));
+    lines.or_else(|| {
+        let (value, after) = tag.split_once("</parameter>")?;
+        let value = value.strip_prefix('\n').unwrap_or(value);
+        Some((value.strip_suffix('\n').unwrap_or(value), after))
+    })
 }
 
 /// An argument's text as a value of this schema.
@@ -158,10 +168,14 @@ pub(super) fn written(name: &str, arguments: &Map<String, Value>, close: &str) -
     // As a text `None` would be read back as that word.
     for (argument, value) in arguments.iter().filter(|(_, value)| !value.is_null()) {
         let value = text(value);
-        if value.contains("</pa") {
-            return Err(format!("{argument}: a text with `</pa` can't be written between these tags"));
+        let ended = value.clone() + END;
+        if ended.find(END) != Some(value.len()) {
+            let end = END.trim();
+            return Err(format!(
+                "{argument}: a text with the line `{end}` can't be written between these tags"
+            ));
         }
-        lines.extend(["<parameter=", argument, ">\n", &value, END]);
+        lines.extend(["<parameter=", argument, ">\n", &ended]);
     }
     lines.push_str("</function>\n");
     lines.push_str(close);
@@ -185,23 +199,44 @@ mod tests {
 
     #[test]
     fn the_grammar_of_an_argument_is_as_narrow_as_its_schema() {
-        let word = |word: &str| Form::Text(word.into());
-        let [up, down] = [word("up"), word("down")];
+        let words = |words: &[&str]| {
+            Some(Form::Choice(
+                words.iter().map(|word| Form::Text(format!("{word}\n</parameter>\n"))).collect(),
+            ))
+        };
+        let up_to = |shortest, longest| Some(Form::UpTo { end: END.into(), shortest, longest });
         let cases = [
             (
                 json!({ "anyOf": [{ "type": "string", "enum": ["up", "down"] }, { "type": "null" }] }),
-                Form::Choice(vec![up.clone(), down.clone()]),
+                words(&["up", "down"]),
             ),
-            (
-                json!({ "type": ["string", "null"], "enum": ["up", "down", null] }),
-                Form::Choice(vec![up, down]),
-            ),
-            (json!({ "type": "string" }), Form::Regex(TEXT.into())),
-            (json!({ "type": "string", "maxLength": 9 }), Form::Regex("[^<]{0,9}".into())),
-            (json!({ "type": "string", "minLength": 2 }), Form::Regex("[^<]{2,}".into())),
+            (json!({ "type": ["string", "null"], "enum": ["up", "down", null] }), words(&["up", "down"])),
+            (json!({ "enum": ["", "asc"] }), words(&["", "asc"])),
+            (json!({ "enum": [null] }), None),
+            (json!({ "type": "boolean" }), words(&["True", "False"])),
+            (json!({ "type": "string" }), up_to(0, None)),
+            (json!({ "type": "string", "maxLength": 9 }), up_to(0, Some(9))),
+            (json!({ "type": "string", "minLength": 2 }), up_to(2, None)),
         ];
         for (schema, expected) in cases {
             assert_eq!(value(&schema), expected, "{schema}");
+        }
+    }
+
+    #[test]
+    fn a_value_ends_where_a_line_is_the_end_of_its_tag() {
+        let cases = [
+            ("\nv\n</parameter>\nrest", Some(("v", "rest"))),
+            ("\n\n</parameter>\nrest", Some(("", "rest"))),
+            ("\na</parameter>b\n</parameter>\nrest", Some(("a</parameter>b", "rest"))),
+            ("\n</parameter>\n\n</parameter>\nrest", Some(("</parameter>\n", "rest"))),
+            // As no template writes it.
+            ("v</parameter>rest", Some(("v", "rest"))),
+            ("\nv\n</parameter></function>", Some(("v", "</function>"))),
+            ("\nv", None),
+        ];
+        for (tag, expected) in cases {
+            assert_eq!(valued(tag), expected, "{tag:?}");
         }
     }
 }

@@ -39,7 +39,7 @@ const THOUSANDTHS: NativeDialect = NativeDialect { places: Places::Thousandths, 
 
 fn check(dialect: NativeDialect, arguments: &Value, expected: Result<Value, &str>) {
     let read = dialect.read("look", &arguments.to_string(), Thought::Free, &functions());
-    assert_eq!(read.map(|(_, call)| call.arguments), expected.map_err(str::to_owned), "{arguments}");
+    assert_eq!(read.map(|read| read.call.arguments), expected.map_err(str::to_owned), "{arguments}");
 }
 
 #[test]
@@ -104,10 +104,10 @@ fn a_place_outside_the_screenshot_is_refused_in_words() {
 #[test]
 fn a_thought_in_the_arguments_is_no_argument() {
     let read = |arguments, thought| PIXELS.read("wait", arguments, thought, &functions());
-    let (thought, call) = read(r#"{"thought": "It loads."}"#, Thought::Free).unwrap();
-    assert_eq!((thought.as_str(), call.arguments), ("It loads.", json!({})));
-    assert_eq!(read("", Thought::None).unwrap().1.arguments, json!({}));
-    let kept = read(r#"{"thought": "mine"}"#, Thought::None).unwrap().1;
+    let found = read(r#"{"thought": "It loads."}"#, Thought::Free).unwrap();
+    assert_eq!((found.thought.as_str(), found.call.arguments), ("It loads.", json!({})));
+    assert_eq!(read("", Thought::None).unwrap().call.arguments, json!({}));
+    let kept = read(r#"{"thought": "mine"}"#, Thought::None).unwrap().call;
     assert_eq!(kept.arguments, json!({ "thought": "mine" }));
     let error = PIXELS.read("fly", "{}", Thought::None, &functions()).unwrap_err();
     assert_eq!(error, "there is no function `fly`; there are look, wait");

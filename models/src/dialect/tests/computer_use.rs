@@ -120,7 +120,7 @@ fn qwen_3_counts_thousandths() {
             (call!(r#"{"action": "terminate", "status": "success"}"#), Ok(("finish", json!({})))),
             (
                 call!(r#"{"action": "terminate", "status": "failure"}"#),
-                Err("status: only `success` can be said here, there is no function for \"failure\""),
+                Err("status: `failure` gives the task up, for which there is no function: try another way"),
             ),
             (
                 call!(r#"{"action": "answer", "text": "42 euros"}"#),

@@ -2,7 +2,11 @@
 
 use serde_json::json;
 
-use super::offered::{check, check_written, functions, only};
+use super::{
+    offered::{check, check_written, functions, only},
+    trained::feed,
+    written::{Ground, tokenizer},
+};
 use crate::{
     Dialect, Thought,
     dialect::{grid::Scale, holo::Holo},
@@ -70,6 +74,48 @@ fn calls_are_written_as_holo_would() {
     );
     let said = r#"{"note": null, "thought": "Go.", "tool_call": {"tool_name": "click", "x": 500, "y": 501}}"#;
     assert_eq!(holo().said("Go.", click), said);
+}
+
+/// A language that has a token for each character has as many of them as one with a token for each four.
+#[test]
+fn note_and_thought_together_have_about_as_many_tokens_as_they_may() {
+    let ground = Ground::of(tokenizer());
+    let functions = only(SIZE, &["finish"]);
+    let cases = [
+        (12, 4, 8, "語", true),
+        (12, 5, 8, "語", false),
+        (12, 4, 9, "語", false),
+        (12, 4, 8, "abcd", true),
+        (12, 5, 8, "abcd", false),
+        (12, 4, 9, "abcd", false),
+        (12, 4, 8, "a é", true),
+        (12, 4, 9, "a é", false),
+        (0, 0, 0, "", true),
+        (0, 0, 1, "a", false),
+        (usize::MAX, 90, 90, "語", true),
+    ];
+    for (tokens, note, thought, unit, allowed) in cases {
+        let grammar = holo().grammar(&functions, Thought::Free, tokens).unwrap();
+        let (note, thought) = (unit.repeat(note), unit.repeat(thought));
+        let reply = format!(
+            r#"{{"note": "{note}", "thought": "{thought}", "tool_call": {{"tool_name": "finish"}}}}"#
+        );
+        let fed = feed(&ground.tokenizer, &ground.vocabulary, &grammar, &reply);
+        assert_eq!(fed.is_ok(), allowed, "{tokens}: {reply}: {fed:?}");
+    }
+}
+
+#[test]
+fn a_thought_that_came_before_the_object_is_the_calls() {
+    let call = r#"{"tool_call": {"tool_name": "finish"}}"#;
+    let cases = [
+        ("", call, ""),
+        (" It is done.\n", call, "It is done."),
+        ("It is done.", r#"{"note": "42", "thought": " ", "tool_call": {}}"#, "It is done.\n42"),
+    ];
+    for (before, text, expected) in cases {
+        assert_eq!(holo().thought(before, text), expected, "{before} {text}");
+    }
 }
 
 #[test]

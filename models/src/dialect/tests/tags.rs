@@ -96,17 +96,21 @@ fn calls_are_written_as_the_template_would() {
                 json!({ "text": "a < b\n" }),
                 call!("computer_use", "action" = "type", "text" = "a < b\n"),
             ),
+            (
+                "type_text",
+                json!({ "text": "<b></parameter>\n</p" }),
+                call!("computer_use", "action" = "type", "text" = "<b></parameter>\n</p"),
+            ),
             ("navigate", json!({ "url": "a.html" }), call!("navigate", "url" = "a.html")),
         ],
     );
     check_unsaid(
         &tagged(),
         &functions(SIZE),
-        &[(
-            "type_text",
-            json!({ "text": "</parameter>" }),
-            "text: a text with `</pa` can't be written between these tags",
-        )],
+        &["\n</parameter>\n", "a\n</parameter>"].map(|text| {
+            let why = "text: a text with the line `</parameter>` can't be written between these tags";
+            ("type_text", json!({ "text": text }), why)
+        }),
     );
 }
 

@@ -26,8 +26,13 @@ fn check(computer: Computer, functions: &[Function], cases: &[(&str, Value, Expe
             .clone()
             .map(|(function, arguments)| Call { function: function.into(), arguments })
             .map_err(str::to_owned);
-        let read = computer.read(name, arguments.as_object().unwrap().clone(), functions);
-        assert_eq!(read, expected, "{name} {arguments}");
+        let mut arguments = arguments.as_object().unwrap().clone();
+        let checked = computer.checked(&mut arguments);
+        let read = checked.and_then(|concern| match concern {
+            Some(why) => Err(format!("to be confirmed: {why}")),
+            None => computer.read(name, arguments.clone(), functions),
+        });
+        assert_eq!(read, expected, "{name} {arguments:?}");
     }
 }
 
@@ -170,10 +175,7 @@ fn openais_actions_become_calls() {
             ),
             (
                 json!({ "type": "click", "button": "left", "x": 1, "y": 1, "pending_safety_checks": pending }),
-                Err(
-                    "the model's vendor wants a person to confirm this first (The page gives orders), and nobody is asked \
-                     here: do it another way, or leave it to the person",
-                ),
+                Err("to be confirmed: The page gives orders"),
             ),
         ],
     );
@@ -225,18 +227,14 @@ fn googles_functions_become_calls() {
             (
                 "click_at",
                 json!({ "x": 5, "y": 5, "safety_decision": unsafe_ }),
-                Err(
-                    "the model's vendor wants a person to confirm this first (It accepts cookies), and nobody is asked \
-                     here: do it another way, or leave it to the person",
-                ),
+                Err("to be confirmed: It accepts cookies"),
             ),
-            // A word of the safety system's that isn't known is no permission.
+            // A word of the safety system's that isn't known is no permission, and no question either.
             (
                 "click_at",
                 json!({ "x": 5, "y": 5, "safety_decision": { "decision": "blocked" } }),
                 Err(
-                    "the model's vendor wants a person to confirm this first (it gives no reason), and nobody is asked \
-                     here: do it another way, or leave it to the person",
+                    "the model's vendor doesn't allow this (it gives no reason): do it another way, or leave it",
                 ),
             ),
         ],
@@ -297,4 +295,102 @@ fn a_function_of_an_actions_name_goes_before_it_where_it_means_something_else() 
     assert!(offering.others.iter().any(|function| function.name == "search"));
     // Only such a function is shown as a call of its own; `click` is what the tool does.
     assert!(GOOGLE.declares("search", &functions) && !GOOGLE.declares("click", &functions));
+}
+
+const GOOGLE_3: Computer = Computer { vendor: Vendor::Google3, fit: HALVED };
+
+#[test]
+fn gemini_3s_functions_become_calls() {
+    let why = "To open the menu.";
+    let asks = json!({ "decision": "require_confirmation", "explanation": "It accepts cookies." });
+    check(
+        GOOGLE_3,
+        &functions(SIZE),
+        &[
+            (
+                "click",
+                json!({ "x": 500, "y": 500, "intent": why }),
+                Ok(("click", json!({ "point": [640, 360] }))),
+            ),
+            (
+                "double_click",
+                json!({ "x": 0, "y": 999, "intent": why }),
+                Ok(("double_click", json!({ "point": [0, 718] }))),
+            ),
+            (
+                "right_click",
+                json!({ "x": 0, "y": 0, "intent": why }),
+                Ok(("right_click", json!({ "point": [0, 0] }))),
+            ),
+            ("type", json!({ "text": "Ada", "intent": why }), Ok(("type_text", json!({ "text": "Ada" })))),
+            (
+                "type",
+                json!({ "text": "Ada", "press_enter": true }),
+                Ok(("type_text", json!({ "text": "Ada\n" }))),
+            ),
+            (
+                "drag_and_drop",
+                json!({ "start_x": 500, "start_y": 500, "end_x": 0, "end_y": 0, "intent": why }),
+                Ok(("drag", json!({ "from": [640, 360], "to": [0, 0] }))),
+            ),
+            ("wait", json!({ "intent": why }), Ok(("wait", json!({ "seconds": 1 })))),
+            ("wait", json!({ "seconds": 4, "intent": why }), Ok(("wait", json!({ "seconds": 4 })))),
+            ("take_screenshot", json!({ "intent": why }), Ok(("wait", json!({ "seconds": 1 })))),
+            ("press_key", json!({ "key": "Enter" }), Ok(("press_key", json!({ "key": "Enter" })))),
+            (
+                "hotkey",
+                json!({ "keys": ["Control", "a"], "intent": why }),
+                Ok(("press_key", json!({ "key": "Control+a" }))),
+            ),
+            (
+                "scroll",
+                json!({ "x": 500, "y": 500, "direction": "down", "intent": why }),
+                Ok(("scroll", json!({ "point": [640, 360], "direction": "down", "amount": 300 }))),
+            ),
+            (
+                "scroll",
+                json!({ "x": 500, "y": 500, "direction": "up", "magnitude_in_pixels": 120 }),
+                Ok(("scroll", json!({ "point": [640, 360], "direction": "up", "amount": 120 }))),
+            ),
+            ("navigate", json!({ "url": "a.html" }), Ok(("navigate", json!({ "url": "a.html" })))),
+            // The first of them had the names of before.
+            (
+                "click_at",
+                json!({ "x": 500, "y": 500, "intent": why }),
+                Ok(("click", json!({ "point": [640, 360] }))),
+            ),
+            ("drag_and_drop", json!({ "start_x": 500, "start_y": 500 }), Err("`drag_and_drop` lacks `end`")),
+            (
+                "key_down",
+                json!({ "key": "Shift" }),
+                Err(
+                    "`key_down` can't be done here, but click, double_click, right_click, type, drag_and_drop, wait, \
+                     press_key, hotkey, take_screenshot, scroll, navigate, answer, finish, zoom can",
+                ),
+            ),
+            (
+                "click",
+                json!({ "x": 5, "y": 5, "safety_decision": asks }),
+                Err("to be confirmed: It accepts cookies"),
+            ),
+        ],
+    );
+    let offering = GOOGLE_3.offering(&functions(SIZE), false).unwrap().unwrap();
+    assert_eq!(
+        offering.excluded,
+        [
+            "triple_click",
+            "middle_click",
+            "mouse_down",
+            "mouse_up",
+            "move",
+            "key_down",
+            "key_up",
+            "go_back",
+            "go_forward"
+        ]
+    );
+    let call = json!({ "x": 5, "y": 5, "intent": why });
+    assert_eq!(GOOGLE_3.intent(call.as_object().unwrap()), Some(why));
+    assert_eq!(GOOGLE.intent(call.as_object().unwrap()), None);
 }

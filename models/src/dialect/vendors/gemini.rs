@@ -8,7 +8,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Brought;
+use super::{Brought, Check};
 use crate::dialect::{
     actions::{Action, Argument, Means, optional, unwritten, written},
     keys::Names::W3c,
@@ -123,13 +123,17 @@ pub(super) fn brought(name: &str, mut arguments: Map<String, Value>) -> Result<B
     Ok((name.into(), arguments))
 }
 
-/// What Google's safety system wants to be asked; whatever isn't plainly allowed counts.
-pub(super) fn question(arguments: &Map<String, Value>) -> Option<String> {
-    let decision = arguments.get(SAFETY).filter(|decision| !decision.is_null())?;
-    let word = decision.get("decision").and_then(Value::as_str).unwrap_or_default();
-    if ["regular", "allowed"].contains(&word.to_ascii_lowercase().as_str()) {
-        return None;
-    }
+/// What Google's safety system says; whatever isn't plainly allowed, or a question, counts as a refusal.
+pub(super) fn check(arguments: &Map<String, Value>) -> Check {
+    let Some(decision) = arguments.get(SAFETY).filter(|decision| !decision.is_null()) else {
+        return Check::Passed;
+    };
+    let word = decision.get("decision").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
     let why = decision.get("explanation").and_then(Value::as_str).filter(|why| !why.is_empty());
-    Some(why.unwrap_or("it gives no reason").trim_end_matches('.').to_owned())
+    let why = why.unwrap_or("it gives no reason").trim_end_matches('.').to_owned();
+    match word.as_str() {
+        "regular" | "allowed" => Check::Passed,
+        "require_confirmation" => Check::Confirm(why),
+        _ => Check::Blocked(why),
+    }
 }

@@ -10,14 +10,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Brought, SIDEWAYS, wheel};
+use super::{Brought, Check, SIDEWAYS, wheel};
 use crate::dialect::{
     actions::{Action, Argument, Means, unwritten, written},
     keys::Names::PyAutoGui,
 };
 
 /// The key under which the reader of the API puts what a person is to be asked.
-const PENDING: &str = "pending_safety_checks";
+pub(crate) const PENDING: &str = "pending_safety_checks";
 
 /// The names in the table of clicks with other buttons, which on the wire are `click` too.
 pub(super) const RIGHT: &str = "right click";
@@ -87,7 +87,6 @@ pub(super) static ACTIONS: [Action; 11] = [
 
 /// What a call holds, its one action as the table has it.
 pub(super) fn brought(mut call: Map<String, Value>) -> Result<Brought, String> {
-    call.shift_remove(PENDING);
     let Some(Value::Array(mut actions)) = call.shift_remove("actions") else { return one(call) };
     // Looking is nothing to be done, unless nothing else is.
     if actions.len() > 1 {
@@ -152,9 +151,10 @@ fn one(mut action: Map<String, Value>) -> Result<Brought, String> {
     Ok((name.into(), action))
 }
 
-/// What the pending safety checks of a call say.
-pub(super) fn question(call: &Map<String, Value>) -> Option<String> {
-    let checks = call.get(PENDING)?.as_array().filter(|checks| !checks.is_empty())?;
+/// What the pending safety checks of a call say: each is a question to a person.
+pub(super) fn check(call: &Map<String, Value>) -> Check {
+    let checks = call.get(PENDING).and_then(Value::as_array).filter(|checks| !checks.is_empty());
+    let Some(checks) = checks else { return Check::Passed };
     let told: Vec<&str> = checks
         .iter()
         .map(|check| {
@@ -162,5 +162,5 @@ pub(super) fn question(call: &Map<String, Value>) -> Option<String> {
             told.unwrap_or("a safety check").trim_end_matches('.')
         })
         .collect();
-    Some(told.join("; "))
+    Check::Confirm(told.join("; "))
 }

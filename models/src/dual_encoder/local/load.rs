@@ -59,8 +59,10 @@ impl LocalDualEncoder {
         }
         let dimensions = check_outputs(&folder, &engine)?;
         let card = card(&folder, &engine, &device, dimensions, options.name);
-        let (blank, temperature) = (Arc::new(blank), OnceCell::new());
-        Ok(Self { inner: Arc::new(Inner { folder, engine, card, blank, runtime, device, temperature }) })
+        let (blank, threads, temperature) = (Arc::new(blank), options.threads, OnceCell::new());
+        Ok(Self {
+            inner: Arc::new(Inner { folder, engine, card, blank, runtime, device, threads, temperature }),
+        })
     }
 }
 

@@ -61,7 +61,8 @@ async fn measured(inner: &Arc<Inner>, joint: &SessionFile) -> Result<Temperature
                 .runtime
                 .resolve(&Device::Cpu, &Silent)
                 .map_err(|error| ModelError::Engine(error.into()))?;
-            Engine::load(&inner.runtime, graphs, EngineOptions::new(device)).await.map_err(engine_error)?
+            let options = EngineOptions { threads: inner.threads, ..EngineOptions::new(device) };
+            Engine::load(&inner.runtime, graphs, options).await.map_err(engine_error)?
         }
     };
     check_batch(&engine, joint)?;

@@ -3,7 +3,11 @@
 use serde::Deserialize;
 
 use super::{Budget, FrameProcessor, Sampling, VideoClass, VideoProcessor, sampling::Wanted};
-use crate::processor::written::{SizeWritten, UsualFrames, Written};
+use crate::processor::{
+    FirstSize,
+    tiled::LONGEST_EDGE,
+    written::{SizeWritten, UsualFrames, Written},
+};
 
 /// How many frames a second are seen where neither the class nor the folder says it: what Qwen's own code takes
 /// (`qwen-vl-utils`).
@@ -47,6 +51,8 @@ impl VideoProcessor {
     /// What is wrong with it, in words: it isn't JSON, names a class that isn't known, or a key makes no sense.
     pub fn from_json(text: &str, class: VideoClass) -> Result<Self, String> {
         let written: VideoWritten = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let frames = written.frames.with_nulls_of(text)?;
+        let written = VideoWritten { frames, ..written };
         let class = match written.video_processor_type.as_deref() {
             None => class,
             Some("Qwen2VLVideoProcessor") => VideoClass::Qwen2Vl,
@@ -119,7 +125,14 @@ impl VideoWritten {
         if !(1..=SPELT).contains(&most) {
             return Err(format!("it wants up to {most} frames; known are 1 to {SPELT}"));
         }
-        let steps = self.frames.whole_frames(sampling.and_then(|own| own.video_size))?;
+        let mut steps = self.frames.whole_frames(sampling.and_then(|own| own.video_size))?;
+        // In these two its frames aren't treated as its images are, which are brought to a tile in any case, and whose
+        // longest edge is bounded after the other side is made even.
+        match &mut steps.resize {
+            None => return Err("it has no `do_resize`: frames of a video are brought to one size".into()),
+            Some(FirstSize::LongestEdge(edge)) => *edge = LONGEST_EDGE.min(*edge),
+            Some(FirstSize::Exact { .. }) => {}
+        }
         Ok(VideoProcessor {
             sampling: Sampling::Centred { rate, most },
             frames: FrameProcessor::Whole(steps),

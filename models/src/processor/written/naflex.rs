@@ -11,7 +11,7 @@ pub(super) struct NaflexWritten {
     downsample_factor: Option<u32>,
     min_tiles: Option<u32>,
     max_tiles: Option<u32>,
-    use_thumbnail: Option<bool>,
+    pub(super) use_thumbnail: Option<bool>,
     min_image_tokens: Option<u32>,
     max_image_tokens: Option<u32>,
     encoder_patch_size: Option<u32>,

@@ -14,12 +14,14 @@ const NEXT_CANVASES: [[u32; 2]; 5] = [[336, 672], [672, 336], [672, 672], [1008,
 pub(super) struct AnyresDefaults {
     tile: u32,
     canvases: Vec<[u32; 2]>,
+    /// Whether it crops, and has a size for that, too: tiles are cut with the crop's.
+    crops: bool,
 }
 
 impl AnyresDefaults {
     /// Those of LLaVA-NeXT.
     pub(super) fn next() -> Self {
-        Self { tile: 224, canvases: NEXT_CANVASES.into() }
+        Self { tile: 224, canvases: NEXT_CANVASES.into(), crops: true }
     }
 
     /// Those of LLaVA-OneVision: one to six tiles each way.
@@ -28,6 +30,7 @@ impl AnyresDefaults {
         Self {
             tile: 384,
             canvases: sides().flat_map(|height| sides().map(move |width| [height, width])).collect(),
+            crops: false,
         }
     }
 }
@@ -79,11 +82,12 @@ impl Written {
     ) -> Result<ImageProcessor, String> {
         let of_size = square("size", self.size)?;
         let of_crop = square("crop_size", self.crop_size)?;
-        let tile = of_crop.or(of_size).unwrap_or(defaults.tile);
+        let usual = defaults.crops.then_some(defaults.tile);
+        let tile = of_crop.or(usual).or(of_size).unwrap_or(defaults.tile);
         // The reference would resize and crop every tile once more. No published folder asks for that.
-        if of_size.is_some_and(|size| size != tile) {
+        if let Some(size) = of_size.or(usual).filter(|size| *size != tile) {
             return Err(format!(
-                "its `size` and its `crop_size` differ: the tiles are cut with {tile} pixels"
+                "its `size` and its `crop_size` differ: the tiles are cut with {tile} pixels, and would be resized to {size}"
             ));
         }
         let pinpoints = self.image_grid_pinpoints.as_ref().unwrap_or(&defaults.canvases);

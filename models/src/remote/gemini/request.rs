@@ -16,6 +16,9 @@ const ONE_CALL: &str = "Call exactly one function at a time.";
 /// The function whose arguments are a JSON reply, where there is a tool.
 const REPLY: &str = "reply";
 
+/// Where a function's response says that a person confirmed the call, and the word that Google's own sample says it with.
+const ACKNOWLEDGED: (&str, &str) = ("safety_acknowledgement", "true");
+
 /// The body of a request.
 pub(crate) fn body(asked: &Asked<'_>) -> Result<Value, ModelError> {
     let options = asked.options;
@@ -58,7 +61,14 @@ pub(crate) fn body(asked: &Asked<'_>) -> Result<Value, ModelError> {
         system.push(ONE_CALL);
     }
     system.retain(|text| !text.is_empty());
-    let contents: Vec<Value> = asked.turns.answering().map(|(turn, call)| content(turn, call)).collect();
+    let contents: Vec<Value> = asked
+        .turns
+        .answering()
+        .map(|(turn, call)| {
+            let is_declared = |call: &&Called| asked.declared.iter().any(|own| own.name == call.name);
+            content(turn, call, call.is_some_and(|call| !is_declared(&call)))
+        })
+        .collect();
     let mut body = json!({ "contents": contents, "generationConfig": settings });
     if !system.is_empty() {
         body["systemInstruction"] = json!({ "parts": [{ "text": system.join("\n\n") }] });
@@ -93,7 +103,8 @@ pub(crate) fn body(asked: &Asked<'_>) -> Result<Value, ModelError> {
     Ok(body)
 }
 
-fn content(turn: &Turn, call: Option<&Called>) -> Value {
+/// A turn; one that answers a function of the tool's has the page's address beside what came of it.
+fn content(turn: &Turn, call: Option<&Called>, is_tools: bool) -> Value {
     let parts: Vec<Value> = match call {
         None => turn.parts.iter().map(part).collect(),
         Some(call) => {
@@ -105,6 +116,12 @@ fn content(turn: &Turn, call: Option<&Called>) -> Value {
                 .map(|image| part(image))
                 .collect();
             let mut answer = json!({ "name": call.name, "response": { "output": texts.join("\n") } });
+            if let Some(address) = turn.address.as_ref().filter(|_| is_tools) {
+                answer["response"]["url"] = json!(address);
+            }
+            if call.confirmed {
+                answer["response"][ACKNOWLEDGED.0] = json!(ACKNOWLEDGED.1);
+            }
             if !images.is_empty() {
                 answer["parts"] = json!(images);
             }

@@ -3,12 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    dialect::COMPUTER,
+    dialect::{COMPUTER, PENDING},
     remote::{
         computer::ComputerTool,
         openai::is_strict,
         picture::Picture,
-        turns::{Called, Part, RESULT, Turn},
+        turns::{CONFIRMED, Called, Part, RESULT, Turn},
         wire::{Asked, decimal},
     },
 };
@@ -93,7 +93,10 @@ fn input(asked: &Asked<'_>) -> Vec<Value> {
                 items.extend((!beside.is_empty()).then(|| json!({ "role": "user", "content": beside })));
             }
             _ => {
-                let content: Vec<Value> = turn.parts.iter().filter_map(content).collect();
+                let confirmed = answers.filter(|call| call.confirmed);
+                let confirmed = confirmed.map(|_| json!({ "type": "input_text", "text": CONFIRMED }));
+                let content: Vec<Value> =
+                    confirmed.into_iter().chain(turn.parts.iter().filter_map(content)).collect();
                 items.push(json!({ "role": "user", "content": content }));
             }
         }
@@ -121,17 +124,19 @@ fn item(call: &Called) -> Value {
             "arguments": Value::Object(call.arguments.clone()).to_string(),
         });
     }
-    // What is kept is the one action, or a list of them.
+    // What is kept is the one action, or a list of them, and what a person was asked beside it.
+    let mut action = call.arguments.clone();
+    let pending = action.shift_remove(PENDING).unwrap_or_else(|| json!([]));
     let mut item = Map::from_iter([
         ("type".to_owned(), json!("computer_call")),
         ("id".to_owned(), json!(format!("cu_{:04}", call.number))),
         ("call_id".to_owned(), json!(id(call))),
         ("status".to_owned(), json!("completed")),
-        ("pending_safety_checks".to_owned(), json!([])),
+        (PENDING.to_owned(), pending),
     ]);
-    match call.arguments.get("actions") {
-        Some(actions) => item.insert("actions".into(), actions.clone()),
-        None => item.insert("action".into(), Value::Object(call.arguments.clone())),
+    match action.shift_remove("actions") {
+        Some(actions) => item.insert("actions".into(), actions),
+        None => item.insert("action".into(), Value::Object(action)),
     };
     Value::Object(item)
 }
@@ -145,7 +150,11 @@ fn answer(call: &Called, turn: &Turn) -> (Value, Vec<Value>) {
             let newest = result.iter().rposition(|part| matches!(part, Part::Image(_)));
             let rest = result.iter().enumerate().filter(|(at, _)| Some(*at) != newest).map(|(_, part)| *part);
             let beside = rest.chain(beside).filter_map(content).collect();
-            (json!({ "type": "computer_call_output", "call_id": id(call), "output": output }), beside)
+            let mut output = json!({ "type": "computer_call_output", "call_id": id(call), "output": output });
+            if let Some(checks) = call.arguments.get(PENDING).filter(|_| call.confirmed) {
+                output["acknowledged_safety_checks"] = checks.clone();
+            }
+            (output, beside)
         }
         _ => {
             let output: Vec<Value> = result.into_iter().filter_map(content).collect();

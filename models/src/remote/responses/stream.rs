@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    dialect::COMPUTER,
+    dialect::{COMPUTER, PENDING},
     remote::{
         events::ServerEvent,
         wire::{Extent, Fault, Piece, Reader, Stopped, Tokens, parsed},
@@ -112,7 +112,7 @@ impl Reader for EventReader {
                     None => action.unwrap_or_default(),
                 };
                 if !pending_safety_checks.is_empty() {
-                    call.insert("pending_safety_checks".into(), json!(pending_safety_checks));
+                    call.insert(PENDING.into(), json!(pending_safety_checks));
                 }
                 pieces.push(Piece::Arguments(output_index, Value::Object(call).to_string()));
             }
