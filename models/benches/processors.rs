@@ -32,7 +32,7 @@ const PROCESSORS: &[(&str, &str)] = &[
         "GotOcr2ImageProcessor",
         r#"{"crop_to_patches": true, "size": {"height": 448, "width": 448}, "max_patches": 12}"#,
     ),
-    ("LlavaNextImageProcessor", "{}"),
+    ("LlavaNextImageProcessor", r#"{"size": {"shortest_edge": 336}, "crop_size": 336}"#),
     ("LlavaOnevisionImageProcessor", "{}"),
     ("JanusImageProcessor", "{}"),
 ];

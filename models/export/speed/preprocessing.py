@@ -66,7 +66,8 @@ PROCESSORS = [
     ("Lfm2VlImageProcessor", None, Lfm2VlImageProcessor, {}),
     ("GotOcr2ImageProcessor", GotOcr2ImageProcessorPil, GotOcr2ImageProcessor,
      {"crop_to_patches": True, "size": {"height": 448, "width": 448}, "max_patches": 12}),
-    ("LlavaNextImageProcessor", LlavaNextImageProcessorPil, LlavaNextImageProcessor, {}),
+    ("LlavaNextImageProcessor", LlavaNextImageProcessorPil, LlavaNextImageProcessor,
+     {"size": {"shortest_edge": 336}, "crop_size": 336}),
     ("LlavaOnevisionImageProcessor", LlavaOnevisionImageProcessorPil, LlavaOnevisionImageProcessor, {}),
     ("JanusImageProcessor", JanusImageProcessorPil, JanusImageProcessor, {}),
 ]

@@ -21,7 +21,13 @@ fn is_wide(pass: &Pass) -> bool {
     all.into_iter().any(|weight| i16::try_from(*weight).is_err())
 }
 
-/// The lower and the upper part of a weight; of one that isn't wide, itself and nothing.
+/// Two weights as a multiplication takes them: their lower parts in one number, their upper ones in the other. Those of
+/// weights that aren't wide are themselves and nothing; one that is missing is 0.
+fn pair(weights: [Option<&i32>; 2], wide: bool) -> [i32; 2] {
+    let [one, other] = weights.map(|weight| parts(weight.copied().unwrap_or(0), wide));
+    [0, 1].map(|part| pulp::cast([one[part], other[part]]))
+}
+
 fn parts(weight: i32, wide: bool) -> [i16; 2] {
     if wide { [(weight & ((1 << LOW) - 1)) as i16, (weight >> LOW) as i16] } else { [weight as i16, 0] }
 }

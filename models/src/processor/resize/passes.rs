@@ -15,7 +15,7 @@ use crate::processor::{
     filter::{Filter, Pass, pass},
 };
 
-/// So many rows are made at once where weights are fetched once for all of them.
+/// So many rows are made at once where weights are fetched once for all of them; an even number.
 pub(super) const ROWS: usize = 4;
 
 /// Fills `target` with the image in its size, neither of whose sides is 0.

@@ -1,176 +1,208 @@
-//! The horizontal pass: four source pixels of a row at a time, in several rows with the same weights.
+//! The horizontal pass: two source pixels of two rows for each multiplication.
+//!
+//! A source pixel counts for as many output pixels as the filter is wide, so that each row is first brought into the
+//! order in which it is multiplied, once for all of them. Two rows share a register, one in each half: no sum has to be
+//! put together from halves, and two sums are scaled, rounded and packed at once.
 
 use std::{
     arch::x86_64::{__m128i, __m256i},
     array::from_fn,
+    slice::ChunksExactMut,
 };
 
 use pulp::x86::V3;
 
-use super::{super::passes::ROWS, LOW, is_wide, load, parts};
+use super::{super::passes::ROWS, LOW, is_wide, pair};
 use crate::processor::filter::Pass;
 
 /// Output pixels that are made and stored together.
 const PIXELS: usize = 4;
-/// Source pixels that are weighed at once.
-const BLOCK: usize = 4;
+/// Registers that as many rows take as are made at once.
+const DOUBLES: usize = ROWS / 2;
 
 const NONE: u8 = 0x80;
-/// Of four pixels, each channel of the first two side by side in the lower half and of the other two in the upper,
-/// widened to 16 bits.
-const PAIRS: [u8; 32] = [
-    0, NONE, 3, NONE, 1, NONE, 4, NONE, 2, NONE, 5, NONE, NONE, NONE, NONE, NONE, //
-    6, NONE, 9, NONE, 7, NONE, 10, NONE, 8, NONE, 11, NONE, NONE, NONE, NONE, NONE,
+/// Of four pixels, each channel of the first two side by side, and of the other two, widened to 16 bits; in both halves.
+const PAIRS: [[u8; 32]; 2] = [
+    [
+        0, NONE, 3, NONE, 1, NONE, 4, NONE, 2, NONE, 5, NONE, NONE, NONE, NONE, NONE, //
+        0, NONE, 3, NONE, 1, NONE, 4, NONE, 2, NONE, 5, NONE, NONE, NONE, NONE, NONE,
+    ],
+    [
+        6, NONE, 9, NONE, 7, NONE, 10, NONE, 8, NONE, 11, NONE, NONE, NONE, NONE, NONE, //
+        6, NONE, 9, NONE, 7, NONE, 10, NONE, 8, NONE, 11, NONE, NONE, NONE, NONE, NONE,
+    ],
 ];
-/// Of four weights, the first two for every channel in the lower half and the other two in the upper.
-const SPREAD: [u8; 32] =
-    [0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7];
-/// Four pixels of four bytes without the fourth.
-const DENSE: [u8; 16] = [0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, NONE, NONE, NONE, NONE];
+/// Four pixels of four bytes without the fourth, in both halves.
+const DENSE: [u8; 32] = [
+    0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, NONE, NONE, NONE, NONE, //
+    0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, NONE, NONE, NONE, NONE,
+];
+
+/// Two neighbouring pixels of each of two rows, as a multiplication takes them.
+type Pair = [i16; 16];
+/// Rows to be made, two and two; empty where there is none.
+type Targets<'a> = [[&'a mut [u8]; 2]; DOUBLES];
 
 /// The pass over rows of one length.
 pub(in super::super) struct Across {
     simd: V3,
     bits: u32,
     half: i32,
-    /// Blocks of weights of every output pixel; those that it doesn't need are zeros.
-    blocks: usize,
-    /// The first source pixel of every output pixel, and of as many more as fill a group.
+    wide: bool,
+    /// Pairs of source pixels, the first of a pair in an even place, that every output pixel is made of; those that it
+    /// doesn't need have no weight.
+    pairs: usize,
+    /// The first pair of every output pixel, and of as many more as fill a group.
     firsts: Vec<usize>,
-    low: Vec<[i16; BLOCK]>,
-    /// Empty where weights aren't wide.
-    high: Vec<[i16; BLOCK]>,
+    /// Of every pair of every output pixel, the lower and the upper parts of its weights, two weights a number.
+    weights: Vec<[i32; 2]>,
     /// Bytes of a source row and of an output row.
     strides: [usize; 2],
-    /// Source rows with zeros behind them, so that a last block may reach beyond its row.
-    padded: [Vec<u8>; ROWS],
+    /// Pairs of source rows, with zeros behind them, so that a last output pixel may reach beyond its rows.
+    rows: [Vec<Pair>; DOUBLES],
 }
 
 impl Across {
     /// `None` where the processor lacks AVX2.
     pub(in super::super) fn new(pass: &Pass, source: usize) -> Option<Self> {
         let simd = V3::try_new()?;
-        let (wide, blocks) = (is_wide(pass), pass.most().div_ceil(BLOCK));
-        let groups = pass.taps.len().div_ceil(PIXELS);
-        let mut firsts: Vec<usize> = pass.taps.iter().map(|taps| taps.first).collect();
-        firsts.resize(groups * PIXELS, 0);
-        let mut both = [Vec::new(), Vec::new()];
+        let wide = is_wide(pass);
+        let pairs = pass.taps.iter().map(|taps| (taps.first % 2 + taps.weights.len()).div_ceil(2));
+        let pairs = pairs.max().unwrap_or(0);
+        let mut firsts: Vec<usize> = pass.taps.iter().map(|taps| taps.first / 2).collect();
+        firsts.resize(firsts.len().next_multiple_of(PIXELS), 0);
+        let mut weights = Vec::with_capacity(firsts.len() * pairs);
         for taps in &pass.taps {
-            for block in 0..blocks {
-                let weights: [[i16; 2]; BLOCK] = from_fn(|place| {
-                    parts(taps.weights.get(block * BLOCK + place).copied().unwrap_or(0), wide)
-                });
-                for (part, all) in both.iter_mut().enumerate().take(1 + usize::from(wide)) {
-                    all.push(weights.map(|weight| weight[part]));
-                }
-            }
+            // Behind a pair's even place, where the filter begins with the odd one.
+            let weight = |place: usize| place.checked_sub(taps.first % 2).and_then(|at| taps.weights.get(at));
+            weights.extend((0..pairs).map(|at| pair([weight(2 * at), weight(2 * at + 1)], wide)));
         }
-        let [mut low, mut high] = both;
-        low.resize(firsts.len() * blocks, [0; BLOCK]);
-        if wide {
-            high.resize(firsts.len() * blocks, [0; BLOCK]);
-        }
-        let padded = from_fn(|_| vec![0; 3 * (source + BLOCK * blocks) + 16]);
+        weights.resize(firsts.len() * pairs, [0; 2]);
+        let rows = from_fn(|_| vec![[0; 16]; 2 * source.div_ceil(4) + pairs]);
         let strides = [3 * source, 3 * pass.taps.len()];
-        Some(Self { simd, bits: pass.bits, half: pass.half(), blocks, firsts, low, high, strides, padded })
+        Some(Self { simd, bits: pass.bits, half: pass.half(), wide, pairs, firsts, weights, strides, rows })
     }
 
     /// Makes at most [`ROWS`] whole rows.
     pub(in super::super) fn rows(&mut self, source: &[u8], target: &mut [u8]) {
-        for (padded, row) in self.padded.iter_mut().zip(source.chunks_exact(self.strides[0])) {
-            padded[..row.len()].copy_from_slice(row);
-        }
-        let (this, stride) = (&*self, self.strides[1]);
-        if target.len() == ROWS * stride {
-            let padded = from_fn(|row| this.padded[row].as_slice());
-            this.run::<ROWS>(padded, target);
-        } else {
-            for (padded, target) in this.padded.iter().zip(target.chunks_exact_mut(stride)) {
-                this.run([padded], target);
-            }
-        }
-    }
-
-    fn run<const R: usize>(&self, rows: [&[u8]; R], target: &mut [u8]) {
-        if self.high.is_empty() {
-            self.simd.vectorize(
+        let (simd, [source_stride, stride]) = (self.simd, self.strides);
+        // What is handed to a closure is moved into it, or another function stands between it and its caller, which the
+        // compiler may leave alone.
+        for (ordered, rows) in self.rows.iter_mut().zip(source.chunks(2 * source_stride)) {
+            let (rows, blocks) = (rows.split_at(source_stride), ordered.chunks_exact_mut(2));
+            simd.vectorize(
                 #[inline(always)]
-                || self.sum::<R, false>(rows, target),
+                || order(simd, [rows.0, rows.1], blocks),
+            );
+        }
+        let mut targets = target.chunks_exact_mut(stride);
+        let targets: Targets<'_> = from_fn(|_| from_fn(|_| targets.next().unwrap_or_default()));
+        if self.wide {
+            simd.vectorize(
+                #[inline(always)]
+                || self.sum::<true>(targets),
             );
         } else {
-            self.simd.vectorize(
+            simd.vectorize(
                 #[inline(always)]
-                || self.sum::<R, true>(rows, target),
+                || self.sum::<false>(targets),
             );
         }
     }
 
+    /// Sums every output pixel of the rows that are in order. Where those are fewer than [`ROWS`], others are summed
+    /// with them and stored nowhere.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "only what is inlined is compiled for AVX2")]
-    fn sum<const R: usize, const WIDE: bool>(&self, rows: [&[u8]; R], target: &mut [u8]) {
-        let V3 { sse2, ssse3, .. } = self.simd;
-        let (half, bits) = (sse2._mm_set1_epi32(self.half), sse2._mm_cvtsi32_si128(self.bits as i32));
-        let dense: __m128i = pulp::cast(DENSE);
-        let mut targets = target.chunks_exact_mut(self.strides[1]);
-        let mut targets: [&mut [u8]; R] = from_fn(|_| targets.next().unwrap_or_default());
-        for (group, firsts) in self.firsts.chunks_exact(PIXELS).enumerate() {
-            let mut sums = [[half; PIXELS]; R];
-            for (pixel, first) in firsts.iter().enumerate() {
-                let weighed = self.pixel::<R, WIDE>(group * PIXELS + pixel, *first, rows);
-                for (sums, sum) in sums.iter_mut().zip(weighed) {
-                    sums[pixel] = sse2._mm_sra_epi32(sse2._mm_add_epi32(sums[pixel], sum), bits);
-                }
-            }
-            for ([a, b, c, d], target) in sums.into_iter().zip(&mut targets) {
-                // Packing to narrower numbers is what brings the sums between 0 and 255.
-                let bytes = sse2._mm_packus_epi16(sse2._mm_packs_epi32(a, b), sse2._mm_packs_epi32(c, d));
-                let bytes: [u8; 16] = pulp::cast(ssse3._mm_shuffle_epi8(bytes, dense));
-                let target = &mut target[3 * PIXELS * group..];
-                match target.first_chunk_mut::<{ 3 * PIXELS }>() {
-                    Some(target) => target.copy_from_slice(&bytes[..3 * PIXELS]),
-                    None => target.copy_from_slice(&bytes[..target.len()]),
-                }
-            }
-        }
-    }
-
-    /// The sums of one output pixel's channels in each row.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "only what is inlined is compiled for AVX2")]
-    fn pixel<const R: usize, const WIDE: bool>(
-        &self,
-        place: usize,
-        first: usize,
-        rows: [&[u8]; R],
-    ) -> [__m128i; R] {
+    fn sum<const WIDE: bool>(&self, mut targets: Targets<'_>) {
         let V3 { sse2, avx, avx2, .. } = self.simd;
-        let (pairs, spread): (__m256i, __m256i) = (pulp::cast(PAIRS), pulp::cast(SPREAD));
-        let spread = |weights: [i16; BLOCK]| {
-            avx2._mm256_shuffle_epi8(avx._mm256_set1_epi64x(pulp::cast(weights)), spread)
-        };
-        let (mut lows, mut highs) = ([avx._mm256_setzero_si256(); R], [avx._mm256_setzero_si256(); R]);
-        let weights = place * self.blocks..(place + 1) * self.blocks;
-        let low = &self.low[weights.clone()];
-        let high = if WIDE { &self.high[weights] } else { low };
-        for (block, (low, high)) in low.iter().zip(high).enumerate() {
-            let low = spread(*low);
-            let high = if WIDE { spread(*high) } else { low };
-            for row in 0..R {
-                let pixels: __m128i = pulp::cast(load::<16>(rows[row], 3 * (first + BLOCK * block)));
-                let pixels = avx2._mm256_shuffle_epi8(avx2._mm256_broadcastsi128_si256(pixels), pairs);
-                lows[row] = avx2._mm256_add_epi32(lows[row], avx2._mm256_madd_epi16(pixels, low));
-                if WIDE {
-                    highs[row] = avx2._mm256_add_epi32(highs[row], avx2._mm256_madd_epi16(pixels, high));
+        let (bits, dense) = (sse2._mm_cvtsi32_si128(self.bits as i32), pulp::cast(DENSE));
+        for (group, firsts) in self.firsts.chunks_exact(PIXELS).enumerate() {
+            let mut sums = [[avx._mm256_setzero_si256(); PIXELS]; DOUBLES];
+            for (pixel, first) in firsts.iter().enumerate() {
+                let weighed = self.pixel::<WIDE>(group * PIXELS + pixel, *first);
+                for (sums, sum) in sums.iter_mut().zip(weighed) {
+                    sums[pixel] = avx2._mm256_sra_epi32(sum, bits);
+                }
+            }
+            for ([a, b, c, d], targets) in sums.into_iter().zip(&mut targets) {
+                // Packing to narrower numbers is what brings the sums between 0 and 255.
+                let bytes =
+                    avx2._mm256_packus_epi16(avx2._mm256_packs_epi32(a, b), avx2._mm256_packs_epi32(c, d));
+                let halves: [[u8; 16]; 2] = pulp::cast(avx2._mm256_shuffle_epi8(bytes, dense));
+                for (pixels, target) in halves.iter().zip(targets) {
+                    store(pixels, target.get_mut(3 * PIXELS * group..).unwrap_or_default());
                 }
             }
         }
-        from_fn(|row| {
-            let mut sum = lows[row];
-            if WIDE {
-                sum = avx2._mm256_add_epi32(sum, avx2._mm256_slli_epi32::<LOW>(highs[row]));
+    }
+
+    /// The sums of one output pixel's channels, in every row.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "only what is inlined is compiled for AVX2")]
+    fn pixel<const WIDE: bool>(&self, place: usize, first: usize) -> [__m256i; DOUBLES] {
+        let V3 { avx, avx2, .. } = self.simd;
+        let weights = &self.weights[place * self.pairs..][..self.pairs];
+        let rows: [&[Pair]; DOUBLES] = from_fn(|double| &self.rows[double][first..][..weights.len()]);
+        let (mut lows, mut highs) =
+            ([avx._mm256_set1_epi32(self.half); DOUBLES], [avx._mm256_setzero_si256(); DOUBLES]);
+        for (pair, [low, high]) in weights.iter().enumerate() {
+            let (low, high) = (avx._mm256_set1_epi32(*low), avx._mm256_set1_epi32(*high));
+            for double in 0..DOUBLES {
+                let pixels: __m256i = pulp::cast(rows[double][pair]);
+                lows[double] = avx2._mm256_add_epi32(lows[double], avx2._mm256_madd_epi16(pixels, low));
+                if WIDE {
+                    highs[double] =
+                        avx2._mm256_add_epi32(highs[double], avx2._mm256_madd_epi16(pixels, high));
+                }
             }
-            let upper = avx2._mm256_extracti128_si256::<1>(sum);
-            sse2._mm_add_epi32(avx._mm256_castsi256_si128(sum), upper)
-        })
+        }
+        if !WIDE {
+            return lows;
+        }
+        from_fn(|double| avx2._mm256_add_epi32(lows[double], avx2._mm256_slli_epi32::<LOW>(highs[double])))
+    }
+}
+
+/// Brings two rows, of which the second may be missing, into pairs of pixels.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "only what is inlined is compiled for AVX2")]
+fn order(simd: V3, rows: [&[u8]; 2], blocks: ChunksExactMut<'_, Pair>) {
+    let V3 { avx, avx2, .. } = simd;
+    let [first, second]: [__m256i; 2] = PAIRS.map(pulp::cast);
+    for (block, ordered) in blocks.take(rows[0].len().div_ceil(12)).enumerate() {
+        let (one, other) = (four(rows[0], 12 * block), four(rows[1], 12 * block));
+        let pixels = avx2._mm256_inserti128_si256::<1>(avx._mm256_castsi128_si256(one), other);
+        ordered[0] = pulp::cast(avx2._mm256_shuffle_epi8(pixels, first));
+        ordered[1] = pulp::cast(avx2._mm256_shuffle_epi8(pixels, second));
+    }
+}
+
+/// Four pixels of a row from a byte on, and four bytes more; past its end there are zeros. They are given in a register:
+/// what is put together in memory can't be read from there at once.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "only what is inlined is compiled for AVX2")]
+fn four(row: &[u8], at: usize) -> __m128i {
+    match row.get(at..).and_then(<[u8]>::first_chunk::<16>) {
+        Some(bytes) => pulp::cast(*bytes),
+        None => last(row, at),
+    }
+}
+
+/// The bytes of a row from one on.
+#[cold]
+fn last(row: &[u8], at: usize) -> __m128i {
+    pulp::cast(from_fn::<u8, 16, _>(|place| row.get(at + place).copied().unwrap_or(0)))
+}
+
+/// Stores four pixels, or as many as there is room for. Behind them, the next four's place may be written to.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "only what is inlined is compiled for AVX2")]
+fn store(pixels: &[u8; 16], target: &mut [u8]) {
+    if let Some(target) = target.first_chunk_mut() {
+        *target = *pixels;
+    } else {
+        let room = target.len().min(3 * PIXELS);
+        target[..room].copy_from_slice(&pixels[..room]);
     }
 }

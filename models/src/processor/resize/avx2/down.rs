@@ -4,7 +4,7 @@ use std::arch::x86_64::__m256i;
 
 use pulp::x86::V3;
 
-use super::{LOW, is_wide, load, parts};
+use super::{LOW, is_wide, load, pair};
 use crate::processor::filter::Pass;
 
 /// Bytes of a row that are summed at once.
@@ -26,14 +26,9 @@ impl Down {
     pub(in super::super) fn new(pass: &Pass, stride: usize) -> Option<Self> {
         let simd = V3::try_new().filter(|_| stride >= COLUMNS)?;
         let wide = is_wide(pass);
-        let pair = |weights: &[i32]| {
-            let first = parts(weights.first().copied().unwrap_or(0), wide);
-            let second = parts(weights.get(1).copied().unwrap_or(0), wide);
-            [0, 1].map(|part| pulp::cast([first[part], second[part]]))
-        };
         let taps = pass.taps.iter().map(|taps| {
             let weights = &taps.weights;
-            (weights.len(), weights.chunks(2).map(pair).collect())
+            (weights.len(), weights.chunks(2).map(|two| pair([two.first(), two.get(1)], wide)).collect())
         });
         Some(Self { simd, bits: pass.bits, half: pass.half(), wide, taps: taps.collect() })
     }
