@@ -30,6 +30,8 @@ def built(text, folder, precision, changed=(), options=()):
         model = onnx.load(target / "model.onnx")
         config = json.loads((target / "genai_config.json").read_text())
     del model.graph.value_info[:]
+    # After the plus stands the commit of whatever repository the recipe runs in.
+    model.producer_version = model.producer_version.partition("+")[0]
     return model, config
 
 

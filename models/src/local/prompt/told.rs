@@ -1,7 +1,10 @@
 //! What a prompt says beside its conversation: how a reply is to be written.
 
 use super::messages::messages;
-use crate::{Conversation, Function, Message, ModelError, Reply, Role, inner_speech, local::{Inner, names::harmless_function}};
+use crate::{
+    Conversation, Function, Message, ModelError, Reply, Role, inner_speech,
+    local::{Inner, names::harmless_function},
+};
 
 /// What a prompt says beside its conversation.
 #[derive(Debug, Default)]
