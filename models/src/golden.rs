@@ -197,7 +197,7 @@ pub async fn verify(
 mod tests {
     use super::*;
 
-    fn golden(more: Value) -> Golden {
+    fn golden(more: &Value) -> Golden {
         let mut case = serde_json::json!({
             "name": "case", "messages": [{ "role": "user", "content": [{ "type": "text", "text": "?" }] }],
             "first_logits": [1.0], "greedy": [7],
@@ -209,10 +209,10 @@ mod tests {
 
     #[test]
     fn a_reply_of_the_precision_that_is_no_reply_is_an_error_and_not_full_precisions() {
-        let whole = golden(serde_json::json!({ "q4": { "first_logits": [2.0], "greedy": [8] } }));
+        let whole = golden(&serde_json::json!({ "q4": { "first_logits": [2.0], "greedy": [8] } }));
         assert_eq!(whole.expected("q4").unwrap().1, "q4");
         assert_eq!(whole.expected("fp16").unwrap().1, "fp32");
-        let torn = golden(serde_json::json!({ "q4": { "greedy": [8] } }));
+        let torn = golden(&serde_json::json!({ "q4": { "greedy": [8] } }));
         assert_eq!(
             torn.expected("q4").unwrap_err(),
             "`q4` of `case` is no reply: missing field `first_logits`"
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_picture_that_no_message_shows_is_an_error() {
-        let unseen = golden(serde_json::json!({ "images": ["a.png"] }));
+        let unseen = golden(&serde_json::json!({ "images": ["a.png"] }));
         let error = unseen.conversation(Path::new("folder")).unwrap_err().to_string();
         assert!(error.contains("the case `case` names `a.png`, and no message shows it"), "{error}");
     }

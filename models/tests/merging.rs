@@ -335,10 +335,13 @@ fn folder_of(root: &Path, name: &str, graphs: &[&str], number: f32) -> PathBuf {
     folder
 }
 
+/// Graphs, and the file that names some of them.
+type Graphs<'a> = (&'a [&'a str], Option<(&'a str, &'a str)>);
+
 #[test]
 fn graphs_are_merged_wherever_the_folder_has_them() {
     let genai = r#"{"model": {"type": "llama", "decoder": {"filename": "text/lm.onnx"}}}"#;
-    let cases: [(&[&str], Option<(&str, &str)>); 4] = [
+    let cases: [Graphs; 4] = [
         (&["embed_tokens.onnx", "model.onnx"], None),
         (
             &["onnx/embed_tokens.onnx", "lm.onnx"],

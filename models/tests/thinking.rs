@@ -180,7 +180,7 @@ fn opening(kind: &str) -> (TempDir, PathBuf) {
 
 /// The prompt after this reply.
 async fn shown_again(model: &LocalModel, reply: &Completion) -> String {
-    let said = Content::Said { thought: reply.thought.clone(), text: reply.text.clone() };
+    let said = Content::Said { thought: reply.thought.clone(), text: reply.text.clone(), confirmed: false };
     let mut conversation = asked();
     conversation.push(Message { role: Role::Assistant, content: vec![said] });
     model.prompt(&conversation).await.unwrap().rendered

@@ -111,11 +111,11 @@ mod tests {
             memory: MemoryInfo::default(),
             home: MemoryInfo::default(),
             allocator: Allocator::default(),
-            form: KeptForm::Shared { positions: 1024 },
+            form: KeptForm::Shared { positions: 1024, least: 0 },
             window: None,
             moved: MovedCounter::default(),
         };
-        let error = SharedCache::empty(&layout, 1024).err().unwrap().to_string();
+        let error = SharedCache::empty(&layout, 1024, 0).err().unwrap().to_string();
         for said in ["model/decoder.onnx", "2251799813685248 bytes for 256 tokens", "take a shorter context"]
         {
             assert!(error.contains(said), "{error}");
