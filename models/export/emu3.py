@@ -40,8 +40,9 @@ CHAT_TEMPLATE = (
 # How the folder's graphs are run; whether a seed draws clearly.
 Sessions = emu3_sessions.Sessions
 clear = emu3_drawings.clear
-# How much nearer the nearest entry of the codebook must be than the next.
-NEAR = 2e-4
+# How much nearer the nearest entry of the codebook must be than the next, and how many different tokens a reply must have
+# (`seeds.py` asks).
+NEAR, VARIED = 2e-4, 6
 
 
 def processor():
