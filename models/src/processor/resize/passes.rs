@@ -15,8 +15,10 @@ use crate::processor::{
     filter::{Filter, Pass, pass},
 };
 
-/// So many rows are made at once where weights are fetched once for all of them; an even number.
-pub(super) const ROWS: usize = 4;
+/// So many rows are made at once where weights are fetched once for all of them.
+pub(super) const ROWS: usize = 8;
+/// Bytes that the window between the two passes may always have; the processor's second cache holds them.
+const WINDOW: usize = 1 << 17;
 
 /// Fills `target` with the image in its size, neither of whose sides is 0.
 pub(super) fn run(image: &RgbImage, target: &mut RgbImage, filter: Filter, backend: Backend) {
@@ -66,8 +68,8 @@ struct Window {
 impl Window {
     /// A window of at least `most` rows, and never of more than all.
     fn new(height: usize, stride: usize, most: usize) -> Self {
-        // Twice as many as are needed, so that rows are seldom moved to the beginning.
-        let room = (2 * (most + ROWS)).min(height + ROWS);
+        // Far more than are needed, so that rows are seldom moved to the beginning, as long as they are short.
+        let room = (2 * (most + ROWS)).max(WINDOW / stride).min(height + ROWS);
         Self { bytes: vec![0; room * stride], stride, room, height, held: [0, 0] }
     }
 
