@@ -172,8 +172,13 @@ fn divergence(a: &[f32], b: &[f32]) -> f64 {
         let highest = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
         highest + logits.iter().map(|&logit| (f64::from(logit) - highest).exp()).sum::<f64>().ln()
     };
+    let pairs = || a.iter().zip(b).filter(|(a, _)| a.is_finite());
+    // However small the probability is, even where its number is too small to be written.
+    if pairs().any(|(_, b)| !b.is_finite()) {
+        return f64::INFINITY;
+    }
     let (of_a, of_b) = (normaliser(a), normaliser(b));
-    let each = a.iter().zip(b).filter(|(a, _)| a.is_finite()).map(|(&a, &b)| {
+    let each = pairs().map(|(&a, &b)| {
         let (a, b) = (f64::from(a) - of_a, f64::from(b) - of_b);
         a.exp() * (a - b)
     });
@@ -281,6 +286,9 @@ mod tests {
         let (out, back) = ([0.0, f32::NEG_INFINITY], [0.0, 0.0]);
         let (found, other) = (first_scores(&back, &out).unwrap(), first_scores(&out, &back).unwrap());
         assert!(found.divergence.is_infinite() && found.ruled_out, "{found:?}");
+        // A probability that is too small for a number isn't none.
+        let unlikely = first_scores(&[0.0, -65504.0, 1.0], &[0.0, f32::NEG_INFINITY, 5.0]).unwrap();
+        assert!(unlikely.divergence.is_infinite() && unlikely.ruled_out, "{unlikely:?}");
         assert!(other.divergence.is_finite() && !other.ruled_out, "{other:?}");
         assert_eq!(summary(&[found, other], &[], 10.0).ruled_out, Some(0.5));
         assert_eq!(summary(&[], &[], 10.0).ruled_out, None);
