@@ -204,6 +204,7 @@ fn check_all(goldens: &[Golden]) {
 fn what_a_backend_lacks_is_refused() {
     let cases = [
         (r#"{"image_processor_type": "CLIPImageProcessorFast", "resample": 5}"#, None, "`resample` Hamming"),
+        (r#"{"image_processor_type": "CLIPImageProcessor", "crop_size": 0}"#, None, "`crop_size` is 0×0"),
         (r#"{"image_processor_type": "Qwen2VLImageProcessorFast", "resample": 4}"#, None, "`resample` Box"),
         (r#"{"image_processor_type": "Qwen2VLImageProcessor", "merge_size": 0}"#, None, "`merge_size` is 0"),
         (
@@ -326,6 +327,16 @@ fn refused(cases: &[(&str, Option<Backend>, &str)]) {
     for (text, backend, says) in cases {
         let error = ImageProcessor::from_json_as(text, *backend).unwrap_err();
         assert!(error.contains(says), "{error}");
+    }
+}
+
+#[test]
+fn a_crop_that_no_memory_holds_is_refused_before_it_is_made() {
+    for side in [65_536, u32::MAX] {
+        let text = format!(r#"{{"image_processor_type": "CLIPImageProcessor", "crop_size": {side}}}"#);
+        let processor = ImageProcessor::from_json(&text).unwrap();
+        let error = processor.process(&image::RgbImage::new(4, 4)).unwrap_err().to_string();
+        assert!(error.contains("`crop_size`") && error.contains(&format!("{side}×{side}")), "{error}");
     }
 }
 

@@ -82,6 +82,7 @@ impl SingleImage {
             current = Cow::Owned(resize_as(&current, width, height, filter, self.backend)?);
         }
         if let Some((width, height)) = self.crop {
+            check_area(width, height, "the middle that `crop_size` cuts out")?;
             current = Cow::Owned(centre_crop(&current, width, height, self.backend));
         }
         ProcessedImage::of_tiles(&[current.into_owned()], None, &self.normalise)

@@ -216,8 +216,12 @@ impl Written {
             Some(size) => return Err(format!("its `crop_size` isn't height and width: {size:?}")),
         };
         let crops = self.do_center_crop.unwrap_or(defaults.crop.is_some());
-        if crops && crop.is_none() {
-            return Err("it has `do_center_crop` but no `crop_size`".into());
+        match crop.filter(|_| crops) {
+            None if crops => return Err("it has `do_center_crop` but no `crop_size`".into()),
+            Some((width, height)) if width == 0 || height == 0 => {
+                return Err(format!("its `crop_size` is {width}×{height}, of which nothing is left"));
+            }
+            _ => {}
         }
         if self.do_pad == Some(true) && !defaults.pads {
             return Err("it has `do_pad`, which isn't known for its image processor".into());
