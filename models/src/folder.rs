@@ -273,17 +273,15 @@ impl ModelFolder {
     }
 }
 
-/// The files that graphs keep their weights in must be there. A graph that can't be read is told by whoever opens it.
+/// The files that graphs keep their weights in must be there, and whole. A graph that can't be read is told by whoever opens
+/// it.
 ///
 /// # Errors
 ///
-/// [`ModelError::Folder`] naming the first that is missing.
+/// [`ModelError::Folder`] naming the first that is missing or cut short.
 pub(crate) fn check_data(sessions: &[SessionFile]) -> Result<(), ModelError> {
     let weights = sessions.iter().filter_map(|file| Weights::of_graph(&file.path).ok());
-    match weights.flat_map(|weights| weights.data).find(|data| !data.is_file()) {
-        Some(gone) => Err(missing(&gone)),
-        None => Ok(()),
-    }
+    weights.filter_map(|weights| weights.torn().next()).next().map_or(Ok(()), Err)
 }
 
 /// The family of a folder, from its files of settings alone.

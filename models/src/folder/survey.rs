@@ -120,8 +120,8 @@ impl Survey {
 
     fn session(&mut self, file: SessionFile) {
         let Some(weights) = self.take(Weights::of_graph(&file.path)) else { return };
-        for data in weights.data.iter().filter(|data| !data.is_file()) {
-            self.take::<()>(Err(super::missing(data)));
+        for wrong in weights.torn() {
+            self.take::<()>(Err(wrong));
         }
         self.sessions.push(SurveyedSession { file, weights });
     }
