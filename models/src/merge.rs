@@ -1,31 +1,35 @@
 //! Model merging: one model's weights made of two, without training.
 //!
 //! It is done on the exported graphs. The merged files are copies of the first model's in which the numbers of each
-//! floating-point weight are others. A piece of one weight is in memory at a time, and a whole weight in some ten copies
-//! where the method looks at it as one vector (all but the mean); never a model.
+//! floating-point weight are others. A piece of one weight is in memory at a time, never a model; a method that looks at a
+//! whole weight reads it more than once.
 
+mod alike;
 mod copies;
 mod folder;
 mod graph;
+mod largest;
 mod method;
 mod numbers;
+mod regions;
+mod settings;
+mod tensor;
+mod weight;
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io::{self, Read, Seek, SeekFrom},
-    ops::Range,
+    fs,
     path::{Path, PathBuf},
 };
 
+use alike::Alike;
 use copies::{Copies, cannot_write};
-use graph::{Graph, Place, Weight, kind_name};
 pub use method::MergeMethod;
-use numbers::Numbers;
+use regions::Regions;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::{ModelError, Precision, folder::bad};
+use crate::{ModelError, Precision};
 
 /// Two models to be made into one.
 #[derive(Debug, Clone)]
@@ -82,11 +86,16 @@ impl Merge {
                 to.display()
             )));
         }
-        let [is_file, other] = [&self.a, &self.b].map(|path| path.is_file());
-        if is_file != other {
-            return Err(ModelError::Request(
-                "one is a folder and the other a file: name two of a kind".into(),
-            ));
+        let all = || [Some(&self.a), Some(&self.b), self.base.as_ref()].into_iter().flatten();
+        if let Some(gone) = all().find(|path| !path.exists()) {
+            return Err(ModelError::Folder {
+                path: gone.clone(),
+                problem: "there is no such file or folder".into(),
+                remedy: "Name a model's folder, or one `.onnx` file".into(),
+            });
+        }
+        if all().any(|path| path.is_file() != self.a.is_file()) {
+            return Err(ModelError::Request("one is a folder and another a file: name all of a kind".into()));
         }
         let unfinished = unfinished(to);
         fs::create_dir(&unfinished).map_err(|error| cannot_write(to, &error))?;
@@ -123,36 +132,20 @@ impl Merge {
     /// Merges one graph into a copy of the first, external data included.
     fn graph(
         &self,
-        [a, b]: [&Path; 2],
-        base: Option<&Path>,
+        alike: &Alike,
         to: &Path,
         copies: &mut Copies,
+        regions: &mut Regions,
     ) -> Result<MergedGraph, ModelError> {
-        let graph = Graph::open(a)?;
-        let others = [Some(b), base].into_iter().flatten().map(Graph::open).collect::<Result<Vec<_>, _>>()?;
-        for other in &others {
-            if let Some(difference) = graph.difference(other) {
-                let problem = format!("it can't be merged with {}: {difference}", other.path.display());
-                return Err(ModelError::Folder {
-                    path: a.to_owned(),
-                    problem,
-                    remedy: "Only models of one architecture, exported in the same way, can be merged".into(),
-                });
-            }
-        }
-        copies.copy(a, to)?;
+        copies.copy(&alike.graph.path, to)?;
         let mut counted = MergedGraph::default();
-        for (index, weight) in graph.weights.iter().enumerate() {
-            if self.cancel.is_cancelled() {
-                return Err(ModelError::Interrupted);
-            }
+        for (weight, others) in alike.weights() {
             if !copies.has(&weight.place.file) {
                 // Its name stays: the graph refers to it.
                 let beside = to.with_file_name(weight.place.file.file_name().unwrap_or_default());
                 copies.copy(&weight.place.file, &beside)?;
             }
-            let others: Vec<_> = others.iter().map(|graph| &graph.weights[index]).collect();
-            if self.weight_into(copies, weight, &others, index as u64)? {
+            if self.weight_into(copies, regions, weight, &others)? {
                 counted.merged += 1;
             } else {
                 counted.equal += 1;
@@ -160,74 +153,10 @@ impl Merge {
         }
         Ok(counted)
     }
-
-    /// Merges one weight with the second model's, and the base's; `false` if it is the same in all.
-    fn weight_into(
-        &self,
-        copies: &mut Copies,
-        weight: &Weight,
-        others: &[&Weight],
-        index: u64,
-    ) -> Result<bool, ModelError> {
-        let wrong = |problem: String| {
-            let path = weight.place.file.clone();
-            let problem = format!("the weight `{}` {problem}", weight.name);
-            let remedy = "Merge files in full or half precision (--precision fp32, fp16), and quantise what comes of it";
-            ModelError::Folder { path, problem, remedy: remedy.into() }
-        };
-        if others.iter().any(|other| other.place.length() != weight.place.length()) {
-            return Err(wrong("isn't whole".into()));
-        }
-        // Numbers of a mean don't know of each other: a piece at a time is enough.
-        let piece = if self.method == MergeMethod::Linear { PIECE } else { u64::MAX };
-        let mut is_other = false;
-        for part in weight.place.parts(piece) {
-            let own = numbers_at(&weight.place, &part)?;
-            let theirs =
-                others.iter().map(|other| numbers_at(&other.place, &part)).collect::<Result<Vec<_>, _>>()?;
-            if theirs.iter().all(|theirs| *theirs == own) {
-                continue;
-            }
-            is_other = true;
-            let Some(form) = Numbers::of(weight.kind) else {
-                return Err(wrong(format!("differs, and is of the type {}", kind_name(weight.kind))));
-            };
-            // A hostile shape may say more than any memory holds.
-            let count = weight.shape.iter().try_fold(1u64, |count, side| count.checked_mul(*side));
-            if count.and_then(|count| count.checked_mul(form.bytes())) != Some(weight.place.length()) {
-                return Err(wrong("isn't whole".into()));
-            }
-            let read = |bytes: &Vec<u8>| form.read(bytes).ok_or_else(|| wrong("isn't whole".into()));
-            let (a, theirs) = (read(&own)?, theirs.iter().map(read).collect::<Result<Vec<_>, _>>()?);
-            let base = theirs.get(1).map_or(&[][..], Vec::as_slice);
-            if a.iter().chain(theirs.iter().flatten()).any(|number| !number.is_finite()) {
-                return Err(wrong("holds a number that isn't finite".into()));
-            }
-            let merged = form.write(&self.method.merge(&a, &theirs[0], base, self.weight, index));
-            if form.read(&merged).is_none_or(|merged| merged.iter().any(|number| !number.is_finite())) {
-                let kind = kind_name(weight.kind);
-                return Err(wrong(format!("comes to a number that is too large for {kind}")));
-            }
-            copies.put(&weight.place.file, weight.place.bytes.start + part.start, &merged)?;
-        }
-        Ok(is_other)
-    }
 }
 
-/// So many bytes of a weight are in memory at a time where its numbers are independent; whole numbers of every type.
+/// So many bytes of a weight are in memory at a time; whole numbers of every type.
 const PIECE: u64 = 8 << 20;
-
-/// Some of the bytes of a weight's numbers.
-fn numbers_at(place: &Place, part: &Range<u64>) -> Result<Vec<u8>, ModelError> {
-    let read = || -> io::Result<Vec<u8>> {
-        let mut source = File::open(&place.file)?;
-        source.seek(SeekFrom::Start(place.bytes.start + part.start))?;
-        let mut numbers = Vec::new();
-        source.take(part.end - part.start).read_to_end(&mut numbers)?;
-        Ok(numbers)
-    };
-    read().map_err(|error| bad(&place.file, error.to_string()))
-}
 
 /// Where something is made before it has its name.
 fn unfinished(to: &Path) -> PathBuf {

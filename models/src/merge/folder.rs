@@ -1,4 +1,4 @@
-//! The folders around the graphs: which files are merged, which must be the same, which are copied.
+//! The folders around the graphs: which files are merged, which are copied, which are left out.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,15 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde_json::Value;
-
 use super::{
-    Merge, Merged,
-    copies::{Copies, copied},
+    Alike, Merge, Merged, Regions,
+    copies::{Copies, cannot_write, copied, settle},
 };
 use crate::{
     ModelError, Precision,
-    folder::{FolderSettings, Layout, SETTINGS, bad},
+    folder::{FolderSettings, Layout, bad},
 };
 
 /// What a file of the first model's own weights in another form ends in.
@@ -27,23 +25,31 @@ const GOLDENS: &str = "golden.json";
 impl Merge {
     /// Merges every graph, or one alone, into an empty folder.
     pub(super) fn write_into(&self, to: &Path) -> Result<Merged, ModelError> {
-        let (mut merged, mut copies) = (Merged::default(), Copies::default());
-        let base = self.base.as_deref();
+        let (mut merged, mut copies) = (Merged::default(), Copies::new(self.cancel.clone()));
+        let mut regions = Regions::default();
         if self.a.is_file() {
             let name = self.a.file_name().unwrap_or_default();
-            let graph = self.graph([&self.a, &self.b], base, &to.join(name), &mut copies)?;
+            let others: Vec<_> = std::iter::once(&self.b).chain(&self.base).cloned().collect();
+            let alike = Alike::open(&self.a, &others, &self.cancel)?;
+            let graph = self.graph(&alike, &to.join(name), &mut copies, &mut regions)?;
             merged.graphs.insert(name.to_string_lossy().into_owned(), graph);
-            copies.finish()?;
-            return Ok(merged);
-        }
-        merged.notes = self.same_around()?;
-        for path in self.paths(&mut merged.notes)? {
-            let (a, b, base) = (self.a.join(&path), self.b.join(&path), base.map(|base| base.join(&path)));
-            let graph = self.graph([&a, &b], base.as_deref(), &to.join(&path), &mut copies)?;
-            merged.graphs.insert(path.to_string_lossy().replace('\\', "/"), graph);
+        } else {
+            merged.notes = self.same_around()?;
+            let open = |path: PathBuf| {
+                let others: Vec<_> =
+                    std::iter::once(&self.b).chain(&self.base).map(|other| other.join(&path)).collect();
+                Alike::open(&self.a.join(&path), &others, &self.cancel).map(|alike| (path, alike))
+            };
+            // All are looked at before the first is copied.
+            let all = self.paths(&mut merged.notes)?.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
+            for (path, alike) in &all {
+                let graph = self.graph(alike, &to.join(path), &mut copies, &mut regions)?;
+                merged.graphs.insert(slashed(path), graph);
+            }
+            merged.notes.extend(self.copy_around(to, &copies)?);
         }
         copies.finish()?;
-        merged.notes.extend(copy_around(&self.a, to, &copies)?);
+        settle(to)?;
         Ok(merged)
     }
 
@@ -55,6 +61,7 @@ impl Merge {
             return Err(nothing(self.a.clone(), "no graph"));
         }
         let Some(wanted) = &self.precision else { return Ok(all) };
+        let named: BTreeSet<_> = named_graphs(&self.a)?.into_iter().collect();
         let mut sessions: BTreeMap<PathBuf, Vec<(Precision, PathBuf)>> = BTreeMap::new();
         for path in all {
             let stem = path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
@@ -66,6 +73,20 @@ impl Merge {
         }
         let mut paths = BTreeSet::new();
         for (session, files) in sessions {
+            // Without a file that is named the folder couldn't be opened; and it is what is taken of the session.
+            let by_name: Vec<_> = files.iter().filter(|(_, path)| named.contains(path)).collect();
+            if !by_name.is_empty() {
+                for (precision, path) in by_name {
+                    paths.insert(path.clone());
+                    if precision != wanted {
+                        let path = slashed(path);
+                        notes.push(format!(
+                            "{path} is merged as it is: the folder names it, whatever the precision"
+                        ));
+                    }
+                }
+                continue;
+            }
             let best = files.into_iter().min_by_key(|(precision, _)| precision.distance(Some(wanted)));
             let Some((precision, path)) = best else { continue };
             if precision != *wanted {
@@ -75,37 +96,6 @@ impl Merge {
             paths.insert(path);
         }
         Ok(paths)
-    }
-
-    /// What lies around the graphs must mean the same: a token must be the same word in both.
-    fn same_around(&self) -> Result<Vec<String>, ModelError> {
-        let mut notes = Vec::new();
-        for other in [Some(&self.b), self.base.as_ref()].into_iter().flatten() {
-            let (ours, theirs) =
-                (json(&self.a.join("tokenizer.json"))?, json(&other.join("tokenizer.json"))?);
-            let words =
-                |tokenizer: &Value| (tokenizer.get("model").cloned(), tokenizer.get("added_tokens").cloned());
-            if ours.as_ref().map(words) != theirs.as_ref().map(words) {
-                return Err(ModelError::Folder {
-                    path: other.join("tokenizer.json"),
-                    problem: "it has other tokens than the first model's, so the same row means another word"
-                        .into(),
-                    remedy: "Only models with one vocabulary can be merged".into(),
-                });
-            }
-            if ours.as_ref().map(ways_of_a_tokenizer) != theirs.as_ref().map(ways_of_a_tokenizer) {
-                notes.push(format!(
-                    "tokenizer.json cuts or joins text otherwise in {}: the first model's is taken",
-                    other.display()
-                ));
-            }
-            for file in SETTINGS.into_iter().filter(|file| *file != "tokenizer.json") {
-                if !same(&self.a.join(file), &other.join(file)) {
-                    notes.push(format!("{file} differs in {}: the first model's is taken", other.display()));
-                }
-            }
-        }
-        Ok(notes)
     }
 }
 
@@ -117,22 +107,6 @@ fn nothing(folder: PathBuf, what: &str) -> ModelError {
     }
 }
 
-/// What a tokenizer does beside its words; padding and truncation are those of its training, and aren't used.
-fn ways_of_a_tokenizer(tokenizer: &Value) -> BTreeMap<&String, &Value> {
-    let aside = ["model", "added_tokens", "padding", "truncation", "version"];
-    let ways = tokenizer.as_object().into_iter().flatten();
-    ways.filter(|(key, value)| !aside.contains(&key.as_str()) && !value.is_null()).collect()
-}
-
-/// Whether two files of settings say the same, or neither is there.
-fn same(one: &Path, other: &Path) -> bool {
-    let (one, other) = (fs::read(one).ok(), fs::read(other).ok());
-    let parsed = |bytes: &Option<Vec<u8>>| {
-        bytes.as_deref().and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok())
-    };
-    one == other || parsed(&one).is_some_and(|one| Some(one) == parsed(&other))
-}
-
 /// The graphs of a model's folder, by their paths from it: in it, in its `onnx/`, and wherever its layout names one.
 fn graphs(folder: &Path) -> Result<BTreeSet<PathBuf>, ModelError> {
     let inside = folder.join("onnx");
@@ -141,28 +115,52 @@ fn graphs(folder: &Path) -> Result<BTreeSet<PathBuf>, ModelError> {
         all.extend(entries(&inside)?);
     }
     all.retain(|path| path.extension() == Some(OsStr::new("onnx")) && path.is_file());
-    let layout = Layout::of_folder(folder, &FolderSettings::of_folder(folder)?)?;
-    all.extend(layout.named_graphs(folder)?);
-    Ok(all.iter().filter_map(|path| path.strip_prefix(folder).ok().map(Path::to_owned)).collect())
+    let mut all: BTreeSet<_> =
+        all.iter().filter_map(|path| path.strip_prefix(folder).ok().map(Path::to_owned)).collect();
+    all.extend(named_graphs(folder)?);
+    Ok(all)
 }
 
-/// Copies what lies at the top of the folder and isn't merged, but for the first model's own weights and goldens; these are
-/// what is then said to be left out.
-fn copy_around(from: &Path, to: &Path, merged: &Copies) -> Result<Option<String>, ModelError> {
-    let mut left_out = BTreeSet::new();
-    for path in entries(from)? {
-        let Some(name) = path.file_name().filter(|_| path.is_file() && !merged.has(&path)) else { continue };
-        let text = name.to_string_lossy();
-        let is_weights = path.extension().and_then(OsStr::to_str).is_some_and(|end| WEIGHTS.contains(&end));
-        if is_weights || text.contains(".onnx") || text == GOLDENS {
-            left_out.insert(text.into_owned());
-        } else {
-            copied(&path, &to.join(name))?;
+/// The graphs that a folder's own settings name, by their paths from it.
+fn named_graphs(folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
+    let layout = Layout::of_folder(folder, &FolderSettings::of_folder(folder)?)?;
+    let named = layout.named_graphs(folder)?;
+    Ok(named.iter().filter_map(|path| path.strip_prefix(folder).ok().map(Path::to_owned)).collect())
+}
+
+impl Merge {
+    /// Copies what lies at the top of the first folder and isn't merged, but for its own weights and goldens; these, and what
+    /// lies beside the graphs further down, are what is then said to be left out.
+    fn copy_around(&self, to: &Path, merged: &Copies) -> Result<Option<String>, ModelError> {
+        let mut left_out = BTreeSet::new();
+        for path in entries(&self.a)?.into_iter().filter(|path| path.is_file() && !merged.has(path)) {
+            let Some(name) = path.file_name() else { continue };
+            let text = name.to_string_lossy();
+            let is_weights =
+                path.extension().and_then(OsStr::to_str).is_some_and(|end| WEIGHTS.contains(&end));
+            if is_weights || text.contains(".onnx") || text == GOLDENS {
+                left_out.insert(text.into_owned());
+                continue;
+            }
+            let to = to.join(name);
+            let copy = copied(&path, &to, &self.cancel)?;
+            copy.sync_all().map_err(|error| cannot_write(&to, &error))?;
         }
+        let homes = merged.files().filter_map(Path::parent).map(Path::to_owned).chain([self.a.join("onnx")]);
+        for home in homes.filter(|home| *home != self.a && home.is_dir()).collect::<BTreeSet<_>>() {
+            for path in entries(&home)?.into_iter().filter(|path| path.is_file() && !merged.has(path)) {
+                left_out.extend(path.strip_prefix(&self.a).map(slashed).ok());
+            }
+        }
+        let left_out: Vec<_> = left_out.into_iter().collect();
+        let note = format!("left out, as true of the first model alone: {}", left_out.join(", "));
+        Ok((!left_out.is_empty()).then_some(note))
     }
-    let left_out: Vec<_> = left_out.into_iter().collect();
-    let note = format!("left out, as true of the first model alone: {}", left_out.join(", "));
-    Ok((!left_out.is_empty()).then_some(note))
+}
+
+/// A path as it is told, with `/`.
+fn slashed(path: &Path) -> String {
+    path.to_string_lossy().replace('\\', "/")
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
@@ -171,10 +169,4 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, ModelError> {
         .map_err(unreadable)?
         .map(|entry| entry.map(|entry| entry.path()).map_err(unreadable))
         .collect()
-}
-
-/// A JSON file; `None` if there is none.
-fn json(path: &Path) -> Result<Option<Value>, ModelError> {
-    let Some(text) = crate::folder::read_text(path)? else { return Ok(None) };
-    serde_json::from_str(&text).map(Some).map_err(|error| bad(path, error.to_string()))
 }

@@ -1,6 +1,7 @@
 //! An ONNX graph, as far as merging needs it: what each node does, and where each weight lies.
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     io,
     ops::Range,
@@ -10,48 +11,11 @@ use std::{
 use percept_runtime::protobuf::Fields;
 use sha2::{Digest, Sha256};
 
-use super::numbers::Numbers;
+use super::{
+    numbers::Numbers,
+    tensor::{TENSOR_EXTERNAL, Weight, kind_name, text, unmergeable, weight},
+};
 use crate::{ModelError, folder::bad};
-
-/// Where a weight's numbers lie, little-endian and without gaps.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
-    /// The file: the graph's own, or one of external data beside it.
-    pub(super) file: PathBuf,
-    /// The bytes in it.
-    pub(super) bytes: Range<u64>,
-}
-
-impl Place {
-    /// How many bytes.
-    pub(super) fn length(&self) -> u64 {
-        self.bytes.end - self.bytes.start
-    }
-
-    /// Its bytes, counted from its beginning, in parts of at most this many.
-    pub(super) fn parts(&self, most: u64) -> impl Iterator<Item = Range<u64>> + use<> {
-        let length = self.length();
-        let mut start = 0u64;
-        std::iter::from_fn(move || {
-            let part = start..length.min(start.saturating_add(most));
-            start = part.end;
-            (part.start < part.end).then_some(part)
-        })
-    }
-}
-
-/// One initializer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Weight {
-    /// Its name, which is the same in every graph of one architecture.
-    pub(super) name: String,
-    /// The number of its type in ONNX's `TensorProto.DataType`.
-    pub(super) kind: u64,
-    /// Its shape.
-    pub(super) shape: Vec<u64>,
-    /// Its numbers.
-    pub(super) place: Place,
-}
 
 /// What a node does, without its name and its documentation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,8 +33,18 @@ pub(super) struct Graph {
     nodes: Vec<Node>,
     /// Every initializer, in the order of the file.
     pub(super) weights: Vec<Weight>,
+    /// The names of what nodes take as tables of angles.
+    tables: BTreeSet<String>,
     /// Its inputs and outputs, the operators' versions, and functions of its own.
     ports: [u8; 32],
+}
+
+/// What keeps a weight's numbers from being merged.
+pub(super) enum Fixed {
+    /// How they are written: what they are.
+    Kind(String),
+    /// They are cosines, sines or frequencies of positions: the mean of two angles' cosines is no angle's.
+    Angles,
 }
 
 // Numbers of fields in onnx.proto (onnx 1.23).
@@ -90,17 +64,8 @@ const NODE_DOMAIN: u64 = 7;
 const ATTRIBUTE_NAME: u64 = 1;
 const ATTRIBUTE_TENSOR: u64 = 5;
 const ATTRIBUTE_GRAPH: u64 = 6;
-const TENSOR_SHAPE: u64 = 1;
-const TENSOR_KIND: u64 = 2;
-const TENSOR_NAME: u64 = 8;
-const TENSOR_RAW: u64 = 9;
-const TENSOR_EXTERNAL: u64 = 13;
-/// Numbers in a list of their own type: float, int32, string, int64, double, uint64.
-const TENSOR_TYPED: [u64; 6] = [4, 5, 6, 7, 10, 11];
-/// Of these the ones that lie as they would raw, by the type of the tensor: floats and doubles. Half floats in such a list are
-/// written as numbers of variable length.
-const AS_RAW: [(u64, u64); 2] = [(1, 4), (11, 10)];
-
+const ATTRIBUTE_TENSORS: u64 = 10;
+const ATTRIBUTE_GRAPHS: u64 = 11;
 /// How many graphs may lie one inside another. Nothing that an exporter makes comes near.
 const DEEPEST: usize = 16;
 
@@ -119,8 +84,8 @@ impl Graph {
             let graph =
                 model.iter().find(|field| field.number == MODEL_GRAPH).map(|field| field.place.clone());
             let graph = graph.ok_or_else(|| unmergeable("it holds no graph".into()))?;
-            let mut found =
-                Self { path: path.to_owned(), nodes: Vec::new(), weights: Vec::new(), ports: [0; 32] };
+            let (nodes, weights, tables) = (Vec::new(), Vec::new(), BTreeSet::new());
+            let mut found = Self { path: path.to_owned(), nodes, weights, tables, ports: [0; 32] };
             let mut ports = Sha256::new();
             for field in model.iter().filter(|field| [MODEL_OPSET, MODEL_FUNCTION].contains(&field.number)) {
                 ports.update(wire.read(field.place.clone())?);
@@ -166,18 +131,17 @@ impl Graph {
         depth: usize,
     ) -> io::Result<()> {
         let (mut operator, mut output, mut digest) = (String::new(), String::new(), Sha256::new());
-        let mut within = Vec::new();
+        let (mut within, mut inputs) = (Vec::new(), Vec::new());
         for field in wire.all(place)? {
             let place = field.place;
             match field.number {
                 NODE_OPERATOR => operator = text(wire, place.clone())?,
                 NODE_OUTPUT if output.is_empty() => output = text(wire, place.clone())?,
-                NODE_INPUT | NODE_OUTPUT | NODE_DOMAIN => {}
+                NODE_INPUT => inputs.push(place.clone()),
+                NODE_OUTPUT | NODE_DOMAIN => {}
                 NODE_ATTRIBUTE => {
-                    if keeps_numbers_elsewhere(wire, place.clone())? {
-                        let problem =
-                            format!("a node of the kind `{operator}` keeps numbers in another file");
-                        return Err(unmergeable(problem));
+                    if let Some(what) = hides(wire, place.clone())? {
+                        return Err(unmergeable(format!("a node of the kind `{operator}` keeps {what}")));
                     }
                     let graphs = graphs(wire, place.clone())?;
                     if !graphs.is_empty() {
@@ -196,8 +160,23 @@ impl Graph {
             digest.update((place.end - place.start).to_le_bytes());
             digest.update(wire.read(place)?);
         }
+        for place in inputs.get(tables_of(&operator, inputs.len())).unwrap_or_default() {
+            self.tables.insert(text(wire, place.clone())?);
+        }
         self.nodes.push(Node { operator, output, digest: digest.finalize().into() });
         within.into_iter().try_for_each(|graph| self.gather(wire, graph, ports, depth + 1))
+    }
+
+    /// Why a weight's numbers must be the same in all models; `None` if they can be merged.
+    pub(super) fn fixed(&self, weight: &Weight) -> Option<Fixed> {
+        let kind = kind_name(weight.kind);
+        if Numbers::of(weight.kind).is_none() {
+            Some(Fixed::Kind(format!("is of the type {kind}")))
+        } else if self.tables.contains(&weight.name) || weight.name.ends_with("inv_freq") {
+            Some(Fixed::Angles)
+        } else {
+            weight.is_list.then(|| Fixed::Kind(format!("is {kind} in a list of another type")))
+        }
     }
 
     /// Where another graph isn't one of the same architecture; `None` if it is.
@@ -247,127 +226,38 @@ impl Graph {
     }
 }
 
-/// Whether an attribute is a tensor whose numbers lie in a file of external data.
-fn keeps_numbers_elsewhere(wire: &mut Fields<File>, attribute: Range<u64>) -> io::Result<bool> {
-    let tensor = wire.all(attribute)?.into_iter().find(|field| field.number == ATTRIBUTE_TENSOR);
-    // An attribute's text may have the same number in another message: only a message has fields.
-    let Some(tensor) = tensor.filter(|tensor| tensor.value.is_none()) else { return Ok(false) };
-    Ok(wire.all(tensor.place)?.iter().any(|field| field.number == TENSOR_EXTERNAL))
+/// What an attribute keeps that can't be merged, if it does.
+fn hides(wire: &mut Fields<File>, attribute: Range<u64>) -> io::Result<Option<&'static str>> {
+    // A number may have the same field in another message: only a message has fields.
+    let fields = wire.all(attribute)?.into_iter().filter(|field| field.value.is_none());
+    for field in fields {
+        match field.number {
+            ATTRIBUTE_TENSORS | ATTRIBUTE_GRAPHS => {
+                return Ok(Some("several tensors or graphs in one attribute"));
+            }
+            ATTRIBUTE_TENSOR
+                if wire.all(field.place)?.iter().any(|field| field.number == TENSOR_EXTERNAL) =>
+            {
+                return Ok(Some("numbers in another file"));
+            }
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
+/// Which of a node's inputs are cosines and sines: in `ai.onnx` they follow the first input of `RotaryEmbedding`, in
+/// `com.microsoft` the places of the tokens are before them.
+fn tables_of(operator: &str, inputs: usize) -> Range<usize> {
+    match operator {
+        "RotaryEmbedding" => 1..inputs,
+        "GroupQueryAttention" => 7..inputs.min(9),
+        _ => 0..0,
+    }
 }
 
 /// The graphs in an attribute.
 fn graphs(wire: &mut Fields<File>, attribute: Range<u64>) -> io::Result<Vec<Range<u64>>> {
     let fields = wire.all(attribute)?.into_iter();
     Ok(fields.filter(|field| field.number == ATTRIBUTE_GRAPH).map(|field| field.place).collect())
-}
-
-fn weight(wire: &mut Fields<File>, place: Range<u64>, path: &Path) -> io::Result<Weight> {
-    let (mut name, mut kind, mut shape) = (String::new(), 0, Vec::new());
-    let (mut here, mut external, mut listed) = (None, Vec::new(), None);
-    for field in wire.all(place)? {
-        match field.number {
-            TENSOR_SHAPE => match field.value {
-                Some(side) => shape.push(side),
-                None => shape.extend(wire.packed(field.place)?),
-            },
-            TENSOR_KIND => kind = field.value.unwrap_or(0),
-            TENSOR_NAME => name = text(wire, field.place)?,
-            TENSOR_EXTERNAL => external.push(field.place),
-            number if number == TENSOR_RAW || TENSOR_TYPED.contains(&number) => {
-                if field.value.is_some() || here.is_some() {
-                    return Err(unmergeable(format!("the numbers of `{name}` are stored one by one")));
-                }
-                here = Some(field.place);
-                listed = Some(number).filter(|number| *number != TENSOR_RAW);
-            }
-            _ => {}
-        }
-    }
-    if let (Some(list), true) = (listed, Numbers::of(kind).is_some())
-        && !AS_RAW.contains(&(kind, list))
-    {
-        let problem = format!("the numbers of `{name}` are {} in a list of another type", kind_name(kind));
-        return Err(unmergeable(problem));
-    }
-    let place = match (here, external.is_empty()) {
-        (Some(bytes), true) => Place { file: path.to_owned(), bytes },
-        (None, true) => Place { file: path.to_owned(), bytes: 0..0 },
-        (_, false) => beside(wire, external, path, &name)?,
-    };
-    Ok(Weight { name, kind, shape, place })
-}
-
-/// The place of external data, which must lie in the graph's own folder.
-fn beside(wire: &mut Fields<File>, entries: Vec<Range<u64>>, path: &Path, name: &str) -> io::Result<Place> {
-    let (mut location, mut offset, mut length) = (None, 0, None);
-    for entry in entries {
-        let mut pair = (String::new(), String::new());
-        for field in wire.all(entry)? {
-            match field.number {
-                1 => pair.0 = text(wire, field.place)?,
-                2 => pair.1 = text(wire, field.place)?,
-                _ => {}
-            }
-        }
-        let number = || {
-            pair.1.parse::<u64>().map_err(|_| unmergeable(format!("`{}` of `{name}` is no number", pair.0)))
-        };
-        match pair.0.as_str() {
-            "location" => location = Some(pair.1),
-            "offset" => offset = number()?,
-            "length" => length = Some(number()?),
-            _ => {}
-        }
-    }
-    let location = location.ok_or_else(|| unmergeable(format!("`{name}` lies in an unnamed file")))?;
-    if Path::new(&location).components().count() != 1 || Path::new(&location).file_name().is_none() {
-        return Err(unmergeable(format!("`{name}` lies in `{location}`, outside of the graph's folder")));
-    }
-    let file = path.with_file_name(&location);
-    let size = std::fs::metadata(&file)
-        .map_err(|error| unmergeable(format!("`{name}` lies in {}: {error}", file.display())))?
-        .len();
-    let end = length.map_or(Some(size), |length| offset.checked_add(length));
-    let end = end.filter(|end| offset <= *end && *end <= size);
-    let end = end.ok_or_else(|| {
-        unmergeable(format!("`{name}` ends beyond {}, which has {size} bytes", file.display()))
-    })?;
-    Ok(Place { file, bytes: offset..end })
-}
-
-/// The text at a place.
-fn text(wire: &mut Fields<File>, place: Range<u64>) -> io::Result<String> {
-    let start = place.start;
-    String::from_utf8(wire.read(place)?).map_err(|_| unmergeable(format!("no text at byte {start}")))
-}
-
-/// A type's name in ONNX.
-pub(super) fn kind_name(kind: u64) -> String {
-    const NAMES: [&str; 17] = [
-        "undefined",
-        "float",
-        "uint8",
-        "int8",
-        "uint16",
-        "int16",
-        "int32",
-        "int64",
-        "string",
-        "bool",
-        "float16",
-        "double",
-        "uint32",
-        "uint64",
-        "complex64",
-        "complex128",
-        "bfloat16",
-    ];
-    usize::try_from(kind)
-        .ok()
-        .and_then(|kind| NAMES.get(kind))
-        .map_or_else(|| format!("type {kind}"), |name| (*name).to_owned())
-}
-
-fn unmergeable(problem: String) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, problem)
 }

@@ -1,9 +1,12 @@
-//! The ways to make one weight of two, each a pure function of their numbers.
+//! The ways to make one weight of two, each a pure function of their numbers, of which it sees a piece at a time.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// How two models become one. The weight `t` is the second's share: 0 gives the first, 1 the second.
+use super::largest::Largest;
+
+/// How two models become one. The weight `t` is the second's share: 0 gives the first and 1 the second, but for what TIES and
+/// DARE drop of it at a density below 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum MergeMethod {
@@ -38,42 +41,112 @@ impl MergeMethod {
         matches!(self, Self::Ties { .. } | Self::Dare { .. })
     }
 
-    /// One weight of two, all of one length. `index` is its place among the weights: what is random differs from one to the
-    /// next.
-    pub(super) fn merge(self, a: &[f64], b: &[f64], base: &[f64], t: f64, index: u64) -> Vec<f64> {
-        match self {
-            Self::Linear => linear(a, b, t),
-            Self::Slerp => slerp(a, b, t),
+    /// Whether it leaves a number alone that is the same in all models.
+    pub(super) fn keeps_equals(self) -> bool {
+        self != Self::Slerp
+    }
+
+    /// Begins with a weight of so many numbers, the second's share being `t`. `pieces` gives all of them, from the first on,
+    /// as often as it is called. What is random differs from one `stream` to the next.
+    pub(super) fn begin<E>(
+        self,
+        t: f64,
+        count: u64,
+        stream: u64,
+        pieces: impl Fn(&mut dyn FnMut(&Piece)) -> Result<(), E>,
+    ) -> Result<Merging, E> {
+        Ok(match self {
+            Self::Linear => Merging::Shares([1.0 - t, t]),
+            Self::Slerp => {
+                let (mut of_a, mut of_b, mut of_both) = (0.0, 0.0, 0.0);
+                pieces(&mut |piece| {
+                    for (a, b) in piece.a.iter().zip(&piece.b) {
+                        of_a += a * a;
+                        of_b += b * b;
+                        of_both += a * b;
+                    }
+                })?;
+                Merging::Shares(on_the_arc(of_a * of_b, of_both, t))
+            }
             Self::Ties { density } => {
-                let added = |model: &[f64]| trimmed(difference(model, base), density);
-                let merged = elected(&added(a), &added(b), t);
-                sum(base, &merged)
+                let kept = share(count, density);
+                let mut edges = [Largest::of(kept, count), Largest::of(kept, count)];
+                while edges.iter().any(Largest::is_sought) {
+                    pieces(&mut |piece| {
+                        for (edge, model) in edges.iter_mut().zip([&piece.a, &piece.b]) {
+                            model.iter().zip(&piece.base).for_each(|(own, base)| edge.see(own - base));
+                        }
+                    })?;
+                    edges.iter_mut().for_each(Largest::narrow);
+                }
+                Merging::Elected { edges, t }
             }
             Self::Dare { density, seed } => {
                 let mut random = ChaCha8Rng::seed_from_u64(seed);
-                random.set_stream(index);
-                let a = dropped(difference(a, base), density, &mut random);
-                let b = dropped(difference(b, base), density, &mut random);
-                sum(base, &linear(&a, &b, t))
+                random.set_stream(stream);
+                Merging::Drawn { random, count, density, t }
+            }
+        })
+    }
+}
+
+/// Numbers from one place of a weight, in each of the models; the base's only where there is one.
+#[derive(Debug, Default)]
+pub(super) struct Piece {
+    pub(super) a: Vec<f64>,
+    pub(super) b: Vec<f64>,
+    pub(super) base: Vec<f64>,
+}
+
+/// A weight on its way: what is known of all of it.
+pub(super) enum Merging {
+    /// So much of the first, so much of the second.
+    Shares([f64; 2]),
+    /// The largest of what each adds, where their signs agree.
+    Elected { edges: [Largest; 2], t: f64 },
+    /// Each number of what the first adds takes two words of what is drawn, and after these each of the second's.
+    Drawn { random: ChaCha8Rng, count: u64, density: f64, t: f64 },
+}
+
+impl Merging {
+    /// The next piece, whose first number is the weight's number `start`; pieces may be left out that are the same in all.
+    pub(super) fn merge(&mut self, piece: &Piece, start: u64) -> Vec<f64> {
+        let Piece { a, b, base } = piece;
+        match self {
+            Self::Shares(shares) => mixed(a, b, *shares),
+            Self::Elected { edges, t } => {
+                let [of_a, of_b] = edges;
+                let kept = |edge: &mut Largest, added: f64| if edge.keeps(added) { added } else { 0.0 };
+                let a: Vec<_> = difference(a, base).into_iter().map(|added| kept(of_a, added)).collect();
+                let b: Vec<_> = difference(b, base).into_iter().map(|added| kept(of_b, added)).collect();
+                sum(base, &elected(&a, &b, *t))
+            }
+            Self::Drawn { random, count, density, t } => {
+                let mut dropped = |model: &[f64], first: u64| {
+                    random.set_word_pos(2 * u128::from(first));
+                    let keep =
+                        |added: f64| if random.random::<f64>() < *density { added / *density } else { 0.0 };
+                    difference(model, base).into_iter().map(keep).collect::<Vec<_>>()
+                };
+                let (a, b) = (dropped(a, start), dropped(b, *count + start));
+                sum(base, &mixed(&a, &b, [1.0 - *t, *t]))
             }
         }
     }
 }
 
-fn linear(a: &[f64], b: &[f64], t: f64) -> Vec<f64> {
-    a.iter().zip(b).map(|(a, b)| (1.0 - t) * a + t * b).collect()
+fn mixed(a: &[f64], b: &[f64], [of_a, of_b]: [f64; 2]) -> Vec<f64> {
+    a.iter().zip(b).map(|(a, b)| of_a * a + of_b * b).collect()
 }
 
-fn slerp(a: &[f64], b: &[f64], t: f64) -> Vec<f64> {
-    let dot = |one: &[f64], other: &[f64]| one.iter().zip(other).map(|(one, other)| one * other).sum::<f64>();
-    let lengths = (dot(a, a) * dot(b, b)).sqrt();
-    let cosine = if lengths > 0.0 { (dot(a, b) / lengths).clamp(-1.0, 1.0) } else { 1.0 };
+/// How much of each there is on the arc between two vectors, from the product of their squared lengths and their dot product.
+fn on_the_arc(lengths: f64, dot: f64, t: f64) -> [f64; 2] {
+    let cosine = if lengths > 0.0 { (dot / lengths.sqrt()).clamp(-1.0, 1.0) } else { 1.0 };
     if cosine.abs() > PARALLEL {
-        return linear(a, b, t);
+        return [1.0 - t, t];
     }
     let angle = cosine.acos();
-    let (of_a, of_b) = (((1.0 - t) * angle).sin() / angle.sin(), (t * angle).sin() / angle.sin());
-    a.iter().zip(b).map(|(a, b)| of_a * a + of_b * b).collect()
+    [((1.0 - t) * angle).sin() / angle.sin(), (t * angle).sin() / angle.sin()]
 }
 
 fn difference(model: &[f64], base: &[f64]) -> Vec<f64> {
@@ -84,24 +157,15 @@ fn sum(one: &[f64], other: &[f64]) -> Vec<f64> {
     one.iter().zip(other).map(|(one, other)| one + other).collect()
 }
 
-/// Leaves the largest share; of equals at the edge the first.
+/// How many of so many are a share of them: one at least.
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::cast_precision_loss,
     reason = "a share of a count is a count"
 )]
-fn trimmed(mut added: Vec<f64>, density: f64) -> Vec<f64> {
-    let kept = ((added.len() as f64 * density).round() as usize).clamp(1, added.len().max(1));
-    if kept >= added.len() {
-        return added;
-    }
-    let mut order: Vec<usize> = (0..added.len()).collect();
-    order.sort_by(|one, other| added[*other].abs().total_cmp(&added[*one].abs()));
-    for index in &order[kept..] {
-        added[*index] = 0.0;
-    }
-    added
+fn share(count: u64, density: f64) -> u64 {
+    ((count as f64 * density).round() as u64).clamp(1, count.max(1))
 }
 
 /// The weighted mean of those that have the sign of the heavier side; of a tie nothing.
@@ -122,19 +186,35 @@ fn elected(a: &[f64], b: &[f64], t: f64) -> Vec<f64> {
     a.iter().zip(b).map(one).collect()
 }
 
-fn dropped(added: Vec<f64>, density: f64, random: &mut ChaCha8Rng) -> Vec<f64> {
-    let keep = |added: f64| if random.random::<f64>() < density { added / density } else { 0.0 };
-    added.into_iter().map(keep).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// A weight that is seen in pieces of so many numbers.
+    fn made(method: MergeMethod, t: f64, models: [&[f64]; 3], stream: u64, most: usize) -> Vec<f64> {
+        let count = models[0].len();
+        let piece = |start: usize| {
+            let [a, b, base] = models.map(|model| {
+                let part = start.min(model.len())..(start + most).min(model.len());
+                model[part].to_vec()
+            });
+            Piece { a, b, base }
+        };
+        let pieces = |see: &mut dyn FnMut(&Piece)| {
+            (0..count).step_by(most).for_each(|start| see(&piece(start)));
+            Ok::<_, std::convert::Infallible>(())
+        };
+        let Ok(mut merging) = method.begin(t, count as u64, stream, pieces);
+        (0..count).step_by(most).flat_map(|start| merging.merge(&piece(start), start as u64)).collect()
+    }
+
     fn check(method: MergeMethod, t: f64, a: &[f64], b: &[f64], base: &[f64], expected: &[f64]) {
-        let found = method.merge(a, b, base, t, 0);
-        let is_near = found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-12);
-        assert!(is_near && found.len() == expected.len(), "{method:?} {t}: {found:?}, not {expected:?}");
+        for most in [1, 2, 3, 8] {
+            let found = made(method, t, [a, b, base], 0, most);
+            let is_near =
+                found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-12);
+            assert!(is_near && found.len() == expected.len(), "{method:?} {t}: {found:?}, not {expected:?}");
+        }
     }
 
     #[test]
@@ -160,16 +240,47 @@ mod tests {
     fn dare_drops_a_share_keeps_the_mean_and_draws_the_same_again() {
         let (a, b, base) = (vec![2.0; 20_000], vec![4.0; 20_000], vec![1.0; 20_000]);
         let method = MergeMethod::Dare { density: 0.25, seed: 7 };
-        let merged = method.merge(&a, &b, &base, 0.5, 3);
-        assert_eq!(merged, method.merge(&a, &b, &base, 0.5, 3));
-        assert_ne!(merged, method.merge(&a, &b, &base, 0.5, 4));
+        let drawn = |stream, most| made(method, 0.5, [&a, &b, &base], stream, most);
+        let merged = drawn(3, 20_000);
+        // The same however it is cut.
+        assert_eq!(merged, drawn(3, 1));
+        assert_eq!(merged, drawn(3, 777));
+        assert_ne!(merged, drawn(4, 20_000));
         let mean = merged.iter().sum::<f64>() / merged.len() as f64;
         assert!((mean - 3.0).abs() < 0.1, "{mean}");
         // Both dropped: three quarters of three quarters.
         let untouched =
             merged.iter().filter(|value| (**value - 1.0).abs() < 1e-12).count() as f64 / merged.len() as f64;
         assert!((untouched - 0.5625).abs() < 0.02, "{untouched}");
-        let all = MergeMethod::Dare { density: 1.0, seed: 7 }.merge(&a, &b, &base, 0.5, 0);
+        let all = MergeMethod::Dare { density: 1.0, seed: 7 };
+        let all = made(all, 0.5, [&a, &b, &base], 0, 4096);
         assert!(all.iter().all(|value| (*value - 3.0).abs() < 1e-12));
+    }
+
+    #[test]
+    fn what_is_trimmed_in_pieces_is_what_is_trimmed_by_sorting() {
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        // Many sizes of many magnitudes; few sizes, so that many are equal at the edge; and all the same.
+        let numbers: [Vec<f64>; 4] = [
+            (0..5000)
+                .map(|_| (random.random::<f64>() - 0.5) * 10f64.powi(random.random_range(-9..3)))
+                .collect(),
+            (0..5000).map(|_| f64::from(random.random_range(-3..4))).collect(),
+            vec![-0.25; 100],
+            vec![0.0; 10],
+        ];
+        for added in numbers {
+            for density in [0.0001, 0.2, 0.5, 0.999, 1.0] {
+                let kept = share(added.len() as u64, density) as usize;
+                let mut order: Vec<usize> = (0..added.len()).collect();
+                order.sort_by(|one, other| added[*other].abs().total_cmp(&added[*one].abs()));
+                let mut expected = added.clone();
+                order[kept..].iter().for_each(|index| expected[*index] = 0.0);
+                // Of two that add the same the mean is what they add.
+                let base = vec![0.0; added.len()];
+                let found = made(MergeMethod::Ties { density }, 0.5, [&added, &added, &base], 0, 700);
+                assert_eq!(found, expected, "{density} of {} numbers", added.len());
+            }
+        }
     }
 }

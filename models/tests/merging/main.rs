@@ -1,15 +1,17 @@
 //! Two models made into one, compared with the numbers computed here in another way.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails in a test's own helpers fails the test")]
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+mod fixed;
+mod folders;
+mod graphs;
+mod tied;
 
+use std::{fs, path::Path, sync::Arc};
+
+use graphs::{bytes, elsewhere, floats, folder_of, graph, last, nested, node, node_of, weight};
 use percept_models::{
     ChatModel, Conversation, Generate, LoadOptions, LocalModel, Merge, MergeMethod, Merged, Message,
-    ModelError, Precision, Role,
+    ModelError, Role,
 };
 use percept_runtime::Silent;
 use tempfile::TempDir;
@@ -28,75 +30,6 @@ fn merge(a: &Path, b: &Path, weight: f64) -> Merge {
         precision: None,
         cancel: CancellationToken::new(),
     }
-}
-
-/// A protocol buffer's field: a number, or bytes.
-fn number(field: u8, value: u8) -> Vec<u8> {
-    vec![field << 3, value]
-}
-
-fn bytes(field: u8, content: &[u8]) -> Vec<u8> {
-    let mut written = vec![field << 3 | 2];
-    let mut length = content.len();
-    while length >= 0x80 {
-        written.push((length & 0x7f | 0x80) as u8);
-        length >>= 7;
-    }
-    written.push(length as u8);
-    written.extend_from_slice(content);
-    written
-}
-
-fn node(operator: &str, output: &str) -> Vec<u8> {
-    let attribute = bytes(5, &[bytes(1, b"axis"), number(3, 1), vec![0xa0, 0x01, 2]].concat());
-    bytes(
-        1,
-        &[bytes(1, b"x"), bytes(2, output.as_bytes()), bytes(4, operator.as_bytes()), attribute].concat(),
-    )
-}
-
-fn weight(name: &str, kind: u8, raw: &[u8]) -> Vec<u8> {
-    let shape = number(1, 2);
-    bytes(5, &[shape, number(2, kind), bytes(8, name.as_bytes()), bytes(9, raw)].concat())
-}
-
-fn floats(numbers: &[f32]) -> Vec<u8> {
-    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
-}
-
-/// Half floats as `onnx.helper` writes them: numbers of variable length.
-fn halves_in_a_list() -> Vec<u8> {
-    bytes(5, &[number(1, 2), number(2, 10), bytes(8, b"w"), bytes(5, &[0x80, 0x78, 0x80, 0x78])].concat())
-}
-
-/// A weight that lies in another file.
-fn elsewhere(entries: &[(&str, &str)]) -> Vec<u8> {
-    let entry = |(key, value): &(&str, &str)| {
-        bytes(13, &[bytes(1, key.as_bytes()), bytes(2, value.as_bytes())].concat())
-    };
-    let entries: Vec<u8> = entries.iter().flat_map(entry).collect();
-    bytes(5, &[number(1, 2), number(2, 1), bytes(8, b"w"), entries, number(14, 1)].concat())
-}
-
-/// A node with a graph in it, with a node with a graph in it, and so on.
-fn nested(depth: usize) -> Vec<u8> {
-    let within = if depth == 0 { node("Add", "y") } else { nested(depth - 1) };
-    let attribute = bytes(5, &[bytes(1, b"body"), bytes(6, &within)].concat());
-    bytes(1, &[bytes(2, b"y"), bytes(4, b"Loop"), attribute].concat())
-}
-
-/// A file with one graph of these parts.
-fn graph(folder: &Path, name: &str, parts: &[Vec<u8>]) -> PathBuf {
-    let path = folder.join(name);
-    fs::write(&path, [number(1, 8), bytes(7, &parts.concat())].concat()).unwrap();
-    path
-}
-
-/// The numbers of the four bytes each that the file ends with.
-fn last(path: &Path, count: usize) -> Vec<f32> {
-    let file = fs::read(path).unwrap();
-    let chunks = file[file.len() - 4 * count..].chunks_exact(4);
-    chunks.map(|chunk| f32::from_le_bytes(chunk.try_into().unwrap())).collect()
 }
 
 #[test]
@@ -158,10 +91,17 @@ fn graphs_that_differ_are_refused_where_they_do_and_leave_nothing() {
         (with(2, weight("w", 1, &floats(&[f32::NAN, 2.0]))), "holds a number that isn't finite"),
         (with(2, weight("w", 1, &[0; 6])), "the weight `w` isn't whole"),
         (with(2, weight("w", 1, &floats(&[1.0, 2.0, 3.0]))), "the weight `w` isn't whole"),
-        (with(2, halves_in_a_list()), "the numbers of `w` are float16 in a list of another type"),
+        (
+            with(0, node_of("Loop", &["x"], "y", &bytes(5, &[bytes(1, b"many"), bytes(11, b"")].concat()))),
+            "a node of the kind `Loop` keeps several tensors or graphs in one attribute",
+        ),
+        (
+            with(0, node_of("Add", &["x"], "y", &bytes(5, &[bytes(1, b"many"), bytes(10, b"")].concat()))),
+            "keeps several tensors or graphs in one attribute",
+        ),
         (with(0, nested(40)), "graphs lie in it more than 16 deep"),
-        (with(2, elsewhere(&[("location", "a.onnx"), ("offset", "9999")])), "ends beyond"),
-        (with(2, elsewhere(&[("location", "../a.onnx")])), "outside of the graph's folder"),
+        (with(2, elsewhere("w", &[("location", "./a.onnx"), ("offset", "9999")])), "ends beyond"),
+        (with(2, elsewhere("w", &[("location", "../a.onnx")])), "outside of the graph's folder"),
     ];
     let a = graph(folder.path(), "a.onnx", &own());
     for (parts, problem) in cases {
@@ -237,193 +177,6 @@ async fn a_merged_folder_is_a_model() {
 }
 
 #[test]
-fn a_session_without_the_precision_is_merged_in_the_best_it_has_and_a_shared_file_once() {
-    let root = tempfile::tempdir().unwrap();
-    let folder = |name: &str, number: f32| {
-        let path = root.path().join(name);
-        let graphs = path.join("onnx");
-        fs::create_dir_all(&graphs).unwrap();
-        fs::write(path.join("tokenizer.json"), "{}").unwrap();
-        fs::write(graphs.join("shared.data"), floats(&[number, number])).unwrap();
-        let entries = [("location", "shared.data"), ("offset", "0"), ("length", "8")];
-        for name in ["one.onnx", "two.onnx"] {
-            graph(&graphs, name, &[node("Add", "y"), elsewhere(&entries)]);
-        }
-        graph(&graphs, "one_fp16.onnx", &[node("Add", "y"), weight("w", 10, &[0, 0x3c, 0, 0x40])]);
-        path
-    };
-    let (a, b) = (folder("a", 1.0), folder("b", 3.0));
-    let to = root.path().join("all");
-    let merged = merge(&a, &b, 0.5).write(&to).unwrap();
-    assert_eq!(
-        merged.graphs.keys().collect::<Vec<_>>(),
-        ["onnx/one.onnx", "onnx/one_fp16.onnx", "onnx/two.onnx"]
-    );
-    assert_eq!(last(&to.join("onnx/shared.data"), 2), [2.0, 2.0]);
-    // A precision that isn't a usual one is a precision, not another session.
-    for folder in [&a, &b] {
-        graph(&folder.join("onnx"), "one_q8f16.onnx", &[node("Mul", "y"), weight("w", 2, &[1, 2])]);
-    }
-    let half = Some(Precision::named("fp16").unwrap());
-    let to = root.path().join("half");
-    let merged = Merge { precision: half, ..merge(&a, &b, 0.5) }.write(&to).unwrap();
-    assert_eq!(merged.graphs.keys().collect::<Vec<_>>(), ["onnx/one_fp16.onnx", "onnx/two.onnx"]);
-    assert_eq!(merged.notes, ["two is merged in fp32: the folder has no fp16 of it"]);
-    let cancelled = merge(&a, &b, 0.5);
-    cancelled.cancel.cancel();
-    assert!(matches!(cancelled.write(&root.path().join("none")), Err(ModelError::Interrupted)));
-    assert!(
-        fs::read_dir(root.path()).unwrap().all(|entry| !entry
-            .unwrap()
-            .file_name()
-            .to_string_lossy()
-            .contains("unfinished"))
-    );
-}
-
-#[test]
-fn folders_that_do_not_belong_together_are_refused() {
-    let (other, ..) = other_model();
-    let tokens = other.path().join("tokenizer.json");
-    let text = fs::read_to_string(&tokens).unwrap();
-    let to = other.path().join("merged");
-    let llava = Path::new(LLAVA);
-    let check = |merge: Merge, problem: &str| {
-        let error = merge.write(&to).unwrap_err().to_string();
-        assert!(error.contains(problem), "{error}\nnot: {problem}");
-        assert!(!to.exists());
-    };
-    check(merge(llava, other.path(), 1.5), "lies between 0 and 1");
-    check(merge(llava, &other.path().join("onnx/embed_tokens.onnx"), 0.5), "name two of a kind");
-    check(merge(llava, &other.path().join("nowhere"), 0.5), "nowhere");
-    let ties = MergeMethod::Ties { density: 0.5 };
-    check(Merge { method: ties, ..merge(llava, other.path(), 0.5) }, "name the model that both come from");
-    let base = Some(llava.to_owned());
-    check(Merge { base: base.clone(), ..merge(llava, other.path(), 0.5) }, "this method takes no base");
-    let none = MergeMethod::Ties { density: 0.0 };
-    check(Merge { method: none, base, ..merge(llava, other.path(), 0.5) }, "a density lies above 0");
-    let q4 = Some(Precision::named("q4").unwrap());
-    check(Merge { precision: q4, ..merge(llava, other.path(), 0.5) }, "it holds no graph in `q4`");
-    fs::write(
-        &tokens,
-        text.replacen("\"vocab\": {", "\"vocab\": {\"new\": 99999,", 1).replacen(
-            "\"vocab\":{",
-            "\"vocab\":{\"new\":99999,",
-            1,
-        ),
-    )
-    .unwrap();
-    check(merge(llava, other.path(), 0.5), "it has other tokens");
-    fs::write(&tokens, text).unwrap();
-    fs::remove_file(other.path().join("onnx/embed_tokens.onnx")).unwrap();
-    check(merge(llava, other.path(), 0.5), "embed_tokens.onnx");
-    assert!(
-        matches!(merge(llava, llava, 0.5).write(llava), Err(ModelError::Request(_))),
-        "what is there stays"
-    );
-}
-
-/// A model's folder whose graphs are at these paths, each with a weight of its own.
-fn folder_of(root: &Path, name: &str, graphs: &[&str], number: f32) -> PathBuf {
-    let folder = root.join(name);
-    for path in graphs {
-        let path = folder.join(path);
-        let (home, name) = (path.parent().unwrap(), path.file_name().unwrap().to_str().unwrap());
-        fs::create_dir_all(home).unwrap();
-        graph(home, name, &[node("Add", "y"), weight("w", 1, &floats(&[number, number]))]);
-    }
-    folder
-}
-
-/// Graphs, and the file that names some of them.
-type Graphs<'a> = (&'a [&'a str], Option<(&'a str, &'a str)>);
-
-#[test]
-fn graphs_are_merged_wherever_the_folder_has_them() {
-    let genai = r#"{"model": {"type": "llama", "decoder": {"filename": "text/lm.onnx"}}}"#;
-    let cases: [Graphs; 4] = [
-        (&["embed_tokens.onnx", "model.onnx"], None),
-        (
-            &["onnx/embed_tokens.onnx", "lm.onnx"],
-            Some(("percept.toml", "[sessions]\ndecoder = \"lm.onnx\"\n")),
-        ),
-        (
-            &["onnx/embed_tokens.onnx", "graphs/lm.onnx"],
-            Some(("percept.toml", "[sessions]\ndecoder = \"graphs/lm.onnx\"\n")),
-        ),
-        (&["text/lm.onnx"], Some(("genai_config.json", genai))),
-    ];
-    for (graphs, settings) in cases {
-        let root = tempfile::tempdir().unwrap();
-        let [a, b] =
-            [("a", 1.0), ("b", 3.0)].map(|(name, number)| folder_of(root.path(), name, graphs, number));
-        for folder in [&a, &b] {
-            if let Some((file, text)) = settings {
-                fs::write(folder.join(file), text).unwrap();
-            }
-            // Nothing names it, and it is no copy of a model's weights.
-            fs::create_dir(folder.join("other")).unwrap();
-            fs::write(folder.join("other/x.onnx"), "no graph").unwrap();
-            fs::write(folder.join("model.safetensors"), "its own").unwrap();
-            fs::write(folder.join("model.onnx_data"), "of no graph that is there").unwrap();
-        }
-        let to = root.path().join("merged");
-        let merged = merge(&a, &b, 0.5).write(&to).unwrap();
-        let mut expected = graphs.to_vec();
-        expected.sort_unstable();
-        assert_eq!(merged.graphs.keys().collect::<Vec<_>>(), expected);
-        for path in graphs {
-            assert_eq!(last(&to.join(path), 2), [2.0, 2.0], "{path}");
-        }
-        assert_eq!(
-            merged.notes,
-            ["left out, as true of the first model alone: model.onnx_data, model.safetensors"]
-        );
-        let left = |file: &str| !to.join(file).exists();
-        assert!(left("model.safetensors") && left("model.onnx_data") && left("other"), "{graphs:?}");
-        assert!(settings.is_none_or(|(file, _)| to.join(file).is_file()));
-    }
-}
-
-#[test]
-fn every_file_of_settings_that_differs_is_told() {
-    let root = tempfile::tempdir().unwrap();
-    let [a, b] = ["a", "b"].map(|name| folder_of(root.path(), name, &["onnx/model.onnx"], 1.0));
-    let tokenizer = |rest: &str| format!("{{\"model\": {{\"vocab\": {{}}}}, \"added_tokens\": [], {rest}}}");
-    let files = [
-        // Their bytes differ, what they say doesn't; padding isn't used.
-        ("config.json", "{\"a\": 1, \"b\": 2}", "{ \"b\": 2, \"a\": 1 }", false),
-        ("chat_template.jinja", "one", "other", true),
-        ("tokenizer_config.json", "{\"a\": 1}", "{\"a\": 2}", true),
-        ("video_preprocessor_config.json", "{\"fps\": 1}", "{\"fps\": 2}", true),
-        ("special_tokens_map.json", "{}", "{\"eos_token\": \"</s>\"}", true),
-    ];
-    for (file, of_a, of_b, _) in files {
-        fs::write(a.join(file), of_a).unwrap();
-        fs::write(b.join(file), of_b).unwrap();
-    }
-    fs::write(a.join("tokenizer.json"), tokenizer("\"normalizer\": {\"type\": \"NFC\"}")).unwrap();
-    fs::write(b.join("tokenizer.json"), tokenizer("\"padding\": {\"length\": 8}, \"decoder\": null"))
-        .unwrap();
-    let notes = merge(&a, &b, 0.5).write(&root.path().join("merged")).unwrap().notes;
-    let taken = format!("in {}: the first model's is taken", b.display());
-    let mut expected: Vec<_> = files
-        .into_iter()
-        .filter(|(.., differs)| *differs)
-        .map(|(file, ..)| format!("{file} differs {taken}"))
-        .collect();
-    expected.push(format!("tokenizer.json cuts or joins text otherwise {taken}"));
-    expected.sort_unstable();
-    let mut found = notes.clone();
-    found.sort_unstable();
-    assert_eq!(found, expected);
-    fs::write(b.join("tokenizer.json"), tokenizer("\"normalizer\": {\"type\": \"NFC\"}, \"padding\": {}"))
-        .unwrap();
-    let notes = merge(&a, &b, 0.5).write(&root.path().join("again")).unwrap().notes;
-    assert!(!notes.iter().any(|note| note.contains("tokenizer.json")), "{notes:?}");
-}
-
-#[test]
 fn a_place_that_cant_be_written_is_no_fault_of_a_model() {
     let root = tempfile::tempdir().unwrap();
     let [a, b] = ["a", "b"].map(|name| folder_of(root.path(), name, &["onnx/model.onnx"], 1.0));
@@ -434,4 +187,50 @@ fn a_place_that_cant_be_written_is_no_fault_of_a_model() {
         told.contains("nowhere/merged can't be written") && told.contains("name another place"),
         "{told}"
     );
+}
+
+/// A weight that is read in more than one piece, and methods that look at all of it.
+#[test]
+fn a_weight_of_many_pieces_is_merged_as_one() {
+    const COUNT: usize = (8 << 20) / 4 + 3;
+    let root = tempfile::tempdir().unwrap();
+    // What each adds to 1 falls from the first number to the last; the second adds the opposite of half.
+    let added = |index: usize, share: f32| share * (COUNT - index) as f32 / COUNT as f32;
+    let file = |name: &str, share: f32| {
+        let numbers: Vec<f32> = (0..COUNT).map(|index| 1.0 + added(index, share)).collect();
+        fs::write(root.path().join(format!("{name}.data")), floats(&numbers)).unwrap();
+        let mut shape = vec![8];
+        let mut count = COUNT;
+        while count >= 0x80 {
+            shape.push((count & 0x7f | 0x80) as u8);
+            count >>= 7;
+        }
+        shape.push(count as u8);
+        let location =
+            bytes(13, &[bytes(1, b"location"), bytes(2, format!("{name}.data").as_bytes())].concat());
+        let weight = bytes(5, &[shape, vec![2 << 3, 1], bytes(8, b"w"), location].concat());
+        let graph = graph(root.path(), &format!("{name}.onnx"), &[node("Add", "y"), weight]);
+        (graph, numbers)
+    };
+    let ((a, of_a), (b, of_b), (base, _)) = (file("a", 1.0), file("b", -0.5), file("base", 0.0));
+    let dot = |one: &[f32], other: &[f32]| {
+        one.iter().zip(other).map(|(one, other)| f64::from(*one) * f64::from(*other)).sum::<f64>()
+    };
+    let angle = (dot(&of_a, &of_b) / (dot(&of_a, &of_a) * dot(&of_b, &of_b)).sqrt()).acos();
+    let arc = |index: usize| {
+        let shares = ((0.75 * angle).sin() / angle.sin(), (0.25 * angle).sin() / angle.sin());
+        (shares.0 * f64::from(of_a[index]) + shares.1 * f64::from(of_b[index])) as f32
+    };
+    let slerp = root.path().join("slerp");
+    Merge { method: MergeMethod::Slerp, ..merge(&a, &b, 0.25) }.write(&slerp).unwrap();
+    // The heavier has its way, and what it adds is kept where it is among the larger half.
+    let ties = root.path().join("ties");
+    let half = MergeMethod::Ties { density: 0.5 };
+    Merge { method: half, base: Some(base), ..merge(&a, &b, 0.25) }.write(&ties).unwrap();
+    let kept = |index: usize| if index < COUNT.div_ceil(2) { 1.0 + added(index, 1.0) } else { 1.0 };
+    let (slerp, ties) = (last(&slerp.join("a.data"), COUNT), last(&ties.join("a.data"), COUNT));
+    for index in (0..COUNT).step_by(1013).chain(COUNT / 2 - 2..COUNT / 2 + 2).chain(COUNT - 4..COUNT) {
+        assert!((slerp[index] - arc(index)).abs() < 1e-5, "{index}: {}, not {}", slerp[index], arc(index));
+        assert!((ties[index] - kept(index)).abs() < 1e-6, "{index}: {}, not {}", ties[index], kept(index));
+    }
 }
