@@ -280,8 +280,8 @@ impl ModelFolder {
 ///
 /// [`ModelError::Folder`] naming the first that is missing or cut short.
 pub(crate) fn check_data(sessions: &[SessionFile]) -> Result<(), ModelError> {
-    let weights = sessions.iter().filter_map(|file| Weights::of_graph(&file.path).ok());
-    weights.filter_map(|weights| weights.torn().next()).next().map_or(Ok(()), Err)
+    let mut weights = sessions.iter().filter_map(|file| Weights::of_graph(&file.path).ok());
+    weights.find_map(|weights| weights.torn().next()).map_or(Ok(()), Err)
 }
 
 /// The family of a folder, from its files of settings alone.

@@ -335,7 +335,7 @@ fn a_crop_that_no_memory_holds_is_refused_before_it_is_made() {
     for side in [65_536, u32::MAX] {
         let text = format!(r#"{{"image_processor_type": "CLIPImageProcessor", "crop_size": {side}}}"#);
         let processor = ImageProcessor::from_json(&text).unwrap();
-        let error = processor.process(&image::RgbImage::new(4, 4)).unwrap_err().to_string();
+        let error = processor.process(&RgbImage::new(4, 4)).unwrap_err().to_string();
         assert!(error.contains("`crop_size`") && error.contains(&format!("{side}×{side}")), "{error}");
     }
 }

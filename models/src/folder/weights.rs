@@ -276,6 +276,9 @@ mod tests {
         }
     }
 
+    /// The entries beside the location, the bytes that the file has, and what is wrong.
+    type Case<'a> = (&'a [(&'a str, &'a str)], usize, Option<&'a str>);
+
     #[test]
     fn data_that_ends_before_the_last_weight_is_torn() {
         let entry = |key: &str, value: &str| {
@@ -285,8 +288,7 @@ mod tests {
             let entries = entries.iter().flat_map(|(key, value)| entry(key, value)).collect();
             field(5, &[vec![1 << 3, 4, 2 << 3, 1], entries].concat())
         };
-        // The entries beside the location, the bytes that the file has, and what is wrong.
-        let cases: [(&[(&str, &str)], usize, Option<&str>); 6] = [
+        let cases: [Case; 6] = [
             (&[("offset", "4"), ("length", "16")], 20, None),
             (
                 &[("offset", "4"), ("length", "16")],

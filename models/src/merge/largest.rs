@@ -33,7 +33,6 @@ impl Largest {
     }
 
     /// Sees a number in a pass.
-    #[allow(clippy::cast_possible_truncation, reason = "a digit is small")]
     pub(super) fn see(&mut self, number: f64) {
         let size = number.abs().to_bits();
         if self.is_sought() && high(size, self.unknown) == self.edge {

@@ -84,7 +84,7 @@ impl MergeMethod {
             Self::Dare { density, seed } => {
                 let mut random = ChaCha8Rng::seed_from_u64(seed);
                 random.set_stream(stream);
-                Merging::Drawn { random, count, density, t }
+                Merging::Drawn { random: random.into(), count, density, t }
             }
         })
     }
@@ -105,7 +105,7 @@ pub(super) enum Merging {
     /// The largest of what each adds, where their signs agree.
     Elected { edges: [Largest; 2], t: f64 },
     /// Each number of what the first adds takes two words of what is drawn, and after these each of the second's.
-    Drawn { random: ChaCha8Rng, count: u64, density: f64, t: f64 },
+    Drawn { random: Box<ChaCha8Rng>, count: u64, density: f64, t: f64 },
 }
 
 impl Merging {
@@ -158,12 +158,6 @@ fn sum(one: &[f64], other: &[f64]) -> Vec<f64> {
 }
 
 /// How many of so many are a share of them: one at least.
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "a share of a count is a count"
-)]
 fn share(count: u64, density: f64) -> u64 {
     ((count as f64 * density).round() as u64).clamp(1, count.max(1))
 }

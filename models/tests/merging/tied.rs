@@ -32,12 +32,14 @@ fn folder(root: &Path, name: &str, numbers: &[f32], places: &[(&str, &str)], is_
     folder
 }
 
+/// The second model's numbers, where its weights lie, and what comes of it.
+type Case<'a> = (&'a [f32], [(&'a str, &'a str); 2], Result<[f32; 2], &'a str>);
+
 #[test]
 fn what_is_one_in_the_first_and_two_that_differ_in_the_second_is_refused() {
     let (tied, apart) = ([("x", "0"), ("y", "0")], [("x", "0"), ("y", "8")]);
     let same = Ok([2.0, 3.0]);
-    // The second model's numbers, where its weights lie, and what comes of it.
-    let cases: [(&[f32], [(&str, &str); 2], Result<[f32; 2], &str>); 5] = [
+    let cases: [Case; 5] = [
         (&[3.0, 4.0, 0.0, 0.0], tied, same),
         (&[3.0, 4.0, 3.0, 4.0], apart, same),
         (
