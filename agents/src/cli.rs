@@ -34,7 +34,7 @@ use std::{process::ExitCode, time::Duration};
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use arguments::{Arguments, Command, EvalCommand};
+use arguments::{Arguments, Command, EvalCommand, ModelsCommand};
 use failure::Failure;
 use output::Output;
 
@@ -81,6 +81,8 @@ async fn perform(command: Command, output: &Output) -> Result<u8, Failure> {
         Command::Eval(EvalCommand::Miniwob(options)) => Box::pin(eval::miniwob(options, output)).await,
         Command::Memory(command) => memory::memory(command, output),
         Command::Report(options) => report::report(&options, output),
+        // It tidies up what it has made.
+        Command::Models(ModelsCommand::Merge(options)) => merge::merge(options, output).await,
         Command::Models(command) => {
             Box::pin(watch::unless_interrupted(models::models(command, output))).await
         }
