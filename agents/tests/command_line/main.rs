@@ -7,7 +7,9 @@
     reason = "what fails in a test's own helpers fails the test"
 )]
 
+mod asking;
 mod closed_pipe;
+mod drawn_places;
 mod evaluating;
 mod full_disk;
 mod inspecting;
