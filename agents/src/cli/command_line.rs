@@ -37,7 +37,7 @@ pub(super) fn read() -> Result<Arguments, ExitCode> {
 
 /// Takes a model's address out of what an error repeats: a key may stand anywhere in it. What is wrong with it, its own error says.
 fn veil(error: &mut clap::Error) {
-    let is_address = error.source().is_some_and(|source| source.is::<ModelError>());
+    let is_address = matches!(error.source(), Some(source) if source.is::<ModelError>());
     let repeated = match error.kind() {
         ErrorKind::UnknownArgument => ContextKind::InvalidArg,
         ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
