@@ -377,6 +377,9 @@ pub fn is_bad_input(error: &AgentError) -> bool {
         AgentError::Model(ModelError::Engine(cause)) => {
             cause.downcast_ref::<percept_runtime::DeviceError>().is_some()
         }
+        AgentError::Model(
+            ModelError::Interrupted | ModelError::Cancelled | ModelError::ScriptOver { .. },
+        ) => false,
         AgentError::Model(ModelError::Remote(error)) => error.is_bad_input(),
         AgentError::Model(ModelError::Hub(error)) => error.is_bad_input(),
         AgentError::Screen(error) => {
