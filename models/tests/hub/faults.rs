@@ -95,6 +95,7 @@ async fn what_may_pass_is_asked_again() {
         .await;
     let slow = |after: &str| Fault::Status(429, vec![("retry-after", after.into())], "Slow.".into());
     check(vec![slow("7"), slow("0")], &[None; 3], &[7000, 0]).await;
+    check(vec![status(429)], &[None; 2], &[250]).await;
     let error = check_always(status(503), "can't answer now (503): Not now. Try again later", None).await;
     assert!(matches!(error, ModelError::Hub(HubError::Busy { .. })), "{error:?}");
     check_always(slow("3600"), "it wants to be left alone for 3600 s; Slow.", None).await;
