@@ -53,6 +53,9 @@ async fn what_broke_off_is_taken_up_where_it_did() {
     let half = tiny().file(GRAPH).len() / 2;
     check(vec![Fault::Cut(half)], &[None, Some(half)], &[250]).await;
     check(vec![Fault::Short(half)], &[None, Some(half)], &[250]).await;
+    // Waits begin anew where something came.
+    let ranges = [None, None, Some(half), Some(half)];
+    check(vec![Fault::Gone, Fault::Cut(half), Fault::Gone], &ranges, &[250, 250, 500]).await;
     check(
         vec![Fault::Cut(1), Fault::Cut(1), Fault::Short(9)],
         &[None, Some(1), Some(2), Some(11)],

@@ -51,7 +51,9 @@ async fn what_may_pass_is_asked_again() {
     check([500, 503, 429, 502].map(|passing| status(passing, Vec::new())).into(), &[250, 500, 1000, 2000])
         .await;
     check(vec![slow("7"), slow("0")], &[7000, 0]).await;
-    check(vec![Fault::Cut(0), Fault::Cut(100)], &[250, 500]).await;
+    check(vec![Fault::Gone, Fault::Cut(0), Fault::Cut(100)], &[250, 500, 1000]).await;
+    let error = check_always(Fault::Gone, &[], 5, &["broke off"]).await;
+    assert!(matches!(error, HubError::Cut { .. }), "{error:?}");
     let error = check_always(status(503, Vec::new()), &[], 5, &["can't answer now (503): Not now"]).await;
     assert!(matches!(error, HubError::Busy { .. }), "{error:?}");
     let error = check_always(slow("3600"), &[], 1, &["it wants to be left alone for 3600 s; Not now"]).await;
@@ -69,29 +71,29 @@ async fn what_may_pass_is_asked_again() {
 
 #[tokio::test]
 async fn a_refusal_says_what_to_do() {
-    let token: &[(&str, &str)] = &[("HF_TOKEN", TOKEN)];
     let name = "Check the name and the revision, `test/model@main`; a model that isn't there and one that is private";
     let (unset, set) =
         ("Set HF_TOKEN to a token of an account", "Check that the token in HF_TOKEN is one of");
     let licence = "Its licence must be accepted on the model's page first";
-    // The status and the Hub's code for it, the variables, and what is told.
-    let cases: [(u16, &str, &[(&str, &str)], [&str; 2]); 9] = [
+    // The status and the Hub's code for it, whether there is a token, and what is told.
+    let cases: [(u16, &str, bool, [&str; 2]); 9] = [
         // Private, misspelt, or with a token that ran out.
-        (401, "RepoNotFound", &[], [name, unset]),
-        (401, "RepoNotFound", token, [name, set]),
-        (401, "", &[], [name, unset]),
-        (401, "", token, [name, set]),
-        (404, "RepoNotFound", token, [name, set]),
-        (401, "GatedRepo", &[], [licence, unset]),
-        (403, "GatedRepo", token, [licence, set]),
-        (403, "", token, [licence, set]),
-        (400, "", &[], ["(400)", "Asking the same again won't help"]),
+        (401, "RepoNotFound", false, [name, unset]),
+        (401, "RepoNotFound", true, [name, set]),
+        (401, "", false, [name, unset]),
+        (401, "", true, [name, set]),
+        (404, "RepoNotFound", true, [name, set]),
+        (401, "GatedRepo", false, [licence, unset]),
+        (403, "GatedRepo", true, [licence, set]),
+        (403, "", true, [licence, set]),
+        (400, "", false, ["(400)", "Asking the same again won't help"]),
     ];
-    for (code, kind, variables, parts) in cases {
+    for (code, kind, has_token, parts) in cases {
         let headers = if kind.is_empty() { Vec::new() } else { vec![("x-error-code", kind.to_owned())] };
-        // A server that knows the token may echo it.
-        let said =
-            if variables.is_empty() { String::new() } else { format!(r#"{{"error":"No, {TOKEN}."}}"#) };
+        // A server that is sent the token may echo it.
+        let said = if has_token { format!(r#"{{"error":"No, {TOKEN}."}}"#) } else { String::new() };
+        let token = [("HF_TOKEN", TOKEN)];
+        let variables = if has_token { token.as_slice() } else { &[] };
         let error = check_always(Fault::Status(code, headers, said), variables, 1, &parts).await;
         assert!(matches!(&error, HubError::Refused { status, .. } if *status == code), "{error:?}");
         assert!(error.is_bad_input(), "{error:?}");
