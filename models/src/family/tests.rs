@@ -111,7 +111,7 @@ fn each_dialect_clicks_in_the_scale_of_the_family_that_speaks_it() {
     let in_holos =
         |[x, y]: [u32; 2]| format!(r#"{{"tool_call": {{"tool_name": "click", "x": {x}, "y": {y}}}}}"#);
     let in_smols = || "\nclick(x=0.5031, y=0.5024)\n</code>".to_owned();
-    let folders: [(&str, Map<String, Value>, Option<[u32; 2]>, [u32; 2]); 5] = [
+    let folders = [
         ("qwen2_vl", published(), None, THOUSANDTHS),
         ("qwen3_vl", Map::new(), None, THOUSANDTHS),
         ("qwen2_5_vl", published(), None, RESIZED),
