@@ -378,3 +378,6 @@ fn countable(path: &Path, features: usize) -> Result<usize, ModelError> {
 fn pixel_values(shape: Vec<usize>, data: Vec<f32>) -> (String, HostTensor) {
     ("pixel_values".into(), HostTensor::F32 { shape, data })
 }
+
+#[cfg(test)]
+mod tests;
