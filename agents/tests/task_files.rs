@@ -100,7 +100,7 @@ fn a_whole_file_means_what_it_says() {
     let here = fs::canonicalize(folder.path()).unwrap();
     assert_eq!(task.model, ModelAddress::Scripted(here.join("script.json")));
     assert_eq!((&task.device, task.seed), (&Device::WebGpu(0), 7));
-    assert_eq!(task.context.map(|tokens| tokens.get()), Some(4096));
+    assert_eq!(task.context.map(std::num::NonZeroUsize::get), Some(4096));
     let browser = here.join("page.html").display().to_string();
     assert_eq!(task.screen, ScreenChoice::Browser { browser, size: Some([332, 214]), scale: 1.5 });
     assert_eq!((task.thinking.style, task.thinking.reflect), (Some(Style::React), Reflect::EveryStep));

@@ -39,7 +39,7 @@ async fn a_context_that_a_task_makes_small_is_the_one_that_is_told() {
     assert_eq!(result.outcome, Outcome::Failed, "{}", result.reason);
     assert!(result.reason.contains("16"), "{}", result.reason);
     let kept = Task::read(&folder.path().join("run/run.toml")).unwrap();
-    assert_eq!(kept.context.map(|tokens| tokens.get()), Some(16));
+    assert_eq!(kept.context.map(std::num::NonZeroUsize::get), Some(16));
 }
 
 #[tokio::test]

@@ -68,10 +68,10 @@ fn single(it: &SingleImage, f: &mut Formatter<'_>) -> Result {
     }
     match it.resize {
         Some((TargetSize::Exact { width, height }, filter)) => {
-            write!(f, ", resized to {width}×{height} ({filter})")?
+            write!(f, ", resized to {width}×{height} ({filter})")?;
         }
         Some((TargetSize::ShortestEdge(edge), filter)) => {
-            write!(f, ", its shorter side resized to {edge} ({filter})")?
+            write!(f, ", its shorter side resized to {edge} ({filter})")?;
         }
         Some((TargetSize::Smart(size), filter)) => write!(f, ", resized to {} ({filter})", smart(size))?,
         None => f.write_str(", not resized")?,
@@ -96,24 +96,26 @@ fn squared(it: &SquaredImage, f: &mut Formatter<'_>) -> Result {
 fn tiled(it: &TiledImage, f: &mut Formatter<'_>) -> Result {
     match it.resize {
         Some(FirstSize::LongestEdge(edge)) => {
-            write!(f, "its longer side resized to {edge} ({}), ", it.filter)?
+            write!(f, "its longer side resized to {edge} ({}), ", it.filter)?;
         }
         Some(FirstSize::Exact { width, height }) => {
-            write!(f, "resized to {width}×{height} ({}), ", it.filter)?
+            write!(f, "resized to {width}×{height} ({}), ", it.filter)?;
         }
         None => {}
     }
     let tile = it.tile;
-    match it.split {
-        true => write!(f, "tiles of {tile}×{tile} and the whole"),
-        false => write!(f, "seen as a whole of {tile}×{tile}"),
+    if it.split {
+        write!(f, "tiles of {tile}×{tile} and the whole")
+    } else {
+        write!(f, "seen as a whole of {tile}×{tile}")
     }
 }
 
 fn patched(it: &PatchedImage, f: &mut Formatter<'_>) -> Result {
-    match it.resize {
-        true => write!(f, "resized to {} ({}), ", smart(it.size), it.filter)?,
-        false => f.write_str("not resized, ")?,
+    if it.resize {
+        write!(f, "resized to {} ({}), ", smart(it.size), it.filter)?;
+    } else {
+        f.write_str("not resized, ")?;
     }
     write!(f, "patches of {0}×{0}, {1}×{1} to a feature", it.patch, it.merge)
 }
