@@ -56,8 +56,7 @@ async fn reply(model: &LocalModel, conversation: &Conversation) -> (Vec<u32>, Us
 /// How far first logits are off, relative to the greatest of those expected.
 async fn off(model: &LocalModel, golden: &Golden, expected: &[f32]) -> f32 {
     let logits = model.first_logits(&golden.conversation()).await.unwrap();
-    let largest = expected.iter().fold(0.0_f32, |most, logit| most.max(logit.abs()));
-    greatest_difference(&logits, expected) / largest
+    support::off(&logits, expected)
 }
 
 #[tokio::test]
