@@ -17,7 +17,7 @@ use percept_models::{
 };
 use percept_runtime::{AttentionWindow, CacheForm, Silent};
 use serde::Deserialize;
-use support::{Golden, change_json, copy, data, goldens, greatest_difference, load, set_json};
+use support::{Golden, change_json, copy, data, goldens, load, set_json};
 use tempfile::TempDir;
 
 const FAMILIES: [&str; 4] = ["llama", "mistral", "phi3", "qwen3"];

@@ -14,7 +14,7 @@ use percept_models::{
 use percept_runtime::CacheForm;
 use serde::Deserialize;
 use serde_json::json;
-use support::{Golden, change_json, copy, data, goldens, greatest_difference, load};
+use support::{Golden, change_json, copy, data, goldens, levels_apart, load, off};
 use tokio_util::sync::CancellationToken;
 
 const FOLDER: &str = "janus-tiny";
