@@ -24,7 +24,6 @@ async fn check(folder: &str, golden: &Golden, cache: CacheForm) {
     let off = off(&logits, &golden.first_logits);
     // The README says how far each is, as one machine measured it: 2.2e-6 of the largest at most.
     assert!(off < 1e-5, "{case}: {off}");
-    println!("{case}: first logits {off:.1e} of the largest off");
     // The same again: everything but the last token of the prompt is still in the cache.
     let usage = check_reply(&model, golden, &golden.greedy, &golden.text, &case).await;
     assert_eq!((usage.fresh_tokens, usage.cached_tokens), (1, golden.input_ids.len() - 1), "{case}");
