@@ -4,6 +4,7 @@ mod hands;
 
 use std::{
     collections::HashMap,
+    num::NonZeroUsize,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -195,10 +196,10 @@ impl Assembly {
             _ => Some(DEFAULT_SIZE),
         };
         if let Some(size) = size {
-            let model = self.model(&task.model, &task.device);
+            let model = self.own_model(task);
             return tokio::try_join!(Box::pin(model), Box::pin(self.screen(task, size)));
         }
-        let model = Box::pin(self.model(&task.model, &task.device)).await?;
+        let model = Box::pin(self.own_model(task)).await?;
         let size = model.card().screen.unwrap_or(DEFAULT_SIZE);
         let screen = Box::pin(self.screen(task, size)).await?;
         Ok((model, screen))
@@ -211,7 +212,7 @@ impl Assembly {
             return Ok(true);
         }
         for choice in task.agents.values() {
-            if is_sighted(Box::pin(self.model(&choice.model, &task.device)).await?.card()) {
+            if is_sighted(Box::pin(self.model(&choice.model, &task.device, None)).await?.card()) {
                 return Ok(false);
             }
         }
@@ -230,7 +231,7 @@ impl Assembly {
         let own = veiled.filter(|_| *is_shown);
         let mut toolbox = allowed(task, model, task.tools.allow.as_deref(), own)?;
         for (name, choice) in &task.agents {
-            let model = Box::pin(self.model(&choice.model, &task.device)).await?;
+            let model = Box::pin(self.model(&choice.model, &task.device, None)).await?;
             let has_eyes = is_sighted(model.card());
             let hands = allowed(task, model.as_ref(), choice.tools.as_deref(), veiled.filter(|_| has_eyes))?;
             let screen = plain.filter(|_| has_eyes);
@@ -262,15 +263,24 @@ impl Assembly {
         Ok(toolbox)
     }
 
-    async fn model(&self, address: &ModelAddress, device: &Device) -> Result<Arc<dyn ChatModel>, AgentError> {
-        let key = format!("{address} on {device}");
+    async fn own_model(&self, task: &Task) -> Result<Arc<dyn ChatModel>, AgentError> {
+        self.model(&task.model, &task.device, task.context).await
+    }
+
+    async fn model(
+        &self,
+        address: &ModelAddress,
+        device: &Device,
+        context: Option<NonZeroUsize>,
+    ) -> Result<Arc<dyn ChatModel>, AgentError> {
+        let key = format!("{address} on {device} with {context:?}");
         // A script is read from its beginning by every run.
         let is_shared = !matches!(address, ModelAddress::Scripted(_));
         let loaded = || self.models.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(model) = loaded().get(&key).filter(|_| is_shared) {
             return Ok(Arc::clone(model));
         }
-        let options = LoadOptions { device: device.clone(), ..LoadOptions::default() };
+        let options = LoadOptions { device: device.clone(), context, ..LoadOptions::default() };
         let model = address.open(options, Arc::clone(&self.progress)).await?;
         loaded().insert(key, Arc::clone(&model));
         Ok(model)
@@ -367,6 +377,9 @@ pub fn is_bad_input(error: &AgentError) -> bool {
         AgentError::Model(ModelError::Engine(cause)) => {
             cause.downcast_ref::<percept_runtime::DeviceError>().is_some()
         }
+        AgentError::Model(
+            ModelError::Interrupted | ModelError::Cancelled | ModelError::ScriptOver { .. },
+        ) => false,
         AgentError::Model(ModelError::Remote(error)) => error.is_bad_input(),
         AgentError::Model(ModelError::Hub(error)) => error.is_bad_input(),
         AgentError::Screen(error) => {

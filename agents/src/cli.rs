@@ -3,6 +3,7 @@
 mod arguments;
 mod ask;
 mod classify;
+mod command_line;
 mod compare;
 mod demo;
 mod doctor;
@@ -19,28 +20,32 @@ mod models;
 mod narration;
 mod nearest;
 mod output;
+mod picture_file;
 mod progress;
 mod record;
 mod replay;
 mod report;
 mod resume;
 mod run;
+mod slip;
 mod tools;
 mod verify;
 mod watch;
 
 use std::{process::ExitCode, time::Duration};
 
-use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use arguments::{Arguments, Command, EvalCommand};
+use arguments::{Command, EvalCommand};
 use failure::Failure;
 use output::Output;
 
 /// Reads the command line, does what it says, and gives back the exit code.
 pub(crate) fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match command_line::read() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
     let output = Output::new(arguments.json);
     let filter = EnvFilter::try_from_env("PERCEPT_LOG").unwrap_or_else(|_| EnvFilter::new("error"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();

@@ -43,6 +43,7 @@ pub fn prepare(folder: &Path, seed: u64) -> Result<Task, JournalError> {
             precision: None,
         },
         device: percept_runtime::Device::Auto,
+        context: None,
         seed,
         screen: ScreenChoice::Browser {
             browser: path.display().to_string(),

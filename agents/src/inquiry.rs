@@ -98,8 +98,8 @@ impl Inquiry {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Request`] for no votes, a certainty that isn't one, a certainty that this model can't tell, or boxes
-    /// without an image; otherwise the model's own.
+    /// [`ModelError::Request`] as [`Inquiry::checked`] says, or for a certainty that this model can't tell; otherwise the
+    /// model's own.
     pub async fn put(
         &self,
         model: &dyn ChatModel,
@@ -164,7 +164,13 @@ impl Inquiry {
         Ok(answer)
     }
 
-    fn checked(&self) -> Result<(), ModelError> {
+    /// Whether it can be asked, as far as no model is needed to know; [`Inquiry::put`] looks too.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Request`] for no votes, a certainty that isn't one, sampling out of its range, or boxes without an image.
+    pub fn checked(&self) -> Result<(), ModelError> {
+        self.options.sampling.checked()?;
         let refused = |problem: &str| Err(ModelError::Request(problem.into()));
         if self.votes == 0 {
             return refused("no votes can't be compared: ask for at least one");

@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
@@ -39,6 +40,10 @@ pub struct Task {
     pub model: ModelAddress,
     /// The device; `auto` takes the best there is.
     pub device: Device,
+    /// The most tokens that a conversation with the model may have, where that is to be fewer than it can; only for a
+    /// folder's model. On a device, memory for all of them may be taken at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<NonZeroUsize>,
     /// Where sampling begins; local pages get it as `?seed=N`.
     pub seed: u64,
     /// What the agent looks at.

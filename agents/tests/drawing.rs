@@ -122,6 +122,18 @@ fn what_cant_be_drawn_or_written_is_refused_and_nothing_is_touched() {
     assert_eq!(names(folder.path()), ["notes.png"]);
 }
 
+/// Nobody may make a file there, whoever they are.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_place_that_cant_be_written_is_told_before_a_model_is_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = draw("nowhere", &["A house.", "-o", "/proc/house.png"], folder.path());
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.starts_with("error: /proc/house.png can't be written: "), "{said}");
+    assert!(said.contains("help: name a file in a folder that you may write to, or make room"), "{said}");
+}
+
 #[test]
 fn a_folders_settings_and_the_numbers_are_checked_before_its_graphs_are_read() {
     let cases: [(&str, &[&str], &str); 5] = [

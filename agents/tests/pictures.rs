@@ -146,6 +146,8 @@ fn a_search_says_what_it_searched_for_and_refuses_a_file_that_isnt_there() {
     assert!(picture.contains("by the picture shots/tall.png, m on cpu"), "{picture}");
     let named = told("shots");
     assert!(named.contains("“shots” is taken for words, though a folder is called so"), "{named}");
+    let named = percept(&["nearest", "m", "shots", "shots", "--json"], folder.path());
+    assert!(document(&named)["notes"].to_string().contains("is taken for words"), "{named:?}");
     let sentence = told("a view of logo.png");
     assert!(sentence.contains("“a view of logo.png” is taken for words: no file is called so"), "{sentence}");
     for slip in ["shto.png", "shots/none.JPEG"] {
@@ -370,6 +372,8 @@ fn what_makes_no_sense_is_bad_input_with_a_remedy() {
         (&["nearest", "m", "words", "empty"], "there is no file in empty"),
         (&["nearest", "m", " ", "shots"], "a text is empty"),
         (&["embed", "m"], "there is nothing to embed"),
+        // Before a model is loaded, and before pictures are embedded for nothing.
+        (&["embed", "nowhere", "shots/wide.png", "shots/torn.png"], "shots/torn.png: can't be decoded"),
         (&["embed", "m", "--text", ""], "a text is empty"),
     ];
     for (arguments, problem) in cases {

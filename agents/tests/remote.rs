@@ -145,5 +145,31 @@ fn a_model_that_cant_be_asked_is_told_with_what_helps() {
         let error = text(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{error}");
         assert!(error.contains(part), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+}
+
+#[test]
+fn a_key_in_an_address_that_cant_be_read_is_in_no_error() {
+    let address = "openai:https://me:secret@host/v1#x";
+    let cases: [(&[&str], &str); 7] = [
+        (&["ask", address, "What?"], "'openai:[…]' for '<MODEL>'"),
+        (&["ask", "opnai:https://me:secret@host/v1#x", "What?"], "`opnai:` isn't a kind of address"),
+        (&["run", "task.toml", "--model", address], "'openai:[…]' for '--model"),
+        (&["models", "compare", address, "m", "--images", "a.png"], "'openai:[…]' for '<A>'"),
+        // Where no model belongs.
+        (&["models", "inspect", "m", address], "unexpected argument 'openai:[…]'"),
+        (&[address], "unrecognized subcommand 'openai:[…]'"),
+        (&["ask", "m#q 4", "What?"], "'m#q 4' for '<MODEL>'"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, part) in cases {
+        for flag in [&[][..], &["--json"]] {
+            let output = percept(&[arguments, flag].concat(), folder.path());
+            let (told, error) = (text(&output.stdout), text(&output.stderr));
+            assert_eq!(output.status.code(), Some(2), "{error}");
+            assert!(error.contains(part), "{arguments:?}: {error}");
+            assert!(!(told + &error).contains("secret"), "{error}");
+        }
     }
 }

@@ -51,6 +51,7 @@ const WHOLE: &str = r#"
 task   = "Log in as ada."
 model  = "scripted:script.json"
 device = "webgpu"
+context = 4096
 seed   = 7
 [screen]
 browser = "page.html"
@@ -99,6 +100,7 @@ fn a_whole_file_means_what_it_says() {
     let here = fs::canonicalize(folder.path()).unwrap();
     assert_eq!(task.model, ModelAddress::Scripted(here.join("script.json")));
     assert_eq!((&task.device, task.seed), (&Device::WebGpu(0), 7));
+    assert_eq!(task.context.map(std::num::NonZeroUsize::get), Some(4096));
     let browser = here.join("page.html").display().to_string();
     assert_eq!(task.screen, ScreenChoice::Browser { browser, size: Some([332, 214]), scale: 1.5 });
     assert_eq!((task.thinking.style, task.thinking.reflect), (Some(Style::React), Reflect::EveryStep));
@@ -218,6 +220,7 @@ fn every_mistake_is_named_with_its_line_and_a_remedy() {
         ),
         ("task = \"x\"\nseed = -1", "2:8: integer `-1` is out of range", "write a whole number, 0 or more"),
         ("task = \"x", "1:10: invalid basic string", "the file is written in TOML"),
+        ("task = \"x\"\ncontext = 0", "2:11: a context of no tokens", "write 1 or more"),
         ("task = \"x\"\ndevice = \"gpu\"", "2:10: no device is named `gpu`", "there are: auto, cpu, cuda:N"),
         (
             "task = \"x\"\nmodel = \"bundled:glans\"",

@@ -30,6 +30,19 @@ async fn one_works_through_a_task_without_a_screen() {
 }
 
 #[tokio::test]
+async fn a_context_that_a_task_makes_small_is_the_one_that_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let text =
+        "task = \"Say it.\"\nmodel = TEXT\ndevice = \"cpu\"\ncontext = 16\n[tools]\nallow = [\"finish\"]\n";
+    let made = assembled(folder.path(), text).await.unwrap();
+    let result = made.agent.run(made.task.task.clone()).outcome().await;
+    assert_eq!(result.outcome, Outcome::Failed, "{}", result.reason);
+    assert!(result.reason.contains("16"), "{}", result.reason);
+    let kept = Task::read(&folder.path().join("run/run.toml")).unwrap();
+    assert_eq!(kept.context.map(std::num::NonZeroUsize::get), Some(16));
+}
+
+#[tokio::test]
 async fn one_is_refused_what_needs_eyes_and_told_so() {
     let base = "task = \"Press it.\"\nmodel = TEXT\ndevice = \"cpu\"\n";
     let glance = "task = \"Press it.\"\nmodel = \"bundled:glance\"\ndevice = \"cpu\"\n";

@@ -125,6 +125,14 @@ DONE = {
 CALLED = text("assistant", "", tool_calls=[called(1, "click", CALL["function"]["arguments"])])
 BOTH = text("assistant", "Both.", tool_calls=[called(2, "click", {"x": 1, "y": 2}), called(3, "finish", {"note": "é"})])
 RESULTS = [result(2, "click", "clicked"), result(3, "finish", "over")]
+
+
+def in_parts(said):
+    """The message with its text as a list of one part, as a processor's template gets it."""
+    content = said["content"]
+    return said if isinstance(content, list) else text(said["role"], [{"type": "text", "text": content}])
+
+
 SEEN = text("user", [{"type": "image"}, {"type": "text", "text": "What changed? "}, {"type": "image"}])
 CONVERSATIONS = {
     "question": {"messages": [ASK]},
@@ -136,6 +144,8 @@ CONVERSATIONS = {
     "a call and its result": {"messages": [ASK, CALLED, result(1, "click", "clicked")], "tools": [TOOL, DONE]},
     "calls": {"messages": [ASK, CALLED, result(1, "click", "clicked"), BOTH, *RESULTS, ANSWER, ASK], "tools": [TOOL, DONE]},
     "pictures": {"messages": [SYSTEM, SEEN, ANSWER, SEEN]},
+    "pictures in parts": {"messages": [in_parts(said) for said in (SYSTEM, SEEN, ANSWER, SEEN)]},
+    "pictures and tools": {"messages": [in_parts(said) for said in (SYSTEM, SEEN)], "tools": [TOOL, DONE]},
 }
 
 

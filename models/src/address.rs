@@ -168,6 +168,12 @@ impl ModelAddress {
                 "a window is for models on this machine, and {self} is none: leave it out"
             )));
         }
+        if options.context.is_some() && matches!(self, Self::Scripted(_) | Self::Remote(_)) {
+            return Err(ModelError::Request(format!(
+                "a shorter context is for models on this machine, and {self} is none: leave it out, or tell how much a remote \
+                 model's API takes with `?context=TOKENS` in its address"
+            )));
+        }
         match self {
             Self::Scripted(path) => Ok(Arc::new(ScriptedModel::of_file(path)?)),
             Self::Remote(address) => {

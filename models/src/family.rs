@@ -353,6 +353,12 @@ pub(crate) fn of_folder(folder: &Path, config: &ModelConfig) -> Result<Box<dyn F
         "qwen2" => Ok(text_only::named("qwen2")),
         "qwen3" => Ok(text_only::named("qwen3")),
         "gemma3_text" => Ok(text_only::named("gemma3_text")),
+        "multi_modality" => Err(ModelError::Folder {
+            path: config_path(folder),
+            problem: "it is Janus in the words of its first code (`multi_modality`), which aren't read here"
+                .into(),
+            remedy: "Take a folder in transformers' words, whose `model_type` is `janus`".into(),
+        }),
         unknown => Err(ModelError::Folder {
             path: config_path(folder),
             problem: format!("the family `{unknown}` isn't hosted in this version"),
@@ -378,3 +384,6 @@ fn countable(path: &Path, features: usize) -> Result<usize, ModelError> {
 fn pixel_values(shape: Vec<usize>, data: Vec<f32>) -> (String, HostTensor) {
     ("pixel_values".into(), HostTensor::F32 { shape, data })
 }
+
+#[cfg(test)]
+mod tests;

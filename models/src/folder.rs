@@ -12,6 +12,7 @@ mod layout;
 mod percept;
 mod precision;
 mod survey;
+mod tokens;
 mod video;
 mod weights;
 
@@ -156,6 +157,7 @@ impl ModelFolder {
                 .into_iter()
                 .chain(dialect.note())
                 .chain(family.note())
+                .chain(config.unmet(family.prompt_encoder().is_some_and(|encoder| encoder.no_repeat > 0)))
                 .collect(),
             config,
             family,
@@ -163,7 +165,7 @@ impl ModelFolder {
             tokenizer,
             sessions,
         };
-        folder.check_tokens()?;
+        tokens::check(&folder)?;
         check_data(&folder.sessions)?;
         Ok(folder)
     }
@@ -216,60 +218,6 @@ impl ModelFolder {
         tokens.sort_unstable();
         tokens.dedup();
         tokens
-    }
-
-    /// A tokenizer of another model gives prompts that mean nothing: noticed here, not in the replies.
-    fn check_tokens(&self) -> Result<(), ModelError> {
-        let path = self.path.join("tokenizer.json");
-        let contradiction = |problem: String| ModelError::Folder {
-            path: path.clone(),
-            problem,
-            remedy: "Take `tokenizer.json` and `config.json` from the same model".into(),
-        };
-        if self.family.sees() && !self.family.prepends_features() {
-            let token = self.family.image_token();
-            let id = self.tokenizer.token_to_id(token);
-            let Some(said) = self.config.image_token_id else {
-                let problem = "it has neither `image_token_id` nor `image_token_index`";
-                return Err(bad(&config_path(&self.path), problem.into()));
-            };
-            if id != Some(said) {
-                return Err(contradiction(format!(
-                    "its image token `{token}` has {}, `config.json` says {said}",
-                    id.map_or("no id".into(), |id| format!("the id {id}")),
-                )));
-            }
-            // What a template writes for an image is looked for in all of its text: a mark that is no token of its own
-            // would stay there as letters, and an empty one would be found without end.
-            let placeholder = self.family.placeholder();
-            if placeholder.is_empty() || self.tokenizer.token_to_id(placeholder).is_none() {
-                return Err(contradiction(format!(
-                    "it has no token `{placeholder}`, which stands for an image"
-                )));
-            }
-        }
-        let marks = self.family.image_vocabulary().map(|vocabulary| vocabulary.marks.as_slice());
-        if let Some(mark) =
-            marks.unwrap_or_default().iter().find(|mark| self.tokenizer.token_to_id(mark).is_none())
-        {
-            return Err(contradiction(format!(
-                "it has no token `{mark}`, which marks an image in a prompt: as letters it would mark nothing"
-            )));
-        }
-        if let Some(end) = self.template.special_token("eos_token")
-            && self.tokenizer.token_to_id(end).is_none()
-        {
-            return Err(contradiction(format!(
-                "it has no `{end}`, which `tokenizer_config.json` names as `eos_token`: no reply would end"
-            )));
-        }
-        let largest = self.tokenizer.get_vocab(true).into_values().max().unwrap_or(0) as usize;
-        match self.config.text.vocabulary {
-            Some(vocabulary) if largest >= vocabulary => Err(contradiction(format!(
-                "it has a token {largest}, but the model has only {vocabulary} (`vocab_size` in `config.json`)"
-            ))),
-            _ => Ok(()),
-        }
     }
 }
 

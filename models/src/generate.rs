@@ -1,7 +1,10 @@
 //! What is asked of a model: how to choose tokens, when to stop, and what a reply may be.
 
+use percept_runtime::{Chooser, Sampling as EngineSampling};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
+
+use crate::ModelError;
 
 /// How the next token is chosen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,6 +24,22 @@ pub struct Sampling {
 impl Default for Sampling {
     fn default() -> Self {
         Self { temperature: 0.0, top_p: 1.0, min_p: 0.0, repetition_penalty: 1.0, seed: 0 }
+    }
+}
+
+impl Sampling {
+    /// Whether tokens can be chosen so; no model is needed to know.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Request`] naming the setting that lies outside its range.
+    pub fn checked(&self) -> Result<(), ModelError> {
+        Chooser::new(self.of_engine()).map(drop).map_err(|error| ModelError::Request(error.to_string()))
+    }
+
+    pub(crate) fn of_engine(&self) -> EngineSampling {
+        let Self { temperature, top_p, min_p, repetition_penalty, seed } = *self;
+        EngineSampling { temperature, top_p, min_p, repetition_penalty, seed }
     }
 }
 

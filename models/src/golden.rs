@@ -30,7 +30,7 @@ pub struct Golden {
     pub(crate) prompt: Option<String>,
     /// The tokens of the prompt with every image's placeholder expanded.
     pub(crate) input_ids: Option<Vec<u32>>,
-    /// What the image processor gives: a shape, and little-endian 32-bit floats as base64 or by their checksum.
+    /// What the image processor gives: its shape, and little-endian 32-bit floats as base64 or by their checksum.
     pub(crate) pixel_values: Option<GoldenPixels>,
     /// Where the prompt's tokens stand: times, heights and widths.
     pub(crate) position_ids: Option<[Vec<i64>; 3]>,
@@ -54,6 +54,7 @@ pub(crate) struct GoldenReply {
 /// Pixel values as they are kept.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct GoldenPixels {
+    pub(crate) shape: Vec<usize>,
     pub(crate) base64: Option<String>,
     /// Of many: the checksum of their bytes.
     pub(crate) sha256: Option<String>,
@@ -155,13 +156,20 @@ impl Golden {
     }
 
     /// What is expected of a decoder in this precision, and the precision that it was recorded in; what is wrong with the case,
-    /// if it has one of this precision that is no reply.
+    /// if it has one of this precision that is no reply, or one without a token, which any model would hold to.
     pub(crate) fn expected(&self, precision: &str) -> Result<(GoldenReply, String), String> {
-        let Some(own) = self.others.get(precision) else { return Ok((self.full.clone(), "fp32".into())) };
-        let reply = GoldenReply::deserialize(own);
-        let reply =
-            reply.map_err(|error| format!("`{precision}` of `{}` is no reply: {error}", self.name))?;
-        Ok((reply, precision.into()))
+        let (reply, against) = match self.others.get(precision) {
+            None => (self.full.clone(), "fp32"),
+            Some(own) => {
+                let reply = GoldenReply::deserialize(own);
+                let no_reply = |error| format!("`{precision}` of `{}` is no reply: {error}", self.name);
+                (reply.map_err(no_reply)?, precision)
+            }
+        };
+        if reply.greedy.is_empty() {
+            return Err(format!("the reply of `{}` in {against} has no token (`greedy`)", self.name));
+        }
+        Ok((reply, against.into()))
     }
 }
 
@@ -217,6 +225,17 @@ mod tests {
             torn.expected("q4").unwrap_err(),
             "`q4` of `case` is no reply: missing field `first_logits`"
         );
+    }
+
+    #[test]
+    fn a_reply_without_a_token_is_an_error_in_each_precision() {
+        let silent = golden(&serde_json::json!({ "greedy": [] }));
+        let error = silent.expected("q4").unwrap_err();
+        assert_eq!(error, "the reply of `case` in fp32 has no token (`greedy`)");
+        let silent = golden(&serde_json::json!({ "q4": { "first_logits": [2.0], "greedy": [] } }));
+        let error = silent.expected("q4").unwrap_err();
+        assert_eq!(error, "the reply of `case` in q4 has no token (`greedy`)");
+        assert!(silent.expected("fp16").is_ok());
     }
 
     #[test]

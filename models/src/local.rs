@@ -144,6 +144,9 @@ impl ChatModel for LocalModel {
         options: &Generate,
     ) -> Result<Generation, ModelError> {
         let inner = &self.inner;
+        if options.max_tokens == 0 {
+            return Err(ModelError::Request("a reply of no tokens can't be asked for".into()));
+        }
         let told = Told::of(inner, conversation, &options.reply, options.think)?;
         let prompt = prompt::prepare(inner, conversation, told).await?;
         let plan = ReplyPlan::of(inner, &prompt, options)?;

@@ -20,6 +20,7 @@ mod resize;
 mod single;
 mod squared;
 mod tiled;
+mod told;
 mod video;
 mod written;
 

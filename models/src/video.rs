@@ -14,7 +14,7 @@ use std::{
 
 use image::RgbImage;
 
-use crate::{ContentHash, ModelError};
+use crate::{ContentHash, LoadedImage, ModelError};
 
 /// How long a picture of a folder is shown, if nobody says otherwise: one second.
 pub const DEFAULT_FRAME: Duration = Duration::from_secs(1);
@@ -43,7 +43,12 @@ enum Source {
 impl Video {
     /// Whether a path is a video: a folder, or an image with more than one frame. What can't be read is none.
     pub fn is_at(path: &Path) -> bool {
-        path.is_dir() || std::fs::read(path).is_ok_and(|bytes| animation::is_animated(&bytes))
+        path.is_dir() || LoadedImage::bytes_of(path).is_ok_and(|bytes| Self::is_animated(&bytes))
+    }
+
+    /// Whether these are the bytes of an image with more than one frame.
+    pub fn is_animated(bytes: &[u8]) -> bool {
+        animation::is_animated(bytes)
     }
 
     /// Opens an animated GIF, PNG or WebP, or a folder of pictures, which are taken in the order of their names, numbers
@@ -59,7 +64,16 @@ impl Video {
             let shown = std::iter::repeat_n(DEFAULT_FRAME, files.len());
             return Self::new(Source::Files(files.into()), shown).map_err(|_| named(path, &TOO_LONG));
         }
-        let bytes: Arc<[u8]> = std::fs::read(path).map_err(|error| named(path, &error))?.into();
+        Self::of_bytes(path, LoadedImage::bytes_of(path)?)
+    }
+
+    /// The animated GIF, PNG or WebP whose file has these bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Video::open`].
+    pub fn of_bytes(path: &Path, bytes: impl Into<Arc<[u8]>>) -> Result<Self, ModelError> {
+        let bytes = bytes.into();
         let shown = animation::durations(&bytes).map_err(|error| named(path, &error))?;
         let source = Source::Animation { path: path.to_owned(), bytes };
         Self::new(source, shown).map_err(|_| named(path, &TOO_LONG))

@@ -368,3 +368,29 @@ async fn a_folder_can_ask_for_torchvisions_pixels() {
     let least = asked.iter().zip(&usual).map(|(a, b)| a.cosine(b)).fold(1.0, f32::min);
     assert!(least > 0.999, "{least}");
 }
+
+/// The ids of transformers' `Siglip2Tokenizer`, for a tokenizer that keeps capitals.
+#[tokio::test]
+async fn texts_of_siglip_2_are_read_in_lower_case() {
+    let made = data("siglip2");
+    let golden: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(made.join("golden.json")).unwrap()).unwrap();
+    let texts = golden["texts"].as_array().unwrap();
+    let words: Vec<String> = texts.iter().map(|text| text["text"].as_str().unwrap().to_owned()).collect();
+    let ids: Vec<Vec<u32>> =
+        texts.iter().map(|text| serde_json::from_value(text["ids"].clone()).unwrap()).collect();
+    for (class, is_lowered) in [
+        ("Siglip2Tokenizer", true),
+        ("GemmaTokenizer", true),
+        ("GemmaTokenizerFast", true),
+        ("TokenizersBackend", false),
+    ] {
+        let (_kept, path) = copy("siglip-tiny");
+        fs::copy(made.join("tokenizer.json"), path.join("tokenizer.json")).unwrap();
+        let mut settings = golden["tokenizer"].clone();
+        settings["tokenizer_class"] = class.into();
+        fs::write(path.join("tokenizer_config.json"), settings.to_string()).unwrap();
+        let found = open(&path, "cpu").await.unwrap().token_ids(&words).unwrap();
+        assert_eq!(found == ids, is_lowered, "{class}: {found:?}");
+    }
+}

@@ -141,7 +141,10 @@ async fn a_processor_or_a_decoder_of_another_kind_is_named() {
 fn an_older_configuration_has_the_decoders_sizes_at_its_top() {
     let (_kept, path) = copy("qwen2_vl-tiny");
     let newer = ModelConfig::of_folder(&path, None).unwrap();
-    assert_eq!((newer.text.hidden_size, newer.text.head_dim, newer.text.context), (Some(48), Some(16), 512));
+    assert_eq!(
+        (newer.text.hidden_size, newer.text.usual_head_dim, newer.text.context),
+        (Some(48), Some(16), 512)
+    );
     change_json(&path.join("config.json"), |config| {
         let text = config.as_object_mut().unwrap().remove("text_config").unwrap();
         for (key, value) in text.as_object().unwrap() {

@@ -14,11 +14,12 @@ use std::{
 };
 
 use percept_models::{
-    ChatModel, Content, Conversation, ImageContent, ImageProcessor, LayoutKind, Message, ModelFolder, Role,
+    ChatModel, Content, Conversation, ImageContent, ImageProcessor, LayoutKind, LoadOptions, Message,
+    ModelFolder, Role, verify,
 };
-use percept_runtime::CacheForm;
+use percept_runtime::{CacheForm, Silent};
 use serde_json::json;
-use support::{Golden, copy, data, goldens, load, off, set_json};
+use support::{Golden, change_json, copy, data, goldens, load, off, set_json};
 use tempfile::TempDir;
 
 const FAMILY: &str = "phi3_v-tiny";
@@ -50,6 +51,29 @@ async fn phi_answers_as_its_reference_does() {
         whole::check_all(FAMILY, cache).await;
     }
     whole::check_tokenizer(FAMILY);
+}
+
+/// Its goldens keep pixel values by their checksum alone.
+#[tokio::test]
+async fn goldens_hold_by_a_checksum_and_not_by_another() {
+    let (_kept, path) = copy(FAMILY);
+    let options =
+        || LoadOptions { device: "cpu".parse().unwrap(), threads: Some(1), ..LoadOptions::default() };
+    let verdicts = verify(&path, options(), Arc::new(Silent)).await.unwrap();
+    assert!(verdicts.iter().all(|verdict| verdict.holds(1e-4)), "{verdicts:#?}");
+    let values: Vec<usize> =
+        verdicts.iter().filter_map(|verdict| Some(verdict.pixels_differing?[1])).collect();
+    assert!(values.len() > 2 && values.iter().all(|values| *values > 0), "{values:?}");
+
+    change_json(&path.join("golden.json"), |goldens| {
+        let cases = goldens.as_array_mut().unwrap();
+        cases.retain(|case| case["pixel_values"].is_object());
+        cases.truncate(1);
+        cases[0]["pixel_values"]["sha256"] = json!("0".repeat(64));
+    });
+    let verdicts = verify(&path, options(), Arc::new(Silent)).await.unwrap();
+    assert_eq!(verdicts[0].pixels_differing, Some([values[0]; 2]));
+    assert!(!verdicts[0].holds(1e-4), "{verdicts:#?}");
 }
 
 #[tokio::test]

@@ -281,6 +281,13 @@ async fn a_special_token_in_a_message_is_text() {
 }
 
 #[tokio::test]
+async fn a_reply_of_no_tokens_is_refused() {
+    let options = Generate { max_tokens: 0, ..Generate::default() };
+    let error = smolvlm().await.generate(&task("Say it."), &options).await.map(drop).unwrap_err();
+    assert!(matches!(&error, ModelError::Request(problem) if problem.contains("no tokens")), "{error}");
+}
+
+#[tokio::test]
 async fn a_conversation_that_cant_be_taken_is_refused() {
     let model = smolvlm().await;
     let long = Conversation::from_iter([Message::text(Role::User, "word ".repeat(600))]);

@@ -104,6 +104,10 @@ fn what_is_no_video_is_named() {
     refused(&path("missing.gif"), "No such file");
     fs::write(path("words.gif"), "words").unwrap();
     refused(&path("words.gif"), "not an image");
+    // More than any memory holds; nothing of it is on the disk.
+    fs::File::create(path("film.mp4")).unwrap().set_len(1 << 40).unwrap();
+    assert!(!Video::is_at(&path("film.mp4")));
+    refused(&path("film.mp4"), "not an image");
     for (name, format) in [("still.png", ImageFormat::Png), ("still.webp", ImageFormat::WebP)] {
         picture(0).save_with_format(path(name), format).unwrap();
         assert!(!Video::is_at(&path(name)));

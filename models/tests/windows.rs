@@ -194,7 +194,7 @@ async fn a_decoder_that_a_window_would_make_wrong_is_refused() {
     };
     // The last hides nothing: it is as long as the context.
     for (own, used, refused) in
-        [(32, None, true), (32, Some(true), true), (32, Some(false), false), (512, Some(true), false)]
+        [(32, None, false), (32, Some(true), true), (32, Some(false), false), (512, Some(true), false)]
     {
         set_json(&path.join("config.json"), "sliding_window", own.into());
         set_json(&path.join("config.json"), "use_sliding_window", used.into());

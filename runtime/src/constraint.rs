@@ -4,6 +4,7 @@
 //! each token which ones may come, and after it which ones must. The work is done by `llguidance`
 //! (<https://github.com/guidance-ai/llguidance>): an Earley parser over a trie of the vocabulary.
 
+mod dense;
 mod grammar;
 mod lark;
 mod mask;

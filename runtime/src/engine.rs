@@ -183,6 +183,10 @@ pub struct DecoderShape {
     pub kv_heads: Option<usize>,
     /// Numbers in one head of one token.
     pub head_dim: Option<usize>,
+    /// Heads of keys and values where neither it nor the graph says: a graph that says otherwise is right.
+    pub usual_kv_heads: Option<usize>,
+    /// The same of the numbers in one head of one token.
+    pub usual_head_dim: Option<usize>,
     /// Numbers in one token's embedding.
     pub hidden: Option<usize>,
     /// Tokens that are scored.

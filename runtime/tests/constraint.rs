@@ -46,8 +46,16 @@ fn vocabulary(tokenizer: &Tokenizer, end_tokens: &[u32]) -> Arc<Vocabulary> {
 /// Has a reply written under a grammar: what it forces must be what the reply says, what it leaves open is taken
 /// from the reply. Gives the number of forced tokens, or where the reply was refused.
 fn write(tokenizer: &Tokenizer, grammar: &Grammar, reply: &str) -> Result<usize, String> {
-    let vocabulary = vocabulary(tokenizer, &[END]);
-    let mut constraint = grammar.compile(&vocabulary).unwrap();
+    written(tokenizer, &vocabulary(tokenizer, &[END]), grammar, reply)
+}
+
+fn written(
+    tokenizer: &Tokenizer,
+    vocabulary: &Arc<Vocabulary>,
+    grammar: &Grammar,
+    reply: &str,
+) -> Result<usize, String> {
+    let mut constraint = grammar.compile(vocabulary).unwrap();
     let tokens = encode(tokenizer, reply);
     let said = |count: usize| tokenizer.decode(&tokens[..count], false).unwrap();
     let (mut place, mut forced_count) = (0, 0);
@@ -310,6 +318,53 @@ fn a_text_with_tokens_in_it_is_written_with_them() {
         let twice = "a</tool_call>b<tool_call><tool_call>c";
         assert!(write(&tokenizer, &Grammar::of(Form::Text(twice.to_owned())), twice).is_ok());
     }
+}
+
+/// Gemma 3's tokenizer has a token for images, and models that read text alone no score for it; `Phi-4-mini`'s ids leave some out.
+#[test]
+fn tokens_without_a_score_and_ids_without_a_token_leave_a_model_its_calls() {
+    let grammar = special(60);
+    let reply = "The button <hole> is \u{10fffd}262.<act>{\"tool\":\"click\",\"point\":[12,200]}";
+    for (name, tokenizer) in [("merging", merging(&WORDS)), ("pieces", pieces())] {
+        let count = tokenizer.get_vocab_size(true);
+        let expected = write(&tokenizer, &grammar, reply).unwrap();
+        let mut unscored = tokenizer.clone();
+        unscored.add_tokens(&[AddedToken::from("<image>", true), AddedToken::from("<audio>", true)]);
+        let vocabulary = Arc::new(Vocabulary::from_tokenizer(&unscored, &[END], count).unwrap());
+        assert_eq!(written(&unscored, &vocabulary, &grammar, reply), Ok(expected), "{name}");
+        // It is read as the letters that the model can write, and never as the token.
+        let text = Grammar::of(Form::Text("<image>".to_owned()));
+        assert_eq!(text.compile(&vocabulary).unwrap().forced().unwrap(), encode(&tokenizer, "<image>"));
+        let named = Grammar::of(Form::Special("<image>".to_owned())).compile(&vocabulary).err();
+        assert!(named.unwrap().to_string().contains("no special token <image>"), "{name}");
+        let more = AddedToken::from("more", false);
+        unscored.add_tokens(&[more]);
+        let error = Vocabulary::from_tokenizer(&unscored, &[END], count).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("it has {} tokens, but the model scores {count}", count + 3)),
+            "{error}"
+        );
+
+        let holed = with_holes(&tokenizer, &[7, 100, 101, 102]);
+        let vocabulary = Arc::new(Vocabulary::from_tokenizer(&holed, &[END], count + 9).unwrap());
+        assert_eq!(written(&holed, &vocabulary, &grammar, reply), Ok(expected), "{name}");
+        for hole in [7, 100, 101, 102] {
+            let mut constraint = grammar.compile(&vocabulary).unwrap();
+            assert!(!constraint.mask().unwrap().allows(hole), "{name}: {hole}");
+        }
+    }
+}
+
+/// The same tokenizer, whose ids leave these out.
+fn with_holes(tokenizer: &Tokenizer, holes: &[u32]) -> Tokenizer {
+    let mut file: Value = serde_json::from_str(&tokenizer.to_string(false).unwrap()).unwrap();
+    let moved = |id: &Value| {
+        holes.iter().fold(id.as_u64().unwrap(), |id, hole| id + u64::from(id >= u64::from(*hole)))
+    };
+    for id in file["model"]["vocab"].as_object_mut().unwrap().values_mut() {
+        *id = moved(id).into();
+    }
+    Tokenizer::from_bytes(file.to_string()).unwrap()
 }
 
 #[test]

@@ -2,42 +2,47 @@
 
 use std::path::Path;
 
-use anyhow::anyhow;
 use percept::{
     Answer, Inquiry,
-    models::{Found, Generate, LoadOptions, ModelCard, ModelError, Sampling},
+    models::{Found, Generate, LoadOptions, ModelCard, Sampling, StopReason},
     runtime::{AttentionWindow, CacheForm},
-    tools::{
-        PixelRegion,
-        image::{ImageFormat, Rgb, RgbImage},
-    },
+    tools::PixelRegion,
 };
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
+mod places;
 mod request;
 
-use self::request::Request;
+use self::{
+    places::{boxes, drawn},
+    request::Request,
+};
 use super::{
     arguments::AskOptions,
-    failure::Failure,
+    failure::{BROKEN, Failure},
+    narration::plain,
     output::{Ink, Output},
+    picture_file::PictureFile,
     progress::Bars,
 };
 
 /// The exit code of a question that got no answer.
 const ABSTAINED: u8 = 1;
-/// The colour and the width of a drawn box, in pixels.
-const DRAWN: Rgb<u8> = Rgb([230, 30, 80]);
-const STROKE: u32 = 2;
 
 /// Asks, and prints the answer while it is written, where nothing can withhold it.
 pub(crate) async fn ask(options: AskOptions, output: &Output) -> Result<u8, Failure> {
-    if let Some(path) = &options.draw {
-        can_be_drawn(path)?;
-    }
     let mut request = Request::read(&options, output)?;
     // What needs no model to be known is told before one is fetched and loaded.
     request.says_something(&options.model.to_string(), options.model.may_caption())?;
+    let cancel = CancellationToken::new();
+    let mut inquiry = inquiry(&options, &request, &cancel);
+    // Images may yet be made of videos.
+    let known = Inquiry { boxes: options.boxes && !request.has_videos(), ..inquiry.clone() };
+    known.checked().map_err(Failure::of_request)?;
+    let files = options.images_and_question.iter().chain(options.shots.iter().step_by(2));
+    let files: Vec<&Path> = files.map(Path::new).collect();
+    let picture = options.draw.as_ref().map(|path| PictureFile::begin(path, &files)).transpose()?;
     let window = options.window.map(|recent| AttentionWindow { sinks: options.sinks, recent });
     // Where a window lets something go, the cache must lie where it can be cut.
     let cache = if window.is_some() { CacheForm::Host } else { CacheForm::Auto };
@@ -48,85 +53,103 @@ pub(crate) async fn ask(options: AskOptions, output: &Output) -> Result<u8, Fail
     let card = model.card();
     let adapted = request.adapt(model.as_ref())?;
     request.suits(card, model.captions())?;
-    for note in &card.notes {
-        output.say(&output.ink(Ink::Soft, &format!("note: {note}")));
-    }
-    let sampling = Sampling { temperature: options.temperature, seed: options.seed, ..Sampling::default() };
-    let thought = if options.think { options.thought_tokens } else { 0 };
-    let inquiry = Inquiry {
-        options: Generate {
-            sampling,
-            think: options.think,
-            max_tokens: options.max_tokens.saturating_add(thought),
-            max_thought_tokens: thought,
-            stop_at_end: !options.ignore_end,
-            ..Generate::default()
-        },
-        votes: options.votes,
-        boxes: options.boxes,
-        least_certainty: options.least,
-        ..Inquiry::about(request.conversation)
-    };
+    let mut notes = card.notes.clone();
+    notes.extend(request.unseen(card));
+    output.notes(&notes);
+    // They were said when the images were read.
+    notes.append(&mut request.notes);
+    inquiry.conversation = request.conversation;
     let streams = !output.json && options.votes == 1 && options.least.is_none();
     let mut unprinted = None;
     let mut told = |text: &str| {
         if streams && let Err(failure) = output.stream(text) {
             unprinted.get_or_insert(failure);
+            // What nobody reads needn't be written, nor paid for.
+            cancel.cancel();
         }
     };
-    let mut answer = inquiry.put(model.as_ref(), &mut told).await.map_err(|error| match error {
-        ModelError::Request(problem) => Failure::bad_input(anyhow!(problem)),
-        error => error.into(),
-    })?;
+    let put = inquiry.put(model.as_ref(), &mut told).await;
     if let Some(failure) = unprinted {
         return Err(failure);
     }
+    let mut answer = put.map_err(Failure::of_request)?;
     answer.notes.extend(adapted);
+    if !options.ignore_end {
+        answer.notes.extend(cut_off(&answer));
+    }
+    let (mut saved, mut is_lost) = (None, false);
+    let nothing = match (picture, request.last_image, boxes(&answer)) {
+        (None, _, _) => None,
+        (Some(picture), Some(image), Some(regions)) => match picture.write(&drawn(&image, &regions)) {
+            Ok(()) => {
+                saved = options.draw.as_deref();
+                None
+            }
+            // The answer is there, and is told nevertheless.
+            Err(failure) => {
+                is_lost = true;
+                Some(failure.message())
+            }
+        },
+        (Some(_), None, Some(_)) => Some("the places lie in a video".to_owned()),
+        (Some(_), _, None) => {
+            let hint = if options.boxes { "" } else { "; --boxes asks" };
+            Some(format!("it isn't known where the answer is seen{hint}"))
+        }
+    };
+    answer.notes.extend(nothing.map(|why| format!("nothing was drawn: {why}")));
     if output.json {
-        output.document(&document(&answer, card))?;
+        output.document(&document(&answer, card, &notes, saved))?;
+        output.notes(&answer.notes);
     } else {
         spoken(&answer, streams, output)?;
         output.say(&output.ink(Ink::Soft, &cost(&answer, card)));
     }
-    // The answer is told by now: a picture that can't be saved costs nothing of it.
-    match (&options.draw, request.last_image, boxes(&answer)) {
-        (Some(path), Some(image), Some(regions)) => drawn(&image, &regions)
-            .save(path)
-            .map_err(|error| Failure::bad_input(anyhow!("{}: {error}", path.display())))?,
-        (Some(_), _, None) => {
-            let hint = if options.boxes { "" } else { "; --boxes asks" };
-            let problem = "note: nothing was drawn: it isn't known where the answer is seen";
-            output.say(&output.ink(Ink::Warn, &format!("{problem}{hint}")));
-        }
-        _ => {}
-    }
-    Ok(if answer.text.is_some() { 0 } else { ABSTAINED })
+    Ok(match &answer.text {
+        _ if is_lost => BROKEN,
+        Some(_) => 0,
+        None => ABSTAINED,
+    })
 }
 
-/// Where the answer is seen, as the model was asked or as the answer itself says; `None` if that is nowhere, or couldn't be
-/// read.
-fn boxes(answer: &Answer) -> Option<Vec<PixelRegion>> {
-    let region = |found: &Found| {
-        let [left, top, right, bottom] = found.corners;
-        PixelRegion { left, top, right, bottom }
+/// The question as it is put.
+fn inquiry(options: &AskOptions, request: &Request, cancel: &CancellationToken) -> Inquiry {
+    let thought = if options.think { options.thought_tokens } else { 0 };
+    Inquiry {
+        options: Generate {
+            sampling: Sampling {
+                temperature: options.temperature,
+                seed: options.seed,
+                ..Sampling::default()
+            },
+            think: options.think,
+            max_tokens: options.max_tokens.saturating_add(thought),
+            max_thought_tokens: thought,
+            stop_at_end: !options.ignore_end,
+            cancel: cancel.clone(),
+            ..Generate::default()
+        },
+        votes: options.votes,
+        boxes: options.boxes,
+        least_certainty: options.least,
+        ..Inquiry::about(request.conversation.clone())
+    }
+}
+
+/// That the answer isn't whole, unless it never began: then it is said of its thought.
+fn cut_off(answer: &Answer) -> Option<String> {
+    let reply = answer.replies.get(answer.chosen).filter(|_| answer.text.is_some())?;
+    let why = match reply.stop {
+        StopReason::MaxTokens if reply.text.is_empty() && !reply.thought.is_empty() => return None,
+        StopReason::MaxTokens => "give it more with --max-tokens",
+        StopReason::Context => "the context is full",
+        _ => return None,
     };
-    let located = || Some(answer.located.as_ref()?.found.iter().map(region).collect());
-    answer.seen_at.clone().or_else(located).filter(|regions: &Vec<_>| !regions.is_empty())
-}
-
-/// Whether a picture can have this name, before a model is asked for what is drawn in it.
-fn can_be_drawn(path: &Path) -> Result<(), Failure> {
-    let refused = |problem: String| Failure::bad_input(anyhow!("--draw {}: {problem}", path.display()));
-    ImageFormat::from_path(path).map_err(|error| refused(error.to_string()))?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    match folder.filter(|folder| !folder.is_dir()) {
-        Some(folder) => Err(refused(format!("there is no folder {}", folder.display()))),
-        None => Ok(()),
-    }
+    Some(format!("the answer was cut off after {} tokens: {why}", reply.usage.output_tokens))
 }
 
 /// The answer as the one JSON document.
-fn document(answer: &Answer, card: &ModelCard) -> serde_json::Value {
+fn document(answer: &Answer, card: &ModelCard, notes: &[String], drawn: Option<&Path>) -> serde_json::Value {
     let reply = answer.replies.get(answer.chosen);
     // An API tells no token by its number.
     let tokens = reply
@@ -146,12 +169,13 @@ fn document(answer: &Answer, card: &ModelCard) -> serde_json::Value {
         "agreeing": answer.supporters,
         "seen_at": boxes,
         "located": answer.located,
+        "drawn": drawn,
         "tokens": tokens,
         "stop": reply.map(|reply| reply.stop),
         "usage": answer.usage,
         "model": card.name,
         "device": card.device,
-        "notes": card.notes.iter().chain(&answer.notes).collect::<Vec<_>>(),
+        "notes": notes.iter().chain(&answer.notes).collect::<Vec<_>>(),
     })
 }
 
@@ -159,7 +183,7 @@ fn document(answer: &Answer, card: &ModelCard) -> serde_json::Value {
 fn spoken(answer: &Answer, is_told: bool, output: &Output) -> Result<(), Failure> {
     match &answer.text {
         Some(_) if is_told => output.stream("\n")?,
-        Some(text) => output.print(text)?,
+        Some(text) => output.print(&Output::shown(text))?,
         None => output.print("no answer: it isn't certain enough")?,
     }
     let votes = answer.replies.len();
@@ -185,14 +209,14 @@ fn spoken(answer: &Answer, is_told: bool, output: &Output) -> Result<(), Failure
                 outlines => format!(", outlined by {outlines:?}"),
             };
             let place = format!("{label} at {corners:?}{outlined}");
-            output.say(&output.ink(Ink::Soft, place.trim_start()));
+            output.say(&output.ink(Ink::Soft, plain(&place).trim_start()));
         }
         for piece in &located.unread {
-            output.say(&output.ink(Ink::Warn, &format!("note: this names no box: {piece}")));
+            output.say(&output.ink(Ink::Warn, &format!("note: this names no box: {}", plain(piece))));
         }
     }
     for note in &answer.notes {
-        output.say(&output.ink(Ink::Warn, &format!("note: {note}")));
+        output.say(&output.ink(Ink::Warn, &format!("note: {}", plain(note))));
     }
     Ok(())
 }
@@ -209,55 +233,4 @@ fn cost(answer: &Answer, card: &ModelCard) -> String {
         stage.prefill,
         stage.decode
     )
-}
-
-/// The image with a frame along the inside of each region.
-fn drawn(image: &RgbImage, regions: &[PixelRegion]) -> RgbImage {
-    let mut drawn = image.clone();
-    for region in regions {
-        let within = |side: u32, from: u32, to: u32| side < from + STROKE || side + STROKE >= to;
-        for y in region.top..region.bottom.min(image.height()) {
-            for x in region.left..region.right.min(image.width()) {
-                if within(x, region.left, region.right) || within(y, region.top, region.bottom) {
-                    drawn.put_pixel(x, y, DRAWN);
-                }
-            }
-        }
-    }
-    drawn
-}
-
-#[cfg(test)]
-mod tests {
-    use percept::models::{Located, Usage};
-
-    use super::*;
-
-    #[test]
-    fn boxes_that_are_none_are_not_drawn() {
-        let region = PixelRegion { left: 1, top: 2, right: 3, bottom: 4 };
-        let found = vec![Found { label: "cat".into(), corners: [1, 2, 3, 4], outlines: Vec::new() }];
-        let located = |found| Some(Located { found, unread: vec!["<loc".into()] });
-        let cases = [
-            (None, None, None),
-            (Some(Vec::new()), None, None),
-            (None, located(Vec::new()), None),
-            (None, located(found), Some(vec![region])),
-            (Some(vec![region]), located(Vec::new()), Some(vec![region])),
-        ];
-        for (seen_at, located, expected) in cases {
-            let answer = Answer {
-                text: None,
-                replies: Vec::new(),
-                chosen: 0,
-                supporters: 0,
-                likelihood: None,
-                seen_at,
-                located,
-                notes: Vec::new(),
-                usage: Usage::default(),
-            };
-            assert_eq!(boxes(&answer), expected, "{answer:?}");
-        }
-    }
 }

@@ -34,7 +34,10 @@ struct Answer<'a> {
 
 /// Classifies each picture, and prints its labels, the likeliest first.
 pub(crate) async fn classify(options: ClassifyOptions, output: &Output) -> Result<u8, Failure> {
+    // What needs no model to be known is told before one is fetched and loaded.
+    ZeroShot::check(&options.labels, &options.templates)?;
     let gallery = Gallery::of(&options.images)?;
+    gallery.check_named()?;
     let load = LoadOptions { device: options.device.clone(), ..LoadOptions::default() };
     let model = options.model.open_encoder(load, Bars::new(&output.bars)).await?;
     let question = ZeroShot::ask(&model, &options.labels, &options.templates).await?;

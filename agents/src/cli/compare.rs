@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use clap::Args;
 use percept::{
     models::{
-        Answers, ChatModel, Comparison, LoadOptions, LoadedImage, ModelAddress, ModelError, Precision,
+        Answers, ChatModel, Comparison, LoadOptions, LoadedImage, ModelAddress, ModelFolder, Precision,
         Questions, Summary,
     },
     runtime::Device,
@@ -85,10 +85,15 @@ pub(crate) async fn compare(options: CompareOptions, output: &Output) -> Result<
         return Err(Failure::bad_input(problem).help("name a second model, or --precision q4"));
     }
     let questions = Questions { images: readable(&images, output)?, asks: ask, clicks: click, max_tokens };
+    // A slip in what is asked second would throw away what was answered first.
+    for address in [&a, &b] {
+        let (folder, precision) = address.folder(&*Bars::new(&output.bars)).await?;
+        ModelFolder::open(&folder, precision.as_ref())?;
+    }
     let mut answers_of_a = answers(&a, None, &device, &questions, output).await?;
     let mut answers_of_b = answers(&b, Some(&answers_of_a.found), &device, &questions, output).await?;
     let comparison = Comparison::of(&questions, &mut answers_of_a.found, &mut answers_of_b.found, moved_by)
-        .map_err(refused)?;
+        .map_err(Failure::of_request)?;
     if output.json {
         output.document(&json!({
             "a": { "model": answers_of_a.name, "notes": answers_of_a.notes },
@@ -135,14 +140,6 @@ fn readable(paths: &[PathBuf], output: &Output) -> Result<Vec<PathBuf>, Failure>
     Ok(images)
 }
 
-/// What the models can't be asked is the caller's to mend.
-fn refused(error: ModelError) -> Failure {
-    match error {
-        ModelError::Request(problem) => Failure::bad_input(anyhow!(problem)),
-        error => error.into(),
-    }
-}
-
 /// A model's answers, and what is to be known about it.
 struct Answered {
     name: String,
@@ -159,8 +156,8 @@ async fn answers(
 ) -> Result<Answered, Failure> {
     let load = LoadOptions { device: device.clone(), ..LoadOptions::default() };
     let model = address.open_local(load, Bars::new(&output.bars)).await?;
-    compared_with.map_or(Ok(()), |first| first.check_comparable(&model)).map_err(refused)?;
-    let found = Answers::of(&model, questions).await.map_err(refused)?;
+    compared_with.map_or(Ok(()), |first| first.check_comparable(&model)).map_err(Failure::of_request)?;
+    let found = Answers::of(&model, questions).await.map_err(Failure::of_request)?;
     let card = model.card();
     output.notes(&card.notes);
     Ok(Answered { name: card.name.clone(), notes: card.notes.clone(), found })

@@ -38,6 +38,8 @@ pub(crate) async fn embed(options: EmbedOptions, output: &Output) -> Result<u8, 
         return Err(Failure::bad_input(anyhow::anyhow!("there is nothing to embed"))
             .help("name pictures or folders of them, or a text: --text \"…\""));
     }
+    // One torn file at the end would throw away what was made of all before it.
+    gallery.as_ref().map_or(Ok(()), Gallery::check_named)?;
     let load = LoadOptions { device: options.device.clone(), ..LoadOptions::default() };
     let model = options.model.open_encoder(load, Bars::new(&output.bars)).await?;
     let card = model.card();

@@ -7,7 +7,7 @@ use percept::{AgentError, TaskError, is_bad_input, models::ModelError};
 /// The exit code of something that broke.
 pub(crate) const BROKEN: u8 = 1;
 /// The exit code of something that was asked for wrongly.
-const BAD_INPUT: u8 = 2;
+pub(crate) const BAD_INPUT: u8 = 2;
 /// The exit code of somebody's Ctrl-C: 128 and the signal's number.
 pub(crate) const INTERRUPTED: u8 = 130;
 /// The exit code of a program whose reader left, as `head` does: 128 and the signal's number.
@@ -32,6 +32,14 @@ impl Failure {
     /// Something else.
     pub(crate) fn broken(error: impl Into<anyhow::Error>) -> Self {
         Self { code: BROKEN, error: error.into(), excerpt: None, help: None }
+    }
+
+    /// What a model couldn't be asked so is the caller's to mend.
+    pub(crate) fn of_request(error: ModelError) -> Self {
+        match error {
+            ModelError::Request(problem) => Self::bad_input(anyhow::anyhow!(problem)),
+            error => error.into(),
+        }
     }
 
     pub(crate) fn interrupted() -> Self {

@@ -81,6 +81,12 @@ impl Gallery {
         self.files.iter().map(|named| (named.path.as_path(), named.itself))
     }
 
+    /// Whether every file that was named itself can be read: each is opened once and let go. A pipe can't be read twice.
+    pub(crate) fn check_named(&self) -> Result<(), Failure> {
+        let named = self.files.iter().filter(|named| named.itself && named.path.is_file());
+        Ok(named.map(|named| LoadedImage::open(&named.path)).try_for_each(|image| image.map(drop))?)
+    }
+
     /// Embeds every picture that the index doesn't know, and notes it there; what can't be read of a folder is said and left
     /// out.
     pub(crate) async fn embed(

@@ -40,7 +40,8 @@ fn list(output: &Output) -> Result<(), Failure> {
         return output.document(&json!({ "models": names }));
     }
     names.iter().try_for_each(|name| output.print(name))?;
-    output.print("Any folder in the layout of transformers.js or onnxruntime-genai is a model too: percept models inspect FOLDER")
+    output.say("Any folder in the layout of transformers.js or onnxruntime-genai is a model too: percept models inspect FOLDER");
+    Ok(())
 }
 
 /// Fetches a model, as it is on the Hub now.

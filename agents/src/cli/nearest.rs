@@ -1,11 +1,7 @@
 //! `percept nearest`: the pictures that fit words, or another picture, best.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-};
+use std::{fmt, path::PathBuf};
 
-use anyhow::anyhow;
 use percept::{
     models::{
         Cut, DualEncoder, Embedding, EmbeddingIndex, LoadOptions, LocalDualEncoder, nearest as by_likeness,
@@ -21,6 +17,7 @@ use super::{
     narration::plain,
     output::{Ink, Output},
     progress::Bars,
+    slip,
 };
 
 #[derive(Serialize)]
@@ -62,19 +59,23 @@ struct Found<'a> {
 
 /// Searches, and prints the best.
 pub(crate) async fn nearest(options: NearestOptions, output: &Output) -> Result<u8, Failure> {
-    let doubt = doubt(&options.query)?;
+    let help = "name a picture that is there, or say in words what is sought";
+    let doubt = slip::doubt(&options.query, "words", help)?;
     let gallery = Gallery::of(&options.images)?;
     let load = LoadOptions { device: options.device.clone(), ..LoadOptions::default() };
     let model = options.model.open_encoder(load, Bars::new(&output.bars)).await?;
     let card = model.card();
-    output.notes(&card.notes);
-    output.notes(&doubt);
-    let mut index = if options.no_index { None } else { index(&model, output) };
+    let mut notes = card.notes.clone();
+    notes.extend(doubt);
+    let mut index = if options.no_index { None } else { index(&model, &mut notes) };
+    output.notes(&notes);
     let (query, told) = query(&options.query, &model, index.as_mut(), output).await?;
     let embedded = gallery.embed(&model, index.as_mut(), output).await;
     // What was embedded before something failed needn't be embedded again.
     if let Some(Err(error)) = index.map(|mut index| index.save()) {
-        output.notes([&format!("the next search embeds all pictures again: {error}")]);
+        let note = format!("the next search embeds all pictures again: {error}");
+        output.notes([&note]);
+        notes.push(note);
     }
     let embedded = embedded?;
     let embeddings: Vec<Embedding> =
@@ -98,7 +99,7 @@ pub(crate) async fn nearest(options: NearestOptions, output: &Output) -> Result<
             left_out: &embedded.left_out,
             model: &card.name,
             device: &card.device,
-            notes: &card.notes,
+            notes: &notes,
         })?;
         return Ok(0);
     }
@@ -116,45 +117,20 @@ pub(crate) async fn nearest(options: NearestOptions, output: &Output) -> Result<
 }
 
 /// What earlier searches with this model embedded, in the user's cache. Where there is none to be had, the search goes on.
-fn index(model: &LocalDualEncoder, output: &Output) -> Option<EmbeddingIndex> {
+fn index(model: &LocalDualEncoder, notes: &mut Vec<String>) -> Option<EmbeddingIndex> {
     let found = Cache::open()
         .map_err(anyhow::Error::from)
         .and_then(|cache| Ok(EmbeddingIndex::open(&cache.root().join("embeddings"), model.identity()?)));
     match found {
         Ok(index) => {
-            output.notes(index.note().map(str::to_owned).iter());
+            notes.extend(index.note().map(str::to_owned));
             Some(index)
         }
         Err(error) => {
-            output.notes([&format!("all pictures are embedded anew: {error}")]);
+            notes.push(format!("all pictures are embedded anew: {error}"));
             None
         }
     }
-}
-
-/// What ends a picture's name.
-const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "webp", "gif", "bmp"];
-
-/// A query that is no file is words; whether it was meant so where it looks like a file that isn't there. One word that ends as
-/// a picture's name does is refused: it is a slip.
-fn doubt(query: &str) -> Result<Option<String>, Failure> {
-    let path = Path::new(query);
-    if path.is_file() {
-        return Ok(None);
-    }
-    let words = format!("“{}” is taken for words", plain(query));
-    if path.is_dir() {
-        return Ok(Some(format!("{words}, though a folder is called so")));
-    }
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    if !EXTENSIONS.iter().any(|known| ending.eq_ignore_ascii_case(known)) {
-        return Ok(None);
-    }
-    if query.contains(char::is_whitespace) {
-        return Ok(Some(format!("{words}: no file is called so")));
-    }
-    Err(Failure::bad_input(anyhow!("there is no file {}", plain(query)))
-        .help("name a picture that is there, or say in words what is sought"))
 }
 
 /// The query's embedding, and what it was taken for: the picture in a file of that name, else words.

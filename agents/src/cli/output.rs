@@ -1,6 +1,7 @@
 //! Where words go: results to standard output, everything else to standard error.
 
 use std::{
+    borrow::Cow,
     io::{self, BufRead, IsTerminal, Write},
     process::ExitCode,
 };
@@ -87,9 +88,14 @@ impl Output {
         self.bars.suspend(|| writeln!(io::stdout(), "{line}")).map_err(unwritten)
     }
 
-    /// A piece of the result as it comes.
+    /// What a model wrote, as standard output takes it: a terminal would obey some of it.
+    pub(crate) fn shown(text: &str) -> Cow<'_, str> {
+        if io::stdout().is_terminal() { disarmed(text).into() } else { text.into() }
+    }
+
+    /// A piece of the result as it comes, written by a model.
     pub(crate) fn stream(&self, text: &str) -> Result<(), Failure> {
-        let mut stdout = io::stdout();
+        let (mut stdout, text) = (io::stdout(), Self::shown(text));
         let written = self.bars.suspend(|| stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
         written.map_err(unwritten)
     }
@@ -122,10 +128,33 @@ impl Output {
     }
 }
 
+/// The text without anything that a terminal would obey, but in its lines.
+fn disarmed(text: &str) -> String {
+    let harmless = |c: char| matches!(c, '\n' | '\t') || !c.is_control();
+    text.chars().map(|c| if harmless(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
+}
+
 /// A result that can't be written. Where a pipe was closed because whoever reads it has enough, that is no trouble to tell.
 fn unwritten(error: io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::unheard(),
         _ => Failure::broken(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_model_writes_commands_no_terminal() {
+        let cases = [
+            ("a\tb\nc “é” 日本", "a\tb\nc “é” 日本"),
+            ("\x1b]0;title\x07\x1b[2J", "\u{fffd}]0;title\u{fffd}\u{fffd}[2J"),
+            ("over\rwritten\u{9b}31m\x7f", "over\u{fffd}written\u{fffd}31m\u{fffd}"),
+        ];
+        for (written, shown) in cases {
+            assert_eq!(disarmed(written), shown);
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    num::NonZeroUsize,
     ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
@@ -59,6 +60,7 @@ pub(super) fn meaning(written: WrittenTask, source: &SourceFile<'_>) -> Result<T
     Ok(Task {
         model: model(written.model.as_ref(), source)?,
         device: device(written.device.as_ref(), source)?,
+        context: context(written.context.as_ref(), source)?,
         seed: written.seed.unwrap_or(0),
         thinking: thinking(&written.thinking, source)?,
         prices: prices(written.prices.as_ref(), source)?,
@@ -158,6 +160,16 @@ fn device(written: Option<&Spanned<String>>, source: &SourceFile<'_>) -> Result<
         let problem = format!("no device is named `{}`", written.get_ref());
         source.mistake(written.span(), problem, format!("there are: {}", Device::known()))
     })
+}
+
+fn context(
+    written: Option<&Spanned<usize>>,
+    source: &SourceFile<'_>,
+) -> Result<Option<NonZeroUsize>, TaskError> {
+    let Some(written) = written else { return Ok(None) };
+    let mistake =
+        || source.mistake(written.span(), "a context of no tokens holds nothing", "write 1 or more");
+    NonZeroUsize::new(*written.get_ref()).map(Some).ok_or_else(mistake)
 }
 
 fn screen(written: &WrittenScreen, source: &SourceFile<'_>) -> Result<ScreenChoice, TaskError> {

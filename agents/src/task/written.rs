@@ -24,6 +24,7 @@ pub(super) struct WrittenTask {
     pub(super) task: Spanned<String>,
     pub(super) model: Option<Spanned<String>>,
     pub(super) device: Option<Spanned<String>>,
+    pub(super) context: Option<Spanned<usize>>,
     pub(super) seed: Option<u64>,
     #[serde(default)]
     pub(super) screen: WrittenScreen,

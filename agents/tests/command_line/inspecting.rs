@@ -72,3 +72,12 @@ fn everything_that_is_missing_is_told_at_once() {
     assert_eq!(found["missing"].as_array().unwrap().len(), 3, "{found:#}");
     assert_eq!((&found["family"], &found["layout"]), (&json!("llava"), &json!("community")));
 }
+
+#[test]
+fn a_list_of_models_is_nothing_but_models() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = percept(&["models", "list"], folder.path());
+    let (listed, said) = (text(&output.stdout), text(&output.stderr));
+    assert!(listed.lines().all(|line| line.contains(':') && !line.contains(' ')), "{listed}");
+    assert!(said.contains("percept models inspect FOLDER"), "{said}");
+}

@@ -7,7 +7,9 @@
     reason = "what fails in a test's own helpers fails the test"
 )]
 
+mod asking;
 mod closed_pipe;
+mod drawn_places;
 mod evaluating;
 mod full_disk;
 mod inspecting;
@@ -212,8 +214,19 @@ fn unknown_words_on_the_command_line_are_bad_input() {
     for arguments in cases {
         let output = percept(arguments, folder.path());
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", text(&output.stderr));
-        assert!(text(&output.stderr).starts_with("error: "), "{}", text(&output.stderr));
+        let told = text(&output.stderr);
+        assert!(told.starts_with("error: ") && output.stdout.is_empty(), "{told}");
+        let output = percept(&[*arguments, &["--json"]].concat(), folder.path());
+        let document = document(&output);
+        assert_eq!((output.status.code(), &document["exit_code"]), (Some(2), &json!(2)));
+        let error = document["error"].as_str().unwrap();
+        assert!(told.starts_with(&format!("error: {error}")), "{document}");
     }
+    // What follows `--` is no option, and help is no mistake.
+    let output = percept(&["runn", "--", "--json"], folder.path());
+    assert!(output.stdout.is_empty(), "{}", text(&output.stdout));
+    let help = percept(&["ask", "--help", "--json"], folder.path());
+    assert!(help.status.success() && text(&help.stdout).contains("Usage"));
 }
 
 /// Asks a process to stop, as Ctrl-C does.

@@ -129,3 +129,20 @@ fn another_precision_is_compared_by_scores_replies_and_clicks() {
         assert!(text(&output.stderr).contains(problem), "{}", text(&output.stderr));
     }
 }
+
+#[test]
+fn a_slip_in_the_second_model_is_told_before_the_first_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny("smolvlm-tiny", folder.path());
+    for graph in fs::read_dir(folder.path().join("model/onnx")).unwrap() {
+        fs::write(graph.unwrap().path(), "no graph").unwrap();
+    }
+    let asked = ["--images", "model/small.png", "--ask", "?"];
+    let compare =
+        |b: &str| percept(&[&["models", "compare", "model", b], &asked[..]].concat(), folder.path());
+    for (b, problem) in [("nowhere", "nowhere"), ("model#q7", "`q7`"), ("gemini:flash", "on this machine")] {
+        let output = compare(b);
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(problem), "{}", text(&output.stderr));
+    }
+}

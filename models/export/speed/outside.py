@@ -1,13 +1,13 @@
 """What reading and writing cost outside of ONNX Runtime's library, in Percept and in the bare loops.
 
-    python models/export/speed/outside.py --bench FILE [NAME …] > table.md
+    python models/export/speed/outside.py [NAME …] > table.md
 
 The library does the same work for both, but the time it takes for that differs by a tenth from process to process: where pages
 lie, and who else uses the memory. What a host adds is far steadier, and is what it is answerable for: so Linux's `perf`, which
 has to be installed, samples the processor while the words of `models.py` are obeyed, and what is printed is the share of the
 samples outside of the library, ours and, in brackets, the lesser of the two bare loops'; then how long a host that adds ours
-takes over one that adds theirs. The folders are those that `models.py` makes. Of what Python's module holds beside the library,
-its bindings, all counts as the library's.
+takes over one that adds theirs. The folders are those that `models.py` makes, which must have run before; `--bench FILE` takes
+a bench that is built already. Of what Python's module holds beside the library, its bindings, all counts as the library's.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from models import HERE, Told, families
+from models import HERE, Told, built, families
 
 # Whose samples are counted: two stages of a turn.
 STAGES = ["prefill", "decode"]
@@ -28,12 +28,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--models", type=Path, default=Path.home() / ".cache" / "percept-speed")
-    parser.add_argument("--bench", type=Path, required=True)
+    parser.add_argument("--bench", type=Path)
     parser.add_argument("--turns", type=int, default=4)
     arguments = parser.parse_args()
+    bench = arguments.bench or built("models")
     print("| model | prefill: outside | over theirs | decode: outside | over theirs |\n|---|---|---|---|---|")
     for name in arguments.names or families():
-        commands = [[arguments.bench, "--turns"], *([sys.executable, HERE / "bare.py", form] for form in ("run", "bind"))]
+        commands = [[bench, "--turns"], *([sys.executable, HERE / "bare.py", form] for form in ("run", "bind"))]
         found = [shares([*command, "1", arguments.models / name], arguments.turns) for command in commands]
         cells = []
         for stage in STAGES:

@@ -34,6 +34,8 @@ use crate::{Call, Function, ModelError, Thought};
 const OPEN: &str = "<code>";
 const CLOSE: &str = "</code>";
 const THINK: [&str; 2] = ["<think>", "</think>"];
+/// The action and the argument that the recipe writes without its name: `final_answer('success')`.
+const ANSWER: (&str, &str) = ("final_answer", "answer");
 
 /// `<think>…</think><code>click(x=0.5, y=0.3)</code>`.
 #[derive(Debug)]
@@ -73,6 +75,10 @@ impl SmolOperator {
             Means::Own(name) => Form::Json(schema::written(property(name), self.scale)?),
             other => return Err(format!("{other:?} has no form here")),
         };
+        if (offered.action.name, argument.name) == ANSWER {
+            let named = python::argument_form(argument.name, value.clone());
+            return Ok(vec![Form::Choice(vec![value, named])]);
+        }
         Ok(vec![python::argument_form(argument.name, value)])
     }
 
@@ -124,6 +130,7 @@ fn text(action: &str, arguments: &Map<String, Value>) -> String {
         }
     }
     let argument = |(name, argument): (&String, &Value)| match argument.as_array().map(Vec::as_slice) {
+        _ if (action, name.as_str()) == ANSWER => value(argument),
         // One key needs no list.
         Some([one @ Value::String(_)]) => format!("{name}={}", value(one)),
         _ => format!("{name}={}", value(argument)),

@@ -3,6 +3,7 @@
 mod computer_use;
 mod holo;
 mod offered;
+mod published;
 mod smol;
 mod tags;
 mod trained;

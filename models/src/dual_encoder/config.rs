@@ -13,6 +13,9 @@ use crate::{
 /// A beginning, an end, and one token between. Below it the tokenizer's own reckoning of what it cuts off goes wrong.
 const LEAST_CONTEXT: usize = 3;
 
+/// The classes of SigLIP 2's tokenizer: its own, and the one that folders name which came before it.
+const LOWERED: [&str; 2] = ["Siglip2Tokenizer", "GemmaTokenizer"];
+
 #[derive(Debug, Default, Deserialize)]
 struct Written {
     #[serde(default)]
@@ -31,6 +34,7 @@ struct TokenizerWritten {
     eos_token: Option<TokenWritten>,
     pad_token: Option<TokenWritten>,
     padding_side: Option<String>,
+    tokenizer_class: Option<String>,
     /// Some files have a number of thirty digits here, for none.
     model_max_length: Option<f64>,
 }
@@ -65,6 +69,9 @@ pub struct EncoderConfig {
     pub end_token: String,
     /// The token that short texts are padded with.
     pub padding_token: String,
+    /// Whether texts are read in lower case whatever `tokenizer.json` says: as SigLIP 2 was trained, with Gemma's tokenizer
+    /// (`Siglip2Tokenizer` of transformers).
+    pub lower_case: bool,
 }
 
 impl EncoderConfig {
@@ -98,6 +105,7 @@ impl EncoderConfig {
             ));
         }
         let end_token = tokenizer.eos_token.map_or_else(|| usual_end.into(), TokenWritten::text);
+        let class = tokenizer.tokenizer_class.as_deref().map(|class| class.trim_end_matches("Fast"));
         let named_start = tokenizer.bos_token.map(TokenWritten::text);
         Ok(Self {
             family,
@@ -106,6 +114,8 @@ impl EncoderConfig {
             start_token: usual_start.map(|usual| named_start.unwrap_or_else(|| usual.into())),
             padding_token: tokenizer.pad_token.map_or_else(|| end_token.clone(), TokenWritten::text),
             end_token,
+            lower_case: family == EncoderFamily::Siglip
+                && class.is_some_and(|class| LOWERED.contains(&class)),
         })
     }
 }

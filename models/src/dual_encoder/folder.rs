@@ -106,10 +106,12 @@ impl EncoderFolder {
         let processor = read_processor(path, settings.image_backend)?;
         let reader = TextReader::new(&path.join("tokenizer.json"), read_tokenizer(path)?, &config)?;
         check_data(&sessions)?;
+        let lowered =
+            config.lower_case.then(|| "texts are read in lower case, as SigLIP 2 was trained".into());
         Ok(Self {
             path: path.to_owned(),
             processor,
-            notes: notes(&sessions, precision),
+            notes: notes(&sessions, precision).into_iter().chain(lowered).collect(),
             config,
             settings,
             layout,

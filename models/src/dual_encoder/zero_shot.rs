@@ -61,12 +61,7 @@ impl ZeroShot {
         labels: &[String],
         templates: &[String],
     ) -> Result<Self, ModelError> {
-        check_labels(labels)?;
-        if let Some(template) = templates.iter().find(|template| !template.contains(PLACE)) {
-            return Err(ModelError::Request(format!(
-                "the template {template:?} has no {PLACE} where the label goes, as in \"a photo of a {PLACE}\""
-            )));
-        }
+        Self::check(labels, templates)?;
         let temperature = model.temperature().await?;
         if temperature.scoring == Scoring::Softmax && labels.len() == 1 {
             return Err(ModelError::Request(format!(
@@ -90,6 +85,22 @@ impl ZeroShot {
         let classes =
             embeddings.chunks(templates.len()).map(Embedding::mean).collect::<Result<Vec<_>, _>>()?;
         Ok(Self { labels: labels.to_vec(), classes, temperature, notes })
+    }
+
+    /// Whether these can be asked for, as far as no model is needed to know.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Request`] if there is no label, an empty one, one twice (letter case and outer space aside), or a template
+    /// without `{}`.
+    pub fn check(labels: &[String], templates: &[String]) -> Result<(), ModelError> {
+        check_labels(labels)?;
+        match templates.iter().find(|template| !template.contains(PLACE)) {
+            Some(template) => Err(ModelError::Request(format!(
+                "the template {template:?} has no {PLACE} where the label goes, as in \"a photo of a {PLACE}\""
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// What the image is.

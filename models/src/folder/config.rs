@@ -1,131 +1,23 @@
 //! `config.json` as far as it is needed here: as it is written, and what it means.
 
+mod decoder_class;
+mod written;
+
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::written::Tokens;
+use self::{
+    decoder_class::DecoderClass,
+    written::{GenerationWritten, NO_REPEAT, Side, Written},
+};
 use super::{
     added_token, bad,
     genai::{self, GenaiConfig},
     parse_required, read_settings,
 };
 use crate::ModelError;
-
-/// `config.json` as written; keys of other purposes are left aside.
-#[derive(Debug, Clone, Default, Deserialize)]
-struct Written {
-    model_type: Option<String>,
-    image_token_id: Option<u32>,
-    image_token_index: Option<u32>,
-    image_seq_length: Option<usize>,
-    num_query_tokens: Option<usize>,
-    additional_vocab_size: Option<usize>,
-    scale_factor: Option<u32>,
-    vision_feature_select_strategy: Option<String>,
-    text_config: Option<TextWritten>,
-    vocabulary_map: Option<VocabularyWritten>,
-    /// Where older files have what newer ones have in `text_config` (Qwen2-VL).
-    #[serde(flatten)]
-    flat: TextWritten,
-    #[serde(default)]
-    vision_config: VisionWritten,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-struct TextWritten {
-    hidden_size: Option<usize>,
-    num_hidden_layers: Option<usize>,
-    num_attention_heads: Option<usize>,
-    num_key_value_heads: Option<usize>,
-    head_dim: Option<usize>,
-    vocab_size: Option<usize>,
-    max_position_embeddings: Option<usize>,
-    /// The class of the decoder, where it is another one than the model's.
-    #[serde(rename = "model_type")]
-    class: Option<String>,
-    /// Not there at all, it is what its class has; `null`, there is none.
-    #[serde(default)]
-    sliding_window: WindowWritten,
-    use_sliding_window: Option<bool>,
-    original_max_position_embeddings: Option<usize>,
-    eos_token_id: Option<Tokens>,
-    /// A decoder beside an encoder has its own (BART).
-    d_model: Option<usize>,
-    decoder_layers: Option<usize>,
-    decoder_attention_heads: Option<usize>,
-}
-
-/// A sliding window as it is written, be it `null`, or not.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(from = "Option<usize>")]
-enum WindowWritten {
-    #[default]
-    LeftOut,
-    Written(Option<usize>),
-}
-
-impl From<Option<usize>> for WindowWritten {
-    fn from(written: Option<usize>) -> Self {
-        Self::Written(written)
-    }
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-struct VisionWritten {
-    image_size: Option<Side>,
-    patch_size: Option<Side>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-struct VocabularyWritten {
-    #[serde(rename = "<image>")]
-    image: Option<u32>,
-}
-
-/// The side of a square, or height and width, or one a stage of the tower (Florence-2).
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
-enum Side {
-    Square(u32),
-    Sides([u32; 2]),
-    Stages(Vec<u32>),
-}
-
-impl Side {
-    /// The one length of both sides.
-    fn square(self) -> Option<u32> {
-        match self {
-            Self::Square(side) => Some(side),
-            Self::Sides([height, width]) => (height == width).then_some(height),
-            Self::Stages(sides) => match *sides.as_slice() {
-                [side] => Some(side),
-                _ => None,
-            },
-        }
-    }
-}
-
-/// One token or several.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
-pub(super) enum Tokens {
-    One(u32),
-    Several(Vec<u32>),
-}
-
-impl Tokens {
-    pub(super) fn all(&self) -> Vec<u32> {
-        match self {
-            Self::One(token) => vec![*token],
-            Self::Several(tokens) => tokens.clone(),
-        }
-    }
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct GenerationWritten {
-    eos_token_id: Option<Tokens>,
-}
 
 /// A model's configuration as it is meant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -150,6 +42,8 @@ pub struct ModelConfig {
     pub text: TextConfig,
     /// Tokens that end a reply.
     pub end_tokens: Vec<u32>,
+    /// What `generation_config.json` asks of each token that is chosen, beside its likelihood, in words.
+    pub demands: Vec<String>,
 }
 
 /// The language decoder's sizes; `None` where the configuration leaves them to the graph.
@@ -159,10 +53,14 @@ pub struct TextConfig {
     pub hidden_size: Option<usize>,
     /// Decoder layers.
     pub layers: Option<usize>,
-    /// Key and value heads of a layer.
+    /// Key and value heads of a layer, where the configuration says.
     pub key_value_heads: Option<usize>,
-    /// Length of a head's vectors.
+    /// Length of a head's vectors, where the configuration says.
     pub head_dim: Option<usize>,
+    /// Key and value heads of its class, for a graph that doesn't say either.
+    pub usual_key_value_heads: Option<usize>,
+    /// Length of a head's vectors in its class, for a graph that doesn't say either.
+    pub usual_head_dim: Option<usize>,
     /// Number of logits.
     pub vocabulary: Option<usize>,
     /// The most tokens, prompt and reply together.
@@ -195,14 +93,8 @@ pub(crate) fn config_path(folder: &Path) -> PathBuf {
     if !usual.exists() && genai.exists() { genai } else { usual }
 }
 
-/// The context of a model that doesn't say how long it is.
-const USUAL_CONTEXT: usize = 2048;
-/// That of Gemma 3, whose published configurations leave out what is the class's own.
-const GEMMA_3_CONTEXT: usize = 131_072;
-
-/// How many tokens back some layers of Mistral and of Gemma 3 see, where a configuration leaves out what is the class's own
-/// (`MistralConfig` and `Gemma3TextConfig` of transformers).
-const USUAL_WINDOW: usize = 4096;
+/// Names of a family under which folders of it were published, and the one that transformers has.
+const ALIASES: [(&str, &str); 1] = [("lfm2-vl", "lfm2_vl")];
 
 /// Where Phi-3's positions turn, if its configuration doesn't say it: every published one with `LongRoPE` turns there.
 const PHI_TURNS_AT: usize = 4096;
@@ -221,13 +113,15 @@ impl ModelConfig {
         let path = config_path(folder);
         let written: Written = part(folder)?;
         let generation: GenerationWritten = read_settings(&folder.join("generation_config.json"))?;
-        let model_type = family.map(str::to_owned).or(written.model_type).ok_or_else(|| ModelError::Folder {
+        let named = family.map(str::to_owned).or(written.model_type).ok_or_else(|| ModelError::Folder {
             path,
             problem: "it doesn't say its `model_type`".into(),
             remedy: "Compare it with the file in the model's own repository, or name the family in `percept.toml`: \
                      `[model]`, `family = \"…\"`"
                 .into(),
         })?;
+        let alias = ALIASES.iter().find(|(published, _)| *published == named);
+        let model_type = alias.map_or(named, |(_, known)| (*known).to_owned());
         let mut image_token_id = written.image_token_id.or(written.image_token_index);
         // What a configuration leaves to the tokenizer: Idefics' and Phi-3-vision's always, Gemma 3's in
         // onnxruntime-genai's folders.
@@ -248,16 +142,7 @@ impl ModelConfig {
         let additional = written.additional_vocab_size.unwrap_or(0);
         let heads = text.decoder_attention_heads.or(text.num_attention_heads);
         let hidden = text.d_model.or(text.hidden_size);
-        let usual_context = match model_type.as_str() {
-            "gemma3" | "gemma3_text" => GEMMA_3_CONTEXT,
-            _ => USUAL_CONTEXT,
-        };
-        let class = text.class.as_deref().unwrap_or(&model_type);
-        let window = match (text.sliding_window, class) {
-            (WindowWritten::Written(window), _) => window,
-            (WindowWritten::LeftOut, "mistral" | "gemma3" | "gemma3_text") => Some(USUAL_WINDOW),
-            (WindowWritten::LeftOut, _) => None,
-        };
+        let class = DecoderClass::of(text.class.as_deref(), &model_type);
         let turns_at = text.original_max_position_embeddings;
         // `genai_config.json` doesn't say it.
         let turns = match model_type.as_str() {
@@ -266,7 +151,7 @@ impl ModelConfig {
             _ => false,
         };
         let turns_at = turns_at.or_else(|| turns.then_some(PHI_TURNS_AT));
-        let from_heads = || Some(hidden? / heads.filter(|heads| *heads > 0)?);
+        let demands = generation.demands();
         let ends = generation.eos_token_id.or(flat_ends).or(text.eos_token_id);
         Ok(Self {
             model_type,
@@ -280,15 +165,31 @@ impl ModelConfig {
             text: TextConfig {
                 hidden_size: hidden,
                 layers: text.decoder_layers.or(text.num_hidden_layers),
-                key_value_heads: text.num_key_value_heads.or(heads),
-                head_dim: text.head_dim.or_else(from_heads),
+                key_value_heads: text.num_key_value_heads,
+                head_dim: text.head_dim,
+                usual_key_value_heads: class.usual_key_value_heads(heads),
+                usual_head_dim: class.usual_head_dim(hidden, heads),
                 vocabulary: text.vocab_size.map(|tokens| tokens.saturating_add(additional)),
-                context: text.max_position_embeddings.unwrap_or(usual_context),
-                // Qwen2's and Qwen3's files name a window and say beside it that it isn't used.
-                sliding_window: window.filter(|_| text.use_sliding_window != Some(false)),
+                context: text.max_position_embeddings.unwrap_or(class.context),
+                sliding_window: class.used_window(text.sliding_window, text.use_sliding_window),
                 turns_at,
             },
             end_tokens: ends.map(|tokens| tokens.all()).unwrap_or_default(),
+            demands,
+        })
+    }
+
+    /// What isn't done of what `generation_config.json` asks of a reply, for the card, by whether the family's own runs of
+    /// tokens never come twice.
+    pub(super) fn unmet(&self, repeats_none: bool) -> Option<String> {
+        let is_met = |demand: &&String| repeats_none && demand.contains(NO_REPEAT);
+        let unmet: Vec<&str> =
+            self.demands.iter().filter(|demand| !is_met(demand)).map(String::as_str).collect();
+        (!unmet.is_empty()).then(|| {
+            format!(
+                "`generation_config.json` asks for {}, which isn't done here: replies may be other ones than elsewhere",
+                unmet.join(", ")
+            )
         })
     }
 

@@ -163,6 +163,7 @@ impl GenaiConfig {
                 "vocab_size": model.vocab_size,
                 "max_position_embeddings": model.context_length,
                 "sliding_window": decoder.sliding_window.as_ref().and_then(WindowWritten::size),
+                "use_sliding_window": true,
             },
         });
         if let Some(token) = model.image_token_id {

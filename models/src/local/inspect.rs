@@ -101,7 +101,7 @@ impl LocalModel {
             settings: inner.folder.settings.clone(),
             dialect: inner.folder.dialect.clone(),
             processor: match &inner.folder.processor {
-                Some(processor) => format!("{processor:?}"),
+                Some(processor) => processor.to_string(),
                 None => "none: it reads text alone".into(),
             },
             end_tokens: inner.end_tokens.clone(),

@@ -1,6 +1,7 @@
 //! Loading a local model: folder, device, sessions, and what a user should know about the result.
 
 mod agreement;
+mod card;
 mod features;
 
 use std::{num::NonZeroUsize, path::Path, sync::Arc};
@@ -9,18 +10,19 @@ use percept_runtime::{
     AttentionWindow, CacheForm, DecoderShape, Device, DeviceChoice, Engine, EngineGraphs, EngineOptions,
     Progress, Runtime, Vocabulary,
 };
+use tokenizers::AddedToken;
 
 use super::{
     Inner, LocalModel,
     features::SeenImages,
-    names::{Names, is_one_token, is_whole},
+    names::{Names, is_markup, is_one_token, is_whole},
     trouble::engine_error,
 };
 use crate::{
-    ModelCard, ModelError, dialect,
+    ModelError, dialect,
     folder::{ModelFolder, Precision, config_path},
-    template::{TemplateMessage, TemplatePart},
 };
+pub(crate) use card::{device_notes, placement_notes};
 
 /// How a local model is loaded.
 #[derive(Debug, Clone)]
@@ -109,12 +111,12 @@ impl LocalModel {
             .map(Arc::new)
             .map_err(|error| error.to_string());
 
-        let special_tokens = special_tokens(&folder);
+        let dialect = dialect::of_folder(&folder, |text| is_one_token(&folder.tokenizer, text));
+        let special_tokens = special_tokens(&folder, &dialect.special_tokens());
         let written = special_tokens.iter().filter(|token| folder.family.writes(token));
         let written_tokens = written.filter_map(|token| folder.tokenizer.token_to_id(token)).collect();
-        let dialect = dialect::of_folder(&folder, |text| is_one_token(&folder.tokenizer, text));
         let names = Names::of(&special_tokens, folder.family.as_ref(), dialect.as_ref());
-        let card = card(&folder, &engine, &choice, &vocabulary, options.name);
+        let card = card::card(&folder, &engine, &choice, &vocabulary, options.name);
         Ok(Self {
             inner: Arc::new(Inner {
                 folder,
@@ -172,6 +174,8 @@ async fn open_engine(
             layers: text.layers,
             kv_heads: text.key_value_heads,
             head_dim: text.head_dim,
+            usual_kv_heads: text.usual_key_value_heads,
+            usual_head_dim: text.usual_head_dim,
             hidden: text.hidden_size,
             vocabulary: text.vocabulary,
         },
@@ -183,10 +187,13 @@ async fn open_engine(
     Engine::load(runtime, graphs, options).await.map_err(engine_error)
 }
 
-/// The names of all special tokens and the family's own marks, the longest first, so that none hides in another.
-fn special_tokens(folder: &ModelFolder) -> Vec<String> {
+/// The names of all special tokens, of the dialect's and of the family's own marks, the longest first, so that none hides in
+/// another.
+fn special_tokens(folder: &ModelFolder, of_dialect: &[&str]) -> Vec<String> {
     let added = folder.tokenizer.get_added_tokens_decoder();
-    let mut names: Vec<String> = added.into_values().filter(is_whole).map(|token| token.content).collect();
+    let is_text = |token: &AddedToken| is_markup(token) && !of_dialect.contains(&token.content.as_str());
+    let marks = added.into_values().filter(|token| is_whole(token) && !is_text(token));
+    let mut names: Vec<String> = marks.map(|token| token.content).collect();
     names.push(folder.family.image_token().to_owned());
     names.push(folder.family.placeholder().to_owned());
     names.extend(folder.family.video().map(|form| form.token.to_owned()));
@@ -195,108 +202,4 @@ fn special_tokens(folder: &ModelFolder) -> Vec<String> {
     names.dedup();
     names.retain(|name| !name.is_empty());
     names
-}
-
-fn card(
-    folder: &ModelFolder,
-    engine: &Engine,
-    choice: &DeviceChoice,
-    vocabulary: &Result<Arc<Vocabulary>, String>,
-    name: Option<String>,
-) -> ModelCard {
-    let mut notes = folder.notes.clone();
-    notes.extend(device_notes(choice));
-    if choice.device != Device::Cpu {
-        notes.extend(placement_notes(engine));
-    }
-    notes.extend(engine.doubt().map(Into::into));
-    notes.extend(anew_note(engine.cache_form(), &choice.device).map(Into::into));
-    notes.extend(engine.window().map(|window| {
-        let crosses = choice.device != Device::Cpu;
-        format!(
-            "of a conversation longer than {} tokens it sees the first {} and at least the last {}{}",
-            window.most(),
-            window.sinks,
-            window.recent,
-            if crosses { ", and its cache crosses to the host's memory for that" } else { "" }
-        )
-    }));
-    if folder.family.images_see_each_other() && !engine.tells_blocks() {
-        notes.push(
-            "its decoder isn't told which tokens are an image's (`token_type_ids`), so each sees what is before it alone, and \
-             not the rest of its image, as it did where the model was trained: replies are other ones"
-                .into(),
-        );
-    }
-    if let Err(reason) = vocabulary {
-        notes.push(format!("it can only write free text: {reason}"));
-    }
-    ModelCard {
-        name: name.unwrap_or_else(|| folder.path.display().to_string()),
-        family: folder.family.name().into(),
-        device: choice.device.to_string(),
-        context: engine.context(),
-        max_images: most_images(folder),
-        screen: folder.settings.screen,
-        thinks: folder.settings.thinking,
-        tells_probabilities: true,
-        notes,
-    }
-}
-
-/// The device and why, and what would bring a better one.
-pub(crate) fn device_notes(choice: &DeviceChoice) -> impl Iterator<Item = String> {
-    std::iter::once(format!("{}: {}", choice.device, choice.why)).chain(choice.better.clone())
-}
-
-/// What a cache costs that can't be cut back to where a prompt parts from what was read before it.
-fn anew_note(form: CacheForm, device: &Device) -> Option<&'static str> {
-    (form == CacheForm::Growing && *device != Device::Cpu).then_some(
-        "its cache grows in the device's memory and can't be cut: a prompt that doesn't go on from the last reply, as of each \
-         vote after the first, is read from its beginning",
-    )
-}
-
-/// How much of each graph computes on the CPU although a device was chosen; embedding tables always do.
-pub(crate) fn placement_notes(engine: &Engine) -> Vec<String> {
-    let graphs = engine.placement().iter().filter(|(graph, _)| graph != "embedding");
-    let counted = graphs.map(|(graph, placement)| (graph, placement, placement.floating_on_cpu().len()));
-    counted
-        .filter(|(.., count)| *count > 0)
-        .map(|(graph, placement, count)| {
-            format!("{count} of {graph}'s {} nodes that compute run on the CPU", placement.nodes.len())
-        })
-        .collect()
-}
-
-/// The most images of a conversation: none without sight; one where the template shows one whatever it is given,
-/// which is asked by giving it two.
-fn most_images(folder: &ModelFolder) -> Option<usize> {
-    if !folder.family.sees() {
-        return Some(0);
-    }
-    let image = || TemplatePart::Image;
-    let text = |text: &str| TemplatePart::Text { text: text.into() };
-    let message = |content| TemplateMessage { role: "user".into(), content };
-    let token = folder.family.placeholder();
-    let rendered = folder.template.render(&[message(vec![image(), image(), text("?")])], token, None);
-    rendered.is_ok_and(|text| text.matches(token).count() == 1).then_some(1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cache_that_cannot_be_cut_is_noted() {
-        for (form, device, noted) in [
-            (CacheForm::Growing, "webgpu", true),
-            (CacheForm::Growing, "cuda", true),
-            (CacheForm::Growing, "cpu", false),
-            (CacheForm::Host, "cuda", false),
-            (CacheForm::Shared { positions: 9 }, "cuda", false),
-        ] {
-            assert_eq!(anew_note(form, &device.parse().unwrap()).is_some(), noted, "{form:?} {device}");
-        }
-    }
 }

@@ -85,7 +85,43 @@ pub(super) fn is_whole(token: &AddedToken) -> bool {
     token.special || (token.content.starts_with('<') && token.content.ends_with('>'))
 }
 
-/// Whether a text is such a token.
+/// Elements of HTML that Gemma's tokenizers have tokens for, which mean to the model what they mean on a page. `<s>` isn't among
+/// them: it begins a text elsewhere.
+const MARKUP: [&str; 23] = [
+    "b",
+    "blockquote",
+    "caption",
+    "code",
+    "em",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "i",
+    "strong",
+    "sub",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "tr",
+    "u",
+];
+
+/// Whether it is one of the texts that a message may have as they are, though each is one token: a tag of HTML that is text to
+/// the tokenizer.
+pub(super) fn is_markup(token: &AddedToken) -> bool {
+    let name = token.content.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
+    let name = name.map(|name| name.strip_prefix('/').unwrap_or(name));
+    !token.special && name.is_some_and(|name| MARKUP.contains(&name))
+}
+
+/// Whether a text is an added token that is never spelt.
 pub(super) fn is_one_token(tokenizer: &Tokenizer, text: &str) -> bool {
     let added = tokenizer.get_added_tokens_decoder();
     added.values().any(|token| token.content == text && is_whole(token))
@@ -127,6 +163,26 @@ mod tests {
         let cases = [("<tool_call>", true), ("[END]", true), ("word", false), ("<code>", false), ("", false)];
         for (text, is_one) in cases {
             assert_eq!(is_one_token(&tokenizer, text), is_one, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_tag_of_html_is_text_where_it_is_text_to_the_tokenizer() {
+        let cases = [
+            ("<td>", false, true),
+            ("</h1>", false, true),
+            ("<code>", true, false),
+            ("<s>", false, false),
+            ("<img>", false, false),
+            ("<video>", false, false),
+            ("<tool_call>", false, false),
+            ("</think>", false, false),
+            ("<|im_end|>", false, false),
+            ("<//b>", false, false),
+            ("td", false, false),
+        ];
+        for (text, special, expected) in cases {
+            assert_eq!(is_markup(&AddedToken::from(text, special)), expected, "{text} {special}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use async_stream::try_stream;
 use futures::Stream;
-use percept_runtime::{DecodeOptions, DecodeStop, DecodedToken, EmbeddedTokens, HostTensor, Sampling};
+use percept_runtime::{DecodeOptions, DecodeStop, DecodedToken, EmbeddedTokens, HostTensor};
 
 use super::{
     Inner, encoded,
@@ -322,15 +322,9 @@ pub(super) async fn embeddings(
 }
 
 fn decode_options(inner: &Inner, prompt: &Prompt, options: &Generate) -> DecodeOptions {
-    let (sampling, encoder) = (&options.sampling, inner.folder.family.prompt_encoder());
+    let encoder = inner.folder.family.prompt_encoder();
     DecodeOptions {
-        sampling: Sampling {
-            temperature: sampling.temperature,
-            top_p: sampling.top_p,
-            min_p: sampling.min_p,
-            repetition_penalty: sampling.repetition_penalty,
-            seed: sampling.seed,
-        },
+        sampling: options.sampling.of_engine(),
         max_tokens: options.max_tokens,
         end_tokens: if options.stop_at_end { inner.end_tokens.clone() } else { Vec::new() },
         log_probabilities: options.log_probabilities,

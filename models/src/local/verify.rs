@@ -86,19 +86,37 @@ impl LocalModel {
         for (image, processor) in conversation.images().zip(processor.into_iter().cycle()) {
             found.extend(processor.process(image.pixels())?.values);
         }
-        let problem = |problem: String| bad(&folder.join("golden.json"), problem);
-        let Some(base64) = &pixels.base64 else {
-            let missing = || problem("its `pixel_values` have neither `base64` nor `sha256`".into());
-            let bytes: Vec<u8> = found.iter().flat_map(|value| value.to_le_bytes()).collect();
-            let equal =
-                format!("{:x}", Sha256::digest(bytes)) == *pixels.sha256.as_ref().ok_or_else(missing)?;
-            return Ok([if equal { 0 } else { found.len() }, found.len()]);
-        };
-        let bytes = BASE64_STANDARD.decode(base64).map_err(|error| problem(error.to_string()))?;
-        let pairs = bytes.chunks_exact(4).zip(&found);
-        let differing = pairs.filter(|(bytes, value)| **bytes != value.to_le_bytes()).count();
-        Ok([differing + (bytes.len() / 4).abs_diff(found.len()), bytes.len() / 4])
+        differing(pixels, &found).map_err(|problem| bad(&folder.join("golden.json"), problem))
     }
+}
+
+/// Pixel values that differ from the golden's in any bit, of all that it has; what is wrong with the golden.
+///
+/// Under a checksum it is all of them or none; values of another number than the golden's differ all.
+fn differing(pixels: &GoldenPixels, found: &[f32]) -> Result<[usize; 2], String> {
+    let count = pixels.shape.iter().try_fold(1_usize, |all, side| all.checked_mul(*side)).unwrap_or(0);
+    if count == 0 {
+        return Err(format!("the shape {:?} of its `pixel_values` has no values", pixels.shape));
+    }
+    if let Some(base64) = &pixels.base64 {
+        let bytes = BASE64_STANDARD
+            .decode(base64)
+            .map_err(|error| format!("its `pixel_values` aren't base64: {error}"))?;
+        if Some(bytes.len()) != count.checked_mul(4) {
+            return Err(format!(
+                "its `pixel_values` are {} bytes, which isn't four for each of the shape {:?}",
+                bytes.len(),
+                pixels.shape
+            ));
+        }
+        let pairs = bytes.chunks_exact(4).zip(found);
+        let differing = pairs.filter(|(bytes, value)| **bytes != value.to_le_bytes()).count();
+        return Ok([if found.len() == count { differing } else { count }, count]);
+    }
+    let expected = pixels.sha256.as_ref().ok_or("its `pixel_values` have neither `base64` nor `sha256`")?;
+    let bytes: Vec<u8> = found.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let is_equal = found.len() == count && format!("{:x}", Sha256::digest(bytes)) == *expected;
+    Ok([if is_equal { 0 } else { count }, count])
 }
 
 /// The greatest difference of a score. One that is no number is no number here either, and within no tolerance: it counts as
@@ -116,6 +134,42 @@ pub(crate) fn equal_beginning(one: &[u32], other: &[u32]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// SHA-256 of the bytes of 1.0 and 2.0.
+    const ONE_AND_TWO: &str = "b9c80b5adeca450753a16950c3cc655d271f7bef7a485bc83f112b72fef21d37";
+    /// Of no bytes.
+    const NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    #[test]
+    fn pixel_values_are_equal_only_if_there_are_as_many_of_the_same_bits() {
+        let base64 = Some("AACAPwAAAEA=");
+        let (none, one_and_two): (&[f32], &[f32]) = (&[], &[1.0, 2.0]);
+        // The shape, the values in either form, what is found, and how many differ or what is wrong with the golden.
+        let cases = [
+            (vec![1, 2], None, Some(ONE_AND_TWO), one_and_two, Ok([0, 2])),
+            (vec![1, 2], None, Some(ONE_AND_TWO), &[1.0, 2.5], Ok([2, 2])),
+            (vec![1, 2], None, Some(ONE_AND_TWO), none, Ok([2, 2])),
+            (vec![1, 2], None, Some(NOTHING), none, Ok([2, 2])),
+            (vec![1, 3], None, Some(ONE_AND_TWO), one_and_two, Ok([3, 3])),
+            (vec![2], base64, None, one_and_two, Ok([0, 2])),
+            (vec![2], base64, None, &[1.0, 2.5], Ok([1, 2])),
+            (vec![2], base64, None, &[1.0], Ok([2, 2])),
+            (vec![2], base64, None, &[1.0, 2.0, 3.0], Ok([2, 2])),
+            (vec![3], base64, None, one_and_two, Err("8 bytes, which isn't four for each of the shape [3]")),
+            (vec![0, 2], Some(""), None, none, Err("the shape [0, 2] of its `pixel_values` has no values")),
+            (vec![2], Some("*"), None, one_and_two, Err("aren't base64: Invalid symbol")),
+            (vec![2], None, None, one_and_two, Err("neither `base64` nor `sha256`")),
+        ];
+        for (shape, base64, sha256, found, expected) in cases {
+            let own = |text: Option<&str>| text.map(str::to_owned);
+            let pixels = GoldenPixels { shape, base64: own(base64), sha256: own(sha256) };
+            match (differing(&pixels, found), expected) {
+                (Ok(differing), Ok(expected)) => assert_eq!(differing, expected, "{pixels:?} {found:?}"),
+                (Err(problem), Err(part)) => assert!(problem.contains(part), "{problem}"),
+                (told, _) => panic!("{pixels:?} {found:?}: {told:?}"),
+            }
+        }
+    }
 
     #[test]
     fn a_score_that_is_no_number_is_within_no_tolerance() {

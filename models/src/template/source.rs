@@ -61,7 +61,7 @@ pub(super) fn read(folder: &Path, otherwise: Option<&str>) -> Result<Source, Mod
         Some(text) => parse(&config_path, &text)?,
         None => TokenizerConfig::default(),
     };
-    let special_tokens = special_tokens(&config);
+    let special_tokens = special_tokens(folder, &config)?;
     let json_path = folder.join("chat_template.json");
     let text = if let Some(text) = read_text(&folder.join("chat_template.jinja"))? {
         Some(text)
@@ -84,14 +84,14 @@ pub(super) fn read(folder: &Path, otherwise: Option<&str>) -> Result<Source, Mod
 ///
 /// # Errors
 ///
-/// [`ModelError::Folder`] if `tokenizer_config.json` can't be read.
+/// [`ModelError::Folder`] if `tokenizer_config.json` or `special_tokens_map.json` can't be read.
 pub(crate) fn special_tokens_of(folder: &Path) -> Result<BTreeMap<String, String>, ModelError> {
     let path = folder.join("tokenizer_config.json");
     let config: TokenizerConfig = match read_text(&path)? {
         Some(text) => parse(&path, &text)?,
         None => TokenizerConfig::default(),
     };
-    let mut tokens = special_tokens(&config);
+    let mut tokens = special_tokens(folder, &config)?;
     tokens.retain(|_, text| !text.is_empty());
     Ok(tokens)
 }
@@ -104,10 +104,17 @@ fn parse<T: for<'a> Deserialize<'a>>(path: &Path, text: &str) -> Result<T, Model
     })
 }
 
-fn special_tokens(config: &TokenizerConfig) -> BTreeMap<String, String> {
+/// Those of `tokenizer_config.json`, and of older folders' `special_tokens_map.json` the roles that it doesn't have.
+fn special_tokens(folder: &Path, config: &TokenizerConfig) -> Result<BTreeMap<String, String>, ModelError> {
+    let path = folder.join("special_tokens_map.json");
+    let map: BTreeMap<String, Json> = match read_text(&path)? {
+        Some(text) => parse(&path, &text)?,
+        None => BTreeMap::new(),
+    };
     let extra = config.extra_special_tokens.as_object().into_iter().flatten();
-    let named = config.rest.iter().filter(|(key, _)| key.ends_with("_token"));
-    named.chain(extra).filter_map(|(key, token)| Some((key.clone(), token_text(token)?))).collect()
+    let older = map.iter().filter(|(key, _)| !config.rest.contains_key(*key));
+    let named = older.chain(&config.rest).filter(|(key, _)| key.ends_with("_token"));
+    Ok(named.chain(extra).filter_map(|(key, token)| Some((key.clone(), token_text(token)?))).collect())
 }
 
 /// A token is written as its text or as an object with its text in it.

@@ -53,6 +53,9 @@ async fn what_broke_off_is_taken_up_where_it_did() {
     let half = tiny().file(GRAPH).len() / 2;
     check(vec![Fault::Cut(half)], &[None, Some(half)], &[250]).await;
     check(vec![Fault::Short(half)], &[None, Some(half)], &[250]).await;
+    // Waits begin anew where something came.
+    let ranges = [None, None, Some(half), Some(half)];
+    check(vec![Fault::Gone, Fault::Cut(half), Fault::Gone], &ranges, &[250, 250, 500]).await;
     check(
         vec![Fault::Cut(1), Fault::Cut(1), Fault::Short(9)],
         &[None, Some(1), Some(2), Some(11)],
@@ -95,6 +98,7 @@ async fn what_may_pass_is_asked_again() {
         .await;
     let slow = |after: &str| Fault::Status(429, vec![("retry-after", after.into())], "Slow.".into());
     check(vec![slow("7"), slow("0")], &[None; 3], &[7000, 0]).await;
+    check(vec![status(429)], &[None; 2], &[250]).await;
     let error = check_always(status(503), "can't answer now (503): Not now. Try again later", None).await;
     assert!(matches!(error, ModelError::Hub(HubError::Busy { .. })), "{error:?}");
     check_always(slow("3600"), "it wants to be left alone for 3600 s; Slow.", None).await;

@@ -10,6 +10,7 @@
 mod cache;
 mod faults;
 mod layouts;
+mod listing;
 mod pulls;
 mod refusals;
 mod removing;

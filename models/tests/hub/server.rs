@@ -21,6 +21,8 @@ pub(crate) const COMMIT: &str = "f00df00df00df00df00df00df00df00df00df00d";
 /// What goes wrong with one request.
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
+    /// The connection is torn down before a word was said.
+    Gone,
     /// The connection is torn down after this many bytes of the body, although more were announced.
     Cut(usize),
     /// Nothing more comes after this many bytes, and the connection stays.
@@ -167,6 +169,9 @@ impl Server {
             });
             (state.find(&asked.path), fault)
         };
+        if let Some(Fault::Gone) = fault {
+            return None;
+        }
         if let Some(Fault::Status(status, headers, body)) = fault {
             let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.clone())).collect();
             return say(&mut connection, status, &headers, body.as_bytes());

@@ -12,18 +12,18 @@ use crate::{
     server::{Answer, SECRET, Server, Steps, model, patient},
 };
 
-const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// What the last chunk of `openai/text`, the one with the counts, begins with.
 const UNCOUNTED: &str = r#"data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1764000000,"model":"gpt","choices":[],"#;
 
-async fn complete(model: &RemoteModel) -> Result<String, ModelError> {
+pub(crate) async fn complete(model: &RemoteModel) -> Result<String, ModelError> {
     let generation = model.generate(&conversation(8, 8), &Generate::default()).await?;
     generation.complete().await.map(|done| done.text)
 }
 
 /// How often the server was asked, how long was waited between, and what came of it: the text, or a part of the error.
-async fn check(api: &str, answers: Vec<Answer>, waits: &[u128], expected: Result<&str, &str>) {
+pub(crate) async fn check(api: &str, answers: Vec<Answer>, waits: &[u128], expected: Result<&str, &str>) {
     let server = Server::new(answers.clone()).await;
     let pace = Arc::new(Steps::default());
     let found = complete(&model(&server.address(api), pace.clone(), SOON)).await;

@@ -13,6 +13,7 @@ mod replies;
 mod requests;
 mod secrets;
 mod server;
+mod streams;
 mod thinking;
 
 use std::sync::Arc;

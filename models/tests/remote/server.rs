@@ -10,7 +10,7 @@ use percept_models::{ModelAddress, Pace, Patience, RemoteModel, RemoteOptions};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::mpsc,
+    sync::{Notify, mpsc},
 };
 
 /// What stands for each API's key.
@@ -23,6 +23,8 @@ pub(crate) struct Answer {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     end: End,
+    /// From which byte on it comes only when somebody says so.
+    held: Option<(usize, Arc<Notify>)>,
 }
 
 /// What happens after the body.
@@ -38,7 +40,7 @@ enum End {
 impl Answer {
     pub(crate) fn new(status: u16, kind: &str, body: impl Into<Vec<u8>>) -> Self {
         let headers = vec![("content-type".into(), kind.into())];
-        Self { status, headers, body: body.into(), end: End::Whole }
+        Self { status, headers, body: body.into(), end: End::Whole, held: None }
     }
 
     pub(crate) fn stream(body: impl Into<Vec<u8>>) -> Self {
@@ -78,6 +80,34 @@ impl Answer {
     /// Only what stands before this text, then nothing.
     pub(crate) fn hanging(self, before: &str) -> Self {
         Self { body: self.until(before), end: End::Hang, ..self }
+    }
+
+    /// All of it, then nothing, although more was announced.
+    pub(crate) fn silent(self) -> Self {
+        Self { end: End::Hang, ..self }
+    }
+
+    /// Only the events that are whole before this text.
+    pub(crate) fn events_before(self, text: &str) -> Self {
+        let before = self.until(text);
+        let end = before.windows(2).rposition(|window| window == b"\n\n").map_or(0, |at| at + 2);
+        Self { body: before[..end].to_vec(), ..self }
+    }
+
+    /// And then this.
+    pub(crate) fn and(mut self, more: &str) -> Self {
+        self.body.extend_from_slice(more.as_bytes());
+        self
+    }
+
+    /// What comes after so many bytes waits for a word.
+    pub(crate) fn held(self, after: usize, word: Arc<Notify>) -> Self {
+        Self { held: Some((after, word)), ..self }
+    }
+
+    /// How many bytes its body has.
+    pub(crate) fn bytes(&self) -> usize {
+        self.body.len()
     }
 
     fn until(&self, text: &str) -> Vec<u8> {
@@ -129,9 +159,13 @@ impl Server {
         self.asked.lock().unwrap().clone()
     }
 
-    /// The address of a model on this server.
+    /// The address of a model on this server. `responses` is OpenAI's too, for a model with its tool for computer use.
     pub(crate) fn address(&self, api: &str) -> String {
-        format!("{api}:http://127.0.0.1:{}{}#model", self.port, if api == "openai" { "/v1" } else { "" })
+        match api {
+            "openai" => format!("openai:http://127.0.0.1:{}/v1#model", self.port),
+            "responses" => format!("{}?computer=computer", self.address("openai")),
+            api => format!("{api}:http://127.0.0.1:{}#model", self.port),
+        }
     }
 }
 
@@ -159,7 +193,15 @@ async fn serve(
     }
     // A client may go away at any time; that isn't this server's mistake.
     let _ = connection.write_all(format!("{beginning}\r\n").as_bytes()).await;
-    let _ = connection.write_all(&answer.body).await;
+    let (at_once, later) = match &answer.held {
+        Some((at, _)) => answer.body.split_at(*at),
+        None => (answer.body.as_slice(), [].as_slice()),
+    };
+    let _ = connection.write_all(at_once).await;
+    if let Some((_, word)) = &answer.held {
+        word.notified().await;
+    }
+    let _ = connection.write_all(later).await;
     if answer.end == End::Hang {
         let _ = connection.read(&mut [0; 16]).await;
         let _ = gone.send(());

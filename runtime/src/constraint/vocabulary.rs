@@ -8,9 +8,9 @@ use llguidance::{
     toktrie::{InferenceCapabilities, TokEnv},
 };
 use tokenizers::Tokenizer;
-use toktrie_hf_tokenizers::{ByteTokenizer, ByteTokenizerEnv};
+use toktrie_hf_tokenizers::ByteTokenizerEnv;
 
-use super::ConstraintError;
+use super::{ConstraintError, dense::byte_tokenizer};
 
 /// A model's tokens as a tree of bytes. Built once a model (about half a second for 49,000 tokens), shared
 /// by all its constraints.
@@ -34,28 +34,18 @@ impl Vocabulary {
     /// # Errors
     ///
     /// [`ConstraintError::Tokenizer`] where the tokenizer isn't byte-level (or `SentencePiece` with bytes to fall
-    /// back on), has more tokens than the model has scores, or an end token is none of them.
+    /// back on), has more tokens than the model has scores (special ones aside, which are left out), or an end token is none
+    /// of them.
     pub fn from_tokenizer(
         tokenizer: &Tokenizer,
         end_tokens: &[u32],
         logits_size: usize,
     ) -> Result<Self, ConstraintError> {
         let refused = |reason: String| ConstraintError::Tokenizer { reason };
-        let size = tokenizer.get_vocab_size(true);
-        let largest = tokenizer.get_vocab(true).into_values().max().unwrap_or(0) as usize;
-        if largest >= size {
-            return Err(refused(format!("its {size} tokens have ids up to {largest}, with holes between")));
-        }
-        if size > logits_size {
-            return Err(refused(format!(
-                "it has {size} tokens, but the model scores {logits_size}: is it another model's?"
-            )));
-        }
+        let (mut bytes, size) = byte_tokenizer(tokenizer, logits_size).map_err(refused)?;
         if let Some(end) = end_tokens.iter().find(|&&end| end as usize >= size) {
             return Err(refused(format!("the end token {end} isn't among its {size} tokens")));
         }
-        let mut bytes =
-            ByteTokenizer::from_tokenizer(tokenizer.clone()).map_err(|error| refused(error.to_string()))?;
         // A grammar must have an end to allow. Where the model names none, it gets a token of its own, one
         // beyond the logits, which therefore is never chosen.
         let padded = if end_tokens.is_empty() {
@@ -82,6 +72,7 @@ impl Vocabulary {
         let tree = environment.tok_trie();
         let added = tokenizer.get_added_tokens_decoder().into_iter();
         let mut whole: Vec<(String, u32)> = added
+            .filter(|(id, _)| (*id as usize) < size)
             .filter(|(id, token)| tree.is_special_token(*id) && !token.content.is_empty())
             .map(|(id, token)| (token.content, id))
             .collect();
@@ -110,9 +101,10 @@ impl Vocabulary {
         self.end_tokens.contains(&token)
     }
 
-    /// The id of a special token.
+    /// The id of a special token, of those that the model scores.
     pub(super) fn special(&self, name: &str) -> Result<u32, ConstraintError> {
-        self.tokenizer.token_to_id(name).ok_or_else(|| ConstraintError::NoSuchToken { name: name.to_owned() })
+        let scored = self.tokenizer.token_to_id(name).filter(|id| (*id as usize) < self.logits);
+        scored.ok_or_else(|| ConstraintError::NoSuchToken { name: name.to_owned() })
     }
 
     /// The tokens of a text, as the tokenizer writes it by itself.

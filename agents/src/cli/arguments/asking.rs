@@ -32,7 +32,7 @@ pub(crate) struct AskOptions {
     pub(crate) device: Device,
 
     /// The most tokens that the answer may have.
-    #[arg(long, value_name = "N", default_value_t = 256)]
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one)]
     pub(crate) max_tokens: usize,
 
     /// Let the model think before it answers (`<think>` in its template, or its API's way). The thought is no part of the
@@ -82,7 +82,8 @@ pub(crate) struct AskOptions {
     #[arg(long)]
     pub(crate) boxes: bool,
 
-    /// Save the last image with the places drawn on it that the answer names, or that --boxes asks for.
+    /// Save the last image with the places drawn on it that the answer names, or that --boxes asks for. A picture that is
+    /// there already gives way to it, unless it is asked about.
     #[arg(long, value_name = "FILE.png")]
     pub(crate) draw: Option<PathBuf>,
 }

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::anyhow;
 use percept::{
-    models::{ChatModel, Conversation, LoadedImage, Message, ModelCard, Role, Video},
+    models::{ChatModel, Conversation, LoadedImage, Message, ModelCard, ModelError, Role, Video},
     tools::image::RgbImage,
 };
 
@@ -13,7 +13,9 @@ mod footage;
 use super::super::{
     arguments::AskOptions,
     failure::Failure,
+    narration::plain,
     output::{Ink, Output},
+    slip,
 };
 
 const QUESTION_LAST: &str = "put the question last: percept ask MODEL IMAGE… \"question\"";
@@ -27,6 +29,8 @@ pub(super) struct Request {
     pub(super) conversation: Conversation,
     /// The last image that is asked about.
     pub(super) last_image: Option<Arc<RgbImage>>,
+    /// What is to be known about them.
+    pub(super) notes: Vec<String>,
     /// Why there is no question, if there is none.
     no_question: Option<String>,
     has_shots: bool,
@@ -35,33 +39,34 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// Reads every image. Notes about them are said.
+    /// Reads every file once. Notes about them are said, and kept.
     pub(super) fn read(options: &AskOptions, output: &Output) -> Result<Self, Failure> {
         let arguments = &options.images_and_question;
         let (question, files) = match arguments.split_last() {
             Some((last, files)) if !Path::new(last).exists() => (last.trim(), files),
-            Some((last, _)) if Video::is_at(Path::new(last)) => {
-                let error = anyhow!("the last argument is a video, {last}, and no question");
-                return Err(Failure::bad_input(error).help(QUESTION_LAST));
-            }
             _ => ("", arguments.as_slice()),
         };
+        let ends_with_a_file = files.len() == arguments.len();
         footage::check_rate(options.fps, files)?;
+        let mut notes = Vec::new();
+        notes.extend(slip::doubt(question, "the question", QUESTION_LAST)?);
+        output.notes(&notes);
         let no_question = question.is_empty().then(|| match arguments.last() {
-            Some(last) if files.len() == arguments.len() => format!("the last argument is a file, {last}"),
+            Some(last) if ends_with_a_file => format!("the last argument is a file, {last}"),
             _ => "the last argument is empty".to_owned(),
         });
-        let open = |file: &str| -> Result<Arc<RgbImage>, Failure> {
-            let image = LoadedImage::open(Path::new(file))?;
-            for note in &image.notes {
-                output.say(&output.ink(Ink::Warn, &format!("note: {file}: {note}")));
+        let mut pixels = |file: &str, image: LoadedImage| {
+            for note in image.notes.iter().map(|note| format!("{file}: {note}")) {
+                output.say(&output.ink(Ink::Warn, &format!("note: {}", plain(&note))));
+                notes.push(note);
             }
-            Ok(image.pixels)
+            image.pixels
         };
         let mut shots = Vec::new();
         for shot in options.shots.chunks(2) {
             let [file, answer] = shot else { continue };
-            shots.push((open(file)?, checked(file, answer)?));
+            let image = LoadedImage::open(Path::new(file))?;
+            shots.push((pixels(file, image), checked(file, answer)?));
         }
         let has_shots = !shots.is_empty();
         if has_shots && files.is_empty() {
@@ -73,19 +78,39 @@ impl Request {
         let mut conversation = Conversation::of_shots(question, shots);
         let (mut message, mut last_image) = (Message { role: Role::User, content: Vec::new() }, None);
         for (place, file) in files.iter().enumerate() {
-            if Video::is_at(Path::new(file)) {
-                message = message.with_video(footage::open(Path::new(file), options.fps)?);
+            let is_last = ends_with_a_file && place + 1 == files.len();
+            let (path, unread) = (Path::new(file), |error: ModelError| match error.into() {
+                failure if is_last => not_a_question(file, &failure),
+                failure => failure,
+            });
+            let bytes = if path.is_dir() { None } else { Some(LoadedImage::bytes_of(path).map_err(unread)?) };
+            if bytes.as_ref().is_none_or(|bytes| Video::is_animated(bytes)) {
+                if is_last {
+                    let error = anyhow!("the last argument is a video, {file}, and no question");
+                    return Err(Failure::bad_input(error).help(QUESTION_LAST));
+                }
+                message = message.with_video(footage::open(path, bytes, options.fps)?);
                 continue;
             }
-            let is_last = question.is_empty() && place + 1 == files.len();
-            let image = open(file)
-                .map_err(|failure| if is_last { not_a_question(file, &failure) } else { failure })?;
+            let image = LoadedImage::decode_file(path, &bytes.unwrap_or_default()).map_err(unread)?;
+            let image = pixels(file, image);
             message = message.with_image(Arc::clone(&image));
             last_image = Some(image);
         }
         conversation.push(if question.is_empty() { message } else { message.with_text(question) });
         let videos = conversation.videos().map(|video| video.video().len()).collect();
-        Ok(Self { conversation, last_image, no_question, has_shots, videos })
+        Ok(Self { conversation, last_image, notes, no_question, has_shots, videos })
+    }
+
+    pub(super) fn has_videos(&self) -> bool {
+        !self.videos.is_empty()
+    }
+
+    /// That there is nothing for a model's eyes, if it has some.
+    pub(super) fn unseen(&self, card: &ModelCard) -> Option<String> {
+        let sees = card.max_images != Some(0);
+        (sees && self.conversation.images().count() == 0 && !self.has_videos())
+            .then(|| "no image is asked about".to_owned())
     }
 
     /// Makes images of the videos where the model watches none, and says so; `None` if there was nothing to do.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::offered::{check, check_unsaid, check_written, functions, only};
+use super::offered::{check, check_read, check_unsaid, check_written, functions, only};
 use crate::{
     Dialect, Function, Thought,
     dialect::{computer_use::ComputerUse, grid::Scale},
@@ -47,15 +47,6 @@ fn qwen_2_5_counts_pixels_of_the_resized_image() {
                  \"coordinate\": [1287, 727]}}\n</tool_call>",
                 Ok(("double_click", json!({ "point": [1279, 719] }))),
             ),
-            // Without a grammar models write fractions, and boxes.
-            (
-                call!(r#"{"action": "right_click", "coordinate": [643.6, 364.2]}"#),
-                Ok(("right_click", json!({ "point": [640, 360] }))),
-            ),
-            (
-                call!(r#"{"action": "left_click", "coordinate": [600, 350, 688, 378]}"#),
-                Ok(("click", json!({ "point": [640, 360] }))),
-            ),
             (
                 call!(r#"{"action": "left_click", "coordinate": [1288, 0]}"#),
                 Err("coordinate: x is 1288, the grid ends at 1287"),
@@ -64,6 +55,21 @@ fn qwen_2_5_counts_pixels_of_the_resized_image() {
             (
                 call!(r#"{"action": "left_click", "coordinate": [1, 1], "text": "ctrl"}"#),
                 Err("`left_click` takes no `text` here, but coordinate"),
+            ),
+        ],
+    );
+    // Without a grammar models write fractions, and boxes.
+    check_read(
+        &second_and_a_half(),
+        &functions(SIZE),
+        &[
+            (
+                call!(r#"{"action": "right_click", "coordinate": [643.6, 364.2]}"#),
+                Ok(("right_click", json!({ "point": [640, 360] }))),
+            ),
+            (
+                call!(r#"{"action": "left_click", "coordinate": [600, 350, 688, 378]}"#),
+                Ok(("click", json!({ "point": [640, 360] }))),
             ),
         ],
     );
@@ -116,7 +122,6 @@ fn qwen_3_counts_thousandths() {
                 Err("`left_click_drag` lacks `start_coordinate`"),
             ),
             (call!(r#"{"action": "wait", "time": 2}"#), Ok(("wait", json!({ "seconds": 2 })))),
-            (call!(r#"{"action": "wait", "time": 2.5}"#), Ok(("wait", json!({ "seconds": 2.5 })))),
             (call!(r#"{"action": "terminate", "status": "success"}"#), Ok(("finish", json!({})))),
             (
                 call!(r#"{"action": "terminate", "status": "failure"}"#),
@@ -165,6 +170,12 @@ fn qwen_3_counts_thousandths() {
 }
 
 #[test]
+fn a_grammar_has_whole_seconds_and_a_model_may_have_others() {
+    let half = (call!(r#"{"action": "wait", "time": 2.5}"#), Ok(("wait", json!({ "seconds": 2.5 }))));
+    check_read(&third(), &functions(SIZE), &[half]);
+}
+
+#[test]
 fn an_action_without_its_tool_is_neither_offered_nor_read() {
     let few = only(SIZE, &["click", "finish"]);
     let words = third().instructions(&few, Thought::None).unwrap();
@@ -188,7 +199,7 @@ fn an_action_without_its_tool_is_neither_offered_nor_read() {
     let mut odd = only(SIZE, &["click"]);
     odd[0].schema =
         json!({ "type": "object", "properties": { "id": { "type": "integer" } }, "required": ["id"] });
-    let reply = "{\"name\": \"click\", \"arguments\": {\"id\": 7}}";
+    let reply = "\n{\"name\": \"click\", \"arguments\": {\"id\": 7}}\n</tool_call>";
     check(&third(), &odd, &[(reply, Ok(("click", json!({ "id": 7 }))))]);
 }
 

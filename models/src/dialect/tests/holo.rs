@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    offered::{check, check_written, functions, only},
+    offered::{check, check_read, check_written, functions, only},
     trained::feed,
     written::{Ground, tokenizer},
 };
@@ -25,11 +25,12 @@ fn a_call_is_flat_and_its_point_two_numbers() {
       "thought": "Recording the receipt URL before navigating away.",
       "tool_call": { "tool_name": "click", "element": "Continue button at the bottom right", "x": 932, "y": 880 }
     }"#;
+    // Laid out for people, and its function takes more than this one.
+    check_read(&holo(), &functions(SIZE), &[(documented, Ok(("click", json!({ "point": [1192, 633] }))))]);
     check(
         &holo(),
         &functions(SIZE),
         &[
-            (documented, Ok(("click", json!({ "point": [1192, 633] })))),
             (
                 r#"{"note": null, "thought": "Drag.", "tool_call": {"tool_name": "drag", "from_x": 0, "from_y": 0, "to_x": 1000, "to_y": 500}}"#,
                 Ok(("drag", json!({ "from": [0, 0], "to": [1279, 360] }))),

@@ -4,7 +4,11 @@ use std::{fs, path::Path};
 
 use serde_json::{Value, json};
 
-use crate::{Call, Dialect, Function};
+use super::{
+    trained::{THOUGHT, feed},
+    written::{Ground, tokenizer},
+};
+use crate::{Call, Dialect, Function, Thought};
 
 /// Every built-in tool on a screenshot of this size, as their own snapshot has them.
 pub(super) fn functions([width, height]: [u32; 2]) -> Vec<Function> {
@@ -46,8 +50,25 @@ pub(super) fn only(size: [u32; 2], names: &[&str]) -> Vec<Function> {
 /// A reply, and the function and arguments that it means or what is wrong with it.
 pub(super) type Case<'a> = (&'a str, Result<(&'a str, Value), &'a str>);
 
-/// Reads every reply.
+/// Reads every reply; one that is a call gets through the grammar too.
 pub(super) fn check(dialect: &dyn Dialect, functions: &[Function], cases: &[Case<'_>]) {
+    let ground = Ground::of(tokenizer());
+    let grammar = dialect.grammar(functions, Thought::Free, THOUGHT).unwrap();
+    let wrong: Vec<String> = cases
+        .iter()
+        .filter(|(_, expected)| expected.is_ok())
+        .filter_map(|(reply, _)| {
+            let said = dialect.said("I see.", reply);
+            let why = feed(&ground.tokenizer, &ground.vocabulary, &grammar, &said).err()?;
+            Some(format!("{said:?}: {why}"))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{dialect:?}\n{}", wrong.join("\n"));
+    check_read(dialect, functions, cases);
+}
+
+/// Reads every reply, also what a model writes only where no grammar binds it.
+pub(super) fn check_read(dialect: &dyn Dialect, functions: &[Function], cases: &[Case<'_>]) {
     for (reply, expected) in cases {
         let expected = expected
             .clone()

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// As many tokens as no thought here has.
-const THOUGHT: usize = 100;
+pub(super) const THOUGHT: usize = 100;
 
 /// A function of somebody else's, with arguments of every kind.
 fn note() -> Function {

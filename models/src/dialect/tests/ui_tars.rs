@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::offered::{check, check_unsaid, check_written, functions, only};
+use super::offered::{check, check_read, check_unsaid, check_written, functions, only};
 use crate::{
     Dialect, Thought,
     dialect::{grid::Scale, ui_tars::UiTars},
@@ -32,6 +32,13 @@ fn version_1_5_counts_pixels_of_the_resized_image() {
             (" click(start_box='(197,525)')", Ok(("click", json!({ "point": [196, 519] })))),
             ("Action: click(start_box='(1931,1091)')", Ok(("click", json!({ "point": [1919, 1079] })))),
             (" click(start_box='(1932,0)')", Err("start_box: x is 1932, the grid ends at 1931")),
+        ],
+    );
+    // The forms of other prompts, and boxes.
+    check_read(
+        &first_and_a_half(),
+        &functions(SIZE),
+        &[
             (" click(point='<point>197 525</point>')", Ok(("click", json!({ "point": [196, 519] })))),
             (" click(start_box='[187, 515, 207, 535]')", Ok(("click", json!({ "point": [196, 519] })))),
             (
@@ -53,16 +60,15 @@ fn version_1_0_counts_thousandths() {
                 Ok(("click", json!({ "point": [960, 540] }))),
             ),
             (" left_double(start_box='(1000,1000)')", Ok(("double_click", json!({ "point": [1919, 1079] })))),
-            (" right_single(start_box='(0, 0)')", Ok(("right_click", json!({ "point": [0, 0] })))),
+            (" right_single(start_box='(0,0)')", Ok(("right_click", json!({ "point": [0, 0] })))),
             (
                 " drag(start_box='<|box_start|>(0,0)<|box_end|>', end_box='<|box_start|>(500,500)<|box_end|>')",
                 Ok(("drag", json!({ "from": [0, 0], "to": [960, 540] }))),
             ),
             (" hotkey(key='ctrl c')", Ok(("press_key", json!({ "key": "Control+c" })))),
-            (" hotkey(hotkey='enter')", Ok(("press_key", json!({ "key": "Enter" })))),
+            (" hotkey(key='enter')", Ok(("press_key", json!({ "key": "Enter" })))),
             (" type(content='hello world\\n')", Ok(("type_text", json!({ "text": "hello world\n" })))),
             (r" type(content='it\'s 5\\6')", Ok(("type_text", json!({ "text": "it's 5\\6" })))),
-            (" type(content='it's')", Ok(("type_text", json!({ "text": "it's" })))),
             (
                 " scroll(start_box='(500,500)', direction='down')",
                 Ok(("scroll", json!({ "point": [960, 540], "direction": "down" }))),
@@ -70,7 +76,7 @@ fn version_1_0_counts_thousandths() {
             (" wait()", Ok(("wait", json!({ "seconds": 5 })))),
             (" finished()", Ok(("finish", json!({})))),
             (" finished(content='42')", Ok(("finish", json!({ "answer": "42" })))),
-            (" zoom(region=[0, 0, 499, 499])", Ok(("zoom", json!({ "region": [0, 0, 960, 540] })))),
+            (" zoom(region=[0,0,499,499])", Ok(("zoom", json!({ "region": [0, 0, 960, 540] })))),
             (" click(start_box='here')", Err("`here` isn't a place like (x,y)")),
             (" click(start_box='')", Err("`click` lacks `start_box`")),
             (
@@ -84,6 +90,17 @@ fn version_1_0_counts_thousandths() {
                 " wait()\n\nclick(start_box='(1,1)')",
                 Err("one call at a time: `click(start_box='(1,1)')` comes after the first"),
             ),
+        ],
+    );
+    // What only a model that no grammar binds writes.
+    check_read(
+        &first(),
+        &functions(SIZE),
+        &[
+            (" right_single(start_box='(0, 0)')", Ok(("right_click", json!({ "point": [0, 0] })))),
+            (" hotkey(hotkey='enter')", Ok(("press_key", json!({ "key": "Enter" })))),
+            (" type(content='it's')", Ok(("type_text", json!({ "text": "it's" })))),
+            (" zoom(region=[0, 0, 499, 499])", Ok(("zoom", json!({ "region": [0, 0, 960, 540] })))),
         ],
     );
 }

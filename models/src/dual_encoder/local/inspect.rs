@@ -44,7 +44,7 @@ impl LocalDualEncoder {
             card: inner.card.clone(),
             config: inner.folder.config.clone(),
             layout: inner.folder.layout,
-            processor: format!("{:?}", inner.folder.processor),
+            processor: inner.folder.processor.to_string(),
             vocabulary: inner.folder.reader.vocabulary(),
             temperature,
             no_temperature,

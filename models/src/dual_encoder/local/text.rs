@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use tokenizers::{Tokenizer, TruncationParams};
+use tokenizers::{
+    NormalizerWrapper, Tokenizer, TruncationParams,
+    normalizers::{Lowercase, Sequence},
+};
 
 use super::super::{Cut, config::EncoderConfig, family::Padding};
 use crate::{ModelError, folder::bad};
@@ -58,6 +61,11 @@ impl TextReader {
         }
         let cut = TruncationParams { max_length: config.context, ..TruncationParams::default() };
         tokenizer.with_truncation(Some(cut)).map_err(|error| bad(path, error.to_string()))?;
+        if config.lower_case {
+            let own = tokenizer.get_normalizer().cloned();
+            let steps = [NormalizerWrapper::from(Lowercase)].into_iter().chain(own).collect();
+            tokenizer.with_normalizer(Some(Sequence::new(steps)));
+        }
         // A text that names a special token is a text that names it; the model reads no end in its middle.
         tokenizer.set_encode_special_tokens(true);
         let sample = tokenizer.encode("a", true).map_err(|error| bad(path, error.to_string()))?;

@@ -88,6 +88,7 @@ pub(crate) struct EventReader {
     input: usize,
     created: usize,
     tokens: Tokens,
+    is_finished: bool,
     is_over: bool,
 }
 
@@ -109,6 +110,7 @@ impl Reader for EventReader {
             Event::MessageDelta { delta, usage } => {
                 pieces.extend(usage.map(|usage| self.count(&usage)));
                 if let Some(reason) = delta.stop_reason {
+                    self.is_finished = true;
                     pieces.push(Piece::Stopped(stopped(&reason)?));
                 }
             }
@@ -120,7 +122,11 @@ impl Reader for EventReader {
     }
 
     fn extent(&self) -> Extent {
-        if self.is_over { Extent::Over } else { Extent::Partial }
+        match (self.is_over, self.is_finished) {
+            (true, _) => Extent::Over,
+            (false, true) => Extent::Whole,
+            (false, false) => Extent::Partial,
+        }
     }
 }
 

@@ -139,8 +139,10 @@ impl Reader<'_> {
         let [_, heads, _, head_dim] = port.shape.as_slice() else {
             return Err(self.refused(format!("its cache {port} isn't [batch, heads, positions, head_dim]")));
         };
-        let heads = self.size("num_key_value_heads", self.shape.kv_heads, heads.fixed(), port)?;
-        let head_dim = self.size("head_dim", self.shape.head_dim, head_dim.fixed(), port)?;
+        let of_heads = [self.shape.kv_heads, self.shape.usual_kv_heads];
+        let heads = self.size("num_key_value_heads", of_heads, heads.fixed(), port)?;
+        let of_head = [self.shape.head_dim, self.shape.usual_head_dim];
+        let head_dim = self.size("head_dim", of_head, head_dim.fixed(), port)?;
         Ok(CacheTensor { past: port.name.clone(), present, element, heads, head_dim })
     }
 
@@ -166,16 +168,16 @@ impl Reader<'_> {
         }
     }
 
-    /// What the graph says, else what the configuration says.
+    /// What the graph says, else what the configuration says, else what is usual.
     fn size(
         &self,
         what: &'static str,
-        config: Option<usize>,
+        [config, usual]: [Option<usize>; 2],
         graph: Option<usize>,
         port: &Port,
     ) -> Result<usize, EngineError> {
         self.agree(what, config, graph)?;
-        graph.or(config).ok_or_else(|| {
+        graph.or(config).or(usual).ok_or_else(|| {
             self.refused(format!(
                 "its cache {port} doesn't say {what}, and neither does the model's configuration"
             ))

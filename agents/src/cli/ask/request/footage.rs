@@ -11,14 +11,13 @@ use percept::{
 
 use super::super::super::failure::Failure;
 
-/// A video; a folder's frames follow each other at `rate` a second, or one.
-pub(super) fn open(path: &Path, rate: Option<f64>) -> Result<VideoContent, Failure> {
-    let video = if is_run(path) {
-        footage(path).map_err(Failure::bad_input)?
-    } else if let (true, Some(rate)) = (path.is_dir(), rate) {
-        Video::open_folder(path, rate)?
-    } else {
-        Video::open(path)?
+/// The video of these bytes, or a folder: its frames follow each other at `rate` a second, or one.
+pub(super) fn open(path: &Path, bytes: Option<Vec<u8>>, rate: Option<f64>) -> Result<VideoContent, Failure> {
+    let video = match (bytes, rate) {
+        (Some(bytes), _) => Video::of_bytes(path, bytes)?,
+        (None, _) if is_run(path) => footage(path).map_err(Failure::bad_input)?,
+        (None, Some(rate)) => Video::open_folder(path, rate)?,
+        (None, None) => Video::open(path)?,
     };
     Ok(VideoContent::new(Arc::new(video))?)
 }
