@@ -1,8 +1,6 @@
 """Chameleon (Chameleon Team 2024): one stream of tokens, in which an image is a begin, as many tokens of a VQ codebook as
 it has patches, and an end. What it reads and what it draws are the same tokens. It has no chat template of its own."""
 
-from pathlib import Path
-
 import torch
 import transformers
 from tokenizers import AddedToken
@@ -25,7 +23,8 @@ CODES, CODE = 64, 8
 
 FIRST_TOKENS = ["<s>", "<pad>", "</s>", "<unk>"]
 LAST_TOKENS = ["<racm3:break>", "<eoss>", "<reserved08706>", "<image>"]
-TEMPLATE = Path(__file__).resolve().parent.parent / "src" / "family" / "chameleon.jinja"
+# What the authors' program puts after a turn.
+SEPARATOR = "<reserved08706>"
 
 # How the folder's graphs are run; the drawings that are recorded beside the replies.
 Sessions = chameleon_sessions.Sessions
@@ -33,9 +32,17 @@ draw = chameleon_drawings.draw
 
 
 class Processor(ChameleonProcessor):
-    """The processor with the template that hosts bring along."""
+    """The processor, to which a conversation comes as the authors' program has it."""
 
-    writes_template = False
+    def apply_chat_template(self, messages, **_):
+        """The parts of a conversation one after another, and the separator between turns; the one after the last is the
+        processor's. A system message, which that program doesn't know, has a line of its own."""
+        prompt = ""
+        for message in messages:
+            for part in message["content"]:
+                prompt += "<image>" if part["type"] == "image" else part["text"]
+            prompt += "\n" if message["role"] == "system" else SEPARATOR
+        return prompt.removesuffix(SEPARATOR)
 
 
 # What is in the folder is what published folders hold, which know the processor by this name.
@@ -57,7 +64,7 @@ def tokenizer():
 
 def processor():
     """The processor, which puts `<s>` before every prompt and the separator after it."""
-    result = Processor(
+    return Processor(
         image_processor=ChameleonImageProcessorPil(
             size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE}
         ),
@@ -67,14 +74,12 @@ def processor():
             eos_token="</s>",
             pad_token="<pad>",
             unk_token="<unk>",
-            sep_token="<reserved08706>",
+            sep_token=SEPARATOR,
             extra_special_tokens={"image_token": "<image>", "boi_token": "<racm3:break>", "eoi_token": "<eoss>"},
             clean_up_tokenization_spaces=False,
         ),
         image_seq_length=FEATURES,
     )
-    result.chat_template = TEMPLATE.read_text(encoding="utf-8")
-    return result
 
 
 def settings():

@@ -108,6 +108,8 @@ def main():
     memory = devices[0].memory_info(native.OrtDeviceMemoryType.DEFAULT)
     folder = Folder(DATA / "smolvlm-tiny")
     recorded = json.loads((folder.path / "golden.json").read_text())
+    # Pixels that are kept as a checksum can't be fed.
+    recorded = [golden for golden in recorded if "sha256" not in (golden["pixel_values"] or {})]
     for suffix in ("", "_q4"):
         sessions = Sessions(folder, suffix, devices[0])
         for (provider, operator), count in sorted(placement(sessions.decoder).items()):

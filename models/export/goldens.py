@@ -22,13 +22,15 @@ class Case:
     """One conversation to record.
 
     `pictures` maps file names to PIL images, in the order of the conversation's image parts.
-    `processor` overrides settings of the image processor for this case."""
+    `processor` overrides settings of the image processor for this case. Of the pixels of one that is `hashed` the checksum
+    is kept alone, where numbers would take too much room."""
 
-    def __init__(self, name, messages, pictures=None, processor=None):
+    def __init__(self, name, messages, pictures=None, processor=None, hashed=False):
         self.name = name
         self.messages = messages
         self.pictures = pictures or {}
         self.processor = processor or {}
+        self.hashed = hashed
 
 
 def user(*parts):
@@ -185,6 +187,11 @@ def checksum(values):
     """A float tensor of many numbers as its shape and the checksum of its little-endian f32 values."""
     array = np.ascontiguousarray(values.numpy(), "<f4")
     return {"shape": list(array.shape), "sha256": hashlib.sha256(array.tobytes()).hexdigest()}
+
+
+def hashed(golden):
+    """What `checksum` writes of the array that `tensor` wrote."""
+    return {"shape": golden["shape"], "sha256": hashlib.sha256(base64.b64decode(golden["base64"])).hexdigest()}
 
 
 def tensor_values(golden):

@@ -9,7 +9,7 @@ from transformers.models.llava.image_processing_pil_llava import LlavaImageProce
 import graphs
 import tokens
 import weights
-from goldens import Case, said, user
+from goldens import Case, one_more, said, user
 from pictures import picture
 
 # Pixels of the image's side after the crop, and of a patch's side.
@@ -148,4 +148,5 @@ def cases():
         ], landscape),
         Case("two_images", [user(None, None, "Which of them shows a circle?")],
              {**portrait, **small}),
+        Case("later_turn", one_more(), {**landscape, **portrait}),
     ]

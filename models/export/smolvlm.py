@@ -164,4 +164,9 @@ def cases():
             said("assistant", "A blue circle."),
             user("And to the right of it? Ü, 語."),
         ], wide),
+        Case("later_turn", [
+            user(None, "Describe it."),
+            said("assistant", "It is red."),
+            user(None, "Is this one blue?"),
+        ], {**wide, **small}, hashed=True),
     ]

@@ -1,5 +1,6 @@
 //! The tiny CLIP and SigLIP against goldens of transformers: tokens, pixels, embeddings, logits, probabilities.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails in a test's own helpers fails the test")]
+#![allow(clippy::duplicate_mod, reason = "both kinds of goldens are compared with the same words")]
 
 #[path = "support/pair.rs"]
 mod pair;

@@ -15,15 +15,10 @@ use percept_runtime::{
     CacheForm, Device, EmbeddedTokens, Engine, EngineGraphs, EngineOptions, HostTensor, Runtime, Silent,
 };
 use serde_json::json;
-use support::{Golden, change_json, copy, data, goldens, greatest_difference, load, variant};
+use support::{Golden, change_json, copy, data, goldens, load, off, variant};
 
 const FOLDER: &str = "gemma3-tiny";
 const TEXT: &str = "gemma3_text-tiny";
-
-/// By how much first logits are off, relative to the largest.
-fn off(logits: &[f32], expected: &[f32]) -> f32 {
-    greatest_difference(logits, expected) / expected.iter().fold(0.0_f32, |most, logit| most.max(logit.abs()))
-}
 
 async fn reply(model: &LocalModel, conversation: &Conversation) -> (Vec<u32>, String, Usage) {
     let options =

@@ -17,7 +17,7 @@ use percept_models::{
 };
 use percept_runtime::{AttentionWindow, CacheForm, Silent};
 use serde::Deserialize;
-use support::{Golden, change_json, copy, data, goldens, greatest_difference, load, set_json};
+use support::{Golden, change_json, copy, data, goldens, load, set_json};
 use tempfile::TempDir;
 
 const FAMILIES: [&str; 4] = ["llama", "mistral", "phi3", "qwen3"];
@@ -56,8 +56,7 @@ async fn reply(model: &LocalModel, conversation: &Conversation) -> (Vec<u32>, Us
 /// How far first logits are off, relative to the greatest of those expected.
 async fn off(model: &LocalModel, golden: &Golden, expected: &[f32]) -> f32 {
     let logits = model.first_logits(&golden.conversation()).await.unwrap();
-    let largest = expected.iter().fold(0.0_f32, |most, logit| most.max(logit.abs()));
-    greatest_difference(&logits, expected) / largest
+    support::off(&logits, expected)
 }
 
 #[tokio::test]

@@ -3,12 +3,14 @@
 
 #[path = "support/tiny.rs"]
 mod support;
+#[path = "support/whole.rs"]
+mod whole;
 
 use percept_models::{
-    ChatModel, Conversation, Generate, LoadOptions, LocalModel, Message, ModelFolder, Precision, Role, Usage,
+    ChatModel, Content, Conversation, Generate, LoadOptions, LocalModel, Message, Precision, Role, Usage,
 };
 use percept_runtime::CacheForm;
-use support::{Golden, data, goldens, greatest_difference, load, variant};
+use support::{Golden, copy, data, goldens, greatest_difference, levels_apart, load, off, variant};
 
 async fn check(folder: &str, golden: &Golden, cache: CacheForm) {
     let case = format!("{folder} {} {cache:?}", golden.name);
@@ -19,7 +21,9 @@ async fn check(folder: &str, golden: &Golden, cache: CacheForm) {
     let usage = check_reply(&model, golden, &golden.greedy, &golden.text, &case).await;
     assert_eq!((usage.fresh_tokens, usage.cached_tokens), (golden.input_ids.len(), 0), "{case}");
     let logits = model.first_logits(&golden.conversation()).await.unwrap();
-    assert!(greatest_difference(&logits, &golden.first_logits) < 1e-4, "{case}");
+    let off = off(&logits, &golden.first_logits);
+    // The README says how far each is, as one machine measured it: 2.2e-6 of the largest at most.
+    assert!(off < 1e-5, "{case}: {off}");
     // The same again: everything but the last token of the prompt is still in the cache.
     let usage = check_reply(&model, golden, &golden.greedy, &golden.text, &case).await;
     assert_eq!((usage.fresh_tokens, usage.cached_tokens), (1, golden.input_ids.len() - 1), "{case}");
@@ -43,6 +47,25 @@ async fn smolvlm_answers_as_transformers_does() {
         check("smolvlm-tiny", &golden, CacheForm::Auto).await;
         check("smolvlm-tiny", &golden, CacheForm::Growing).await;
     }
+    whole::check_cached_prefix("smolvlm-tiny", "later_turn").await;
+}
+
+/// Its graphs are SmolVLM's, as the code is; everything else is from transformers' classes of its own.
+#[tokio::test]
+async fn idefics3_answers_as_transformers_does() {
+    for golden in goldens("idefics3") {
+        let (_kept, path) = copy("smolvlm-tiny");
+        for entry in std::fs::read_dir(data().join("idefics3")).unwrap() {
+            let file = entry.unwrap().path();
+            std::fs::copy(&file, path.join(file.file_name().unwrap())).unwrap();
+        }
+        golden.set_processor(&path);
+        golden.check_pixels(&path, &golden.name);
+        let model = load(&path, "cpu", CacheForm::Auto).await;
+        assert_eq!(model.card().family, "idefics3");
+        golden.check_prompt(&model, &golden.name).await;
+        golden.check_reply(&model, 1e-5, &golden.name).await;
+    }
 }
 
 #[tokio::test]
@@ -50,6 +73,7 @@ async fn llava_answers_as_transformers_does() {
     for golden in goldens("llava-tiny") {
         check("llava-tiny", &golden, CacheForm::Auto).await;
     }
+    whole::check_cached_prefix("llava-tiny", "later_turn").await;
 }
 
 #[tokio::test]
@@ -168,30 +192,49 @@ async fn a_decoder_of_plain_operators_gives_the_same_tokens() {
     check_reply(&model, golden, &golden.greedy, &golden.text, "plain").await;
 }
 
-/// Everything that a tokenizer of a tiny model makes of texts that tokenizers get wrong.
-#[derive(serde::Deserialize)]
-struct Tokenized {
-    text: String,
-    ids: Vec<u32>,
-    ids_without_special: Vec<u32>,
-    decoded: String,
-    decoded_without_special: String,
-}
-
 #[test]
 fn texts_become_the_tokens_that_transformers_makes_of_them() {
     for folder in ["smolvlm-tiny", "llava-tiny", "qwen2_vl-tiny", "qwen2_5_vl-tiny"] {
-        let path = data().join(folder).join("tokenizer_golden.json");
-        let rows: Vec<Tokenized> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-        assert!(rows.len() > 10, "{folder}");
-        let tokenizer = ModelFolder::open(&data().join(folder), None).unwrap().tokenizer;
-        for row in rows {
-            let ids = |special| tokenizer.encode_fast(row.text.as_str(), special).unwrap().get_ids().to_vec();
-            assert_eq!(ids(true), row.ids, "{folder} {:?}", row.text);
-            assert_eq!(ids(false), row.ids_without_special, "{folder} {:?}", row.text);
-            let text = |skip| tokenizer.decode(&row.ids, skip).unwrap();
-            assert_eq!(text(false), row.decoded, "{folder} {:?}", row.text);
-            assert_eq!(text(true), row.decoded_without_special, "{folder} {:?}", row.text);
+        whole::check_tokenizer(folder);
+    }
+}
+
+/// What the README says of every family that takes several images.
+#[tokio::test]
+async fn whoever_takes_several_images_is_shown_one_at_first_and_another_in_a_later_turn() {
+    let mut asked = Vec::new();
+    for entry in std::fs::read_dir(data()).unwrap() {
+        let folder = entry.unwrap().file_name().into_string().unwrap();
+        // What matches images and texts has no conversations.
+        if !folder.ends_with("-tiny") || ["clip-tiny", "siglip-tiny"].contains(&&*folder) {
+            continue;
+        }
+        let model = load(&data().join(&folder), "cpu", CacheForm::Auto).await;
+        if model.card().max_images.is_none_or(|most| most > 1) {
+            assert!(goldens(&folder).iter().any(shows_a_later_image), "{folder}");
+            asked.push(folder);
         }
     }
+    assert!(asked.len() > 15, "{asked:?}");
+}
+
+fn shows_a_later_image(golden: &Golden) -> bool {
+    let conversation = golden.conversation();
+    let [first, later @ ..] = conversation.messages() else { return false };
+    let shows = |message: &Message| {
+        message.role == Role::User
+            && message.content.iter().any(|content| matches!(content, Content::Image(_)))
+    };
+    shows(first) && later.iter().any(shows)
+}
+
+#[test]
+fn what_is_no_number_or_isnt_there_is_never_near() {
+    let fails = |compared: fn() -> f32| std::panic::catch_unwind(compared).is_err();
+    assert!(fails(|| greatest_difference(&[1.0, f32::NAN], &[1.0, 2.0])));
+    assert!(fails(|| greatest_difference(&[], &[])) && fails(|| greatest_difference(&[1.0], &[1.0, 2.0])));
+    assert!(fails(|| f32::from(levels_apart(&[7], &[7, 9]))) && fails(|| f32::from(levels_apart(&[], &[]))));
+    assert!(greatest_difference(&[f32::INFINITY], &[1.0]) > f32::MAX);
+    // A token that is never written has the least score, beside which everything else would be nothing.
+    assert!((off(&[f32::MIN, 3.0], &[f32::MIN, 2.0]) - 0.5).abs() < f32::EPSILON);
 }

@@ -10,7 +10,7 @@ use percept_models::{
     ChatModel, Conversation, Generate, LoadOptions, LocalModel, Message, ModelFolder, Role, Usage,
 };
 use percept_runtime::{CacheForm, Silent};
-use support::{change_json, copy, data, goldens, greatest_difference, load};
+use support::{change_json, copy, data, goldens, greatest_difference, largest, load};
 
 const FOLDER: &str = "idefics-tiny";
 
@@ -36,8 +36,7 @@ async fn idefics_answers_as_transformers_does() {
         let logits = model.first_logits(&golden.conversation()).await.unwrap();
         let difference = greatest_difference(&logits, &golden.first_logits);
         assert!(difference < 1e-4, "{}: {difference}", golden.name);
-        let largest = golden.first_logits.iter().fold(0.0_f32, |most, logit| most.max(logit.abs()));
-        furthest = furthest.max(difference / largest);
+        furthest = furthest.max(difference / largest(&golden.first_logits));
         let again = reply(&model, &golden.conversation()).await;
         assert_eq!((again.0, again.2.fresh_tokens), (golden.greedy.clone(), 1), "{}", golden.name);
     }
@@ -150,8 +149,10 @@ async fn a_decoder_that_does_not_look_is_refused() {
 
 #[tokio::test]
 async fn on_webgpu_the_tokens_are_those_of_the_cpu() {
-    let golden = goldens(FOLDER).into_iter().find(|golden| golden.name == "later_turn").unwrap();
     let model = load(&data().join(FOLDER), "webgpu", CacheForm::Auto).await;
     assert!(model.card().device.starts_with("webgpu"), "{}", model.card().device);
-    assert_eq!(reply(&model, &golden.conversation()).await.0, golden.greedy);
+    for golden in goldens(FOLDER) {
+        // A device's sine and cosine, which its rotation is made of, need only be right to 2^-11.
+        golden.check_reply(&model, 1e-2, &golden.name).await;
+    }
 }

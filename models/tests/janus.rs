@@ -14,7 +14,7 @@ use percept_models::{
 use percept_runtime::CacheForm;
 use serde::Deserialize;
 use serde_json::json;
-use support::{Golden, change_json, copy, data, goldens, greatest_difference, load};
+use support::{Golden, change_json, copy, data, goldens, levels_apart, load, off};
 use tokio_util::sync::CancellationToken;
 
 const FOLDER: &str = "janus-tiny";
@@ -55,12 +55,11 @@ async fn check(model: &LocalModel, golden: &Golden) -> f32 {
     assert_eq!((&tokens, &text), (&golden.greedy, &golden.text), "{case}");
     assert_eq!(usage.fresh_tokens + usage.cached_tokens, golden.input_ids.len(), "{case}");
     let logits = model.first_logits(&conversation).await.unwrap();
-    let largest = golden.first_logits.iter().fold(0.0_f32, |largest, logit| largest.max(logit.abs()));
     // The same again: everything but the last token of the prompt is still in the cache.
     let (tokens, _, usage) = reply(model, &conversation).await;
     assert_eq!(tokens, golden.greedy, "{case}");
     assert_eq!((usage.fresh_tokens, usage.cached_tokens), (1, golden.input_ids.len() - 1), "{case}");
-    greatest_difference(&logits, &golden.first_logits) / largest
+    off(&logits, &golden.first_logits)
 }
 
 async fn check_drawings(model: &LocalModel, tolerance: f32) -> f32 {
@@ -74,11 +73,10 @@ async fn check_drawings(model: &LocalModel, tolerance: f32) -> f32 {
         assert_eq!(drawing.usage.output_tokens, golden.tokens.len(), "{case}");
         assert_eq!(drawing.image.dimensions(), (golden.width, golden.height), "{case}");
         let expected = BASE64_STANDARD.decode(&golden.rgb).unwrap();
-        let levels = drawing.image.as_raw().iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max();
-        assert!(levels <= Some(1), "{case}: {levels:?} grey levels off");
+        let levels = levels_apart(drawing.image.as_raw(), &expected);
+        assert!(levels <= 1, "{case}: {levels} grey levels off");
         let scores = model.first_drawing_scores(&golden.prompt, &options).await.unwrap();
-        let largest = golden.first_scores.iter().fold(0.0_f32, |largest, score| largest.max(score.abs()));
-        let off = greatest_difference(&scores, &golden.first_scores) / largest;
+        let off = off(&scores, &golden.first_scores);
         assert!(off < tolerance, "{case}: guided scores {off} off");
         furthest = furthest.max(off);
     }

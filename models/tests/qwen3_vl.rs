@@ -10,7 +10,7 @@ use percept_models::{
     ChatModel, Conversation, Generate, LoadOptions, LocalModel, ModelFolder, Precision, Usage,
 };
 use percept_runtime::{CacheForm, Silent};
-use support::{change_json, copy, data, goldens, greatest_difference, load, variant};
+use support::{change_json, copy, data, goldens, greatest_difference, largest, load, off, variant};
 
 const FOLDERS: [&str; 2] = ["qwen3_vl-tiny", "qwen3_vl_moe-tiny"];
 
@@ -36,10 +36,9 @@ async fn answers_are_those_of_transformers() {
             assert_eq!((&tokens, text.as_str()), (&golden.greedy, golden.text.as_str()), "{case}");
             assert_eq!((usage.fresh_tokens, usage.cached_tokens), (golden.input_ids.len(), 0), "{case}");
             let logits = model.first_logits(&golden.conversation()).await.unwrap();
-            let largest = golden.first_logits.iter().fold(0.0f32, |largest, logit| largest.max(logit.abs()));
             let difference = greatest_difference(&logits, &golden.first_logits);
             assert!(difference < 1e-4, "{case}: {difference}");
-            furthest = furthest.max(difference / largest);
+            furthest = furthest.max(difference / largest(&golden.first_logits));
             // The same again: everything but the last token of the prompt is still in the cache.
             let (tokens, _, usage) = reply(&model, &golden.conversation()).await;
             assert_eq!(tokens, golden.greedy, "{case}");
@@ -115,8 +114,7 @@ async fn experts_in_four_bits_answer_as_transformers_does_with_the_weights_that_
         let (tokens, _, _) = reply(&model, &golden.conversation()).await;
         assert_eq!(tokens, golden.greedy, "{}", golden.name);
         let logits = model.first_logits(&golden.conversation()).await.unwrap();
-        let largest = golden.first_logits.iter().fold(0.0f32, |largest, logit| largest.max(logit.abs()));
-        furthest = furthest.max(greatest_difference(&logits, &golden.first_logits) / largest);
+        furthest = furthest.max(off(&logits, &golden.first_logits));
     }
     println!("QMoE: first logits within {furthest:.1e} of the largest");
     assert!(furthest < 1e-5, "{furthest}");

@@ -12,7 +12,7 @@ use percept_models::{
     Reply, Role, Thought, Usage,
 };
 use percept_runtime::{CacheForm, Silent};
-use support::{Golden, change_json, copy, data, goldens, greatest_difference, load};
+use support::{Golden, change_json, copy, data, goldens, load, off};
 
 const FOLDERS: [&str; 5] = ["llama-tiny", "mistral-tiny", "phi3-tiny", "qwen2-tiny", "qwen3-tiny"];
 
@@ -29,8 +29,7 @@ async fn check(model: &LocalModel, golden: &Golden, case: &str) -> Usage {
     let (tokens, text, usage) = reply(model, &golden.conversation()).await;
     assert_eq!((&tokens, &text), (&golden.greedy, &golden.text), "{case}");
     let logits = model.first_logits(&golden.conversation()).await.unwrap();
-    let largest = golden.first_logits.iter().fold(0.0_f32, |most, logit| most.max(logit.abs()));
-    let off = greatest_difference(&logits, &golden.first_logits) / largest;
+    let off = off(&logits, &golden.first_logits);
     assert!(off < 1e-4, "{case}: {off}");
     usage
 }

@@ -15,7 +15,7 @@ use percept_models::{
 use percept_runtime::{CacheForm, Silent};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use support::{change_json, copy, data, greatest_difference, load};
+use support::{change_json, copy, data, greatest_difference, largest, load};
 use videos::{folder, goldens, hex, reply};
 
 /// The families that watch videos.
@@ -54,10 +54,9 @@ async fn answers_about_videos_are_those_of_transformers() {
             assert_eq!((&tokens, text.as_str()), (&golden.greedy, golden.text.as_str()), "{case}");
             assert_eq!((usage.fresh_tokens, usage.cached_tokens), (golden.input_ids.len(), 0), "{case}");
             let logits = model.first_logits(&conversation).await.unwrap();
-            let largest = golden.first_logits.iter().fold(0.0f32, |largest, logit| largest.max(logit.abs()));
             let difference = greatest_difference(&logits, &golden.first_logits);
             assert!(difference < 1e-4, "{case}: {difference}");
-            furthest = furthest.max(difference / largest);
+            furthest = furthest.max(difference / largest(&golden.first_logits));
             // The same again: everything but the last token of the prompt is still in the cache.
             let (tokens, _, usage) = reply(&model, &conversation).await;
             assert_eq!((tokens, usage.fresh_tokens), (golden.greedy, 1), "{case}");

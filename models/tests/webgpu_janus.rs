@@ -9,7 +9,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use percept_models::{ChatModel, Draw, Generate, ImageModel, LocalModel};
 use percept_runtime::{CPU_PROVIDER, CacheForm};
 use serde::Deserialize;
-use support::{data, goldens, greatest_difference, load};
+use support::{data, goldens, greatest_difference, levels_apart, load};
 
 const FOLDER: &str = "janus-tiny";
 
@@ -53,8 +53,8 @@ async fn it_answers_and_draws_on_webgpu_as_on_the_cpu_and_its_cache_never_leaves
         let drawing = model.draw(&golden.prompt, &options).await.unwrap();
         assert_eq!(drawing.tokens, golden.tokens, "{}", golden.prompt);
         let expected = BASE64_STANDARD.decode(&golden.rgb).unwrap();
-        let levels = drawing.image.as_raw().iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max();
-        assert!(levels <= Some(1), "{}: {levels:?} grey levels off", golden.prompt);
+        let levels = levels_apart(drawing.image.as_raw(), &expected);
+        assert!(levels <= 1, "{}: {levels} grey levels off", golden.prompt);
     }
     let moved = model.moved();
     assert_eq!((moved.cache_to_device, moved.cache_to_host), (0, 0));

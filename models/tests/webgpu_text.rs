@@ -16,9 +16,13 @@ use support::{data, goldens, greatest_difference};
 async fn they_answer_on_webgpu_as_on_the_cpu_and_their_caches_never_leave() {
     // How far logits may be off: a graph that works its rotation out itself is only as exact as the device's sine and
     // cosine, which need be right to 2^-11 only.
-    for (folder, precision, most) in
-        [("llama-tiny", "fp32", 1e-4), ("qwen2-tiny", "fp32", 3e-2), ("qwen3-tiny", "plain", 3e-2)]
-    {
+    for (folder, precision, most) in [
+        ("llama-tiny", "fp32", 1e-4),
+        ("qwen2-tiny", "fp32", 3e-2),
+        ("qwen3-tiny", "plain", 3e-2),
+        ("mistral-tiny", "fp32", 1e-4),
+        ("phi3-tiny", "fp32", 1e-4),
+    ] {
         let options = LoadOptions {
             device: "webgpu".parse().unwrap(),
             threads: Some(1),

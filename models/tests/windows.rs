@@ -15,7 +15,7 @@ use percept_runtime::{
 };
 use serde::Deserialize;
 use serde_json::Value;
-use support::{change_json, copy, data, greatest_difference, set_json};
+use support::{change_json, copy, data, greatest_difference, largest, set_json};
 
 /// What transformers makes of a text; `models/export/README.md` tells the keys.
 #[derive(Debug, Deserialize)]
@@ -93,8 +93,7 @@ async fn a_text_whose_middle_is_let_go_is_read_as_under_a_mask() {
                 let logits = sequence.last_logits().await.unwrap();
                 let difference = greatest_difference(&logits, &golden.first_logits);
                 assert!(difference < 1e-4, "{case}: {difference}");
-                let largest = golden.first_logits.iter().fold(0.0f32, |most, logit| most.max(logit.abs()));
-                furthest = furthest.max(difference / largest);
+                furthest = furthest.max(difference / largest(&golden.first_logits));
                 assert_eq!(written(&mut sequence, 24).await, golden.greedy, "{case}");
                 assert_eq!(sequence.position(), golden.input_ids.len() + 24, "{case}");
                 assert!(sequence.held() <= most, "{case}: {} are held", sequence.held());

@@ -8,7 +8,7 @@ use percept_runtime::CacheForm;
 use serde::Deserialize;
 
 use crate::{
-    support::{data, goldens, greatest_difference, load},
+    support::{data, goldens, levels_apart, load, off},
     whole,
 };
 
@@ -52,24 +52,23 @@ pub(crate) async fn check(model: &LocalModel, folder: &str, tolerance: f32) -> f
         assert_eq!(drawing.usage.output_tokens, golden.tokens.len(), "{case}");
         assert_eq!(drawing.image.dimensions(), (golden.width, golden.height), "{case}");
         let expected = BASE64_STANDARD.decode(&golden.rgb).unwrap();
-        let levels = drawing.image.as_raw().iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max();
-        assert!(levels <= Some(1), "{case}: {levels:?} grey levels off");
+        let levels = levels_apart(drawing.image.as_raw(), &expected);
+        assert!(levels <= 1, "{case}: {levels} grey levels off");
         let scores = model.first_drawing_scores(&golden.prompt, &options).await.unwrap();
-        let largest = golden.first_scores.iter().fold(0.0_f32, |largest, score| largest.max(score.abs()));
-        let off = greatest_difference(&scores, &golden.first_scores) / largest;
+        let off = off(&scores, &golden.first_scores);
         assert!(off < tolerance, "{case}: guided scores {off} off");
         furthest = furthest.max(off);
     }
     furthest
 }
 
-/// On `webgpu` it answers and draws as on the CPU, and its cache stays on the device; gives the operators that don't.
-pub(crate) async fn check_on_webgpu(folder: &str) -> Vec<String> {
+/// On `webgpu` it answers and draws as on the CPU, first logits within `most`, and its cache stays on the device; gives the
+/// operators that don't.
+pub(crate) async fn check_on_webgpu(folder: &str, most: f32) -> Vec<String> {
     let model = load(&data().join(folder), "webgpu", CacheForm::Auto).await;
     assert!(model.card().device.starts_with("webgpu"), "{}", model.card().device);
     for golden in goldens(folder) {
-        let (tokens, ..) = whole::reply(&model, &golden.conversation()).await;
-        assert_eq!(tokens, golden.greedy, "{}", golden.name);
+        whole::check_on_device(&model, &golden, most).await;
     }
     check(&model, folder, 1e-3).await;
     let moved = model.moved();

@@ -1,6 +1,8 @@
 //! Goldens of the tiny dual encoders, and folders made of them.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
+mod scores;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -14,6 +16,9 @@ use percept_models::{
 };
 use percept_runtime::Silent;
 use serde::Deserialize;
+
+use self::scores::greatest;
+pub(crate) use self::scores::off;
 
 /// What transformers makes of a set of texts and images; `models/export/README.md` tells the keys.
 #[derive(Debug, Deserialize)]
@@ -76,14 +81,6 @@ pub(crate) async fn open(path: &Path, device: &str) -> Result<LocalDualEncoder, 
     LocalDualEncoder::load(path, options, Arc::new(Silent)).await
 }
 
-/// The greatest difference, as a share of the largest expected value.
-pub(crate) fn off(found: &[f32], expected: &[f32]) -> f32 {
-    assert_eq!(found.len(), expected.len());
-    let largest = expected.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
-    let furthest = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    furthest / largest
-}
-
 impl Golden {
     pub(crate) fn all_texts(&self) -> Vec<String> {
         self.texts.iter().map(|golden| golden.text.clone()).collect()
@@ -98,10 +95,11 @@ impl Golden {
     pub(crate) async fn embeddings_off(&self, model: &dyn DualEncoder, folder: &str) -> f32 {
         let texts = model.embed_texts(&self.all_texts()).await.unwrap();
         let images = model.embed_images(&self.all_images(folder)).await.unwrap();
+        assert_eq!((texts.len(), images.len()), (self.texts.len(), self.images.len()));
         let texts =
             texts.iter().zip(&self.texts).map(|(found, golden)| (&found.embedding, &golden.embedding));
         let images = images.iter().zip(&self.images).map(|(found, golden)| (found, &golden.embedding));
-        texts.chain(images).map(|(found, golden)| off(found.values(), golden)).fold(0.0, f32::max)
+        greatest(texts.chain(images).map(|(found, golden)| off(found.values(), golden)))
     }
 
     /// How far its logits and probabilities are, for the texts as they are and for labels in templates.
@@ -109,6 +107,7 @@ impl Golden {
         let texts = model.embed_texts(&self.all_texts()).await.unwrap();
         let images = model.embed_images(&self.all_images(folder)).await.unwrap();
         let temperature = model.temperature().await.unwrap();
+        assert_eq!((images.len(), images.len()), (self.logits_per_image.len(), self.probabilities.len()));
         let mut furthest: f32 = 0.0;
         for (place, image) in images.iter().enumerate() {
             let logits: Vec<f32> =
@@ -124,6 +123,7 @@ impl Golden {
     async fn question_off(&self, model: &dyn DualEncoder, images: &[Embedding]) -> f32 {
         let GoldenQuestion { labels, templates, logits, probabilities } = &self.zero_shot;
         let question = ZeroShot::ask(model, labels, templates).await.unwrap();
+        assert_eq!((images.len(), images.len()), (logits.len(), probabilities.len()));
         let mut furthest: f32 = 0.0;
         for (place, image) in images.iter().enumerate() {
             let answer = question.classify(image);

@@ -1,5 +1,7 @@
 //! Goldens of the tiny models, read from `tests/data`, and folders made of them.
-#![allow(dead_code, reason = "each test program uses its own part")]
+#![allow(dead_code, unused_imports, reason = "each test program uses its own part")]
+
+mod scores;
 
 use std::{
     fs,
@@ -17,6 +19,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+
+pub(crate) use self::scores::{greatest, greatest_difference, largest, levels_apart, off};
 
 /// What transformers makes of one conversation; `models/export/README.md` tells the keys.
 #[derive(Debug, Deserialize)]
@@ -112,11 +116,7 @@ pub(crate) fn copy(folder: &str) -> (TempDir, PathBuf) {
 /// A copy whose image processor has a golden's own settings.
 pub(crate) fn variant(folder: &str, golden: &Golden) -> (TempDir, PathBuf) {
     let (kept, path) = copy(folder);
-    change_json(&path.join("preprocessor_config.json"), |config| {
-        for (key, value) in &golden.processor {
-            config[key] = value.clone();
-        }
-    });
+    golden.set_processor(&path);
     (kept, path)
 }
 
@@ -166,6 +166,15 @@ impl Golden {
         self.pixel_values.as_ref()?.shape.first().copied()
     }
 
+    /// Gives a folder's image processor the golden's own settings.
+    pub(crate) fn set_processor(&self, path: &Path) {
+        change_json(&path.join("preprocessor_config.json"), |config| {
+            for (key, value) in &self.processor {
+                config[key] = value.clone();
+            }
+        });
+    }
+
     /// Whether its image processor is the folder's own.
     pub(crate) fn has_usual_processor(&self) -> bool {
         self.processor.is_empty()
@@ -188,14 +197,13 @@ impl Golden {
         if let Some(checksum) = &pixels.sha256 {
             let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
             assert_eq!(&format!("{:x}", Sha256::digest(bytes)), checksum, "{case}");
-            return;
+        } else {
+            let bytes = BASE64_STANDARD.decode(pixels.base64.as_ref().unwrap()).unwrap();
+            assert_eq!(bytes.len(), 4 * values.len(), "{case}");
+            let expected = bytes.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap()));
+            let differing = values.iter().zip(expected).filter(|(a, b)| a.to_bits() != b.to_bits());
+            assert_eq!(differing.count(), 0, "{case}: pixel values that differ");
         }
-        let bytes = BASE64_STANDARD.decode(pixels.base64.as_ref().unwrap()).unwrap();
-        let expected: Vec<f32> =
-            bytes.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect();
-        let differing =
-            values.iter().zip(&expected).filter(|(value, expected)| value.to_bits() != expected.to_bits());
-        assert_eq!(differing.count(), 0, "{case}: pixel values that differ");
         if let Some(grids) = &self.image_grid_thw {
             let found: Vec<[usize; 3]> = processed
                 .iter()
@@ -219,8 +227,7 @@ impl Golden {
         let tokens: Vec<u32> = completion.tokens.iter().map(|token| token.id).collect();
         assert_eq!((&tokens, &completion.text), (&self.greedy, &self.text), "{case}");
         let logits = model.first_logits(&conversation).await.unwrap();
-        let largest = self.first_logits.iter().fold(0.0_f32, |most, logit| most.max(logit.abs()));
-        let off = greatest_difference(&logits, &self.first_logits) / largest;
+        let off = off(&logits, &self.first_logits);
         assert!(off < most, "{case}: {off}");
         completion.usage
     }
@@ -241,10 +248,4 @@ impl Golden {
         });
         assert_eq!(positions, self.position_ids, "{case}");
     }
-}
-
-/// The greatest difference between scores.
-pub(crate) fn greatest_difference(found: &[f32], expected: &[f32]) -> f32 {
-    assert_eq!(found.len(), expected.len());
-    found.iter().zip(expected).map(|(found, expected)| (found - expected).abs()).fold(0.0, f32::max)
 }
