@@ -36,7 +36,7 @@ use std::{process::ExitCode, time::Duration};
 
 use tracing_subscriber::EnvFilter;
 
-use arguments::{Command, EvalCommand, ModelsCommand};
+use arguments::{Command, EvalCommand};
 use failure::Failure;
 use output::Output;
 
@@ -86,10 +86,6 @@ async fn perform(command: Command, output: &Output) -> Result<u8, Failure> {
         Command::Eval(EvalCommand::Miniwob(options)) => Box::pin(eval::miniwob(options, output)).await,
         Command::Memory(command) => memory::memory(command, output),
         Command::Report(options) => report::report(&options, output),
-        // It tidies up what it has made.
-        Command::Models(ModelsCommand::Merge(options)) => merge::merge(options, output).await,
-        Command::Models(command) => {
-            Box::pin(watch::unless_interrupted(models::models(command, output))).await
-        }
+        Command::Models(command) => Box::pin(models::models(command, output)).await,
     }
 }

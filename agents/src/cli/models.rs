@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     arguments::ModelsCommand, compare::compare, failure::Failure, inspect::inspect, merge::merge,
-    output::Output, progress::Bars, verify::verify,
+    output::Output, progress::Bars, verify::verify, watch::unless_interrupted,
 };
 
 /// The exit code where a person said no.
@@ -17,15 +17,19 @@ const NOT_REMOVED: u8 = 4;
 /// Lists, fetches, removes, looks inside, holds to goldens, compares or merges.
 pub(crate) async fn models(command: ModelsCommand, output: &Output) -> Result<u8, Failure> {
     match command {
-        ModelsCommand::List => list(output)?,
-        ModelsCommand::Pull { model, precision } => pull(&model, precision, output).await?,
-        ModelsCommand::Remove { model, yes } => return remove(&model, yes, output).await,
-        ModelsCommand::Merge(options) => return merge(options, output).await,
-        ModelsCommand::Inspect { model, device } => return Box::pin(inspect(&model, device, output)).await,
-        ModelsCommand::Verify(options) => return Box::pin(verify(options, output)).await,
-        ModelsCommand::Compare(options) => return Box::pin(compare(options, output)).await,
+        // It tidies up what it has made.
+        ModelsCommand::Merge(options) => merge(options, output).await,
+        ModelsCommand::List => list(output).map(|()| 0),
+        ModelsCommand::Pull { model, precision } => {
+            unless_interrupted(pull(&model, precision, output)).await.map(|()| 0)
+        }
+        ModelsCommand::Remove { model, yes } => unless_interrupted(remove(&model, yes, output)).await,
+        ModelsCommand::Inspect { model, device } => {
+            unless_interrupted(Box::pin(inspect(&model, device, output))).await
+        }
+        ModelsCommand::Verify(options) => unless_interrupted(Box::pin(verify(options, output))).await,
+        ModelsCommand::Compare(options) => unless_interrupted(Box::pin(compare(options, output))).await,
     }
-    Ok(0)
 }
 
 fn list(output: &Output) -> Result<(), Failure> {
