@@ -44,8 +44,8 @@ fn sizes(
     backends.iter().map(|&backend| (backend, counted(backend))).collect()
 }
 
-/// The settings that each family's published folders have where they aren't the class's own, without those that change
-/// no pixel. A family whose tiny model has an image processor and that isn't here is seen too.
+/// The settings that each family's published folders have where they aren't the class's own, as far as they are known (no such
+/// folder was at hand), without those that change no pixel. A family whose tiny model has an image processor and that isn't here is seen too.
 const PUBLISHED: [(&[&str], &str, &str); 19] = [
     (
         &["smolvlm"],

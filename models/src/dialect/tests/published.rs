@@ -1,4 +1,5 @@
-//! Whole replies as they were published, fed to the grammar and read: what is taken for granted here is only where a thought ends.
+//! Replies in the forms that were published, fed to the grammar and read. Each row says where its form is from, and what of it
+//! is ours. What is taken for granted is only where a thought ends.
 
 use percept_runtime::Marker;
 use serde_json::{Value, json};
@@ -36,7 +37,7 @@ fn published() -> Vec<Published> {
                       exhibitions.",
             call: ("click", json!({ "point": [410, 89] })),
         },
-        // The same recipe's unified actions, within the tags of that sample.
+        // Two of the same recipe's unified actions, within the tags of that sample; the thoughts are ours.
         Published {
             dialect: Box::new(SmolOperator::new(Scale::Fractions, |_| false)),
             screen: [1000, 500],
